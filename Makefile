@@ -1,0 +1,46 @@
+# Every target sets up what it needs; `make -C path/to/latticework demo` works from anywhere.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STORE ?= results
+
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+export PREFECT_CLI_PROMPT := false
+export RAY_USAGE_STATS_ENABLED := 0
+export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO := 0
+
+.PHONY: demo test lint bench serve clean
+.DEFAULT_GOAL := demo
+
+$(VENV)/.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "latticework needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; choose another with `make PYTHON=python3.12 ...`")'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "setting up $(VENV) (once, a few minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.stamp
+	@$(BIN)/latticework run tcurve-census --recipe demo --out $(STORE)
+
+test: $(VENV)/.stamp
+	@$(BIN)/python -m pytest -m "not gpu and not slow"
+
+lint: $(VENV)/.stamp
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyrefly check
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/.stamp
+	@$(BIN)/python -m benchmarks.census
+
+serve: $(VENV)/.stamp
+	@$(BIN)/latticework serve
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist *.egg-info .import_linter_cache
+	find flows tasks workers gpu tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

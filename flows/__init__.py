@@ -1,0 +1,70 @@
+"""What runs, in which order: the Prefect flows, and the one public list of them.
+
+A flow is named here by strings only, so that listing the flows imports neither Prefect nor Ray:
+every attribute of a `FlowEntry` that ends in code is a reference ``package.module:object``, resolved
+when it is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+__all__ = ["FLOWS", "FlowEntry"]
+
+
+@dataclass(frozen=True)
+class FlowEntry:
+    """One flow, by name.
+
+    Attributes
+    ----------
+    name : str
+        The flow's name, in Prefect, in the store and on the command line.
+    summary : str
+        One line for people.
+    entrypoint : str
+        Module path of the flow function as Prefect deployments spell it, ``package.module.flow``.
+    config : str
+        The flow's config class.
+    plan : str
+        Function config -> plan (run identity, items) that validates every input.
+    recipes : str
+        Mapping recipe name -> `flows.recipes.Recipe`.
+    report : str
+        Module with ``terminal_report(run)`` and ``draw_figures(run)``.
+    """
+
+    name: str
+    summary: str
+    entrypoint: str
+    config: str
+    plan: str
+    recipes: str
+    report: str
+
+    def load(self, attribute: str) -> Any:
+        """The object that an attribute of this entry refers to; imports its module."""
+        reference = getattr(self, attribute)
+        module, _, name = reference.partition(":")
+        if attribute == "entrypoint":
+            module, _, name = reference.rpartition(".")
+        loaded = import_module(module)
+        return getattr(loaded, name) if name else loaded
+
+
+FLOWS: dict[str, FlowEntry] = {
+    entry.name: entry
+    for entry in (
+        FlowEntry(
+            name="tcurve-census",
+            summary="Exact census of the real schemes of all T-curves on given triangulations.",
+            entrypoint="flows.tcurve_census.tcurve_census",
+            config="tasks.tcurves:CensusConfig",
+            plan="tasks.tcurves:plan_census",
+            recipes="flows.recipes.tcurves:RECIPES",
+            report="flows.reports",
+        ),
+    )
+}

@@ -1,0 +1,1 @@
+"""HOW FAST: kernels on plain arrays."""

@@ -1,0 +1,1 @@
+"""THE SCIENCE: pure functions from Arrow records to Arrow records."""

@@ -1,0 +1,1 @@
+"""WHERE it runs: the only package that imports ray."""
