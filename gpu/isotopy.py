@@ -85,9 +85,9 @@ def label_regions(edges, signs, is_odd, parent, parity, label):
         # A contradiction may have been found before its region was joined to a smaller one.
         return num_regions, label[root] if root >= 0 else NO_ROOT
     for e in range(edges.shape[0]):
-        if signs[edges[e, 2]] ^ signs[edges[e, 3]] ^ edges[e, 4]:
-            if label[edges[e, 0]] == label[edges[e, 1]]:
-                return num_regions, label[edges[e, 0]]
+        u, v = label[edges[e, 0]], label[edges[e, 1]]
+        if u == v and signs[edges[e, 2]] ^ signs[edges[e, 3]] ^ edges[e, 4]:
+            return num_regions, u
     return num_regions, NO_ROOT
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu.elimination import elimination_order
-from gpu.frontier import Step
+from gpu.frontier import MAX_FRONTIER, Step
 from tasks.lattice import Triangulation, lattice_points
+from tasks.records import BudgetExceeded
 from tasks.tcurves.patchwork import copy_numbers, edge_copies, sheets
 
 
@@ -100,7 +101,8 @@ def _gauges(
 ) -> list[tuple[int, int, int]]:
     """For each pattern of reference signs, an affine function that takes these values there."""
     solutions: dict[int, tuple[int, int, int]] = {}
-    for coefficients in product((0, 1), repeat=3):
+    for c0, c1, c2 in product((0, 1), (0, 1), (0, 1)):
+        coefficients = (c0, c1, c2)
         values = _affine_values(degree, coefficients)
         pattern = sum(int(values[points[r]]) << i for i, r in enumerate(references))
         solutions.setdefault(pattern, coefficients)
@@ -160,7 +162,13 @@ def _step(
 def frontier_program(
     triangulation: Triangulation, *, order: Sequence[int] | None = None
 ) -> Program:
-    """Tabulate the census of a triangulation of degree d <= 9."""
+    """Tabulate the census of a triangulation of degree d <= 9.
+
+    Raises
+    ------
+    BudgetExceeded
+        If the frontier gets too wide for packed states.
+    """
     order = point_order(triangulation) if order is None else tuple(order)
     neighbors: dict[int, set[int]] = {p: set() for p in order}
     for p, q in triangulation.edges.tolist():
@@ -172,6 +180,11 @@ def frontier_program(
     for point in order:
         added.add(point)
         kept = tuple(p for p in (*frontier.points, point) if not neighbors[p] <= added)
+        if len(kept) > MAX_FRONTIER:
+            raise BudgetExceeded(
+                f"census of {triangulation.name}: its frontier grows to {len(kept)} points, "
+                f"at most {MAX_FRONTIER} can be handled"
+            )
         following = _Frontier(triangulation.degree, kept)
         steps.append(_step(triangulation, frontier, following, point, added))
         frontier = following

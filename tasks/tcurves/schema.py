@@ -1,0 +1,45 @@
+"""Arrow schemas of the census tables."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from tasks.records import column, science_schema
+
+HISTOGRAM_SCHEMA = science_schema(
+    column("triangulation", pa.string(), "name of the triangulation"),
+    column("scheme", pa.string(), "real scheme in Viro notation"),
+    column("count", pa.uint64(), "sign classes with this scheme; null if not counted"),
+    column("ovals", pa.int32(), "number of ovals, the pseudo-line not included"),
+    column("p", pa.int32(), "even ovals: inside an even number of others"),
+    column("n", pa.int32(), "odd ovals"),
+    column("depth", pa.int32(), "length of the longest nest"),
+    column("is_maximal", pa.bool_(), "M-curve: as many components as Harnack's bound allows"),
+    column("witness", pa.uint64(), "signs with this scheme: bit i is the sign of point i"),
+)
+"""One row per triangulation and scheme."""
+
+SUMMARY_SCHEMA = science_schema(
+    column("triangulation", pa.string(), "name of the triangulation"),
+    column("degree", pa.int32(), "degree of the curves"),
+    column("sign_classes", pa.uint64(), "2^(n-3), the sign vectors up to gauge"),
+    column("num_schemes", pa.int32(), "schemes found"),
+    column("max_ovals", pa.int32(), "most ovals of a scheme found"),
+    column("num_maximal", pa.int32(), "M-schemes found"),
+    column("peak_states", pa.int64(), "most states of a layer of the frontier program"),
+    column("transitions", pa.int64(), "state transitions, or evaluations of the union-find engine"),
+    column("regular", pa.bool_(), "exact regularity certificate; null if undecided"),
+    column("content", pa.string(), "SHA-256 of degree, triangles and weights"),
+    column("reason", pa.string(), "why there is no result; empty if there is one"),
+)
+"""One row per triangulation."""
+
+VERIFICATION_SCHEMA = science_schema(
+    column("triangulation", pa.string(), "name of the triangulation"),
+    column("scheme", pa.string(), "scheme in the histogram"),
+    column("witness", pa.uint64(), "its witness"),
+    column("derived", pa.string(), "scheme derived from the witness by Euler characteristics"),
+    column("violated", pa.string(), "classical restrictions it violates; empty if none"),
+    column("agrees", pa.bool_(), "derived equals scheme and no restriction is violated"),
+)
+"""One row per verified witness."""
