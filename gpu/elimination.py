@@ -1,9 +1,14 @@
 """Elimination orders of a small graph for frontier dynamic programs.
 
 Vertices are added one by one; a vertex leaves the frontier once all its neighbors are added.  The
-work of a dynamic program grows exponentially with the weight of its frontier, so an order is good
-if ``sum over steps of base ** (weight of the frontier)`` is small.  Finding the best order is
-NP-hard (it is the pathwidth problem); this is the greedy rule from every start, once per tie rule.
+states of a program grow exponentially with the *width* of its frontier,
+
+    width = sum of the weights of the frontier's vertices - number of edges between them,
+
+since an edge inside the frontier ties the states of its ends together.  An order is good if
+``sum over steps of base ** width`` is small.  Finding the best order is NP-hard (without the edge
+term it is the pathwidth problem); this takes the best of many greedy orders: from every start,
+greedy in the weight alone or in the width, with several ways to break ties.
 """
 
 from __future__ import annotations
@@ -12,55 +17,69 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-NUM_TIE_RULES = 4
+from gpu.bits import num_bits
+
+_NUM_RULES = 5
 
 
 @njit(cache=True)
-def _weight_after(vertex, added, frontier, neighbors, weights):
-    """Return (new frontier mask, its weight) after adding a vertex."""
+def _frontier_after(vertex, added, frontier, neighbors, weights):
+    """Return (frontier, its weight, number of edges inside) after adding a vertex."""
     added |= 1 << vertex
-    touched = (frontier | (1 << vertex)) & (neighbors[vertex] | (1 << vertex))
     after = frontier | (1 << vertex)
     for v in range(weights.size):
-        if (touched >> v) & 1 and neighbors[v] & ~added == 0:
+        if (after >> v) & 1 and neighbors[v] & ~added == 0:
             after &= ~(1 << v)
-    weight = 0
+    weight, twice_links = 0.0, 0
     for v in range(weights.size):
         if (after >> v) & 1:
             weight += weights[v]
-    return after, weight
+            twice_links += num_bits(neighbors[v] & after)
+    return after, weight, twice_links >> 1
 
 
 @njit(cache=True)
-def _greedy(start, rule, base, neighbors, weights, order):
-    """Fill `order` greedily from a start; return the cost of the order."""
+def _tie(rule, vertex, added, neighbors):
+    """Rank equally wide choices; the lowest wins."""
+    missing = num_bits(neighbors[vertex] & ~added)
+    if rule == 0:
+        return missing
+    if rule == 1:
+        return -missing
+    if rule == 2:
+        return vertex
+    if rule == 3:
+        return -vertex
+    return -num_bits(neighbors[vertex] & added)
+
+
+@njit(cache=True)
+def _greedy(start, rule, use_links, base, neighbors, weights, order, bound):
+    """Fill `order` greedily from a start; return its cost, or infinity beyond the bound."""
     n = weights.size
     added, frontier = 0, 0
     cost = 0.0
     for step in range(n):
-        best, best_weight, best_tie, best_frontier = -1, 1 << 30, 1 << 30, 0
+        best, best_size, best_tie, best_frontier, best_width = -1, np.inf, 1 << 30, 0, 0.0
         for v in range(n):
             if (added >> v) & 1 or (step == 0 and v != start):
                 continue
             if step > 0 and neighbors[v] & frontier == 0:
                 continue
-            after, weight = _weight_after(v, added, frontier, neighbors, weights)
-            missing = 0  # neighbors that would still have to come
-            for u in range(n):
-                missing += (neighbors[v] & ~added) >> u & 1
-            tie = missing
-            if rule == 1:
-                tie = -missing
-            elif rule == 2:
-                tie = v
-            elif rule == 3:
-                tie = -v
-            if weight < best_weight or (weight == best_weight and tie < best_tie):
-                best, best_weight, best_tie, best_frontier = v, weight, tie, after
+            after, weight, links = _frontier_after(v, added, frontier, neighbors, weights)
+            size = weight - links if use_links else weight
+            if size > best_size:
+                continue
+            tie = _tie(rule, v, added, neighbors)
+            if size < best_size or tie < best_tie:
+                best, best_size, best_tie, best_frontier = v, size, tie, after
+                best_width = weight - links
         order[step] = best
         added |= 1 << best
         frontier = best_frontier
-        cost += base**best_weight
+        cost += base**best_width
+        if cost >= bound:
+            return np.inf
     return cost
 
 
@@ -71,9 +90,9 @@ def _best_order(neighbors, weights, base):
     best = np.empty(n, np.int64)
     order = np.empty(n, np.int64)
     best_cost = np.inf
-    for rule in range(NUM_TIE_RULES):
+    for rule in range(2 * _NUM_RULES):
         for start in range(n):
-            cost = _greedy(start, rule, base, neighbors, weights, order)
+            cost = _greedy(start, rule >> 1, rule & 1, base, neighbors, weights, order, best_cost)
             if cost < best_cost:
                 best_cost = cost
                 best[:] = order
@@ -81,22 +100,22 @@ def _best_order(neighbors, weights, base):
 
 
 def elimination_order(
-    neighbors: NDArray[np.int64], weights: NDArray[np.int64], *, base: float = 1.4
+    neighbors: NDArray[np.int64], weights: NDArray[np.float64], *, base: float = 1.3
 ) -> NDArray[np.int64]:
-    """Order the vertices of a connected graph so that the frontier stays light.
+    """Order the vertices of a connected graph so that the frontier stays narrow.
 
     Parameters
     ----------
     neighbors : int64 (n,), n <= 62
         Bit v of entry u: u and v are adjacent.
-    weights : int64 (n,)
+    weights : float64 (n,)
         Weight of a vertex in the frontier.
     base : float
-        Growth of the work per unit of weight.
+        Growth of the states per unit of width.
 
     Returns
     -------
     int64 (n,)
-        Deterministic.  O(n**4) bit operations.
+        Deterministic.  O(n**4) word operations.
     """
     return _best_order(neighbors, weights, base)

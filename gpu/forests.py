@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from numba import njit
 
+from gpu.bits import num_bits
+
 MAX_NODES = 31
 """Largest number of nodes that a signed 64-bit word holds."""
 
@@ -24,11 +26,7 @@ MAX_NODES = 31
 @njit(cache=True)
 def num_nodes(code):
     """Count the nodes of a forest: the number of ones in its code."""
-    x = code
-    x = x - ((x >> 1) & 0x5555555555555555)
-    x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333)
-    x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0F
-    return (x * 0x0101010101010101) >> 56
+    return num_bits(code)
 
 
 @njit(cache=True)

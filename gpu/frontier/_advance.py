@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from gpu.bits import lowest_bit
 from gpu.frontier._keys import decode, encode
-from gpu.frontier._layout import KEY_WORDS, MAX_REGIONS, Layer, lowest, new_work
+from gpu.frontier._layout import KEY_WORDS, MAX_REGIONS, Layer, new_work
 from gpu.frontier._regions import fold, join, live_and_closed, separate, turn_chain
 
 DONE, OUT_OF_MEMORY, TOO_WIDE = 0, 1, 2
@@ -31,7 +32,7 @@ def _transition(step, w, signs, total, root, num_chain, made):
     closed = live_and_closed(step, w, total)
     closed, root, num_chain = fold(w, closed, root, num_chain)
     if step.kept_points.size == 0:
-        w.key[0] = turn_chain(w, w.forest[lowest(closed)], num_chain)
+        w.key[0] = turn_chain(w, w.forest[lowest_bit(closed)], num_chain)
         return 1, 0
     kept_signs = 0
     for i in range(step.kept_points.size):

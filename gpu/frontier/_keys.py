@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from gpu.frontier._layout import is_cut, lowest
+from gpu.bits import lowest_bit
+from gpu.frontier._layout import is_cut
 
 
 @njit(cache=True)
@@ -55,9 +56,8 @@ def decode(key, step, w):
         w.adjacent0[a] |= 1 << b
         w.adjacent0[b] |= 1 << a
     for i in range(step.old_links.shape[0]):
-        link = step.old_links[i]
-        if is_cut(link, signs):
-            a, b = w.region[link[0]], w.region[link[1]]
+        if is_cut(step.old_links, i, signs):
+            a, b = w.region[step.old_links[i, 0]], w.region[step.old_links[i, 1]]
             if a != b:
                 w.adjacent0[a] |= 1 << b
                 w.adjacent0[b] |= 1 << a
@@ -69,7 +69,7 @@ def _relabel(w, mask):
     """Translate a mask of work regions to new labels; regions without a label are left out."""
     labels = 0
     while mask:
-        c = lowest(mask)
+        c = lowest_bit(mask)
         mask &= mask - 1
         if w.label[c] >= 0:
             labels |= 1 << w.label[c]
@@ -97,7 +97,7 @@ def _label_live(step, w, total, quadrant, keep_potential):
             w.scratch[c] = potential  # the first slot of a region gets potential 0
             w.order[num_live] = c
             num_live += 1
-        w.new_region[j] = w.label[c]
+        w.new_region[j] = c
         byte = w.label[c]
         if keep_potential:
             byte |= (potential ^ w.scratch[c]) << 6
@@ -110,7 +110,7 @@ def _label_closed(w, closed, num_live):
     """Number the closed regions by what tells them apart; return the number of all regions."""
     total = num_live
     while closed:
-        c = lowest(closed)
+        c = lowest_bit(closed)
         closed &= closed - 1
         w.scratch[c] = _relabel(w, w.adjacent[c])
         j = total - 1
@@ -133,18 +133,20 @@ def _label_closed(w, closed, num_live):
 def _pack_pairs(step, w, at, total, signs):
     """Append the adjacencies that `decode` does not derive; return (pairs, end of the key)."""
     for a in range(total):
-        w.scratch[a] = 0
+        w.scratch[w.order[a]] = 0
     for i in range(step.new_links.shape[0]):
-        link = step.new_links[i]
-        if is_cut(link, signs):
-            a, b = w.new_region[link[0]], w.new_region[link[1]]
+        if is_cut(step.new_links, i, signs):
+            a, b = w.new_region[step.new_links[i, 0]], w.new_region[step.new_links[i, 1]]
             w.scratch[a] |= 1 << b
             w.scratch[b] |= 1 << a
     pairs = 0
     for a in range(total):
-        mask = _relabel(w, w.adjacent[w.order[a]]) & ~w.scratch[a] & ~((2 << a) - 1)
+        mask = w.adjacent[w.order[a]] & ~w.scratch[w.order[a]]
+        if mask == 0:
+            continue
+        mask = _relabel(w, mask) & ~((2 << a) - 1)
         while mask:
-            b = lowest(mask)
+            b = lowest_bit(mask)
             mask &= mask - 1
             if pairs & 3 == 0:
                 w.key[at + (pairs >> 2)] = 0

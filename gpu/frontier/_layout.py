@@ -113,19 +113,6 @@ def new_work():
 
 
 @njit(cache=True)
-def lowest(mask):
-    """Return the index of the lowest set bit of a nonzero mask."""
-    index = 0
-    while mask & 0xFF == 0:
-        mask >>= 8
-        index += 8
-    while mask & 1 == 0:
-        mask >>= 1
-        index += 1
-    return index
-
-
-@njit(cache=True)
-def is_cut(link, signs):
-    """Tell whether an edge copy is bichromatic."""
-    return ((signs >> link[2]) ^ (signs >> link[3]) ^ link[4]) & 1
+def is_cut(copies, i, signs):
+    """Tell whether edge copy i of a table is bichromatic."""
+    return ((signs >> copies[i, 2]) ^ (signs >> copies[i, 3]) ^ copies[i, 4]) & 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from numba import njit
 
+from gpu.bits import lowest_bit
 from gpu.forests import merge, plant
-from gpu.frontier._layout import is_cut, lowest
+from gpu.frontier._layout import is_cut
 
 
 @njit(cache=True)
@@ -30,7 +31,7 @@ def absorb(w, a, b, root):
         others &= ~(1 << a)
     w.adjacent[a] = (w.adjacent[a] | others) & ~(1 << b)
     while others:
-        c = lowest(others)
+        c = lowest_bit(others)
         others &= others - 1
         w.adjacent[c] = (w.adjacent[c] & ~(1 << b)) | (1 << a)
     return root
@@ -41,12 +42,12 @@ def join(step, w, signs, root):
     """Join regions along the monochromatic copies of the new edges; return (root, joins)."""
     joins = 0
     for e in range(step.edges.shape[0]):
-        edge = step.edges[e]
-        if is_cut(edge, signs):
+        if is_cut(step.edges, e, signs):
             continue
-        a, a_potential = find(w, w.region[edge[0]])
-        b, b_potential = find(w, w.region[edge[1]])
-        twist = w.potential[edge[0]] ^ w.potential[edge[1]] ^ edge[5] ^ a_potential ^ b_potential
+        u, v = step.edges[e, 0], step.edges[e, 1]
+        a, a_potential = find(w, w.region[u])
+        b, b_potential = find(w, w.region[v])
+        twist = w.potential[u] ^ w.potential[v] ^ step.edges[e, 5] ^ a_potential ^ b_potential
         if a == b:
             if twist and not step.is_odd and root < 0:
                 root = a
@@ -64,10 +65,9 @@ def join(step, w, signs, root):
 def separate(step, w, signs, root):
     """Record the adjacencies along the bichromatic copies of the new edges; return the root."""
     for e in range(step.edges.shape[0]):
-        edge = step.edges[e]
-        if is_cut(edge, signs):
-            a, _ = find(w, w.region[edge[0]])
-            b, _ = find(w, w.region[edge[1]])
+        if is_cut(step.edges, e, signs):
+            a, _ = find(w, w.region[step.edges[e, 0]])
+            b, _ = find(w, w.region[step.edges[e, 1]])
             if a == b:
                 root = a  # odd d: both sides of J
             else:
@@ -84,12 +84,12 @@ def fold(w, closed, root, num_chain):
         again = False
         rest = closed
         while rest:
-            c = lowest(rest)
+            c = lowest_bit(rest)
             rest &= rest - 1
             neighbors = w.adjacent[c]
             if neighbors == 0 or neighbors & (neighbors - 1):
                 continue
-            y = lowest(neighbors)
+            y = lowest_bit(neighbors)
             if root == c:
                 w.chain[num_chain] = w.forest[c]
                 num_chain += 1

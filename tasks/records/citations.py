@@ -1,0 +1,116 @@
+"""The literature that results rest on; runs carry their citations, so a result can cite itself."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from tasks.records.errors import InputError
+
+
+@dataclass(frozen=True)
+class Citation:
+    """One source.
+
+    Attributes
+    ----------
+    key
+        Short name used in docstrings, e.g. ``FIC``.
+    authors
+        Full names; a last entry ``others`` stands for authors not listed here.
+    arxiv
+        arXiv number, or "" if there is none.
+    venue
+        Journal, book or institution, or "" for a preprint.
+    """
+
+    key: str
+    authors: tuple[str, ...]
+    title: str
+    year: int
+    arxiv: str = ""
+    venue: str = ""
+
+    def __str__(self) -> str:
+        where = f"arXiv:{self.arxiv}" if self.arxiv else self.venue
+        return f"{', '.join(self.authors)}: {self.title}. {where} ({self.year})"
+
+    def bibtex(self) -> str:
+        """BibTeX entry, ready to paste."""
+        fields = {
+            "author": " and ".join(self.authors),
+            "title": "{" + self.title + "}",
+            "year": str(self.year),
+            "note": self.venue,
+            "eprint": self.arxiv,
+            "archiveprefix": "arXiv" if self.arxiv else "",
+        }
+        lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
+        return "\n".join([f"@misc{{{self.key},", ",\n".join(lines), "}"])
+
+
+CITATIONS = MappingProxyType(
+    {
+        citation.key: citation
+        for citation in (
+            Citation(
+                key="FIC",
+                authors=("Zoe Geiselmann", "Michael Joswig", "Lars Kastner", "others"),
+                title="Fast Isotopy Computation for T-Curves",
+                year=2026,
+                arxiv="2604.09221",
+            ),
+            Citation(
+                key="LCP",
+                authors=(
+                    "Zoe Geiselmann",
+                    "Michael Joswig",
+                    "Lars Kastner",
+                    "Konrad Mundinger",
+                    "Sebastian Pokutta",
+                    "Christoph Spiegel",
+                    "Marcel Wack",
+                    "Max Zimmer",
+                ),
+                title="121 Patchworked Curves of Degree Seven",
+                year=2026,
+                arxiv="2602.06888",
+            ),
+            Citation(
+                key="Viro84",
+                authors=("Oleg Ya. Viro",),
+                title=(
+                    "Gluing of plane real algebraic curves and constructions of curves "
+                    "of degrees 6 and 7"
+                ),
+                year=1984,
+                venue="Topology (Leningrad, 1982), Lecture Notes in Mathematics 1060, Springer",
+            ),
+            Citation(
+                key="IV96",
+                authors=("Ilia Itenberg", "Oleg Ya. Viro"),
+                title="Patchworking algebraic curves disproves the Ragsdale conjecture",
+                year=1996,
+                venue="The Mathematical Intelligencer 18(4)",
+            ),
+            Citation(
+                key="Haas97",
+                authors=("Bertrand Haas",),
+                title="Real algebraic curves and combinatorial constructions",
+                year=1997,
+                venue="Thesis, Université de Strasbourg",
+            ),
+        )
+    }
+)
+
+
+def cite(key: str) -> Citation:
+    """Citation named `key`.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message lists the known keys.
+    """
+    if key not in CITATIONS:
+        raise InputError(f"no citation is named {key!r}; known are {', '.join(CITATIONS)}")
+    return CITATIONS[key]

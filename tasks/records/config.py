@@ -1,0 +1,119 @@
+"""Frozen configurations and their fingerprints.
+
+Canonical form of a config: the JSON object of its fields, keys sorted, no white space, sets
+sorted. Fingerprint: the first 16 hex digits of the SHA-256 of the canonical form. Neither depends
+on the class's name, the order of its fields or the process, so equal settings are the same work.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import to_jsonable_python
+
+FINGERPRINT_DIGITS = 16
+
+
+def canonical_json(value: object) -> str:
+    """Canonical JSON text of plain data, configs included.
+
+    Raises
+    ------
+    ValueError
+        For NaN and infinities, which JSON cannot express.
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def fingerprint(value: object) -> str:
+    """First 16 hex digits of the SHA-256 of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:FINGERPRINT_DIGITS]
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, BaseModel):
+        return _plain(value.model_dump())
+    if isinstance(value, Mapping):
+        return {str(to_jsonable_python(key)): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, set | frozenset):
+        # The iteration order of a set of strings changes from process to process.
+        return sorted((_plain(entry) for entry in value), key=canonical_json)
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return to_jsonable_python(value)
+
+
+class FrozenConfig(BaseModel):
+    """Base of all configs: immutable, no unknown keys, defaults validated, finite numbers.
+
+    One attribute docstring per field becomes the field's description in forms and help texts.
+
+    Examples
+    --------
+    >>> class Demo(FrozenConfig):
+    ...     memory_gib: float = 4.0
+    >>> Demo().canonical_json()
+    '{"memory_gib":4.0}'
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        allow_inf_nan=False,
+    )
+
+    def canonical_json(self) -> str:
+        """Canonical form: sorted keys, independent of class name and field order."""
+        return canonical_json(self)
+
+    def fingerprint(self) -> str:
+        """First 16 hex digits of the SHA-256 of the canonical form."""
+        return fingerprint(self)
+
+
+def describe_validation_error(
+    error: ValidationError, *, model: type[BaseModel] | None = None
+) -> str:
+    """One line for people, e.g. ``memory_gib: 0 is not allowed: must be greater than 0``.
+
+    With `model` given, an unknown key is answered with the closest allowed one and the full list.
+    """
+    return "; ".join(
+        _describe(dict(entry), model) for entry in error.errors(include_url=False)
+    ).replace("\n", " ")
+
+
+def _describe(entry: dict[str, Any], model: type[BaseModel] | None) -> str:
+    where = ".".join(str(part) for part in entry["loc"])
+    prefix = f"{where}: " if where else ""
+    if entry["type"] == "missing":
+        return f"{prefix}is required but missing"
+    if entry["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{prefix}unknown key{_allowed(entry, model)}"
+    if entry["type"] == "json_invalid":
+        return f"{prefix}{entry['msg']}"
+    return f"{prefix}{_shorten(entry['input'])} is not allowed: {_rule(entry['msg'])}"
+
+
+def _allowed(entry: dict[str, Any], model: type[BaseModel] | None) -> str:
+    if model is None or len(entry["loc"]) != 1:
+        return ""
+    names = sorted(model.model_fields)
+    close = difflib.get_close_matches(str(entry["loc"][0]), names, n=1)
+    hint = f", did you mean {close[0]}?" if close else ";"
+    return f"{hint} allowed: {', '.join(names)}"
+
+
+def _rule(message: str) -> str:
+    message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return message.replace("Input should", "must", 1)
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,335 @@
+"""One run's folder: write parts, ask what is done, read tables, finish.
+
+An item is done if each of its science tables has an intact part. Pending work is the anti-join of
+planned items against done ones, so resuming means running the same command again.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import pyarrow as pa
+
+from tasks.records.check import StoreCheck, check_parts
+from tasks.records.config import canonical_json
+from tasks.records.errors import CorruptPartError, InputError, StoreError
+from tasks.records.identity import RunIdentity
+from tasks.records.layout import dump_json, parse_json
+from tasks.records.manifest import Manifest, RunRecord, RunStatus
+from tasks.records.parts import (
+    EXECUTION_TABLE,
+    PartName,
+    PartRef,
+    load_part,
+    read_sidecar,
+    serialize,
+    sidecar_bytes,
+    vouch,
+)
+from tasks.records.schema import EXECUTION_SCHEMA, check_science_schema
+from tasks.records.volume import Volume
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Handle of a run's folder; made by `Store.open_run` and `Store.find_run`."""
+
+    volume: Volume
+    record: RunRecord
+
+    @property
+    def run_id(self) -> str:
+        """16 hex digits."""
+        return self.record.run_id
+
+    @property
+    def path(self) -> str:
+        """Local path or URI of the run's folder."""
+        return self.volume.root
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables, as given when the run was opened."""
+        return self.record.tables
+
+    @property
+    def science_tables(self) -> tuple[str, ...]:
+        """Names of the deterministic tables."""
+        return tuple(table for table in self.tables if table != EXECUTION_TABLE)
+
+    @property
+    def planned(self) -> tuple[str, ...]:
+        """Item keys in planned order."""
+        return self.record.planned
+
+    @cached_property
+    def identity(self) -> RunIdentity:
+        """What determines the science of this run."""
+        return self.record.identity()
+
+    def write_part(self, table: str, item: str, data: pa.Table) -> PartRef:
+        """Store the rows of `item` in `table`: data first, then the sidecar.
+
+        A science part with equal content is left alone; one with other content is replaced with a
+        warning, as equal identities ought to give equal rows. Execution parts are only added.
+
+        Raises
+        ------
+        InputError
+            If the table is unknown or its columns break the rules of `science_schema`.
+        StoreError
+            If the store cannot be written; earlier parts are as they were.
+        """
+        self._require((table,))
+        if table == EXECUTION_TABLE:
+            return self._append(item, _execution_rows(data))
+        check_science_schema(data.schema, f"table {table!r}")
+        name = PartName.of(table, item)
+        content = serialize(data, self._science_metadata)
+        part = vouch(name, rows=data.num_rows, data=content)
+        if not self._holds(part, name):
+            self.volume.write(name.path, content)
+            self.volume.write(name.sidecar, sidecar_bytes(part, self.run_id))
+        return part
+
+    def write_parts(self, item: str, tables: Mapping[str, pa.Table]) -> tuple[PartRef, ...]:
+        """Store the rows of `item` in several tables."""
+        self._require(tables)
+        return tuple(self.write_part(table, item, data) for table, data in tables.items())
+
+    def append_execution(self, rows: pa.Table) -> tuple[PartRef, ...]:
+        """Add rows of `EXECUTION_SCHEMA` as new parts, one per item, numbered by attempt.
+
+        Only on local disks may several processes append for the same item at the same time.
+        """
+        rows = _execution_rows(rows)
+        keys = rows["item"].to_pylist()
+        groups = {item: pa.array([key == item for key in keys]) for item in dict.fromkeys(keys)}
+        return tuple(self._append(item, rows.filter(mask)) for item, mask in groups.items())
+
+    def check(self, tables: Sequence[str] | None = None) -> StoreCheck:
+        """Verify every part of `tables` (default: the science tables) against its sidecar.
+
+        Reads all their bytes. Temporary files and foreign files are ignored.
+        """
+        tables = self._subset(tables)
+        names = (name for table in tables for name in self._names(table))
+        return check_parts(self.volume, names, run_id=self.run_id, tables=tables)
+
+    def pending(self, planned: Sequence[str], tables: Sequence[str] | None = None) -> list[str]:
+        """Planned items that are not done in `tables`, in planned order.
+
+        Logs one warning per untrustworthy part that will be done again.
+        """
+        check = self.check(tables)
+        pending = check.pending(planned, self._subset(tables))
+        redone = set(pending)
+        for fault in check.faults:
+            if fault.item in redone:
+                logger.warning("%s; it will be done again", fault)
+        return pending
+
+    def read(
+        self,
+        table: str,
+        *,
+        schema: pa.Schema | None = None,
+        on_corrupt: Literal["raise", "skip"] | None = None,
+    ) -> pa.Table:
+        """All rows of `table`, its parts in planned order; memory-mapped on a local disk.
+
+        Parameters
+        ----------
+        schema
+            What an empty table is made of when no part is stored yet.
+        on_corrupt
+            Whether a bad part raises (default for science tables, which can be computed again) or
+            is skipped with a warning (default for the execution table, which cannot).
+
+        Raises
+        ------
+        CorruptPartError
+            If a part is bad; an interrupted write (no sidecar) is not yet a part.
+        InputError
+            If nothing is stored and no schema is given.
+        """
+        self._require((table,))
+        skip = (on_corrupt or ("skip" if table == EXECUTION_TABLE else "raise")) == "skip"
+        parts = list(self._load(table, skip=skip))
+        schema = EXECUTION_SCHEMA if table == EXECUTION_TABLE else schema
+        if not parts:
+            return _empty(schema, f"table {table!r} of run {self.run_id}")
+        try:
+            return pa.concat_tables(parts)
+        except pa.ArrowInvalid as error:
+            raise StoreError(
+                f"table {table!r} of run {self.run_id}: its parts have different columns ({error})"
+            ) from error
+
+    def finish(
+        self,
+        planned: Sequence[str] | None = None,
+        status: RunStatus | None = None,
+        *,
+        tables: Sequence[str] | None = None,
+    ) -> Manifest:
+        """Verify all science parts, write the manifest, remove abandoned temporary files.
+
+        Parameters
+        ----------
+        planned
+            Items that a complete run stores; default: those given when the run was opened.
+        status
+            ``complete`` or ``partial``; default: what the store holds.
+        tables
+            Tables that must hold every planned item; default: all science tables.
+
+        Raises
+        ------
+        InputError
+            If `status` is ``complete`` while items are pending.
+        """
+        check = self.check()
+        planned = self.planned if planned is None else planned
+        open_items = check.pending(planned, self._subset(tables))
+        for line in check.corrupt:
+            logger.warning("%s; it is left out of the manifest", line)
+        manifest = Manifest.of(self.record, check.parts, _settle(status, open_items, self.run_id))
+        self.volume.write("manifest.json", dump_json(manifest))
+        if self.volume.local:
+            self.volume.clean("")
+        return manifest
+
+    def manifest(self) -> Manifest | None:
+        """What `finish` wrote, or None before.
+
+        Raises
+        ------
+        StoreError
+            If the file is damaged.
+        """
+        if not self.volume.exists("manifest.json"):
+            return None
+        where = self.volume.location("manifest.json")
+        return parse_json(Manifest, self.volume.read("manifest.json"), where=where)
+
+    def count_rows(self) -> int:
+        """Rows of all science tables by their sidecars, without verifying the data."""
+        names = (name for table in self.science_tables for name in self._names(table))
+        return sum(self._claimed_rows(name) for name in names)
+
+    def _claimed_rows(self, name: PartName) -> int:
+        try:
+            return read_sidecar(self.volume, name, self.run_id).rows
+        except CorruptPartError as error:
+            logger.warning("%s; it is not counted", error)
+            return 0
+
+    def _load(self, table: str, *, skip: bool) -> Iterable[pa.Table]:
+        for name in self._names(table):
+            try:
+                if self.volume.exists(name.sidecar):
+                    yield load_part(self.volume, name, self.run_id)[1]
+            except CorruptPartError as error:
+                if not skip:
+                    raise
+                logger.warning("%s; it is skipped", error)
+
+    def _append(self, item: str, rows: pa.Table) -> PartRef:
+        content = serialize(rows, {"flow": self.record.flow, "run_id": self.run_id})
+        name = PartName.of(EXECUTION_TABLE, item)
+        while not self.volume.create(name.path, content):
+            name = replace(name, attempt=name.attempt + 1)
+        part = vouch(name, rows=rows.num_rows, data=content)
+        self.volume.write(name.sidecar, sidecar_bytes(part, self.run_id))
+        return part
+
+    def _holds(self, part: PartRef, name: PartName) -> bool:
+        if not self.volume.exists(name.sidecar):
+            return False
+        try:
+            stored, _ = load_part(self.volume, name, self.run_id)
+        except CorruptPartError:
+            logger.info("%s: replacing a part that cannot be trusted", name.path)
+            return False
+        if stored != part:
+            logger.warning(
+                "%s: the same work gave other rows than before; they replace the earlier ones",
+                name.path,
+            )
+        return stored == part
+
+    def _names(self, table: str) -> list[PartName]:
+        files = (info.base_name for info in self.volume.entries(table) if info.is_file)
+        stems = {file.rpartition(".")[0] for file in files if file.endswith((".arrow", ".json"))}
+        names = [name for stem in stems if (name := PartName.parse(table, stem))]
+        return sorted(names, key=lambda name: (self._order(name.item), name.attempt))
+
+    def _order(self, item: str) -> tuple[int, str]:
+        return self._positions.get(item, len(self._positions)), item
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {item: position for position, item in enumerate(self.planned)}
+
+    @cached_property
+    def _science_metadata(self) -> dict[str, str]:
+        return {
+            "flow": self.record.flow,
+            "run_id": self.run_id,
+            "config": self.identity.config,
+            "inputs": canonical_json(self.record.inputs),
+            "seed": str(self.record.seed),
+            "code_version": self.record.code_version,
+            "citations": canonical_json(self.record.citations),
+            "schema_version": str(self.record.schema_version),
+        }
+
+    def _subset(self, tables: Sequence[str] | None) -> tuple[str, ...]:
+        if tables is None:
+            return self.science_tables
+        self._require(tables)
+        return tuple(tables)
+
+    def _require(self, tables: Iterable[str]) -> None:
+        allowed = {*self.tables, EXECUTION_TABLE}
+        unknown = [table for table in tables if table not in allowed]
+        if unknown:
+            raise InputError(
+                f"run {self.run_id} has no table {', '.join(map(repr, unknown))}; "
+                f"its tables are {', '.join(sorted(allowed))}"
+            )
+
+
+def _empty(schema: pa.Schema | None, what: str) -> pa.Table:
+    if schema is None:
+        raise InputError(f"{what} holds no finished part yet")
+    return schema.empty_table()
+
+
+def _settle(status: RunStatus | None, open_items: Sequence[str], run_id: str) -> RunStatus:
+    if status not in (None, "complete", "partial"):
+        raise InputError(f"a run ends as 'complete' or 'partial', not {status!r}")
+    if status == "complete" and open_items:
+        raise InputError(
+            f"run {run_id} is not complete: {len(open_items)} items are not stored, "
+            f"the first is {open_items[0]!r}"
+        )
+    return status or ("partial" if open_items else "complete")
+
+
+def _execution_rows(rows: pa.Table) -> pa.Table:
+    try:
+        rows = rows.select(EXECUTION_SCHEMA.names).cast(EXECUTION_SCHEMA)
+    except (KeyError, pa.ArrowException, ValueError) as error:
+        columns = ", ".join(EXECUTION_SCHEMA.names)
+        raise InputError(
+            f"rows of the execution table have the columns {columns} ({error})"
+        ) from error
+    if rows["item"].null_count:
+        raise InputError("a row of the execution table names no item")
+    return rows

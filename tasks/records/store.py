@@ -1,0 +1,221 @@
+"""The store: ``<root>/<flow>/<run id>/`` holds one run each.
+
+::
+
+    run.json                              identity, tables, planned items, citations; written first
+    <table>/<table>-<item>.arrow, .json   parts and their sidecars
+    execution/execution-<item>~<n>.arrow  who did what, when, in which time
+    manifest.json                         rows, checksums and status; written last
+"""
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tasks.records.errors import InputError, StoreError
+from tasks.records.identity import RunIdentity
+from tasks.records.layout import dump_json, parse_json
+from tasks.records.manifest import RunRecord
+from tasks.records.parts import EXECUTION_TABLE, encode_item
+from tasks.records.run import Run
+from tasks.records.volume import Volume
+
+logger = logging.getLogger(__name__)
+
+ROOT_VARIABLE = "LATTICEWORK_STORE"
+DEFAULT_ROOT = "results"
+_TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_NUM_LISTED = 5
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One line of a list of runs.
+
+    Attributes
+    ----------
+    status
+        ``complete`` or ``partial`` by the manifest, ``unfinished`` before there is one.
+    rows
+        Rows of all science tables.
+    modified
+        Last change of anything in the folder, UTC.
+    """
+
+    flow: str
+    run_id: str
+    path: str
+    status: str
+    rows: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of runs, on a local disk or in an object store."""
+
+    volume: Volume
+
+    @classmethod
+    def open(cls, root: str | Path | None = None) -> "Store":
+        """Store at a local path or URI; default ``$LATTICEWORK_STORE``, else ``results``.
+
+        Touches nothing: whether the store can be written is tested by `open_run`.
+
+        Examples
+        --------
+        >>> Store.open("/data/results").root
+        '/data/results'
+        """
+        return cls(Volume.open(root or os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT))
+
+    @property
+    def root(self) -> str:
+        """Absolute local path or URI."""
+        return self.volume.root
+
+    def open_run(
+        self,
+        identity: RunIdentity,
+        tables: Sequence[str],
+        planned: Sequence[str] = (),
+        *,
+        citations: Sequence[str] = (),
+    ) -> Run:
+        """Create or reopen the run of `identity`.
+
+        Parameters
+        ----------
+        tables
+            Names of its tables; ``execution`` exists in every run and need not be named.
+        planned
+            Item keys in the order in which tables are read.
+        citations
+            Keys of `CITATIONS` that the results rest on.
+
+        Raises
+        ------
+        InputError
+            For bad table names or item keys.
+        StoreError
+            If the store cannot be written.
+        """
+        _check_tables(tables)
+        _check_items(planned)
+        record = RunRecord.of(identity, tables, planned=planned, citations=citations)
+        folder = f"{identity.flow}/{identity.run_id}"
+        self.volume.probe(folder)
+        run = Run(self.volume.below(folder), record)
+        content = dump_json(record)
+        if not run.volume.exists("run.json") or run.volume.read("run.json") != content:
+            run.volume.write("run.json", content)
+        return run
+
+    def runs(self) -> list[RunInfo]:
+        """All runs, the most recently changed first; damaged ones are skipped with a warning."""
+        infos = [info for folder in self._folders() if (info := self._info(folder))]
+        return sorted(infos, key=lambda info: (info.modified, info.run_id), reverse=True)
+
+    def find_run(self, ref: str) -> Run:
+        """Run named by id, unique beginning of an id, flow/id, folder, or ``latest``.
+
+        Raises
+        ------
+        InputError
+            If there is no such run or more than one; the message lists what exists.
+        StoreError
+            If its ``run.json`` is damaged.
+        """
+        run = _run_at(ref)
+        if run:
+            return run
+        infos = self.runs()
+        found = infos[:1] if ref == "latest" else [info for info in infos if _matches(info, ref)]
+        if len(found) != 1:
+            raise InputError(_not_found(self.root, ref, found or infos, ambiguous=bool(found)))
+        return self._load(f"{found[0].flow}/{found[0].run_id}")
+
+    def _folders(self) -> Iterator[str]:
+        for flow in self.volume.entries():
+            if not flow.is_file and not flow.base_name.startswith("."):
+                for folder in self.volume.entries(flow.path):
+                    if self.volume.exists(f"{folder.path}/run.json"):
+                        yield folder.path
+
+    def _load(self, folder: str) -> Run:
+        where = self.volume.location(f"{folder}/run.json")
+        record = parse_json(RunRecord, self.volume.read(f"{folder}/run.json"), where=where)
+        if f"{record.identity().flow}/{record.run_id}" != "/".join(Path(folder).parts[-2:]):
+            raise StoreError(f"{where}: belongs to {record.flow}/{record.run_id}")
+        return Run(self.volume.below(folder), record)
+
+    def _info(self, folder: str) -> RunInfo | None:
+        try:
+            run = self._load(folder)
+            manifest = run.manifest()
+            rows = manifest.rows if manifest else run.count_rows()
+            times = [info.mtime for info in run.volume.entries(recursive=True) if info.mtime]
+        except StoreError as error:
+            logger.warning("skipping a damaged run: %s", error)
+            return None
+        return RunInfo(
+            flow=run.record.flow,
+            run_id=run.run_id,
+            path=run.path,
+            status=manifest.status if manifest else "unfinished",
+            rows=rows,
+            modified=max(times, default=datetime.fromtimestamp(0, UTC)),
+        )
+
+
+def _run_at(ref: str) -> Run | None:
+    parts = ref.rstrip("/").rsplit("/", 2) if "://" in ref else Path(ref).absolute().parts
+    if len(parts) < 3 or "" in parts[-2:]:
+        return None
+    root = parts[0] if "://" in ref else str(Path(*parts[:-2]))
+    folder = f"{parts[-2]}/{parts[-1]}"
+    volume = Volume.open(root)
+    return Store(volume)._load(folder) if volume.exists(f"{folder}/run.json") else None
+
+
+def _matches(info: RunInfo, ref: str) -> bool:
+    flow, _, start = ref.rpartition("/")
+    return bool(start) and info.run_id.startswith(start) and flow in ("", info.flow)
+
+
+def _not_found(root: str, ref: str, infos: Sequence[RunInfo], *, ambiguous: bool) -> str:
+    if not infos:
+        return f"no run matches {ref!r}: the store {root} holds no runs"
+    names = [f"{info.flow}/{info.run_id} ({info.status})" for info in infos[:_NUM_LISTED]]
+    more = f" and {len(infos) - _NUM_LISTED} more" if len(infos) > _NUM_LISTED else ""
+    if ambiguous:
+        return f"{ref!r} names more than one run of the store {root}: {', '.join(names)}{more}"
+    return f"{ref!r} names no run of the store {root}, which holds {', '.join(names)}{more}"
+
+
+def _check_tables(tables: Sequence[str]) -> None:
+    bad = [table for table in tables if not _TABLE_NAME.fullmatch(table)]
+    if bad:
+        raise InputError(
+            f"{bad[0]!r} cannot name a table; use a letter, then up to 31 letters, digits and '_', "
+            "all lower case"
+        )
+    if not set(tables) - {EXECUTION_TABLE}:
+        raise InputError("a run needs at least one science table")
+    _check_unique(tables, "table")
+
+
+def _check_items(planned: Sequence[str]) -> None:
+    for item in planned:
+        encode_item(item)
+    _check_unique(planned, "item")
+
+
+def _check_unique(names: Sequence[str], what: str) -> None:
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise InputError(f"{what} {doubles[0]!r} is named more than once")

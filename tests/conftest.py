@@ -1,0 +1,66 @@
+"""Session-wide test set-up.
+
+1. The environment, before anything imports Ray or Prefect.
+2. `local_ray`: one Ray for the whole session.
+3. Prefect: one server for the whole session.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from workers import Executor
+
+# --- 1. environment ---------------------------------------------------------------------------
+
+_PREFECT_HOME = tempfile.TemporaryDirectory(prefix="lw-prefect-")
+
+os.environ.update(
+    PREFECT_SERVER_ANALYTICS_ENABLED="false",
+    DO_NOT_TRACK="1",
+    PREFECT_CLI_PROMPT="false",
+    PREFECT_HOME=_PREFECT_HOME.name,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="180",
+    RAY_USAGE_STATS_ENABLED="0",
+    RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+    RAY_DEDUP_LOGS="0",
+)
+# The machine's own clusters, stores and tokens must not leak into tests.
+for _name in (
+    "RAY_ADDRESS",
+    "RAY_AUTH_MODE",
+    "RAY_AUTH_TOKEN",
+    "RAY_AUTH_TOKEN_PATH",
+    "LATTICEWORK_STORE",
+    "PREFECT_API_URL",
+):
+    os.environ.pop(_name, None)
+
+
+# --- 2. Ray -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator["Executor"]:
+    """Executor on the session's Ray with 2 CPUs; an inner `connect("local")` shares it."""
+    from workers import connect
+
+    with connect("local", num_cpus=2) as executor:
+        yield executor
+
+
+# --- 3. Prefect -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def prefect_api() -> Iterator[str]:
+    """Address of the session's Prefect API, which is the configured one while it lives."""
+    from flows.servers import prefect_server, prepare_environment
+
+    prepare_environment()
+    with prefect_server() as url:
+        yield url

@@ -1,0 +1,362 @@
+"""Starting, joining and ending Ray, each in a process of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.records.errors import InfrastructureError, InputError
+from workers import SerialExecutor, connect, ray_environment, ray_session
+from workers.ray_session import AddressKind, parse_address
+
+HERE = Path(__file__).parent
+PRELUDE = """
+import logging, os, signal, sys, time
+from pathlib import Path
+from workers import ResourceProfile, WorkItem, connect, map_batches
+from worker_functions import *
+def say(*words): print(*words, flush=True)
+"""
+
+
+class Program:
+    """A Python program in a session of its own, so that all it starts can be found."""
+
+    def __init__(self, code: str, folder: Path, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PRELUDE + code],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(HERE), "TMPDIR": str(folder), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self) -> tuple[str, str]:
+        return self.process.communicate(timeout=200)
+
+    def members(self) -> dict[int, str]:
+        """Processes of the program's session: Ray's workers leave its group, not its session."""
+        lines = subprocess.run(
+            ["ps", "-s", str(self.process.pid), "-o", "pid=,stat=,comm="],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.splitlines()
+        rows = [line.split(maxsplit=2) for line in lines]
+        return {int(pid): name for pid, state, name in rows if not state.startswith("Z")}
+
+    def wait_until_gone(self, *, but: tuple[str, ...] = ()) -> None:
+        wait_until(lambda: all(name.startswith(but or "-") for name in self.members().values()))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Home of temporary files of a program; short, as Ray's sockets need it."""
+    with tempfile.TemporaryDirectory(prefix="lt-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def run(folder) -> Iterator[Callable[..., Program]]:
+    programs: list[Program] = []
+
+    def start(code: str, **environment: str) -> Program:
+        programs.append(Program(code, folder, **environment))
+        return programs[-1]
+
+    yield start
+    for program in programs:
+        for member in program.members():
+            os.kill(member, signal.SIGKILL)
+
+
+# --- addresses ---
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("local", AddressKind.LOCAL),
+        ("auto", AddressKind.AUTO),
+        ("head.example.org:6379", AddressKind.HEAD),
+        ("[::1]:6379", AddressKind.HEAD),
+        ("ray://10.0.0.1:10001", AddressKind.CLIENT),
+    ],
+)
+def test_addresses_have_five_forms(address, kind):
+    assert parse_address(address) is kind
+
+
+@pytest.mark.parametrize("address", ["", "head", "head:", ":6379", "head:0", "ray://", "head:x"])
+def test_other_addresses_are_refused_before_ray_is_imported(address):
+    with pytest.raises(InputError, match="use local, serial, auto, HOST:PORT"):
+        connect(address).__enter__()
+
+
+def test_serial_needs_no_ray():
+    with connect("serial") as executor:
+        assert isinstance(executor, SerialExecutor)
+
+
+def test_cluster_that_does_not_answer_is_one_quick_line():
+    start = time.monotonic()
+    with pytest.raises(InfrastructureError, match=r"no Ray cluster answers at 127.0.0.1:1 ") as e:
+        ray_session._require_answer("127.0.0.1:1")
+    assert e.value.retryable
+    assert time.monotonic() - start < 6
+
+
+def test_small_shared_memory_moves_the_object_store_to_the_folder():
+    folder = "/folder"
+    assert ray_environment.object_store_folder(2**80, folder) == folder
+
+
+def test_interpreter_folders_are_no_part_of_the_import_path(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), os.__file__, str(tmp_path)])
+    monkeypatch.chdir(tmp_path)
+    assert ray_environment.import_path() == str(tmp_path)
+
+
+def test_environment_is_restored(monkeypatch):
+    monkeypatch.setenv("RAY_DEDUP_LOGS", "1")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    with ray_environment.environment({"RAY_AUTH_MODE": "token"}):
+        assert os.environ["RAY_AUTH_MODE"] == "token"
+        assert os.environ["RAY_DEDUP_LOGS"] == "1"
+        assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert "RAY_AUTH_MODE" not in os.environ
+    assert "RAY_USAGE_STATS_ENABLED" not in os.environ
+
+
+def test_interrupt_while_ray_starts_is_delivered_afterwards():
+    steps = []
+    with pytest.raises(KeyboardInterrupt), ray_session._interrupt_deferred():
+        signal.raise_signal(signal.SIGINT)
+        steps.append("finished")
+    assert steps == ["finished"]
+
+
+def test_second_interrupt_is_delivered_at_once():
+    with pytest.raises(KeyboardInterrupt), ray_session._interrupt_deferred():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("not reached")
+
+
+# --- embedded Ray ---
+
+# Ray notices a dead node after some 15 s by default.
+QUICK_TO_NOTICE = {
+    "RAY_health_check_initial_delay_ms": "500",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "2",
+}
+
+
+@pytest.mark.ray
+def test_embedded_ray_is_silent_private_and_leaves_nothing(run, folder):
+    program = run("""
+with connect("local", num_cpus=1) as executor:
+    print([o.value for o in map_batches(square, [WorkItem("a", 3)], executor=executor)])
+    say(os.environ.get("RAY_AUTH_TOKEN"), os.environ.get("PYTHONPATH"))
+    members = os.popen(f"ps -s {os.getsid(0)} -o pid=").read().split()
+    say(*members)
+    say(*(oct(path.stat().st_mode & 0o777) for path in Path(os.environ["TMPDIR"]).glob("lw-*")))
+    table = [line.split() for name in ("tcp", "tcp6")
+             for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    listening = {fields[9]: fields[1] for fields in table if fields[3] == "0A"}
+    inodes = set()
+    for pid in members:
+        for entry in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                inodes.add(os.readlink(entry).removeprefix("socket:[").removesuffix("]"))
+            except FileNotFoundError:
+                pass
+    say(*sorted(address for inode, address in listening.items() if inode in inodes))
+# a second Ray in the same process gets its own token
+with connect("local", num_cpus=1) as executor:
+    say([o.value for o in map_batches(square, [WorkItem("a", 4)], executor=executor)])
+""")
+    out, err = program.finish()
+    assert err == ""
+    value, environment, members, mode, listening, again = out.splitlines()
+    assert (value, again) == ("[9]", "[16]")
+    assert environment == f"None {HERE}"
+    assert len(members.split()) > 4
+    assert mode == "0o700"
+    loopback = re.compile(r"(0{16}FFFF0000)?0100007F:")  # 127.0.0.1 as /proc/net writes it
+    assert listening and all(loopback.match(address) for address in listening.split())
+    program.wait_until_gone()
+    assert not list(folder.glob("lw-*"))
+
+
+SLEEPERS = """
+say("start")
+with connect("local", num_cpus=2) as executor:
+    items = [WorkItem(name, name) for name in map(os.path.abspath, ("m0", "m1", "m2", "m3"))]
+    list(map_batches(touch_and_sleep, items, executor=executor))
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("moment", ["start", "work"])
+def test_ctrl_c_leaves_no_process_and_no_folder(run, folder, moment):
+    program = run(SLEEPERS)
+    if moment == "start":
+        wait_until(lambda: any("gcs" in name for name in program.members().values()))
+    else:
+        wait_until((folder / "m1").exists)
+    start = time.monotonic()
+    os.killpg(program.process.pid, signal.SIGINT)  # what a terminal does
+    _, err = program.finish()
+    assert program.process.returncode == -signal.SIGINT
+    assert err.strip().endswith("KeyboardInterrupt")
+    assert time.monotonic() - start < 60  # the calls would sleep for 600 s
+    program.wait_until_gone()
+    assert not list(folder.glob("lw-*"))
+
+
+@pytest.mark.ray
+def test_killed_driver_takes_its_calls_and_its_cluster_along(run, folder):
+    program = run(SLEEPERS)
+    wait_until(lambda: any("perform" in name for name in program.members().values()))
+    os.kill(program.process.pid, signal.SIGKILL)
+    program.process.wait()
+    # Ray's two idle agents try to report for a minute before they end.
+    program.wait_until_gone(but=("ray::DashboardA", "ray::RuntimeEnv"))
+
+
+@pytest.mark.ray
+def test_lost_embedded_node_ends_the_map_with_one_retryable_line(run):
+    program = run(
+        """
+with connect("local", num_cpus=1) as executor:
+    items = [WorkItem(str(n), 0.2) for n in range(100)]
+    try:
+        for outcome in map_batches(sleep_then_return, items, executor=executor):
+            if outcome.key == "1":
+                listing = os.popen(f"ps --ppid {os.getpid()} -o pid=,comm=").read()
+                os.kill(next(int(l.split()[0]) for l in listing.splitlines() if "raylet" in l), 9)
+            if not outcome.ok:
+                say("lost", outcome.key)
+    except Exception as error:
+        say(type(error).__name__, error.retryable, error)
+with connect("local", num_cpus=1) as executor:
+    say([o.value for o in map_batches(square, [WorkItem("a", 3)], executor=executor)])
+""",
+        **QUICK_TO_NOTICE,
+    )
+    out, err = program.finish()
+    assert "Traceback" not in err
+    *lost, error, again = out.splitlines()
+    assert len(lost) <= 2
+    assert error.startswith("InfrastructureError True this machine's Ray node died")
+    assert again == "[9]"
+
+
+@pytest.mark.ray
+def test_worker_out_of_memory_is_tried_once_more_and_named(run):
+    program = run(
+        """
+with connect("local", num_cpus=1) as executor:
+    (outcome,) = map_batches(sleep_then_return, [WorkItem("a", 60)], executor=executor, retries=5)
+    say(outcome.attempts, outcome.error.kind, outcome.error.message)
+""",
+        RAY_memory_usage_threshold="0.001",
+        RAY_memory_monitor_refresh_ms="100",
+    )
+    out, _ = program.finish()
+    assert out.startswith("2 infrastructure the node ran out of memory")
+
+
+# --- clusters ---
+
+CLUSTER = """
+import ray
+from ray.cluster_utils import Cluster
+small = {"num_cpus": 1, "object_store_memory": 10**8}
+cluster = Cluster(initialize_head=True, head_node_args=small)
+"""
+
+
+@pytest.mark.ray
+def test_lost_node_of_a_cluster_repeats_its_items_elsewhere_and_cluster_survives_us(run):
+    program = run(
+        CLUSTER
+        + """
+second = cluster.add_node(num_gpus=1, **small)
+with connect(cluster.address) as executor:
+    say(executor.describe().partition("(")[2])
+    items = [WorkItem(str(n), 1.0) for n in range(6)]
+    outcomes = []
+    for outcome in map_batches(sleep_then_return, items, executor=executor, max_in_flight=4):
+        outcomes.append(outcome)
+        if len(outcomes) == 1:
+            cluster.remove_node(second, allow_graceful=False)
+    say(sorted(o.key for o in outcomes if o.ok), max(o.attempts for o in outcomes) > 1)
+say(ray.is_initialized())
+os.environ["RAY_ADDRESS"] = address = cluster.address
+with connect("auto") as executor:
+    say([o.value for o in map_batches(square, [WorkItem("a", 3)], executor=executor)])
+cluster.shutdown()
+try:
+    connect(address).__enter__()
+except Exception as error:
+    say(type(error).__name__, str(error).startswith("no Ray cluster answers at"))
+""",
+        RAY_AUTH_MODE="disabled",
+        **QUICK_TO_NOTICE,
+    )
+    out, err = program.finish()
+    assert out.splitlines() == [
+        "2 nodes, 2 CPU, 1 GPU)",
+        "['0', '1', '2', '3', '4', '5'] True",
+        "False",
+        "[9]",
+        "InfrastructureError True",
+    ], err
+
+
+@pytest.mark.ray
+def test_losing_the_only_fitting_node_ends_the_map_instead_of_waiting_for_ever(run):
+    program = run(
+        CLUSTER
+        + """
+from workers import fan_out
+fan_out.WAIT_SECONDS, fan_out.PATIENCE_SECONDS = 0.5, 2.0
+second = cluster.add_node(num_gpus=1, **small)
+with connect(cluster.address) as executor:
+    items = [WorkItem(str(n), 1.0) for n in range(6)]
+    try:
+        gpu = ResourceProfile(gpus=1)
+        for outcome in map_batches(sleep_then_return, items, executor=executor, profile=gpu):
+            say(outcome.ok, "(gpu 0)" in outcome.device)
+            if outcome.key == "0":
+                cluster.remove_node(second, allow_graceful=False)
+    except Exception as error:
+        say(type(error).__name__, error.retryable, "items in flight are unfinished" in str(error))
+cluster.shutdown()
+""",
+        RAY_AUTH_MODE="disabled",
+        **QUICK_TO_NOTICE,
+    )
+    out, err = program.finish()
+    first, *_, last = out.splitlines()
+    assert (first, last) == ("True True", "InfrastructureError True True"), err

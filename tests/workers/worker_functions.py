@@ -1,0 +1,91 @@
+"""Functions that tests run on workers: importable there, so that they travel by name."""
+
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from tasks.records.errors import BudgetExceeded, InfrastructureError
+
+
+def square(x: int) -> int:
+    return x * x
+
+
+def sleep_then_return(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def fail_on_three(x: int) -> int:
+    if x == 3:
+        raise ValueError("three is not allowed")
+    return x
+
+
+def exceed_budget(x: int) -> int:
+    raise BudgetExceeded(f"item {x} needs 9 GiB, 4 GiB are allowed")
+
+
+def leave_interpreter(x: int) -> int:
+    sys.exit(x)
+
+
+def die_once(marker: str) -> int:
+    """SIGKILL the worker process on the first call, answer on the second."""
+    path = Path(marker)
+    if not path.exists():
+        path.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def die_always(counter: str) -> None:
+    with Path(counter).open("a") as file:
+        file.write("x")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def disconnect_always(counter: str) -> None:
+    with Path(counter).open("a") as file:
+        file.write("x")
+    raise ConnectionResetError("peer went away")
+
+
+def disconnect_once(marker: str) -> str:
+    path = Path(marker)
+    if not path.exists():
+        path.touch()
+        raise ConnectionResetError("peer went away")
+    return "answer"
+
+
+def refuse_for_good(_: object) -> None:
+    raise InfrastructureError("no solver licence", retryable=False)
+
+
+def log_lines(count: int) -> int:
+    logger = logging.getLogger("tasks.tests")
+    logger.debug("not carried")
+    for index in range(count):
+        logger.info("line %d of %d", index, count)
+    return count
+
+
+def hold_memory(size_bytes: int) -> int:
+    return len(bytes(bytearray(size_bytes)))
+
+
+def unpicklable(_: object) -> object:
+    return lambda: None
+
+
+def process_id(_: object) -> int:
+    return os.getpid()
+
+
+def touch_and_sleep(marker: str) -> None:
+    Path(marker).touch()
+    time.sleep(600)
