@@ -1,0 +1,121 @@
+"""The house rules: who may import whom, what is installed, what starts fast."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("flows", "workers", "tasks", "gpu")
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", LINT_IMPORTS, "--no-cache"],
+        cwd=folder,
+        env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def copied_house(tmp_path):
+    """The sources alone, to plant something in."""
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    for path in SOURCES:
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def test_the_import_contracts_hold(copied_house):
+    result = lint_imports(copied_house)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "0 broken" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "statement", "contract"),
+    [
+        ("tasks/lattice/points.py", "import tasks.tcurves", "flows -> workers"),
+        ("tasks/tcurves/signs.py", "import workers", "flows -> workers"),
+        ("gpu/forests.py", "import tasks.records", "gpu knows no domain"),
+        ("tasks/tcurves/run.py", "import prefect", "prefect is imported in flows only"),
+        ("flows/configs.py", "import ray", "ray is imported in workers only"),
+        ("tasks/lattice/symmetry.py", "import torch", "torch is not imported"),
+        ("tasks/tcurves/run.py", "import cupy", "cupy and triton"),
+        ("workers/dispatch.py", "import matplotlib", "matplotlib is imported in figures"),
+    ],
+)
+def test_a_planted_violation_breaks_its_contract(copied_house, module, statement, contract):
+    path = copied_house / module
+    assert path.exists()
+    path.write_text(path.read_text() + f"\n{statement}\n")
+    result = lint_imports(copied_house)
+    assert result.returncode != 0
+    broken = [line for line in result.stdout.splitlines() if " BROKEN" in line]
+    assert any(contract in line for line in broken), result.stdout
+
+
+def test_the_installed_packages_are_these_sources():
+    import flows
+    import gpu
+    import tasks
+    import workers
+
+    for package in (flows, gpu, tasks, workers):
+        assert Path(str(package.__file__)).resolve().is_relative_to(ROOT)
+
+
+def test_the_distribution_declares_its_license_and_python():
+    metadata = distribution("latticework").metadata
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["Version"] == "0.1.0"
+
+
+def test_every_dependency_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line and not line.startswith("#")
+    }
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["dev"], *extras["docs"]]
+    names = {name.split("[")[0].split(">")[0].split("<")[0].lower() for name in wanted}
+    assert names - pinned == set()
+    assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize("heavy", ["prefect", "ray", "torch", "matplotlib", "cupy"])
+@pytest.mark.parametrize("module", ["flows", "flows.cli", "tasks.tcurves", "workers"])
+def test_importing_loads_nothing_heavy(module, heavy):
+    code = f"import {module}, sys; sys.exit({heavy!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def is_exempt(node):
+    return node.name.startswith("_") or any(
+        isinstance(d, ast.Name) and d.id == "overload" for d in node.decorator_list
+    )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_stay_readable(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 400
+    module = ast.parse(path.read_text())
+    assert ast.get_docstring(module), "a module says what it is"
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not is_exempt(node):
+            assert ast.get_docstring(node), f"{node.name} has no docstring"
