@@ -17,25 +17,28 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gpu.bits import num_bits
+from gpu.bits import lowest_bit, num_bits
 
 _NUM_RULES = 5
 
 
 @njit(cache=True)
-def _frontier_after(vertex, added, frontier, neighbors, weights):
+def _frontier_after(vertex, added, frontier, weight, links, neighbors, weights):
     """Return (frontier, its weight, number of edges inside) after adding a vertex."""
     added |= 1 << vertex
+    links += num_bits(neighbors[vertex] & frontier)
     after = frontier | (1 << vertex)
-    for v in range(weights.size):
-        if (after >> v) & 1 and neighbors[v] & ~added == 0:
+    weight += weights[vertex]
+    # Only the new vertex and its neighbors can have got their last neighbor.
+    rest = after & (neighbors[vertex] | (1 << vertex))
+    while rest:
+        v = lowest_bit(rest)
+        rest &= rest - 1
+        if neighbors[v] & ~added == 0:
             after &= ~(1 << v)
-    weight, twice_links = 0.0, 0
-    for v in range(weights.size):
-        if (after >> v) & 1:
-            weight += weights[v]
-            twice_links += num_bits(neighbors[v] & after)
-    return after, weight, twice_links >> 1
+            links -= num_bits(neighbors[v] & after)
+            weight -= weights[v]
+    return after, weight, links
 
 
 @njit(cache=True)
@@ -57,27 +60,27 @@ def _tie(rule, vertex, added, neighbors):
 def _greedy(start, rule, use_links, base, neighbors, weights, order, bound):
     """Fill `order` greedily from a start; return its cost, or infinity beyond the bound."""
     n = weights.size
-    added, frontier = 0, 0
+    added, frontier, weight, links = 0, 0, 0.0, 0
     cost = 0.0
     for step in range(n):
-        best, best_size, best_tie, best_frontier, best_width = -1, np.inf, 1 << 30, 0, 0.0
+        best, best_size, best_tie = -1, np.inf, 1 << 30
+        chosen = (0, 0.0, 0)
         for v in range(n):
             if (added >> v) & 1 or (step == 0 and v != start):
                 continue
             if step > 0 and neighbors[v] & frontier == 0:
                 continue
-            after, weight, links = _frontier_after(v, added, frontier, neighbors, weights)
-            size = weight - links if use_links else weight
+            after = _frontier_after(v, added, frontier, weight, links, neighbors, weights)
+            size = after[1] - after[2] if use_links else after[1]
             if size > best_size:
                 continue
             tie = _tie(rule, v, added, neighbors)
             if size < best_size or tie < best_tie:
-                best, best_size, best_tie, best_frontier = v, size, tie, after
-                best_width = weight - links
+                best, best_size, best_tie, chosen = v, size, tie, after
         order[step] = best
         added |= 1 << best
-        frontier = best_frontier
-        cost += base**best_width
+        frontier, weight, links = chosen
+        cost += base ** (weight - links)
         if cost >= bound:
             return np.inf
     return cost

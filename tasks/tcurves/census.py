@@ -25,7 +25,7 @@ from tasks.records import BudgetExceeded, InputError
 from tasks.tcurves.patchwork import patchwork
 from tasks.tcurves.program import Program, frontier_program
 from tasks.tcurves.schemes import Scheme
-from tasks.tcurves.signs import as_word, canonical_signs, gauge_points, num_sign_classes
+from tasks.tcurves.signs import canonical_word, gauge_points, num_sign_classes
 
 MAX_CENSUS_DEGREE = 9
 """Sign vectors and scheme codes of higher degrees do not fit one 64-bit word."""
@@ -83,11 +83,11 @@ def _histogram(
         SchemeCount(
             Scheme.from_code(code, pseudo_line=bool(degree % 2)),
             count,
-            as_word(canonical_signs(degree, witness)),
+            canonical_word(degree, witness),
         )
         for code, count, witness in rows
     ]
-    return tuple(sorted(schemes, key=lambda row: row.scheme))
+    return tuple(sorted(schemes, key=lambda row: row.scheme.sort_key))
 
 
 def frontier_census(

@@ -135,15 +135,24 @@ class Scheme:
         """Length of the longest nest."""
         return max((1 + Scheme(tree, False).depth for tree in self.forest), default=0)
 
-    def __str__(self) -> str:
+    @cached_property
+    def _text(self) -> str:
         inner = _notation(self.forest)
         if self.pseudo_line:
             return f"<Jv{inner}>" if inner else "<J>"
         return f"<{inner or '0'}>"
 
+    @cached_property
+    def sort_key(self) -> tuple[int, int, str]:
+        """Number of ovals, then depth, then notation."""
+        return self.ovals, self.depth, self._text
+
+    def __str__(self) -> str:
+        return self._text
+
     def __lt__(self, other: Scheme) -> bool:
-        """Order by number of ovals, then depth, then notation."""
-        return (self.ovals, self.depth, str(self)) < (other.ovals, other.depth, str(other))
+        """Order by `sort_key`."""
+        return self.sort_key < other.sort_key
 
 
 def _count_by_parity(forest: Forest, parity: int) -> int:

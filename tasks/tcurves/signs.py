@@ -8,6 +8,8 @@ swaps the colors, hence keeps the real scheme; the representative with sign 0 at
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -64,6 +66,18 @@ def canonical_signs(degree: int, signs: int | ArrayLike) -> NDArray[np.int64]:
     s = as_signs(degree, signs)
     origin, up, right = (int(s[i]) for i in gauge_points(degree))
     return s ^ affine_signs(degree, origin, origin ^ right, origin ^ up)
+
+
+@lru_cache(maxsize=16)
+def _affine_words(degree: int) -> tuple[int, ...]:
+    """Pack all affine functions: entry c0 + 2 c1 + 4 c2."""
+    return tuple(as_word(affine_signs(degree, c & 1, c >> 1 & 1, c >> 2)) for c in range(8))
+
+
+def canonical_word(degree: int, word: int) -> int:
+    """Do the same as `canonical_signs` for a sign vector as a word."""
+    origin, up, right = ((word >> i) & 1 for i in gauge_points(degree))
+    return word ^ _affine_words(degree)[origin | (origin ^ right) << 1 | (origin ^ up) << 2]
 
 
 def harnack_signs(degree: int) -> NDArray[np.int64]:

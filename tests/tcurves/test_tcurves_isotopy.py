@@ -25,6 +25,7 @@ from tasks.tcurves import (
     violated_restrictions,
 )
 from tasks.tcurves.isotopy import region_tree, regions
+from tasks.tcurves.signs import canonical_word
 
 
 @settings(max_examples=150)
@@ -109,6 +110,7 @@ def test_symmetries_of_the_triangle_keep_the_scheme(pair, element):
 def test_words_and_arrays_of_signs_are_the_same(pair):
     degree, word = pair
     assert as_word(as_signs(degree, word)) == word
+    assert canonical_word(degree, word) == as_word(canonical_signs(degree, word))
 
 
 @pytest.mark.parametrize("signs", [-1, 1 << 28, [0, 1], [2] * 28, [[0] * 28]])
