@@ -1,8 +1,8 @@
 """What runs, in which order: the Prefect flows, and the one public list of them.
 
 A flow is named here by strings only, so that listing the flows imports neither Prefect nor Ray:
-every attribute of a `FlowEntry` that ends in code is a reference ``package.module:object``, resolved
-when it is asked for.
+attributes of a `FlowEntry` that stand for code are references ``package.module:object``, resolved
+when they are asked for.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ class FlowEntry:
     recipes : str
         Mapping recipe name -> `flows.recipes.Recipe`.
     report : str
-        Module with ``terminal_report(run)`` and ``draw_figures(run)``.
+        Module with ``terminal_report(run)``, ``draw_figures(run)`` and ``stored_figures(run)``.
+    tables : tuple of str
+        Science tables of a run.
+    citations : tuple of str
+        Keys of `tasks.records.CITATIONS` that the results rest on.
     """
 
     name: str
@@ -43,6 +47,8 @@ class FlowEntry:
     plan: str
     recipes: str
     report: str
+    tables: tuple[str, ...]
+    citations: tuple[str, ...] = ()
 
     def load(self, attribute: str) -> Any:
         """The object that an attribute of this entry refers to; imports its module."""
@@ -65,6 +71,8 @@ FLOWS: dict[str, FlowEntry] = {
             plan="tasks.tcurves:plan_census",
             recipes="flows.recipes.tcurves:RECIPES",
             report="flows.reports",
+            tables=("histogram", "summary", "verification"),
+            citations=("FIC", "LCP"),
         ),
     )
 }

@@ -1,0 +1,308 @@
+"""The command `latticework`.
+
+Exit codes: 0 ok; 1 an item failed or the run could not be completed; 2 bad input (nothing was
+started); 130 interrupted. Results go to stdout; progress, logs and errors go to stderr. Prefect
+and Ray are imported by the commands that need them, after their input has been checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from flows import FLOWS, FlowEntry
+from tasks.records import InputError, LatticeworkError, StoreError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tasks.records import Run
+
+__all__ = ["main"]
+
+EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+EPILOG = """exit codes: 0 ok; 1 an item failed or the run could not be completed; 2 bad input;
+130 interrupted"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Argparse with one-line errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what `main` prints."""
+        raise InputError(f"{message} (see `{self.prog} --help`)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+        return options.command(options)
+    except InputError as error:
+        return _complain(error, EXIT_BAD_INPUT)
+    except LatticeworkError as error:
+        return _complain(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        return _complain("interrupted; finished parts are kept", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has seen enough; Python's own flush at exit must not fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def _complain(error: object, code: int) -> int:
+    """One line on stderr."""
+    print(f"latticework: {error}", file=sys.stderr)
+    return code
+
+
+def _parser() -> Parser:
+    """All commands with their options."""
+    parser = Parser(prog="latticework", description=(__doc__ or "").splitlines()[0], epilog=EPILOG)
+    parser.add_argument("--version", action=VersionAction)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, function: Callable[[Any], int], summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary, epilog=EPILOG)
+        added.set_defaults(command=function)
+        return added
+
+    command("list", _list, "list flows and recipes")
+    show = command("show", _show, "show the config fields of a flow, or the values of a recipe")
+    show.add_argument("name", metavar="NAME")
+    _add_run_options(command("run", _run, "run a flow, or finish a run that was interrupted"))
+    results = command("results", _results, "list runs, or query the tables of one by SQL")
+    results.add_argument("run", nargs="?", metavar="RUN", help="id, its beginning, path or latest")
+    results.add_argument("--sql", metavar="QUERY", help="one SELECT over the run's tables")
+    plot = command("plot", _plot, "draw the figures of a run again")
+    plot.add_argument("run", metavar="RUN", help="id, its beginning, path or latest")
+    serve = command("serve", _serve, "register the deployments and execute triggered runs")
+    serve.add_argument("--file", default="", metavar="PATH", help="default: deploy/prefect.yaml")
+    serve.add_argument("--port", type=int, default=4200, help="of a server that has to be started")
+    doctor = command("doctor", _doctor, "say what is installed and what can be used")
+    for each in (results, plot, serve, doctor):
+        each.add_argument("--out", default="", metavar="DIR", help="root of the results")
+    return parser
+
+
+def _add_run_options(run: argparse.ArgumentParser) -> None:
+    """Options of `run`."""
+    run.add_argument("flow", metavar="FLOW")
+    run.add_argument("--recipe", metavar="NAME", help="start from a named config")
+    run.add_argument("--smoke", action="store_true", help="the recipe's quick twin (< 10 s)")
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="assignments",
+        metavar="KEY=VALUE",
+        help="change a field; JSON where it parses, else a string; repeatable",
+    )
+    run.add_argument(
+        "--out",
+        default="",
+        metavar="DIR",
+        help="root of the results: folder or URI (default: $LATTICEWORK_STORE, else results)",
+    )
+    run.add_argument(
+        "--address",
+        default="local",
+        metavar="RAY",
+        help="local (default), serial, auto, or the address of a Ray cluster",
+    )
+    run.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
+    run.add_argument("--verbose", action="store_true", help="all log messages on stderr")
+
+
+class VersionAction(argparse.Action):
+    """Print the version and exit; the version is looked up only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Print and exit."""
+        from tasks.records import RELEASE
+
+        print(f"latticework {RELEASE}")
+        parser.exit()
+
+
+def _consoles(*, verbose: bool = False) -> tuple[Console, Console]:
+    """Rich consoles on stdout and stderr; the latter gets the log."""
+    from rich.console import Console
+
+    from flows.terminal import send_logs_to
+
+    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    send_logs_to(err, verbose=verbose)
+    return out, err
+
+
+def _list(_: argparse.Namespace) -> int:
+    """`latticework list`."""
+    for entry in FLOWS.values():
+        print(f"{entry.name}: {entry.summary}")
+        for recipe in entry.load("recipes").values():
+            print(f"  --recipe {recipe.name}: {recipe.summary}")
+    return EXIT_OK
+
+
+def _show(options: argparse.Namespace) -> int:
+    """`latticework show NAME`."""
+    from flows.configs import find_shown, recipe_config
+    from flows.terminal import config_table, fields_help
+
+    entry, recipe, smoke = find_shown(options.name)
+    out, _ = _consoles()
+    if recipe is None:
+        out.print(f"{entry.name}: {entry.summary}", markup=False)
+        out.print(fields_help(entry.load("config")))
+        out.print(f"recipes: {', '.join(entry.load('recipes'))}", markup=False)
+        return EXIT_OK
+    out.print(f"recipe {options.name} of {entry.name}: {recipe.summary}", markup=False)
+    out.print(config_table(recipe_config(recipe, smoke=smoke), "config"))
+    return EXIT_OK
+
+
+def _run(options: argparse.Namespace) -> int:
+    """`latticework run FLOW`: check everything, then start Prefect."""
+    from flows.configs import build_config, check_address, find_flow, parse_assignments
+    from flows.stored import open_run
+
+    entry = find_flow(options.flow)
+    out, err = _consoles(verbose=options.verbose)
+    assignments = parse_assignments(options.assignments)
+    config = build_config(
+        entry, recipe=options.recipe, smoke=options.smoke, assignments=assignments
+    )
+    check_address(options.address)
+    plan = entry.load("plan")(config)
+    try:
+        run = open_run(entry, plan, options.out)
+    except StoreError as error:
+        raise InputError(str(error)) from error
+    problem = _execute(entry, config, options, err)
+    _print_outcome(entry, run, out, is_json=options.json, problem=problem)
+    return _complain(problem, EXIT_FAILED) if problem else EXIT_OK
+
+
+def _execute(entry: FlowEntry, config: Any, options: argparse.Namespace, err: Console) -> str:
+    """Run the flow under Prefect; "" or the one-line reason of its failure."""
+    from flows.progress import announce, listening
+    from flows.servers import failure_message, prefect_server, prepare_environment
+    from flows.terminal import progress_bars
+
+    prepare_environment()
+    with progress_bars(err) as display, listening(display):
+        announce("starting Prefect")
+        with prefect_server():
+            flow = entry.load("entrypoint")
+            state = flow(config, store=options.out, ray_address=options.address, return_state=True)
+        return failure_message(state)
+
+
+def _print_outcome(
+    entry: FlowEntry, run: Run, out: Console, *, is_json: bool, problem: str
+) -> None:
+    """The report and the run's place; with --json one object instead."""
+    if is_json:
+        status = "failed" if problem else "ok"
+        rows = run.count_rows()
+        outcome = {"run_id": run.run_id, "path": run.path, "status": status, "rows": rows}
+        print(json.dumps(outcome), flush=True)
+        return
+    report = entry.load("report")
+    out.print(report.terminal_report(run))
+    out.print(f"results: {run.path}", markup=False, soft_wrap=True)
+    for figure in report.stored_figures(run):
+        out.print(f"figure: {figure}", markup=False, soft_wrap=True)
+
+
+def _results(options: argparse.Namespace) -> int:
+    """`latticework results [RUN] [--sql QUERY]`."""
+    from tasks.records import Store
+
+    out, _ = _consoles()
+    store = Store.open(options.out or None)
+    if options.run is None:
+        if options.sql:
+            raise InputError("--sql needs a run: latticework results RUN --sql QUERY")
+        return _list_runs(store, out)
+    run = store.find_run(options.run)
+    if options.sql is None:
+        out.print(FLOWS[run.identity.flow].load("report").terminal_report(run))
+        return EXIT_OK
+    from flows.query import query_tables
+    from flows.terminal import arrow_table
+
+    out.print(arrow_table(query_tables(_stored_tables(run), options.sql)))
+    return EXIT_OK
+
+
+def _stored_tables(run: Run) -> dict[str, Any]:
+    """Every table of which a part is stored."""
+    stored = {part.table for part in run.check().parts}
+    return {
+        table: run.read(table)
+        for table in (*run.science_tables, "execution")
+        if table in stored or table == "execution"
+    }
+
+
+def _list_runs(store: Any, out: Console) -> int:
+    """One line per stored run."""
+    for info in store.runs():
+        line = f"{info.flow}/{info.run_id}  {info.status}  {info.rows} rows  {info.path}"
+        out.print(line, markup=False, soft_wrap=True)
+    return EXIT_OK
+
+
+def _plot(options: argparse.Namespace) -> int:
+    """`latticework plot RUN`."""
+    from tasks.records import Store
+
+    run = Store.open(options.out or None).find_run(options.run)
+    for path in FLOWS[run.identity.flow].load("report").draw_figures(run):
+        print(path)
+    return EXIT_OK
+
+
+def _serve(options: argparse.Namespace) -> int:
+    """`latticework serve`."""
+    from flows.servers import prepare_environment
+    from flows.serving import find_deployment_file, read_deployment_file, serve
+    from tasks.records import Store
+
+    file = read_deployment_file(find_deployment_file(options.file))
+    store = Store.open(options.out or None)
+    out, _ = _consoles()
+    prepare_environment()
+
+    def announce(line: str) -> None:
+        out.print(line, markup=False, soft_wrap=True)
+
+    serve(file, store=store.root, port=options.port, announce=announce)
+    return EXIT_OK
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    """`latticework doctor`."""
+    from rich.table import Table
+
+    from flows.doctor import examine
+
+    out, _ = _consoles()
+    table = Table("subject", "usable", "detail")
+    for finding in examine(options.out):
+        table.add_row(finding.subject, "yes" if finding.usable else "no", finding.detail)
+    out.print(table)
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Progress of a flow's steps, for whoever watches it.
+
+A step tells its progress to the listener of its context: the command line's bar. In a deployed run,
+where nobody listens, it keeps a Prefect progress artifact, written at most once a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import UUID
+
+__all__ = ["Listener", "StepProgress", "announce", "listening", "reporter"]
+
+
+@dataclass(frozen=True)
+class StepProgress:
+    """How far a step is.
+
+    Attributes
+    ----------
+    step : str
+        Name of the step.
+    total : int
+        Number of items; 0 for a step that has none.
+    finished : int
+        Items with an outcome.
+    failed : int
+        Those of them without a value.
+    current : tuple of str
+        Keys of the items in flight, the one that was started first in front.
+    """
+
+    step: str
+    total: int = 0
+    finished: int = 0
+    failed: int = 0
+    current: tuple[str, ...] = ()
+
+
+Listener = Callable[[StepProgress], None]
+
+_LISTENER: ContextVar[Listener | None] = ContextVar("progress_listener", default=None)
+ARTIFACT_SECONDS = 1.0
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Tell the progress of every step in this context to `listener`."""
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+def announce(step: str) -> None:
+    """Tell the listener, if there is one, that a step without items begins."""
+    listener = _LISTENER.get()
+    if listener is not None:
+        listener(StepProgress(step))
+
+
+def reporter(step: str) -> Listener:
+    """Who is to hear of a step's progress: the listener, else a Prefect artifact."""
+    return _LISTENER.get() or ProgressArtifact(step).update
+
+
+class ProgressArtifact:
+    """Percentage of items done, as an artifact of the running Prefect task."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self._id: UUID | None = None
+        self._written = float("-inf")
+
+    def update(self, progress: StepProgress) -> None:
+        """Write the artifact, if the last writing is a second ago or everything is done."""
+        is_last = progress.finished >= progress.total
+        now = time.monotonic()
+        if progress.total == 0 or (now - self._written < ARTIFACT_SECONDS and not is_last):
+            return
+        self._written = now
+        self._write(100.0 * progress.finished / progress.total)
+
+    def _write(self, percent: float) -> None:
+        # Imported here: this module belongs to the command's quick start.
+        from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+        if self._id is not None:
+            update_progress_artifact(self._id, percent)
+            return
+        created = create_progress_artifact(percent, description=f"{self.step}: items done")
+        self._id = created if isinstance(created, UUID) else None

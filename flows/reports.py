@@ -1,0 +1,289 @@
+"""Records -> what a person reads: terminal tables, Prefect artifacts, figures.
+
+A report is made from the stored records alone, so that it can be made again at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from tasks.records import InputError, Run, Status
+from tasks.tcurves import (
+    CensusConfig,
+    CensusItem,
+    CensusPlan,
+    plan_census,
+    possible_schemes,
+    union_schemes,
+)
+from tasks.tcurves.verify import CLASSIFIED_DEGREE
+
+__all__ = [
+    "Union",
+    "draw_figures",
+    "publish_report",
+    "report_rows",
+    "stored_figures",
+    "terminal_report",
+    "unions",
+]
+
+# A picture of a curve and a histogram per triangulation take about a second.
+MAX_DRAWN = 24
+HEADINGS = {
+    "triangulation": "triangulation",
+    "degree": "degree",
+    "num_schemes": "schemes",
+    "sign_classes": "classes",
+    "peak_states": "states",
+    "regular": "regular",
+    "seconds": "seconds",
+    "status": "status",
+}
+REGULAR = {True: "yes", False: "no", None: "undecided"}
+
+
+@dataclass(frozen=True)
+class Union:
+    """Real schemes of one degree that occur on any triangulation of the run.
+
+    Attributes
+    ----------
+    degree : int
+        Degree of the curves.
+    found : tuple of str
+        Schemes in Viro notation.
+    num_known : int
+        Number of non-empty schemes of that degree; 0 where the classification is open (d >= 8).
+    """
+
+    degree: int
+    found: tuple[str, ...]
+    num_known: int
+
+    def __str__(self) -> str:
+        if not self.num_known:
+            return f"degree {self.degree}: {len(self.found)} schemes (classification open)"
+        return (
+            f"degree {self.degree}: {len(self.found)} of the {self.num_known} non-empty real "
+            "schemes that exist"
+        )
+
+
+def unions(run: Run) -> list[Union]:
+    """One union per degree of the run, ascending."""
+    histogram = run.read("histogram")
+    return [
+        Union(degree, tuple(union_schemes(histogram, names)), _num_known(degree))
+        for degree, names in _names_by_degree(run).items()
+    ]
+
+
+def _names_by_degree(run: Run) -> dict[int, list[str]]:
+    """Degree -> names of its triangulations, ascending."""
+    names: dict[int, list[str]] = {}
+    for row in run.read("summary").sort_by("degree").to_pylist():
+        names.setdefault(row["degree"], []).append(row["triangulation"])
+    return names
+
+
+def _num_known(degree: int) -> int:
+    """Number of non-empty real schemes of curves of that degree, 0 where it is not known."""
+    return len(possible_schemes(degree)) if degree <= CLASSIFIED_DEGREE else 0
+
+
+def report_rows(run: Run) -> list[dict[str, Any]]:
+    """One row per triangulation, in planned order, with the seconds of its last census call."""
+    execution = run.read("execution").sort_by("started_at").to_pylist()
+    seconds = {row["item"]: round(row["seconds"], 2) for row in execution}
+    return [
+        row | {"seconds": seconds.get(row["triangulation"])}
+        for row in run.read("summary").to_pylist()
+    ]
+
+
+def terminal_report(run: Run) -> Group:
+    """Table with one row per triangulation, one line per degree, one line per failure."""
+    if not run.check(("summary", "histogram")).done:
+        return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
+    title = f"{run.identity.flow} {run.run_id}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
+    for name, heading in HEADINGS.items():
+        is_word = name in ("triangulation", "regular", "status")
+        table.add_column(heading, justify="left" if is_word else "right", no_wrap=True)
+    rows = report_rows(run)
+    for row in rows:
+        table.add_row(*_cells(row))
+    return Group(table, *(Text(line) for line in _conclusions(run, rows)))
+
+
+def _conclusions(run: Run, rows: Iterable[dict[str, Any]]) -> list[str]:
+    """One line per degree, one for the verification, one per triangulation that is not ok."""
+    return [*(f"union of {union}" for union in unions(run)), *_verified(run), *_failures(rows)]
+
+
+def _verified(run: Run) -> Iterator[str]:
+    """How many witnesses were derived again, once any were."""
+    if run.check(("verification",)).parts:
+        agrees = run.read("verification")["agrees"].to_pylist()
+        yield f"witnesses derived again by another algorithm: {len(agrees)}, agree: {sum(agrees)}"
+
+
+def _failures(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """One line per triangulation that is not ok."""
+    for row in rows:
+        if row["status"] != Status.OK:
+            yield f"{row['triangulation']}: {row['status']}, {row['reason']}"
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    """A row as people read it: powers of two as such, digits in groups, nothing for nothing."""
+    values = row | {"sign_classes": f"2^{row['sign_classes'].bit_length() - 1}"}
+    values["regular"] = REGULAR[row["regular"]] if row["status"] == Status.OK else ""
+    return [_cell(values.get(name)) for name in HEADINGS]
+
+
+def _cell(value: Any) -> str:
+    """One value."""
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def markdown_report(run: Run) -> str:
+    """The terminal's report as Markdown."""
+    rows = report_rows(run)
+    head = " | ".join(HEADINGS.values())
+    body = [" | ".join(_cells(row)) for row in rows]
+    lines = [
+        f"# {run.identity.flow} `{run.run_id}`",
+        f"| {head} |",
+        "|" + " --- |" * len(HEADINGS),
+        *(f"| {line} |" for line in body),
+        "",
+        *(f"* {line}" for line in _conclusions(run, rows)),
+        "",
+        f"Tables: `{run.path}`",
+    ]
+    # The title's line needs an empty one below it.
+    return "\n".join([lines[0], "", *lines[1:]])
+
+
+def publish_report(run: Run, plan: CensusPlan) -> None:
+    """Show the report as artifacts of the running Prefect flow, and draw missing figures."""
+    # Imported here: the command line makes reports without Prefect.
+    from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+    key = f"{run.identity.flow}-{run.run_id}"
+    create_markdown_artifact(markdown_report(run), key=key, description="report of the run")
+    headings = HEADINGS.values()
+    rows = [dict(zip(headings, _cells(row), strict=True)) for row in report_rows(run)]
+    create_table_artifact(rows, key=f"{key}-summary", description="one row per triangulation")
+    draw_figures(run, plan, only_missing=True)
+
+
+def draw_figures(
+    run: Run, plan: CensusPlan | None = None, *, only_missing: bool = False
+) -> list[str]:
+    """Draw histograms, the curve with the most ovals per triangulation, and coverages, as PNG.
+
+    Parameters
+    ----------
+    run : Run
+    plan : CensusPlan, optional
+        The run's plan; without it the triangulations are loaded by their names.
+    only_missing : bool
+        Leave pictures alone that are there already.
+
+    Returns
+    -------
+    list of str
+        Places of ``figures/curve-<name>.png`` and ``figures/histogram-<name>.png`` in the run's
+        folder, at most `MAX_DRAWN` of either kind, in planned order; then
+        ``figures/coverage-<degree>.png``.
+
+    Raises
+    ------
+    InputError
+        No plan is given and the run's triangulations are no built-in ones.
+    StoreError
+        The store cannot be written.
+    """
+    is_new = not only_missing
+    for item, histogram in _drawable(run, plan or _plan_again(run)):
+        if not (only_missing and run.volume.exists(_figure_path("histogram", item.key))):
+            _draw_pair(run, item, histogram)
+            is_new = True
+    if is_new:
+        _draw_coverages(run)
+    return stored_figures(run)
+
+
+def stored_figures(run: Run) -> list[str]:
+    """Places of the pictures that are there, in planned order."""
+    paths = [_figure_path(kind, key) for key in run.planned for kind in ("curve", "histogram")]
+    paths += [_figure_path("coverage", str(degree)) for degree in range(1, CLASSIFIED_DEGREE + 1)]
+    return [run.volume.location(path) for path in paths if run.volume.exists(path)]
+
+
+def _plan_again(run: Run) -> CensusPlan:
+    """The plan of a stored run, whose record holds names and contents but no files."""
+    try:
+        plan = plan_census(CensusConfig.model_validate_json(run.identity.config))
+    except InputError as error:
+        raise InputError(
+            f"run {run.run_id} took triangulations from files, whose places it does not keep "
+            f"({error}); run the flow again with the same files to draw its figures"
+        ) from error
+    if plan.identity.inputs != run.identity.inputs:
+        raise InputError(f"the triangulations of run {run.run_id} are not those of these names")
+    return plan
+
+
+def _drawable(run: Run, plan: CensusPlan) -> Iterator[tuple[CensusItem, pa.Table]]:
+    """The first triangulations that have schemes, each with its histogram."""
+    table = run.read("histogram")
+    pairs = ((item, table.filter(pc.field("triangulation") == item.key)) for item in plan.items)
+    return islice((pair for pair in pairs if pair[1].num_rows), MAX_DRAWN)
+
+
+def _draw_pair(run: Run, item: CensusItem, histogram: pa.Table) -> None:
+    """Draw one triangulation's histogram and, if there is a witness, its richest curve."""
+    from tasks.tcurves.figures import draw_curve, draw_histogram, save_figure
+
+    witnessed = histogram.filter(pc.field("witness").is_valid())
+    if witnessed.num_rows:
+        order = [("ovals", "descending"), ("depth", "descending"), ("scheme", "ascending")]
+        best = witnessed.sort_by(order).slice(0, 1).to_pylist()[0]
+        place = run.volume.location(_figure_path("curve", item.key))
+        save_figure(draw_curve(item.triangulation, best["witness"]), place)
+    place = run.volume.location(_figure_path("histogram", item.key))
+    save_figure(draw_histogram(histogram), place)
+
+
+def _draw_coverages(run: Run) -> None:
+    """Draw, per classified degree, which triangulation reaches which of all schemes."""
+    from tasks.tcurves.figures import draw_coverage, save_figure
+
+    histogram = run.read("histogram")
+    for degree, names in _names_by_degree(run).items():
+        rows = histogram.filter(pc.field("triangulation").isin(names))
+        if degree <= CLASSIFIED_DEGREE and rows.num_rows:
+            place = run.volume.location(_figure_path("coverage", str(degree)))
+            save_figure(draw_coverage(rows, possible_schemes(degree)), place)
+
+
+def _figure_path(kind: str, key: str) -> str:
+    """Place of a picture in its run; different for different keys."""
+    return f"figures/{kind}-{quote(key, safe='')}.png"

@@ -1,0 +1,182 @@
+"""What a person sees in the terminal: progress on stderr, tables on stdout, both by rich."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pydantic import BaseModel
+
+    from flows.progress import StepProgress
+
+__all__ = ["arrow_table", "config_table", "fields_help", "progress_bars", "send_logs_to"]
+
+MAX_ROWS = 200
+
+
+@contextmanager
+def progress_bars(console: Console) -> Iterator[ProgressDisplay]:
+    """Bars on a terminal, one line per finished item anywhere else."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[current]}"),
+    )
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, transient=True
+    ) as bars:
+        yield ProgressDisplay(console, bars)
+
+
+class ProgressDisplay:
+    """A listener (see `flows.progress`) that draws what it hears."""
+
+    def __init__(self, console: Console, bars: Progress) -> None:
+        self.console = console
+        self.bars = bars
+        self._steps: dict[str, Any] = {}
+        self._finished: dict[str, int] = {}
+
+    def __call__(self, progress: StepProgress) -> None:
+        """Show how far a step is."""
+        step = progress.step
+        if step not in self._steps:
+            self._steps[step] = self.bars.add_task(step, total=None, current="")
+        if not progress.total:
+            self._say(step)
+            return
+        self.bars.update(
+            self._steps[step],
+            completed=progress.finished,
+            total=progress.total,
+            current=describe_current(progress),
+        )
+        if progress.finished != self._finished.get(step):
+            self._finished[step] = progress.finished
+            failed = f", {progress.failed} failed" if progress.failed else ""
+            self._say(f"{step}: {progress.finished} of {progress.total}{failed}")
+
+    def _say(self, line: str) -> None:
+        """One plain line, where there is no terminal to draw on."""
+        if not self.console.is_terminal:
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def describe_current(progress: StepProgress) -> str:
+    """The items that are computed at this moment, the first three by name."""
+    more = f" and {len(progress.current) - 3} more" if len(progress.current) > 3 else ""
+    return ", ".join(progress.current[:3]) + more
+
+
+class ConsoleHandler(logging.Handler):
+    """Log records as plain lines on a console, above its bars, never wrapped.
+
+    Warnings; with `verbose` all messages, and Prefect's own, which repeat ours with tracebacks.
+    """
+
+    def __init__(self, console: Console, *, verbose: bool) -> None:
+        super().__init__(logging.INFO if verbose else logging.WARNING)
+        self.console = console
+        self.verbose = verbose
+        # Prefect leaves the root logger alone if it has a handler with a formatter.
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        if self.verbose or record.name.partition(".")[0] != "prefect":
+            line = f"{record.levelname.lower()}: {self.format(record)}"
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def send_logs_to(console: Console, *, verbose: bool) -> None:
+    """Show log records on a console, in place of an earlier one; before Prefect is imported."""
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, ConsoleHandler)]:
+        root.removeHandler(handler)
+    root.addHandler(ConsoleHandler(console, verbose=verbose))
+
+
+def fields_help(config_class: type[BaseModel]) -> Group:
+    """Fields of a config: name, type, bounds and default, below them the meaning."""
+    schema = config_class.model_json_schema()
+    lines: list[Text | Padding] = []
+    for name, field in schema["properties"].items():
+        default = f"default {json.dumps(field['default'])}" if "default" in field else "required"
+        facts = [fact for fact in (_type_of(field), _bounds_of(field), default) if fact]
+        lines.append(Text.assemble((name, "bold"), f": {', '.join(facts)}"))
+        meaning = " ".join(field.get("description", "").split())
+        lines.append(Padding(Text(meaning), (0, 0, 0, 4)))
+    return Group(*lines)
+
+
+def _type_of(field: Mapping[str, Any]) -> str:
+    """JSON type of a field, in words."""
+    if "enum" in field:
+        return "one of"
+    if field.get("type") == "array":
+        return f"list of {_type_of(field.get('items', {}))}s"
+    return str(field.get("type", "value"))
+
+
+def _bounds_of(field: Mapping[str, Any]) -> str:
+    """Bounds or choices of a field, in words."""
+    if "enum" in field:
+        return " | ".join(map(str, field["enum"]))
+    signs = {
+        "minimum": ">=",
+        "exclusiveMinimum": ">",
+        "maximum": "<=",
+        "exclusiveMaximum": "<",
+        "minItems": "length >=",
+        "maxItems": "length <=",
+    }
+    return ", ".join(f"{sign} {field[key]}" for key, sign in signs.items() if key in field)
+
+
+def config_table(config: BaseModel, title: str) -> Table:
+    """Values of one config."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("key")
+    table.add_column("value", overflow="fold")
+    for key, value in config.model_dump(mode="json").items():
+        table.add_row(key, json.dumps(value))
+    return table
+
+
+def arrow_table(data: pa.Table, title: str = "") -> Table:
+    """The first rows of an Arrow table, with a caption when there are more."""
+    table = Table(title=title or None, title_justify="left")
+    for name in data.column_names:
+        table.add_column(name, overflow="fold")
+    for row in _rows(data.slice(0, MAX_ROWS)):
+        table.add_row(*row)
+    if data.num_rows > MAX_ROWS:
+        table.caption = f"{MAX_ROWS} of {data.num_rows} rows; use --sql to choose"
+    return table
+
+
+def _rows(data: pa.Table) -> Iterable[list[str]]:
+    """Rows as texts."""
+    columns = [column.to_pylist() for column in data.columns]
+    return ([str(value) for value in row] for row in zip(*columns, strict=True))

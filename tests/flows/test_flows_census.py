@@ -1,0 +1,277 @@
+"""The flow end to end, through the command, on tiny triangulations without Ray."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from flows.cli import main
+from flows.tcurve_census import tcurve_census
+from tasks.records import BudgetExceeded, Store
+from tasks.tcurves import CensusConfig
+
+pytestmark = pytest.mark.flow
+
+NAMES = ["2_honeycomb", "3_honeycomb"]
+RUN = [
+    "run",
+    "tcurve-census",
+    "--address",
+    "serial",
+    "--set",
+    f"triangulations={json.dumps(NAMES)}",
+]
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Pictures take longer than everything else of a tiny census."""
+    monkeypatch.setattr("flows.reports.draw_figures", lambda *_, **__: [])
+
+
+no_pictures = pytest.mark.usefixtures("without_pictures")
+
+
+@pytest.fixture
+def census(prefect_api, tmp_path, capsys):
+    """Run the census with --json into one store: (exit code, the JSON object, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, dict, str]:
+        code = main([*RUN, "--out", str(tmp_path), "--json", *arguments])
+        captured = capsys.readouterr()
+        return code, json.loads(captured.out.splitlines()[-1]), captured.err
+
+    return run
+
+
+def science_bytes(path: str) -> dict[str, bytes]:
+    """Every deterministic file of a run."""
+    files = (p for p in Path(path).rglob("*") if p.suffix in (".arrow", ".json"))
+    return {p.name: p.read_bytes() for p in files if p.parent.name != "execution"}
+
+
+def executed(path: str) -> list[str]:
+    """Items of the execution table, one per call that was made."""
+    return Store.open(Path(path).parents[1]).find_run(path).read("execution")["item"].to_pylist()
+
+
+def test_the_json_object_says_where_the_results_are(census):
+    code, outcome, _ = census()
+    assert code == 0
+    assert set(outcome) == {"run_id", "path", "status", "rows"}
+    assert outcome["status"] == "ok"
+    run = Store.open(Path(outcome["path"]).parents[1]).find_run(outcome["run_id"])
+    tables = {table: run.read(table) for table in run.science_tables}
+    assert outcome["rows"] == sum(table.num_rows for table in tables.values())
+    assert tables["histogram"]["scheme"].to_pylist() == ["<1>", "<J>", "<Jv1>"]
+    assert tables["summary"]["num_schemes"].to_pylist() == [1, 2]
+    assert all(tables["verification"]["agrees"].to_pylist())
+    assert run.manifest().status == "complete"
+
+
+def test_tables_are_arrow_ipc_files_and_pictures_are_png(census):
+    _, outcome, _ = census()
+    path = Path(outcome["path"])
+    with pa.memory_map(str(path / "histogram/histogram-3_honeycomb.arrow")) as file:
+        assert pa.ipc.open_file(file).read_all().num_rows == 2
+    pictures = sorted(p.name for p in (path / "figures").iterdir())
+    assert "curve-3_honeycomb.png" in pictures
+    assert "histogram-2_honeycomb.png" in pictures
+    assert all((path / "figures" / p).read_bytes().startswith(b"\x89PNG") for p in pictures)
+
+
+@no_pictures
+def test_a_finished_run_is_not_computed_again(census):
+    _, first, _ = census()
+    before = science_bytes(first["path"])
+    _, second, _ = census()
+    assert second == first
+    assert science_bytes(first["path"]) == before
+    assert executed(first["path"]).count("2_honeycomb") == 1
+
+
+@no_pictures
+def test_a_damaged_part_is_named_and_only_its_item_is_done_again(census):
+    _, first, _ = census()
+    before = science_bytes(first["path"])
+    part = Path(first["path"]) / "histogram/histogram-3_honeycomb.arrow"
+    part.write_bytes(part.read_bytes()[:-100])
+    code, _, err = census()
+    assert code == 0
+    assert "histogram/histogram-3_honeycomb.arrow" in "".join(err.split())
+    assert science_bytes(first["path"]) == before
+    assert executed(first["path"]).count("2_honeycomb") == 1
+    assert executed(first["path"]).count("3_honeycomb") == 2
+
+
+@no_pictures
+def test_the_memory_budget_is_a_row_and_exit_1_and_a_larger_one_mends_it(census, capsys):
+    tight = ["--set", 'triangulations=["2_honeycomb", "7_honeycomb"]', "--set", "memory_gib=1e-4"]
+    code, outcome, err = census(*tight)
+    assert (code, outcome["status"]) == (1, "failed")
+    last = err.splitlines()[-1]
+    assert last.startswith("latticework: 1 of 2 not ok: 7_honeycomb: over_budget, ")
+    assert "Traceback" not in err
+    run = Store.open(Path(outcome["path"]).parents[1]).find_run(outcome["run_id"])
+    assert run.read("summary")["status"].to_pylist() == ["ok", "over_budget"]
+    assert run.read("summary")["reason"].to_pylist()[0] == ""
+    assert run.manifest().status == "partial"
+    code, mended, _ = census(*tight[:2], "--set", "memory_gib=1")
+    assert (code, mended["status"], mended["run_id"]) == (0, "ok", outcome["run_id"])
+    assert executed(outcome["path"]).count("2_honeycomb") == 1
+
+
+@no_pictures
+def test_an_item_that_raises_is_a_row_and_the_others_go_on(census, monkeypatch):
+    from flows import tcurve_census as module
+
+    def fails(item):
+        if item.key == "2_honeycomb":
+            raise BudgetExceeded("no room")
+        return run_census_item(item)
+
+    run_census_item = module.run_census_item
+    monkeypatch.setattr(module, "run_census_item", fails)
+    code, outcome, err = census()
+    assert code == 1
+    assert "1 of 2 not ok: 2_honeycomb: over_budget, no room" in err
+    monkeypatch.undo()
+    assert census()[0] == 0
+    assert executed(outcome["path"]).count("3_honeycomb") == 1
+
+
+def test_the_report_compares_each_degree_with_what_is_known(prefect_api, tmp_path, capsys):
+    assert main([*RUN, "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "union of degree 2: 1 of the 1 non-empty real schemes that exist" in out
+    assert "union of degree 3: 2 of the 2 non-empty real schemes that exist" in out
+    assert "3_honeycomb" in out
+    assert "results: " in out
+    assert "figures/curve-2_honeycomb.png" in out
+
+
+def test_results_and_plot_work_from_the_store_alone(census, tmp_path, capsys, monkeypatch):
+    _, outcome, _ = census()
+    monkeypatch.setenv("LATTICEWORK_STORE", str(tmp_path))
+    assert main(["results"]) == 0
+    assert f"tcurve-census/{outcome['run_id']}  complete" in capsys.readouterr().out
+    assert main(["results", outcome["run_id"][:6]]) == 0
+    assert "union of degree 3" in capsys.readouterr().out
+    sql = "SELECT scheme, count FROM histogram WHERE triangulation = '3_honeycomb' ORDER BY scheme"
+    assert main(["results", "latest", "--sql", sql]) == 0
+    assert "<Jv1>" in capsys.readouterr().out
+    assert main(["results", "latest", "--sql", "SELECT nope"]) == 2
+    for picture in Path(outcome["path"]).glob("figures/*"):
+        picture.unlink()
+    assert main(["plot", "latest"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 4
+    assert all(Path(line).is_file() for line in lines)
+
+
+@no_pictures
+def test_triangulations_from_a_file_are_taken_by_content(census, tmp_path):
+    triangles = [[0, 1, 2]]
+    (tmp_path / "mine.json").write_text(json.dumps({"one": {"degree": 1, "triangles": triangles}}))
+    code, outcome, _ = census("--set", f"triangulations={tmp_path / 'mine.json'}")
+    assert (code, outcome["status"]) == (0, "ok")
+
+
+@no_pictures
+def test_the_flow_itself_describes_a_failure_in_its_state(prefect_api, tmp_path):
+    (tmp_path / "file").write_text("")
+    config = CensusConfig(triangulations=("2_honeycomb",))
+    state = tcurve_census(
+        config, store=str(tmp_path / "file"), ray_address="serial", return_state=True
+    )
+    assert state.is_failed()
+    assert "is a file, not a folder" in state.message
+
+
+@no_pictures
+def test_the_run_leaves_a_report_and_logs_in_prefect(prefect_api, tmp_path):
+    from prefect.client.orchestration import get_client
+
+    config = CensusConfig(triangulations=("3_honeycomb",))
+    state = tcurve_census(config, store=str(tmp_path), ray_address="serial", return_state=True)
+    with get_client(sync_client=True) as client:
+        answer = client._client.post("/artifacts/filter", json={})
+    mine = [a for a in answer.json() if a["flow_run_id"] == str(state.state_details.flow_run_id)]
+    assert {artifact["type"] for artifact in mine} >= {"markdown", "table", "progress"}
+    assert any("union of degree 3: 2 of the 2" in str(artifact["data"]) for artifact in mine)
+
+
+@no_pictures
+def test_log_lines_of_the_project_reach_the_flow_s_page(prefect_api, tmp_path):
+    from prefect.client.orchestration import get_client
+
+    config = CensusConfig(triangulations=("2_honeycomb",))
+    state = tcurve_census(config, store=str(tmp_path), ray_address="serial", return_state=True)
+    wanted = {"logs": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
+    deadline = time.monotonic() + 20  # Prefect sends its logs in batches, every two seconds.
+    found: list[str] = []
+    while time.monotonic() < deadline and not any("schemes among" in line for line in found):
+        with get_client(sync_client=True) as client:
+            found = [
+                log["message"] for log in client._client.post("/logs/filter", json=wanted).json()
+            ]
+        time.sleep(0.2)
+    assert any("schemes among" in line for line in found)
+
+
+@no_pictures
+@pytest.mark.ray
+def test_ray_and_serial_give_the_same_bytes(census, local_ray, tmp_path):
+    _, serial, _ = census()
+    _, ray, _ = census("--address", "local", "--out", str(tmp_path / "ray"))
+    assert ray["run_id"] == serial["run_id"]
+    assert science_bytes(ray["path"]) == science_bytes(serial["path"])
+
+
+def start(prefect_api: str, *arguments: str) -> subprocess.Popen:
+    """The command in a process group of its own, with the session's Prefect server."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *RUN, *arguments],
+        env=os.environ | {"PREFECT_API_URL": prefect_api},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_line(process: subprocess.Popen, words: str) -> None:
+    assert any(words in line for line in iter(process.stderr.readline, ""))
+
+
+def test_a_killed_run_is_continued_to_the_same_bytes(census, prefect_api, tmp_path):
+    # Every sign class of degree 5, one by one, takes about a second.
+    slow = ["--set", "engine=union-find", "--set", 'triangulations=["2_honeycomb", "5_honeycomb"]']
+    process = start(prefect_api, *slow, "--out", str(tmp_path / "killed"))
+    wait_for_line(process, "census: 1 of 2")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    _, continued, _ = census(*slow, "--out", str(tmp_path / "killed"))
+    _, whole, _ = census(*slow)
+    assert science_bytes(continued["path"]) == science_bytes(whole["path"])
+    assert executed(continued["path"]).count("2_honeycomb") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_are_one_line_and_exit_130(prefect_api, tmp_path, number):
+    # A census of every sign class of degree 6 takes minutes in this engine.
+    slow = ["--set", "engine=union-find", "--set", 'triangulations=["6_bat"]']
+    process = start(prefect_api, *slow, "--out", str(tmp_path))
+    wait_for_line(process, "census: 0 of 1")
+    time.sleep(0.5)
+    os.killpg(process.pid, number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
+    assert "Traceback" not in err

@@ -1,0 +1,132 @@
+"""From words to configs: what is accepted, and what each refusal says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows import FLOWS
+from flows.configs import (
+    build_config,
+    check_address,
+    find_flow,
+    find_recipe,
+    find_shown,
+    parse_assignments,
+)
+from tasks.records import InputError
+
+ENTRY = FLOWS["tcurve-census"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a=1", 1),
+        ("a=1.5", 1.5),
+        ("a=true", True),
+        ('a=["x", "y"]', ["x", "y"]),
+        ('a="7"', "7"),
+        ("a=frontier", "frontier"),
+        ("a=", ""),
+        ("a=b=c", "b=c"),
+        ("a=[1,", "[1,"),
+        (" a =1", 1),
+    ],
+)
+def test_a_value_is_json_where_it_parses_else_a_string(text, value):
+    assert parse_assignments([text]) == {"a": value}
+
+
+def test_the_last_assignment_of_a_key_counts():
+    assert parse_assignments(["a=1", "a=2"]) == {"a": 2}
+
+
+@pytest.mark.parametrize("text", ["", "a", "=1", " =1"])
+def test_an_assignment_without_key_is_refused(text):
+    with pytest.raises(InputError, match="expected key=value"):
+        parse_assignments([text])
+
+
+@given(st.text(st.characters(blacklist_characters="="), min_size=1), st.text())
+def test_any_text_is_an_assignment_or_an_input_error(key, value):
+    try:
+        parsed = parse_assignments([f"{key}={value}"])
+    except InputError:
+        assert not key.strip()
+    else:
+        assert list(parsed) == [key.strip()]
+
+
+def test_deeply_nested_json_is_a_string_and_no_crash():
+    assert parse_assignments(["a=" + "[" * 100_000])["a"].startswith("[[")
+
+
+def test_without_anything_the_config_is_the_default():
+    assert build_config(ENTRY) == ENTRY.load("config")()
+
+
+def test_assignments_change_the_recipe():
+    config = build_config(ENTRY, recipe="degree6", assignments={"witnesses": False})
+    assert config.triangulations == ("6_honeycomb", "6_bat", "6_moth")
+    assert config.witnesses is False
+
+
+def test_smoke_means_the_twin_in_both_spellings():
+    by_flag = build_config(ENTRY, recipe="degree6", smoke=True)
+    assert by_flag == build_config(ENTRY, recipe="degree6-smoke")
+    assert by_flag != build_config(ENTRY, recipe="degree6")
+
+
+def test_smoke_without_a_recipe_means_the_first_recipe_s_twin():
+    assert build_config(ENTRY, smoke=True) == build_config(ENTRY, recipe="demo-smoke")
+
+
+def test_one_word_stands_for_a_list_of_one():
+    config = build_config(ENTRY, assignments={"triangulations": "6_bat"})
+    assert config.triangulations == ("6_bat",)
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        ({"memory_gb": 1}, "unknown key 'memory_gb'; did you mean memory_gib?"),
+        ({"memory_gib": 0}, "memory_gib: 0 is not allowed: must be greater than 0"),
+        ({"memory_gib": float("nan")}, "memory_gib: nan is not allowed"),
+        ({"verify_share": 1.5}, "verify_share: 1.5 is not allowed"),
+        ({"engine": "frontiers"}, "engine: 'frontiers' is not allowed"),
+        ({"triangulations": []}, "triangulations: "),
+        ({"triangulations": 7}, "triangulations: 7 is not allowed"),
+        ({"witnesses": "perhaps"}, "witnesses: 'perhaps' is not allowed"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line(assignments, message):
+    with pytest.raises(InputError) as caught:
+        build_config(ENTRY, assignments=assignments)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_are_answered_with_the_closest_and_all():
+    with pytest.raises(InputError, match="unknown flow 'tcurve-sensus'; did you mean tcurve-cens"):
+        find_flow("tcurve-sensus")
+    with pytest.raises(InputError, match=r"did you mean degree6.*degree8-honeycomb"):
+        find_recipe(ENTRY.load("recipes"), "degre6")
+    with pytest.raises(InputError, match=r"unknown flow or recipe 'dem'; did you mean demo"):
+        find_shown("dem")
+
+
+def test_shown_names_are_flows_or_recipes():
+    assert find_shown("tcurve-census") == (ENTRY, None, False)
+    entry, recipe, smoke = find_shown("degree7-smoke")
+    assert (entry, recipe.name, smoke) == (ENTRY, "degree7", True)
+
+
+@pytest.mark.parametrize("address", ["local", "serial", "auto", "127.0.0.1:6379", "ray://a:1"])
+def test_addresses_of_the_known_forms_are_accepted(address):
+    check_address(address)
+
+
+@pytest.mark.parametrize("address", ["", "here", "host:", "host:99999999"])
+def test_other_addresses_are_refused(address):
+    with pytest.raises(InputError, match="address"):
+        check_address(address)

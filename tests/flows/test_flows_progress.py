@@ -1,0 +1,83 @@
+"""Progress reaches its listener, the terminal and, where nobody listens, a Prefect artifact."""
+
+import io
+import logging
+
+import pyarrow as pa
+from rich.console import Console
+
+from flows.progress import ProgressArtifact, StepProgress, announce, listening, reporter
+from flows.terminal import arrow_table, describe_current, progress_bars, send_logs_to
+
+
+def test_the_listener_of_the_context_hears_every_step():
+    heard = []
+    with listening(heard.append):
+        announce("starting")
+        reporter("census")(StepProgress("census", total=2, finished=1))
+    assert heard == [StepProgress("starting"), StepProgress("census", total=2, finished=1)]
+
+
+def test_without_a_listener_announcements_go_nowhere_and_progress_to_an_artifact():
+    announce("nobody hears this")
+    assert isinstance(reporter("census").__self__, ProgressArtifact)
+
+
+def test_the_artifact_is_written_at_most_once_a_second_and_at_the_end(monkeypatch):
+    written = []
+    monkeypatch.setattr(ProgressArtifact, "_write", lambda _, percent: written.append(percent))
+    artifact = ProgressArtifact("census")
+    for finished in range(101):
+        artifact.update(StepProgress("census", total=100, finished=finished))
+    assert written == [0.0, 100.0]
+
+
+def test_current_items_are_the_first_three_by_name():
+    assert describe_current(StepProgress("s", current=("a", "b"))) == "a, b"
+    assert describe_current(StepProgress("s", current=tuple("abcde"))) == "a, b, c and 2 more"
+
+
+def plain_console() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+def test_without_a_terminal_every_finished_item_is_a_line():
+    console = plain_console()
+    with progress_bars(console) as show:
+        show(StepProgress("starting Ray"))
+        for finished in (0, 1, 1, 2):
+            show(StepProgress("census", total=2, finished=finished, failed=finished // 2))
+    assert console.file.getvalue().splitlines() == [
+        "starting Ray",
+        "census: 0 of 2",
+        "census: 1 of 2",
+        "census: 2 of 2, 1 failed",
+    ]
+
+
+def test_on_a_terminal_the_bar_names_the_current_item():
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    with progress_bars(console) as show:
+        show(StepProgress("census", total=2, finished=1, current=("7_fra",)))
+        show.bars.refresh()
+        drawn = console.file.getvalue()
+    assert "7_fra" in drawn
+    assert "1/2" in drawn
+
+
+def test_warnings_are_lines_and_prefect_s_own_appear_only_when_asked_for():
+    console = plain_console()
+    send_logs_to(console, verbose=False)
+    logging.getLogger("flows.x").warning("a part is damaged")
+    logging.getLogger("flows.x").info("detail")
+    logging.getLogger("prefect.client").error("Traceback")
+    assert console.file.getvalue() == "warning: a part is damaged\n"
+    send_logs_to(console, verbose=True)
+    logging.getLogger("prefect.client").error("Traceback")
+    assert console.file.getvalue().endswith("error: Traceback\n")
+
+
+def test_long_answers_are_cut_and_say_so():
+    table = arrow_table(pa.table({"a": list(range(500))}))
+    assert table.row_count == 200
+    assert "200 of 500 rows" in str(table.caption)

@@ -1,0 +1,62 @@
+"""The choice of a Prefect server, without starting one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import servers
+from tasks.records import InfrastructureError
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """A copy of the environment that a test may change."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/api", "nonsense", "http://[/api"])
+def test_a_server_that_does_not_answer_is_not_alive(url):
+    assert not servers.is_alive(url, timeout=2)
+
+
+def test_what_the_user_has_set_stays(monkeypatch):
+    monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "7")
+    servers.prepare_environment()
+    assert os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] == "7"
+    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+
+
+def test_an_unusable_prefect_home_is_replaced_and_named(tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "file"))
+    servers.prepare_environment()
+    assert Path(os.environ["PREFECT_HOME"]).is_dir()
+    assert str(tmp_path / "file") in caplog.text
+
+
+def test_a_configured_server_that_does_not_answer_is_one_line(monkeypatch):
+    monkeypatch.setattr(servers, "configured_url", lambda: "http://127.0.0.1:9/api")
+    with pytest.raises(InfrastructureError, match="does not answer"), servers.prefect_server():
+        pass
+
+
+@pytest.mark.flow
+def test_a_configured_server_is_used(prefect_api):
+    with servers.prefect_server() as url:
+        assert url == prefect_api
+
+
+def test_a_server_that_cannot_start_says_why(monkeypatch):
+    def start(_, *, log, ui):
+        program = "import sys; sys.exit('starting\\nthe database is locked')"
+        return subprocess.Popen([sys.executable, "-c", program], stdout=log, stderr=log)
+
+    monkeypatch.setattr(servers, "configured_url", lambda: "")
+    monkeypatch.setattr(servers, "_start", start)
+    with pytest.raises(InfrastructureError) as caught, servers.prefect_server():
+        pass
+    wanted = "a temporary Prefect server did not start: the database is locked; start one with"
+    assert str(caught.value).startswith(wanted)

@@ -1,0 +1,53 @@
+"""Interrupts arrive at once, and calls in threads behave as calls."""
+
+import contextvars
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from flows.signals import run_interruptibly, sigterm_as_interrupt
+
+
+def test_the_value_of_the_call_is_returned():
+    assert run_interruptibly(abs, -3) == 3
+
+
+def test_an_exception_of_the_call_is_raised():
+    with pytest.raises(ValueError, match="invalid literal"):
+        run_interruptibly(int, "x")
+
+
+def test_the_call_sees_the_context_of_its_caller():
+    variable = contextvars.ContextVar("variable", default=0)
+    variable.set(7)
+    assert run_interruptibly(lambda _: variable.get(), None) == 7
+
+
+def test_an_interrupt_does_not_wait_for_the_call():
+    release = threading.Event()
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    started = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        run_interruptibly(lambda event: event.wait(30), release)
+    # The call itself would take 30 s.
+    assert time.perf_counter() - started < 10
+    release.set()
+
+
+def test_sigterm_is_an_interrupt_inside_and_as_before_outside():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), sigterm_as_interrupt():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_other_threads_leave_signals_alone():
+    def enter(_):
+        with sigterm_as_interrupt():
+            return signal.getsignal(signal.SIGTERM)
+
+    assert run_interruptibly(enter, None) is signal.getsignal(signal.SIGTERM)
