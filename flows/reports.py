@@ -18,15 +18,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from tasks.records import InputError, Run, Status
-from tasks.tcurves import (
-    CensusConfig,
-    CensusItem,
-    CensusPlan,
-    plan_census,
-    possible_schemes,
-    union_schemes,
-)
+from tasks.lattice import Triangulation
+from tasks.records import Run, Status
+from tasks.tcurves import possible_schemes, stored_triangulation, union_schemes
 from tasks.tcurves.verify import CLASSIFIED_DEGREE
 
 __all__ = [
@@ -180,7 +174,7 @@ def markdown_report(run: Run) -> str:
     return "\n".join([lines[0], "", *lines[1:]])
 
 
-def publish_report(run: Run, plan: CensusPlan) -> None:
+def publish_report(run: Run) -> None:
     """Show the report as artifacts of the running Prefect flow, and draw missing figures."""
     # Imported here: the command line makes reports without Prefect.
     from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -190,19 +184,15 @@ def publish_report(run: Run, plan: CensusPlan) -> None:
     headings = HEADINGS.values()
     rows = [dict(zip(headings, _cells(row), strict=True)) for row in report_rows(run)]
     create_table_artifact(rows, key=f"{key}-summary", description="one row per triangulation")
-    draw_figures(run, plan, only_missing=True)
+    draw_figures(run, only_missing=True)
 
 
-def draw_figures(
-    run: Run, plan: CensusPlan | None = None, *, only_missing: bool = False
-) -> list[str]:
+def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
     """Draw histograms, the curve with the most ovals per triangulation, and coverages, as PNG.
 
     Parameters
     ----------
     run : Run
-    plan : CensusPlan, optional
-        The run's plan; without it the triangulations are loaded by their names.
     only_missing : bool
         Leave pictures alone that are there already.
 
@@ -215,15 +205,14 @@ def draw_figures(
 
     Raises
     ------
-    InputError
-        No plan is given and the run's triangulations are no built-in ones.
     StoreError
         The store cannot be written.
     """
     is_new = not only_missing
-    for item, histogram in _drawable(run, plan or _plan_again(run)):
-        if not (only_missing and run.volume.exists(_figure_path("histogram", item.key))):
-            _draw_pair(run, item, histogram)
+    for triangulation, histogram in _drawable(run):
+        path = _figure_path("histogram", triangulation.name)
+        if not (only_missing and run.volume.exists(path)):
+            _draw_pair(run, triangulation, histogram)
             is_new = True
     if is_new:
         _draw_coverages(run)
@@ -237,28 +226,16 @@ def stored_figures(run: Run) -> list[str]:
     return [run.volume.location(path) for path in paths if run.volume.exists(path)]
 
 
-def _plan_again(run: Run) -> CensusPlan:
-    """The plan of a stored run, whose record holds names and contents but no files."""
-    try:
-        plan = plan_census(CensusConfig.model_validate_json(run.identity.config))
-    except InputError as error:
-        raise InputError(
-            f"run {run.run_id} took triangulations from files, whose places it does not keep "
-            f"({error}); run the flow again with the same files to draw its figures"
-        ) from error
-    if plan.identity.inputs != run.identity.inputs:
-        raise InputError(f"the triangulations of run {run.run_id} are not those of these names")
-    return plan
-
-
-def _drawable(run: Run, plan: CensusPlan) -> Iterator[tuple[CensusItem, pa.Table]]:
+def _drawable(run: Run) -> Iterator[tuple[Triangulation, pa.Table]]:
     """The first triangulations that have schemes, each with its histogram."""
     table = run.read("histogram")
-    pairs = ((item, table.filter(pc.field("triangulation") == item.key)) for item in plan.items)
-    return islice((pair for pair in pairs if pair[1].num_rows), MAX_DRAWN)
+    rows = run.read("summary").to_pylist()
+    pairs = ((row, table.filter(pc.field("triangulation") == row["triangulation"])) for row in rows)
+    drawable = ((stored_triangulation(row), part) for row, part in pairs if part.num_rows)
+    return islice(drawable, MAX_DRAWN)
 
 
-def _draw_pair(run: Run, item: CensusItem, histogram: pa.Table) -> None:
+def _draw_pair(run: Run, triangulation: Triangulation, histogram: pa.Table) -> None:
     """Draw one triangulation's histogram and, if there is a witness, its richest curve."""
     from tasks.tcurves.figures import draw_curve, draw_histogram, save_figure
 
@@ -266,9 +243,9 @@ def _draw_pair(run: Run, item: CensusItem, histogram: pa.Table) -> None:
     if witnessed.num_rows:
         order = [("ovals", "descending"), ("depth", "descending"), ("scheme", "ascending")]
         best = witnessed.sort_by(order).slice(0, 1).to_pylist()[0]
-        place = run.volume.location(_figure_path("curve", item.key))
-        save_figure(draw_curve(item.triangulation, best["witness"]), place)
-    place = run.volume.location(_figure_path("histogram", item.key))
+        place = run.volume.location(_figure_path("curve", triangulation.name))
+        save_figure(draw_curve(triangulation, best["witness"]), place)
+    place = run.volume.location(_figure_path("histogram", triangulation.name))
     save_figure(draw_histogram(histogram), place)
 
 

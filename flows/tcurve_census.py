@@ -79,7 +79,7 @@ def _run(config: CensusConfig, store: str, ray_address: str) -> State:
         run_stage(census_stage(plan, run), run, executor)
         run_stage(verification_stage(plan, run), run, executor)
     announce("report")
-    run_step("report", publish_report, run, plan)
+    run_step("report", publish_report, run)
     run.finish()
     return _final_state(run)
 

@@ -140,7 +140,7 @@ def _scatter(index, free_points, signs):
 
 
 @njit(cache=True)
-def _count(codes, counts, witnesses, code, witness):
+def count_code(codes, counts, witnesses, code, witness):
     """Count a code in an open-addressing table; return whether there was room."""
     mask = codes.size - 1
     at = (code * 0x2545F4914F6CDD1D >> 20) & mask
@@ -195,6 +195,6 @@ def sweep(edges, num_vertices, num_points, is_odd, free_points, begin, end):
             failures += 1
             continue
         code = _tree_code(edges, signs, num_regions, root, label, adjacent, forest, order, above)
-        if code < 0 or not _count(codes, counts, witnesses, code, witness):
+        if code < 0 or not count_code(codes, counts, witnesses, code, witness):
             failures += 1
     return codes, counts, witnesses, failures

@@ -28,6 +28,7 @@ from tasks.tcurves.run import (
     failed_census_item,
     plan_census,
     run_census_item,
+    stored_triangulation,
 )
 from tasks.tcurves.schema import HISTOGRAM_SCHEMA, SUMMARY_SCHEMA, VERIFICATION_SCHEMA
 from tasks.tcurves.schemes import Forest, Scheme
@@ -84,6 +85,7 @@ __all__ = [
     "real_scheme_by_euler",
     "run_census_item",
     "run_verification_item",
+    "stored_triangulation",
     "union_schemes",
     "violated_restrictions",
 ]

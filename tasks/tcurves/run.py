@@ -7,7 +7,9 @@ the names instead of the paths of the triangulations, their contents, and the co
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -139,10 +141,15 @@ def _histogram_table(item: CensusItem, census: Census) -> pa.Table:
     return science_table(HISTOGRAM_SCHEMA, columns, identity=item.identity)
 
 
-def _regular(triangulation: Triangulation) -> bool | None:
-    """Certify regularity exactly; None if undecided."""
-    status = certify_regularity(triangulation).status
-    return None if status is Regularity.UNDECIDED else status is Regularity.REGULAR
+def _certificate_columns(triangulation: Triangulation) -> dict[str, object]:
+    """Certify regularity exactly: the columns ``regular`` and ``weights``."""
+    certificate = certify_regularity(triangulation)
+    decided = certificate.status is not Regularity.UNDECIDED
+    weights = certificate.weights
+    if weights is not None and max(map(abs, weights)) >= 1 << 63:
+        weights = None
+    regular = certificate.status is Regularity.REGULAR if decided else None
+    return {"regular": regular, "weights": weights}
 
 
 def _summary_table(item: CensusItem, census: Census) -> pa.Table:
@@ -157,8 +164,8 @@ def _summary_table(item: CensusItem, census: Census) -> pa.Table:
         num_maximal=sum(is_maximal(scheme, degree) for scheme in schemes),
         peak_states=census.peak_states,
         transitions=census.transitions,
-        regular=_regular(item.triangulation),
         reason="",
+        **_certificate_columns(item.triangulation),
     )
 
 
@@ -169,6 +176,7 @@ def _summary_row(item: CensusItem, *, status: Status, **values: object) -> pa.Ta
         "degree": item.triangulation.degree,
         "sign_classes": num_sign_classes(item.triangulation.degree),
         "content": item.triangulation.content_hash(),
+        "triangles": item.triangulation.triangles.tolist(),
         **values,
     }
     return science_table(
@@ -176,6 +184,16 @@ def _summary_row(item: CensusItem, *, status: Status, **values: object) -> pa.Ta
         {name: [value] for name, value in columns.items()},
         identity=item.identity,
         status=status,
+    )
+
+
+def stored_triangulation(summary: Mapping[str, Any]) -> Triangulation:
+    """Return the triangulation of a row of the summary; it is validated again."""
+    return Triangulation.of(
+        summary["degree"],
+        summary["triangles"],
+        weights=summary["weights"],
+        name=summary["triangulation"],
     )
 
 
@@ -191,6 +209,7 @@ def failed_census_item(item: CensusItem, kind: str, message: str) -> dict[str, p
         One line for the column ``reason``.
     """
     status = Status.OVER_BUDGET if kind == "BudgetExceeded" else Status.FAILED
-    unknown = ("num_schemes", "max_ovals", "num_maximal", "peak_states", "transitions", "regular")
+    known = {"triangulation", "degree", "sign_classes", "content", "triangles", "reason"}
+    unknown = [field.name for field in SUMMARY_SCHEMA if field.name not in known][4:]
     summary = _summary_row(item, status=status, reason=message, **dict.fromkeys(unknown))
     return {"histogram": HISTOGRAM_SCHEMA.empty_table(), "summary": summary}

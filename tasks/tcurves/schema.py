@@ -29,6 +29,16 @@ SUMMARY_SCHEMA = science_schema(
     column("peak_states", pa.int64(), "most states of a layer of the frontier program"),
     column("transitions", pa.int64(), "state transitions, or evaluations of the union-find engine"),
     column("regular", pa.bool_(), "exact regularity certificate; null if undecided"),
+    column(
+        "triangles",
+        pa.list_(pa.list_(pa.int32(), 3)),
+        "the triangulation: point indices of its triangles",
+    ),
+    column(
+        "weights",
+        pa.list_(pa.int64()),
+        "integer weights that prove regularity; null if there are none or they exceed 64 bits",
+    ),
     column("content", pa.string(), "SHA-256 of degree, triangles and weights"),
     column("reason", pa.string(), "why there is no result; empty if there is one"),
 )

@@ -175,12 +175,17 @@ def test_results_and_plot_work_from_the_store_alone(census, tmp_path, capsys, mo
     assert all(Path(line).is_file() for line in lines)
 
 
-@no_pictures
-def test_triangulations_from_a_file_are_taken_by_content(census, tmp_path):
+def test_results_of_a_file_need_the_file_no_more(census, tmp_path, capsys):
     triangles = [[0, 1, 2]]
-    (tmp_path / "mine.json").write_text(json.dumps({"one": {"degree": 1, "triangles": triangles}}))
-    code, outcome, _ = census("--set", f"triangulations={tmp_path / 'mine.json'}")
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"one": {"degree": 1, "triangles": triangles}}))
+    code, outcome, _ = census("--set", f"triangulations={path}")
     assert (code, outcome["status"]) == (0, "ok")
+    path.unlink()
+    for picture in Path(outcome["path"]).glob("figures/*"):
+        picture.unlink()
+    assert main(["plot", outcome["path"]]) == 0
+    assert "figures/curve-one.png" in capsys.readouterr().out
 
 
 @no_pictures

@@ -13,6 +13,7 @@ from tasks.tcurves import (
     plan_census,
     run_census_item,
     run_verification_item,
+    stored_triangulation,
     union_schemes,
 )
 
@@ -78,6 +79,7 @@ def test_the_tables_of_an_item_are_the_census():
     assert sum(histogram["count"].to_pylist()) == summary["sign_classes"] == 1 << 25
     assert summary["status"] == "ok"
     assert summary["regular"] is True
+    assert stored_triangulation(summary) == item.triangulation
     assert summary["num_maximal"] == sum(histogram["is_maximal"].to_pylist()) == 3
     assert histogram.schema.field("count").type == pa.uint64()
     assert histogram.schema.field("witness").type == pa.uint64()

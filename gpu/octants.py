@@ -1,0 +1,245 @@
+"""Real schemes by flood fill on the octants: the fast twin of the CUDA kernel.
+
+The sphere over RP^2 is an octahedron; octant k = e + 4 t, e in 0..3, t in {0, 1}, carries a copy of
+the triangulated triangle d*Delta_2, whose n <= 55 lattice points are the bits of one word.  Octants
+are glued along their edges:
+
+    x = 0: k to k ^ 1,    y = 0: k to k ^ 2,    x + y = d: k to k ^ 7,
+
+and k ^ 4 (with the rest of e complemented by the gluing) covers the same points of RP^2.  The color
+of point p in octant k is s_p + e.p for even d, and s_p + e.p + t for odd d, where the curve lifts to
+a curve that separates the sphere antisymmetrically.
+
+A region is flooded from one of its points: inside an octant every reached point adds its neighbors
+of the same color by one AND and one OR; reached boundary points are handed to the glued octant.  The
+neighbors of the other color, collected on the way, are the seeds of the neighboring regions, so that
+the regions are found in the order of their tree.  The root is the region that reaches a point in
+both sheets (even d), or one of whose neighbors is itself (odd d).
+
+One evaluation visits each of the 4 n points of the four quadrants once; nothing is allocated.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, prange
+
+from gpu.bits import lowest_bit
+from gpu.forests import merge, num_nodes, plant
+
+MAX_REGIONS = 32
+"""Regions of one curve: 29 ovals and J in degree 9 make 30."""
+SENTINEL = 1 << 62
+"""A bit beyond all points; entry 62 of the neighbor words is 0."""
+FAILED = -1
+"""Code of an instance that gave no rooted tree of at most `MAX_REGIONS` regions."""
+
+_EMPTY_OVALS = np.array([int("10" * k, 2) if k else 0 for k in range(32)], dtype=np.int64)
+
+
+@njit(cache=True)
+def _close(forest, empty):
+    """Append empty ovals, the smallest trees, to a forest."""
+    return (forest << (2 * empty)) | _EMPTY_OVALS[empty]
+
+
+@njit(cache=True)
+def flood(neighbors, colors, masks, is_odd, e0, p0, reach, cut, fresh):
+    """Flood one region from point p0 of quadrant e0; fill `reach` and `cut` (8,) by octant."""
+    for k in range(8):
+        reach[k] = 0
+        cut[k] = 0
+        fresh[k] = 0
+    positive = (colors[e0] >> p0) & 1
+    left, bottom, slanted, everything = masks[0], masks[1], masks[2], masks[3]
+    fresh[e0] = 1 << p0
+    pending = 1 << e0
+    while pending:
+        k = lowest_bit(pending)
+        pending &= pending - 1
+        flip = positive ^ (k >> 2 if is_odd else 0)
+        same = colors[k & 3] if flip else everything & ~colors[k & 3]
+        before = reach[k]
+        reached = before | fresh[k]
+        stack = fresh[k] & ~before
+        fresh[k] = 0
+        seen = 0
+        while stack:
+            # Two points at a time: their loads do not wait for each other.
+            p = lowest_bit(stack)
+            stack &= stack - 1
+            q = lowest_bit(stack | SENTINEL)
+            stack &= stack - 1
+            near = neighbors[p] | neighbors[q]
+            seen |= near
+            new = near & same & ~reached
+            reached |= new
+            stack |= new
+        reach[k] = reached
+        cut[k] |= seen & ~same
+        added = reached & ~before
+        handed = added & left & ~reach[k ^ 1]
+        if handed:
+            fresh[k ^ 1] |= handed
+            pending |= 1 << (k ^ 1)
+        handed = added & bottom & ~reach[k ^ 2]
+        if handed:
+            fresh[k ^ 2] |= handed
+            pending |= 1 << (k ^ 2)
+        handed = added & slanted & ~reach[k ^ 7]
+        if handed:
+            fresh[k ^ 7] |= handed
+            pending |= 1 << (k ^ 7)
+
+
+@njit(cache=True)
+def is_root(is_odd, reach, cut):
+    """Tell whether the flooded region is the root."""
+    hit = 0
+    for e in range(4):
+        if is_odd:
+            hit |= (cut[e] & reach[e + 4]) | (cut[e + 4] & reach[e])
+        else:
+            hit |= reach[e] & reach[e + 4]
+    return hit != 0
+
+
+@njit(cache=True)
+def fold_tree(num_regions, root, parent, empty, forest):
+    """Return the code of the region tree, rooted at `root` instead of region 0."""
+    on_path = 0
+    c = root
+    while c >= 0:
+        on_path |= 1 << c
+        c = parent[c]
+    for c in range(num_regions - 1, 0, -1):
+        if not (on_path >> c) & 1:
+            inside = _close(forest[c], empty[c])
+            up = parent[c]
+            if inside:
+                forest[up] = merge(forest[up], plant(inside))
+            else:
+                empty[up] += 1
+    # Turn the path around: region 0 becomes a child of the next region on it, and so on.
+    below = 0
+    on_path &= ~1
+    while on_path:
+        c = lowest_bit(on_path)
+        on_path &= on_path - 1
+        inside = _close(forest[below], empty[below])
+        if inside:
+            forest[c] = merge(forest[c], plant(inside))
+        else:
+            empty[c] += 1
+        below = c
+    return _close(forest[root], empty[root])
+
+
+@njit(cache=True)
+def scheme_code(neighbors, quadrant_bits, masks, is_odd, signs, scratch, parent, empty, forest):
+    """Return the scheme code of one sign vector, or `FAILED`.
+
+    Parameters
+    ----------
+    neighbors : int64 (n,)
+        Bit q of entry p: p and q are joined by an edge.
+    quadrant_bits : int64 (4,)
+        Bit p of entry e: e.p mod 2.
+    masks : int64 (4,)
+        The points with x = 0, y = 0, x + y = d, and all points.
+    is_odd : bool
+    signs : int
+        Bit p is the sign of point p.
+    scratch : int64 (28 + 4 MAX_REGIONS,)
+    parent, empty, forest : int64 (MAX_REGIONS,)
+    """
+    reach, cut, fresh = scratch[0:8], scratch[8:16], scratch[16:24]
+    colors, seeds = scratch[24:28], scratch[28:]
+    for e in range(4):
+        colors[e] = signs ^ quadrant_bits[e]
+    visited0, visited1, visited2, visited3 = 0, 0, 0, 0
+    root = -1
+    count = 1
+    at = 0
+    e0, p0 = 0, 0
+    parent[0] = -1
+    current = 0
+    while True:
+        # Flood region `current`.
+        flood(neighbors, colors, masks, is_odd, e0, p0, reach, cut, fresh)
+        if root < 0 and is_root(is_odd, reach, cut):
+            root = current
+        visited0 |= reach[0] | reach[4]
+        visited1 |= reach[1] | reach[5]
+        visited2 |= reach[2] | reach[6]
+        visited3 |= reach[3] | reach[7]
+        for e in range(4):
+            seeds[4 * current + e] = cut[e] | cut[e + 4]
+        forest[current] = 0
+        empty[current] = 0
+        # Find the next seed, beside the first region that still has one.
+        found = False
+        while at < count:
+            s = seeds[4 * at] & ~visited0
+            if s:
+                e0 = 0
+            else:
+                s = seeds[4 * at + 1] & ~visited1
+                if s:
+                    e0 = 1
+                else:
+                    s = seeds[4 * at + 2] & ~visited2
+                    if s:
+                        e0 = 2
+                    else:
+                        s = seeds[4 * at + 3] & ~visited3
+                        e0 = 3
+            if s:
+                p0 = lowest_bit(s)
+                found = True
+                break
+            at += 1
+        if not found:
+            break
+        if count == MAX_REGIONS:
+            return FAILED
+        current = count
+        parent[current] = at
+        count += 1
+    if root < 0:
+        return FAILED
+    return fold_tree(count, root, parent, empty, forest)
+
+
+@njit(cache=True)
+def _fill_neighbors(triangles, neighbors):
+    """Set the neighbor words of a triangulation given as (F, 3) point indices."""
+    for p in range(neighbors.size):
+        neighbors[p] = 0
+    for f in range(triangles.shape[0]):
+        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        x, y, z = 1 << np.int64(a), 1 << np.int64(b), 1 << np.int64(c)
+        neighbors[a] |= y | z
+        neighbors[b] |= x | z
+        neighbors[c] |= x | y
+
+
+@njit(cache=True, parallel=True)
+def _codes(triangles, quadrant_bits, masks, is_odd, signs, codes, chunk):
+    """Evaluate a batch; `triangles` is (1, F, 3) for one triangulation, (B, F, 3) for one each."""
+    total = signs.size
+    for block in prange((total + chunk - 1) // chunk):
+        neighbors = np.zeros(64, np.int64)
+        scratch = np.empty(28 + 4 * MAX_REGIONS, np.int64)
+        parent = np.empty(MAX_REGIONS, np.int64)
+        empty = np.empty(MAX_REGIONS, np.int64)
+        forest = np.empty(MAX_REGIONS, np.int64)
+        fixed = triangles.shape[0] == 1
+        if fixed:
+            _fill_neighbors(triangles[0], neighbors)
+        for i in range(block * chunk, min(total, (block + 1) * chunk)):
+            if not fixed:
+                _fill_neighbors(triangles[i], neighbors)
+            codes[i] = scheme_code(
+                neighbors, quadrant_bits, masks, is_odd, signs[i], scratch, parent, empty, forest
+            )
