@@ -9,8 +9,8 @@ copies of the varied points are the nodes of a small graph that fits one word pe
 the parity being the difference of the sheets of its ends.  With the color c_u of a node in its own
 sheet 0, an edge copy of parity h is monochromatic exactly if c_u + c_v = 0 (even d), or
 c_u + c_v = h (odd d).  Every sign vector of the block is then evaluated on the small graph, whose
-regions and tree are those of RP^2.  A block whose graph has more than `MAX_NODES` nodes is evaluated
-vector by vector.
+regions and tree are those of RP^2.  A block whose graph has more than `MAX_NODES` nodes is
+evaluated vector by vector.
 
 Each sign vector is evaluated on its own: no counts are merged and nothing is inferred from
 symmetry, which makes the sweep an oracle for the census.
@@ -18,44 +18,45 @@ symmetry, which makes the sweep an oracle for the census.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from gpu.bits import lowest_bit
 from gpu.isotopy import TABLE_SIZE, count_code
-from gpu.octants import FAILED, MAX_REGIONS, flood, fold_tree, is_root, scheme_code
+from gpu.octants import FAILED, MAX_REGIONS, flood, fold_tree, is_root, new_room, scheme_code
 
 MAX_NODES = 60
 """Nodes of the small graph: bits of a signed word, two of them kept free."""
 
 
 @njit(cache=True)
-def _label_pieces(neighbors, colors, masks, is_odd, varied, label, sheet, scratch):
+def _label_pieces(neighbors, colors, grid, varied, label, sheet, scratch):
     """Flood the fixed points; write node and sheet of every point of every quadrant.
 
     Returns (number of pieces, their colors, those that are one-sided), the last two as bits; the
     number is -1 if there are too many.
     """
     reach, cut, fresh = scratch[0:8], scratch[8:16], scratch[16:24]
-    everything = masks[3]
-    masks[3] = everything & ~varied
+    allowed = grid.masks[3] & ~varied
     for e in range(4):
-        colors[e] &= ~varied
+        colors[e] &= allowed
     seen0, seen1, seen2, seen3 = varied, varied, varied, varied
     count, bits, one_sided = 0, 0, 0
     for e0 in range(4):
         while True:
             seen = seen0 if e0 == 0 else seen1 if e0 == 1 else seen2 if e0 == 2 else seen3
-            rest = everything & ~seen
+            rest = allowed & ~seen
             if rest == 0:
                 break
             p0 = lowest_bit(rest)
-            flood(neighbors, colors, masks, is_odd, e0, p0, reach, cut, fresh)
+            flood(neighbors, colors, grid, allowed, e0, p0, reach, cut, fresh)
             if count == MAX_NODES:
-                masks[3] = everything
                 return -1, 0, 0
             bits |= ((colors[e0] >> p0) & 1) << count
-            if is_root(is_odd, reach, cut):
+            if is_root(grid.is_odd, reach, cut):
                 one_sided |= 1 << count
             for k in range(7, -1, -1):  # sheet 0 last: it wins in one-sided pieces
                 points = reach[k]
@@ -69,12 +70,11 @@ def _label_pieces(neighbors, colors, masks, is_odd, varied, label, sheet, scratc
             seen2 |= reach[2] | reach[6]
             seen3 |= reach[3] | reach[7]
             count += 1
-    masks[3] = everything
     return count, bits, one_sided
 
 
 @njit(cache=True)
-def _join_nodes(edges, is_odd, num_nodes, label, sheet, near):
+def _join_nodes(edges, num_nodes, label, sheet, near):
     """Fill the neighbor words of the small graph."""
     for u in range(num_nodes):
         near[0, u] = 0
@@ -113,8 +113,9 @@ def _is_one_sided(near, reach, start):
 
 
 @njit(cache=True)
-def _small_code(near, one_sided, colors, num_nodes, is_odd, seeds, parent, empty, forest):
+def _small_code(near, one_sided, colors, num_nodes, is_odd, seeds, room):
     """Return the scheme code of a colored small graph, or `FAILED`."""
+    parent, empty, forest = room.parent, room.empty, room.forest
     everything = (1 << num_nodes) - 1
     unseen = everything
     root = -1
@@ -169,25 +170,94 @@ def _small_code(near, one_sided, colors, num_nodes, is_odd, seeds, parent, empty
     return fold_tree(count, root, parent, empty, forest)
 
 
+@njit(cache=True)
+def _add_varied(point, grid, label, sheet, num_nodes):
+    """Make the copies of a varied point nodes; return the number of nodes.
+
+    The first quadrant of a copy is its sheet 0; the quadrant glued to it along x + y = d is the
+    other sheet.
+    """
+    for e in range(4):
+        sheet[e, point] = -1
+    for first in range(4):
+        if sheet[first, point] >= 0:
+            continue
+        for e in range(first, 4):
+            crossing = _crossing(first ^ e, point, grid.masks)
+            if crossing >= 0:
+                label[e, point] = num_nodes
+                sheet[e, point] = crossing
+        num_nodes += 1
+    return num_nodes
+
+
+@njit(cache=True)
+def _crossing(difference, point, masks):
+    """Tell how a point's copies in two quadrants are glued: 0 same sheet, 1 other sheet, -1 not."""
+    left, bottom, slanted = masks[0] >> point & 1, masks[1] >> point & 1, masks[2] >> point & 1
+    if difference == 0 or (difference == 1 and left) or (difference == 2 and bottom):
+        return 0
+    if difference == 3 and left and bottom:
+        return 0
+    if slanted and (difference == 3 or left or bottom):
+        return 1
+    return -1
+
+
+class _Block(NamedTuple):
+    """Scratch of a sweep: the small graph of the block at hand, and room for one evaluation."""
+
+    label: NDArray[np.int64]
+    """(4, 64): node of each point in each quadrant."""
+    sheet: NDArray[np.int64]
+    """(4, 64): sheet of the node that lies there."""
+    near: NDArray[np.int64]
+    """(2, 64): neighbor words of the nodes by parity."""
+    flips: NDArray[np.int64]
+    """(low,): the copies of each varied point as nodes."""
+
+
+@njit(cache=True)
+def _prepare(neighbors, edges, grid, varied_points, varied, high, block, colors, scratch):
+    """Set up the small graph of a block; return (nodes or -1, their colors, one-sided nodes)."""
+    for e in range(4):
+        colors[e] = high ^ grid.quadrant_bits[e]
+    num_nodes, painted, one_sided = _label_pieces(
+        neighbors, colors, grid, varied, block.label, block.sheet, scratch
+    )
+    if num_nodes < 0:
+        return -1, 0, 0
+    for i in range(varied_points.size):
+        num_nodes = _add_varied(varied_points[i], grid, block.label, block.sheet, num_nodes)
+        if num_nodes > MAX_NODES:
+            return -1, 0, 0
+    for i in range(varied_points.size):
+        p = varied_points[i]
+        block.flips[i] = 0
+        for e in range(4):
+            node = block.label[e, p]
+            block.flips[i] |= 1 << node
+            if block.sheet[e, p] == 0 and (grid.quadrant_bits[e] >> p) & 1:
+                painted |= 1 << node
+    _join_nodes(edges, num_nodes, block.label, block.sheet, block.near)
+    return num_nodes, painted, one_sided
+
+
 @njit(cache=True, nogil=True)
-def sweep(neighbors, edges, copy_numbers, quadrant_bits, masks, is_odd, free_points, begin, end, low):
+def sweep(neighbors, edges, grid, free_points, begin, end, low):
     """Evaluate the sign vectors begin <= k < end of one triangulation and count their schemes.
 
     Parameters
     ----------
     neighbors : int64 (64,)
-        Bit q of entry p: p and q are joined by an edge; entry 62 is 0.
+        Bit q of entry p: p and q are joined by an edge.
     edges : int64 (E, 2)
-    copy_numbers : int64 (n, 4)
-        Which copy of a point lies in a quadrant.
-    quadrant_bits, masks : int64 (4,)
-        See `gpu.octants.scheme_code`.
-    is_odd : bool
+    grid : Grid
     free_points : int64 (f,), ascending
         Bit i of k is the sign of point free_points[i]; all other signs are 0.
     begin, end : int
     low : int
-        Number of varied points.
+        Number of varied points: the first ones of `free_points`.
 
     Returns
     -------
@@ -197,21 +267,18 @@ def sweep(neighbors, edges, copy_numbers, quadrant_bits, masks, is_odd, free_poi
     codes = np.zeros(TABLE_SIZE, np.int64)
     counts = np.zeros(TABLE_SIZE, np.int64)
     witnesses = np.zeros(TABLE_SIZE, np.int64)
-    scratch = np.empty(28 + 4 * MAX_REGIONS, np.int64)
-    parent = np.empty(MAX_REGIONS, np.int64)
-    empty = np.empty(MAX_REGIONS, np.int64)
-    forest = np.empty(MAX_REGIONS, np.int64)
-    seeds = np.empty(MAX_REGIONS, np.int64)
-    colors = np.empty(4, np.int64)
-    masks = masks.copy()
-    label = np.zeros((4, 64), np.int64)
-    sheet = np.zeros((4, 64), np.int64)
-    near = np.zeros((2, 64), np.int64)
+    room = new_room()
+    seeds, colors = np.empty(MAX_REGIONS, np.int64), np.empty(4, np.int64)
     low = min(low, free_points.size)
+    block = _Block(
+        np.zeros((4, 64), np.int64),
+        np.zeros((4, 64), np.int64),
+        np.zeros((2, 64), np.int64),
+        np.zeros(low, np.int64),
+    )
     varied = 0
     for i in range(low):
         varied |= 1 << free_points[i]
-    flips = np.zeros(low, np.int64)
     failures = 0
     k = begin
     while k < end:
@@ -219,81 +286,22 @@ def sweep(neighbors, edges, copy_numbers, quadrant_bits, masks, is_odd, free_poi
         high = 0
         for i in range(low, free_points.size):
             high |= ((k >> i) & 1) << free_points[i]
-        for e in range(4):
-            colors[e] = high ^ quadrant_bits[e]
-        num_pieces, base, one_sided = _label_pieces(
-            neighbors, colors, masks, is_odd, varied, label, sheet, scratch
+        num_nodes, base, one_sided = _prepare(
+            neighbors, edges, grid, free_points[:low], varied, high, block, colors, room.scratch
         )
-        num_nodes = num_pieces
-        if num_pieces >= 0:
-            for i in range(low):
-                p = free_points[i]
-                num_nodes = _add_varied(
-                    p, copy_numbers[p], quadrant_bits, masks, is_odd, label, sheet, num_nodes
-                )
-        small = 0 <= num_pieces and num_nodes <= MAX_NODES
-        if small:
-            for i in range(low):
-                p = free_points[i]
-                flips[i] = 0
-                for e in range(4):
-                    node = label[e, p]
-                    flips[i] |= 1 << node
-                    if sheet[e, p] == 0 and (quadrant_bits[e] >> p) & 1:
-                        base |= 1 << node
-            _join_nodes(edges, is_odd, num_nodes, label, sheet, near)
         while k < block_end:
-            witness = high
-            painted = base
+            witness, painted = high, base
             for i in range(low):
                 if (k >> i) & 1:
                     witness |= 1 << free_points[i]
-                    painted ^= flips[i]
-            if small:
-                code = _small_code(
-                    near, one_sided, painted, num_nodes, is_odd, seeds, parent, empty, forest
-                )
+                    painted ^= block.flips[i]
+            if num_nodes < 0:
+                code = scheme_code(neighbors, grid, witness, room)
             else:
-                code = scheme_code(
-                    neighbors, quadrant_bits, masks, is_odd, witness, scratch, parent, empty, forest
+                code = _small_code(
+                    block.near, one_sided, painted, num_nodes, grid.is_odd, seeds, room
                 )
             if code == FAILED or not count_code(codes, counts, witnesses, code, witness):
                 failures += 1
             k += 1
     return codes, counts, witnesses, failures
-
-
-@njit(cache=True)
-def _add_varied(point, copies, quadrant_bits, masks, is_odd, label, sheet, num_nodes):
-    """Make the copies of a varied point nodes; return the number of nodes.
-
-    The first quadrant of a copy is its sheet 0; the quadrant glued to it along x + y = d is the
-    other sheet.
-    """
-    slanted = (masks[2] >> point) & 1
-    most = 0
-    for e in range(4):
-        most = max(most, copies[e])
-        label[e, point] = num_nodes + copies[e]
-        first = e
-        for earlier in range(e):
-            if copies[earlier] == copies[e]:
-                first = earlier
-                break
-        # Crossing x = 0 or y = 0 keeps the sheet, crossing x + y = d changes it.
-        sheet[e, point] = _sheet_between(first, e, point, masks) if slanted else 0
-    return num_nodes + most + 1
-
-
-@njit(cache=True)
-def _sheet_between(first, e, point, masks):
-    """Return the sheet of quadrant e if `first` is sheet 0, for a point on x + y = d."""
-    difference = first ^ e
-    on_left, on_bottom = (masks[0] >> point) & 1, (masks[1] >> point) & 1
-    if difference == 0:
-        return 0
-    if difference == 1 and on_left:
-        return 0
-    if difference == 2 and on_bottom:
-        return 0
-    return 1

@@ -6,26 +6,28 @@ are glued along their edges:
 
     x = 0: k to k ^ 1,    y = 0: k to k ^ 2,    x + y = d: k to k ^ 7,
 
-and k ^ 4 (with the rest of e complemented by the gluing) covers the same points of RP^2.  The color
-of point p in octant k is s_p + e.p for even d, and s_p + e.p + t for odd d, where the curve lifts to
-a curve that separates the sphere antisymmetrically.
+and k ^ 4 covers the same points of RP^2.  The color of point p in octant k is s_p + e.p for even
+d, and s_p + e.p + t for odd d, where the lifted curve separates the sphere antisymmetrically.
 
 A region is flooded from one of its points: inside an octant every reached point adds its neighbors
-of the same color by one AND and one OR; reached boundary points are handed to the glued octant.  The
-neighbors of the other color, collected on the way, are the seeds of the neighboring regions, so that
-the regions are found in the order of their tree.  The root is the region that reaches a point in
-both sheets (even d), or one of whose neighbors is itself (odd d).
+of the same color by one AND and one OR; reached boundary points are handed to the glued octant.
+The neighbors of the other color, collected on the way, are the seeds of the neighboring regions, so
+that the regions are found in the order of their tree.  The root is the region that reaches a point
+in both sheets (even d), or one of whose neighbors is itself (odd d).
 
 One evaluation visits each of the 4 n points of the four quadrants once; nothing is allocated.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
 from gpu.bits import lowest_bit
-from gpu.forests import merge, num_nodes, plant
+from gpu.forests import merge, plant
 
 MAX_REGIONS = 32
 """Regions of one curve: 29 ovals and J in degree 9 make 30."""
@@ -37,6 +39,37 @@ FAILED = -1
 _EMPTY_OVALS = np.array([int("10" * k, 2) if k else 0 for k in range(32)], dtype=np.int64)
 
 
+class Grid(NamedTuple):
+    """The points of d*Delta_2 as bits of words, for one degree d <= 9."""
+
+    quadrant_bits: NDArray[np.int64]
+    """(4,): bit p of entry e is e.p mod 2."""
+    masks: NDArray[np.int64]
+    """(4,): the points with x = 0, with y = 0, with x + y = d, and all points."""
+    is_odd: bool
+    """Parity of the degree."""
+
+
+class Room(NamedTuple):
+    """Scratch of one evaluation."""
+
+    scratch: NDArray[np.int64]
+    parent: NDArray[np.int64]
+    empty: NDArray[np.int64]
+    forest: NDArray[np.int64]
+
+
+@njit(cache=True)
+def new_room():
+    """Allocate the scratch of one evaluation."""
+    return Room(
+        np.empty(28 + 4 * MAX_REGIONS, np.int64),
+        np.empty(MAX_REGIONS, np.int64),
+        np.empty(MAX_REGIONS, np.int64),
+        np.empty(MAX_REGIONS, np.int64),
+    )
+
+
 @njit(cache=True)
 def _close(forest, empty):
     """Append empty ovals, the smallest trees, to a forest."""
@@ -44,21 +77,25 @@ def _close(forest, empty):
 
 
 @njit(cache=True)
-def flood(neighbors, colors, masks, is_odd, e0, p0, reach, cut, fresh):
-    """Flood one region from point p0 of quadrant e0; fill `reach` and `cut` (8,) by octant."""
+def flood(neighbors, colors, grid, allowed, e0, p0, reach, cut, fresh):
+    """Flood one region of the allowed points from point p0 of quadrant e0.
+
+    Fills `reach` (8,), the points of the region by octant, and `cut` (8,), the points next to them
+    that have the other color or are not allowed.
+    """
     for k in range(8):
         reach[k] = 0
         cut[k] = 0
         fresh[k] = 0
     positive = (colors[e0] >> p0) & 1
-    left, bottom, slanted, everything = masks[0], masks[1], masks[2], masks[3]
+    left, bottom, slanted = grid.masks[0], grid.masks[1], grid.masks[2]
     fresh[e0] = 1 << p0
     pending = 1 << e0
     while pending:
         k = lowest_bit(pending)
         pending &= pending - 1
-        flip = positive ^ (k >> 2 if is_odd else 0)
-        same = colors[k & 3] if flip else everything & ~colors[k & 3]
+        flip = positive ^ (k >> 2 if grid.is_odd else 0)
+        same = (colors[k & 3] if flip else ~colors[k & 3]) & allowed
         before = reach[k]
         reached = before | fresh[k]
         stack = fresh[k] & ~before
@@ -136,27 +173,23 @@ def fold_tree(num_regions, root, parent, empty, forest):
 
 
 @njit(cache=True)
-def scheme_code(neighbors, quadrant_bits, masks, is_odd, signs, scratch, parent, empty, forest):
+def scheme_code(neighbors, grid, signs, room):
     """Return the scheme code of one sign vector, or `FAILED`.
 
     Parameters
     ----------
-    neighbors : int64 (n,)
-        Bit q of entry p: p and q are joined by an edge.
-    quadrant_bits : int64 (4,)
-        Bit p of entry e: e.p mod 2.
-    masks : int64 (4,)
-        The points with x = 0, y = 0, x + y = d, and all points.
-    is_odd : bool
+    neighbors : int64 (64,)
+        Bit q of entry p: p and q are joined by an edge; entries beyond the points are 0.
+    grid : Grid
     signs : int
         Bit p is the sign of point p.
-    scratch : int64 (28 + 4 MAX_REGIONS,)
-    parent, empty, forest : int64 (MAX_REGIONS,)
+    room : Room
     """
-    reach, cut, fresh = scratch[0:8], scratch[8:16], scratch[16:24]
-    colors, seeds = scratch[24:28], scratch[28:]
+    parent, empty, forest = room.parent, room.empty, room.forest
+    reach, cut, fresh = room.scratch[0:8], room.scratch[8:16], room.scratch[16:24]
+    colors, seeds = room.scratch[24:28], room.scratch[28:]
     for e in range(4):
-        colors[e] = signs ^ quadrant_bits[e]
+        colors[e] = signs ^ grid.quadrant_bits[e]
     visited0, visited1, visited2, visited3 = 0, 0, 0, 0
     root = -1
     count = 1
@@ -166,8 +199,8 @@ def scheme_code(neighbors, quadrant_bits, masks, is_odd, signs, scratch, parent,
     current = 0
     while True:
         # Flood region `current`.
-        flood(neighbors, colors, masks, is_odd, e0, p0, reach, cut, fresh)
-        if root < 0 and is_root(is_odd, reach, cut):
+        flood(neighbors, colors, grid, grid.masks[3], e0, p0, reach, cut, fresh)
+        if root < 0 and is_root(grid.is_odd, reach, cut):
             root = current
         visited0 |= reach[0] | reach[4]
         visited1 |= reach[1] | reach[5]
@@ -212,8 +245,8 @@ def scheme_code(neighbors, quadrant_bits, masks, is_odd, signs, scratch, parent,
 
 
 @njit(cache=True)
-def _fill_neighbors(triangles, neighbors):
-    """Set the neighbor words of a triangulation given as (F, 3) point indices."""
+def fill_neighbors(triangles, neighbors):
+    """Set the neighbor words (64,) of a triangulation given as (F, 3) point indices."""
     for p in range(neighbors.size):
         neighbors[p] = 0
     for f in range(triangles.shape[0]):
@@ -224,22 +257,52 @@ def _fill_neighbors(triangles, neighbors):
         neighbors[c] |= x | y
 
 
+@njit(cache=True, nogil=True)
+def _codes(triangles, grid, signs, codes, begin, end):
+    """Evaluate instances begin <= i < end of a batch."""
+    neighbors = np.zeros(64, np.int64)
+    room = new_room()
+    fixed = triangles.shape[0] == 1
+    if fixed:
+        fill_neighbors(triangles[0], neighbors)
+    for i in range(begin, end):
+        if not fixed:
+            fill_neighbors(triangles[i], neighbors)
+        codes[i] = scheme_code(neighbors, grid, signs[i], room)
+
+
 @njit(cache=True, parallel=True)
-def _codes(triangles, quadrant_bits, masks, is_odd, signs, codes, chunk):
-    """Evaluate a batch; `triangles` is (1, F, 3) for one triangulation, (B, F, 3) for one each."""
-    total = signs.size
-    for block in prange((total + chunk - 1) // chunk):
-        neighbors = np.zeros(64, np.int64)
-        scratch = np.empty(28 + 4 * MAX_REGIONS, np.int64)
-        parent = np.empty(MAX_REGIONS, np.int64)
-        empty = np.empty(MAX_REGIONS, np.int64)
-        forest = np.empty(MAX_REGIONS, np.int64)
-        fixed = triangles.shape[0] == 1
-        if fixed:
-            _fill_neighbors(triangles[0], neighbors)
-        for i in range(block * chunk, min(total, (block + 1) * chunk)):
-            if not fixed:
-                _fill_neighbors(triangles[i], neighbors)
-            codes[i] = scheme_code(
-                neighbors, quadrant_bits, masks, is_odd, signs[i], scratch, parent, empty, forest
-            )
+def _codes_in_parallel(triangles, grid, signs, codes, num_chunks):
+    """Evaluate a batch on all threads of Numba."""
+    size = (signs.size + num_chunks - 1) // num_chunks
+    for chunk in prange(num_chunks):
+        _codes(triangles, grid, signs, codes, chunk * size, min(signs.size, (chunk + 1) * size))
+
+
+def scheme_codes(
+    triangles: NDArray[np.uint8], grid: Grid, signs: NDArray[np.int64], *, parallel: bool = False
+) -> NDArray[np.int64]:
+    """Evaluate a batch of instances on the CPU.
+
+    Parameters
+    ----------
+    triangles : uint8 (1, F, 3) or (B, F, 3)
+        One triangulation for all instances, or one for each.
+    grid : Grid
+    signs : int64 (B,)
+        Bit p is the sign of point p.
+    parallel : bool
+        Use all threads that Numba may use.
+
+    Returns
+    -------
+    int64 (B,)
+        Scheme codes (see `gpu.forests`), `FAILED` where there is no rooted tree of at most
+        `MAX_REGIONS` regions.
+    """
+    codes = np.empty(signs.size, dtype=np.int64)
+    if parallel:
+        _codes_in_parallel(triangles, grid, signs, codes, max(1, signs.size // 4096))
+    else:
+        _codes(triangles, grid, signs, codes, 0, signs.size)
+    return codes

@@ -29,7 +29,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu.octants import Grid
 from tasks.lattice import Triangulation, lattice_points
+from tasks.records import InputError
 
 QUADRANTS: NDArray[np.int64] = np.array([(0, 0), (1, 0), (0, 1), (1, 1)], dtype=np.int64)
 """Row e1 + 2 e2 is the quadrant (e1, e2)."""
@@ -65,6 +67,31 @@ def sheets(degree: int) -> NDArray[np.int64]:
 def quadrant_signs(degree: int) -> NDArray[np.int64]:
     """Evaluate e.p mod 2 for all points and quadrants: int64 (n, 4)."""
     return (lattice_points(degree) @ QUADRANTS.T) % 2
+
+
+MAX_WORD_DEGREE = 9
+"""The largest degree whose 55 lattice points fit one 64-bit word."""
+
+
+@lru_cache(maxsize=16)
+def octant_grid(degree: int) -> Grid:
+    """Pack the points of d*Delta_2 as bits of words, for the kernels on octants.
+
+    Raises
+    ------
+    InputError
+        If the degree is larger than 9.
+    """
+    if degree > MAX_WORD_DEGREE:
+        raise InputError(f"degree {degree} does not fit one word; at most {MAX_WORD_DEGREE}")
+    x, y = lattice_points(degree).T
+    bits = 1 << np.arange(len(x), dtype=np.int64)
+    edges = [x == 0, y == 0, x + y == degree, x >= 0]
+    return Grid(
+        quadrant_bits=quadrant_signs(degree).T @ bits,
+        masks=np.array(edges, dtype=np.int64) @ bits,
+        is_odd=bool(degree % 2),
+    )
 
 
 @dataclass(frozen=True, eq=False)

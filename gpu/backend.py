@@ -1,0 +1,47 @@
+"""Which device a kernel runs on."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import lru_cache
+from typing import Literal, get_args
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class DeviceUnavailableError(RuntimeError):
+    """A device was asked for that is not there; the message says what is missing."""
+
+
+@lru_cache(maxsize=1)
+def cuda_problem() -> str:
+    """Say why CUDA cannot be used, in one line; empty if it can."""
+    if importlib.util.find_spec("cupy") is None:
+        return "CuPy is not installed (pip install 'latticework[gpu]')"
+    import cupy
+
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        return f"CUDA reports: {error}"
+    return "" if count else "no CUDA device is visible"
+
+
+def resolve_device(device: Device) -> Literal["cpu", "cuda"]:
+    """Choose the device: ``auto`` takes a GPU if there is one.
+
+    Raises
+    ------
+    DeviceUnavailableError
+        If ``cuda`` is asked for and cannot be had.
+    ValueError
+        For any other word.
+    """
+    if device not in get_args(Device):
+        raise ValueError(f"device must be one of {', '.join(get_args(Device))}, not {device!r}")
+    if device == "cpu":
+        return "cpu"
+    problem = cuda_problem()
+    if device == "cuda" and problem:
+        raise DeviceUnavailableError(f"no GPU can be used: {problem}")
+    return "cpu" if problem else "cuda"
