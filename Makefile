@@ -27,7 +27,7 @@ demo: $(VENV)/.stamp
 	@$(BIN)/latticework run tcurve-census --recipe demo --out $(STORE)
 
 test: $(VENV)/.stamp
-	@$(BIN)/python -m pytest -m "not gpu and not slow" -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -m "not gpu and not slow" -n 2 --dist loadfile
 
 lint: $(VENV)/.stamp
 	@$(BIN)/ruff check .

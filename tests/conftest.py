@@ -41,14 +41,6 @@ for _name in (
     os.environ.pop(_name, None)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep everything that needs a server in one process: there is one of each per session."""
-    for item in items:
-        if any(item.get_closest_marker(name) for name in ("ray", "flow", "e2e")):
-            item.add_marker(pytest.mark.xdist_group("servers"))
-
-
 # --- 2. Ray -----------------------------------------------------------------------------------
 
 

@@ -7,10 +7,12 @@
 """
 
 from tasks.lattice._errors import InvalidTriangulation
+from tasks.lattice.certificates import Certified, certify, reduced_weights, with_certificate
+from tasks.lattice.counting import MAX_COUNTED_DEGREE, UniformSampler, count_triangulations
 from tasks.lattice.files import builtin_names, load_triangulations, write_triangulations_json
-from tasks.lattice.flips import flip, flippable_edges, random_flips
+from tasks.lattice.flips import flip, flip_neighbors, flippable_edges, random_flips
 from tasks.lattice.honeycomb import honeycomb
-from tasks.lattice.lifting import random_regular, regular_triangulation
+from tasks.lattice.lifting import perturbed, random_regular, regular_triangulation
 from tasks.lattice.points import (
     MAX_DEGREE,
     check_degree,
@@ -27,22 +29,33 @@ from tasks.lattice.regularity import (
     is_irregular_with,
     is_regular_with,
 )
+from tasks.lattice.sources import SOURCES, draw
+from tasks.lattice.symmetric import REFLECTIONS, random_symmetric, symmetric_flips
 from tasks.lattice.symmetry import automorphisms, canonical_key, permutations, transform
 from tasks.lattice.triangulation import Triangulation
 
 __all__ = [
+    "MAX_COUNTED_DEGREE",
     "MAX_DEGREE",
+    "REFLECTIONS",
+    "SOURCES",
+    "Certified",
     "InvalidTriangulation",
     "Regularity",
     "RegularityCertificate",
     "Triangulation",
+    "UniformSampler",
     "automorphisms",
     "builtin_names",
     "canonical_key",
+    "certify",
     "certify_regularity",
     "check_degree",
+    "count_triangulations",
     "degree_of",
+    "draw",
     "flip",
+    "flip_neighbors",
     "flippable_edges",
     "folding_forms",
     "honeycomb",
@@ -52,10 +65,15 @@ __all__ = [
     "load_triangulations",
     "num_points",
     "permutations",
+    "perturbed",
     "point_index",
     "random_flips",
     "random_regular",
+    "random_symmetric",
+    "reduced_weights",
     "regular_triangulation",
+    "symmetric_flips",
     "transform",
+    "with_certificate",
     "write_triangulations_json",
 ]

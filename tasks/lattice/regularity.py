@@ -82,8 +82,8 @@ def folding_forms(triangulation: Triangulation) -> tuple[NDArray[np.int32], NDAr
     return edges, np.column_stack([mu - 2, -mu, np.ones_like(mu), np.ones_like(mu)])
 
 
-def _folds(triangulation: Triangulation, weights: Sequence[int]) -> Iterator[int]:
-    """Values of the left sides of (fold), in Python integers of any size."""
+def fold_values(triangulation: Triangulation, weights: Sequence[int]) -> Iterator[int]:
+    """Values of the left sides of (fold) at `interior_edges`, in Python integers of any size."""
     indices, coefficients = folding_forms(triangulation)
     heights = [int(weight) for weight in weights]
     for row, factors in zip(indices.tolist(), coefficients.tolist(), strict=True):
@@ -98,7 +98,7 @@ def is_regular_with(triangulation: Triangulation, weights: Sequence[int]) -> boo
     (True, False)
     """
     return len(weights) == triangulation.num_points and all(
-        fold > 0 for fold in _folds(triangulation, weights)
+        fold > 0 for fold in fold_values(triangulation, weights)
     )
 
 
@@ -147,8 +147,7 @@ def _regular(weights: tuple[int, ...], reason: str) -> RegularityCertificate:
 
 
 def _first_failure(triangulation: Triangulation, weights: Sequence[int]) -> str:
-    folds = _folds(triangulation, weights)
-    row = next(k for k, fold in enumerate(folds) if fold <= 0)
+    row = next(k for k, fold in enumerate(fold_values(triangulation, weights)) if fold <= 0)
     a, b = triangulation.interior_edges[row, :2].tolist()
     return f"the given weights do not fold upwards at edge {a}-{b}"
 

@@ -30,7 +30,14 @@ from tasks.tcurves.run import (
     run_census_item,
     stored_triangulation,
 )
-from tasks.tcurves.schema import HISTOGRAM_SCHEMA, SUMMARY_SCHEMA, VERIFICATION_SCHEMA
+from tasks.tcurves.schema import (
+    HISTOGRAM_SCHEMA,
+    SHARD_SCHEMA,
+    SUMMARY_SCHEMA,
+    SWEEP_SCHEMA,
+    SWEEP_SUMMARY_SCHEMA,
+    VERIFICATION_SCHEMA,
+)
 from tasks.tcurves.schemes import Forest, Scheme
 from tasks.tcurves.signs import (
     affine_signs,
@@ -40,6 +47,21 @@ from tasks.tcurves.signs import (
     harnack_signs,
     num_sign_classes,
 )
+from tasks.tcurves.sweep_plan import (
+    SWEEP_FLOW,
+    SweepConfig,
+    SweepItem,
+    SweepPlan,
+    check_sweep_device,
+    plan_sweep,
+)
+from tasks.tcurves.sweep_summary import (
+    SUMMARY_TABLES,
+    SweepResult,
+    summarize_sweep,
+    unclassified_schemes,
+)
+from tasks.tcurves.sweeps import SHARD_TABLES, failed_sweep_item, run_sweep_item
 from tasks.tcurves.verify import (
     known_schemes,
     possible_schemes,
@@ -53,7 +75,13 @@ __all__ = [
     "HISTOGRAM_SCHEMA",
     "MAX_CENSUS_DEGREE",
     "PUBLISHED",
+    "SHARD_SCHEMA",
+    "SHARD_TABLES",
     "SUMMARY_SCHEMA",
+    "SUMMARY_TABLES",
+    "SWEEP_FLOW",
+    "SWEEP_SCHEMA",
+    "SWEEP_SUMMARY_SCHEMA",
     "VERIFICATION_SCHEMA",
     "VERIFICATION_TABLES",
     "Census",
@@ -65,12 +93,18 @@ __all__ = [
     "Patchwork",
     "Scheme",
     "SchemeCount",
+    "SweepConfig",
+    "SweepItem",
+    "SweepPlan",
+    "SweepResult",
     "affine_signs",
     "as_signs",
     "as_word",
     "canonical_signs",
+    "check_sweep_device",
     "exhaustive_census",
     "failed_census_item",
+    "failed_sweep_item",
     "frontier_census",
     "genus",
     "harnack_bound",
@@ -80,12 +114,16 @@ __all__ = [
     "num_sign_classes",
     "patchwork",
     "plan_census",
+    "plan_sweep",
     "possible_schemes",
     "real_scheme",
     "real_scheme_by_euler",
     "run_census_item",
+    "run_sweep_item",
     "run_verification_item",
     "stored_triangulation",
+    "summarize_sweep",
+    "unclassified_schemes",
     "union_schemes",
     "violated_restrictions",
 ]

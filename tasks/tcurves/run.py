@@ -7,7 +7,7 @@ the names instead of the paths of the triangulations, their contents, and the co
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from tasks.records import (
 from tasks.tcurves.census import (
     MAX_CENSUS_DEGREE,
     Census,
+    SchemeCount,
     exhaustive_census,
     frontier_census,
 )
@@ -123,25 +124,36 @@ def run_census_item(item: CensusItem) -> dict[str, pa.Table]:
     return {"histogram": _histogram_table(item, census), "summary": _summary_table(item, census)}
 
 
-def _histogram_table(item: CensusItem, census: Census) -> pa.Table:
-    """Lay out the schemes, in the order of `Scheme`."""
-    config, degree = item.config, item.triangulation.degree
-    rows = [row for row in census.schemes if row.scheme.ovals >= config.min_ovals]
-    columns = {
-        "triangulation": [item.key] * len(rows),
+def histogram_columns(
+    name: str, degree: int, rows: Sequence[SchemeCount]
+) -> dict[str, list[object]]:
+    """Lay out schemes of one triangulation: the columns of `HISTOGRAM_SCHEMA`."""
+    return {
+        "triangulation": [name] * len(rows),
         "scheme": [str(row.scheme) for row in rows],
-        "count": [row.count if config.targets == "all" else None for row in rows],
+        "count": [row.count for row in rows],
         "ovals": [row.scheme.ovals for row in rows],
         "p": [row.scheme.p for row in rows],
         "n": [row.scheme.n for row in rows],
         "depth": [row.scheme.depth for row in rows],
         "is_maximal": [is_maximal(row.scheme, degree) for row in rows],
-        "witness": [row.witness if config.witnesses else None for row in rows],
+        "witness": [row.witness for row in rows],
     }
+
+
+def _histogram_table(item: CensusItem, census: Census) -> pa.Table:
+    """Lay out the schemes, in the order of `Scheme`."""
+    config, degree = item.config, item.triangulation.degree
+    rows = [row for row in census.schemes if row.scheme.ovals >= config.min_ovals]
+    columns = histogram_columns(item.key, degree, rows)
+    if config.targets != "all":
+        columns["count"] = [None] * len(rows)
+    if not config.witnesses:
+        columns["witness"] = [None] * len(rows)
     return science_table(HISTOGRAM_SCHEMA, columns, identity=item.identity)
 
 
-def _certificate_columns(triangulation: Triangulation) -> dict[str, object]:
+def certificate_columns(triangulation: Triangulation) -> dict[str, object]:
     """Certify regularity exactly: the columns ``regular`` and ``weights``."""
     certificate = certify_regularity(triangulation)
     decided = certificate.status is not Regularity.UNDECIDED
@@ -165,7 +177,7 @@ def _summary_table(item: CensusItem, census: Census) -> pa.Table:
         peak_states=census.peak_states,
         transitions=census.transitions,
         reason="",
-        **_certificate_columns(item.triangulation),
+        **certificate_columns(item.triangulation),
     )
 
 

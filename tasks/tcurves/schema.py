@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.records import column, science_schema
+from tasks.records import SCIENCE_COLUMNS, column, science_schema
 
 HISTOGRAM_SCHEMA = science_schema(
     column("triangulation", pa.string(), "name of the triangulation"),
@@ -53,3 +53,41 @@ VERIFICATION_SCHEMA = science_schema(
     column("agrees", pa.bool_(), "derived equals scheme and no restriction is violated"),
 )
 """One row per verified witness."""
+
+SWEEP_SCHEMA = science_schema(
+    column("item", pa.string(), "key of the shard"),
+    column("shard", pa.int64(), "number of the shard, from 0, within its triangulation"),
+    *list(HISTOGRAM_SCHEMA)[len(SCIENCE_COLUMNS) :],
+)
+"""One row per shard of a sweep and scheme; counts and witnesses are those of the shard."""
+
+SHARD_SCHEMA = science_schema(
+    column("item", pa.string(), "key of the shard"),
+    column("triangulation", pa.string(), "name of the triangulation"),
+    column("degree", pa.int32(), "degree of the curves"),
+    column("shard", pa.int64(), "number of the shard, from 0, within its triangulation"),
+    column("evaluations", pa.uint64(), "sign vectors evaluated"),
+    column("redone", pa.uint64(), "of these, left open by the kernel and done by union-find"),
+    column("num_schemes", pa.int32(), "schemes found"),
+    column("reason", pa.string(), "why there is no result; empty if there is one"),
+)
+"""One row per shard of a sweep."""
+
+SWEEP_SUMMARY_SCHEMA = science_schema(
+    column("triangulation", pa.string(), "name of the triangulation"),
+    column("degree", pa.int32(), "degree of the curves"),
+    column("sign_classes", pa.uint64(), "2^(n-3), the sign vectors up to gauge"),
+    column("evaluations", pa.uint64(), "sign vectors evaluated"),
+    column("redone", pa.uint64(), "of these, left open by the kernel and done by union-find"),
+    column("num_schemes", pa.int32(), "schemes found"),
+    column("max_ovals", pa.int32(), "most ovals of a scheme found"),
+    column("num_maximal", pa.int32(), "M-schemes found"),
+    column(
+        "unclassified",
+        pa.list_(pa.string()),
+        "schemes found that no curve of this degree has; null where the classification is open",
+    ),
+    *(SUMMARY_SCHEMA.field(name) for name in ("regular", "triangles", "weights", "content")),
+    column("reason", pa.string(), "why the schemes cannot be right; empty if they can"),
+)
+"""One row per triangulation all of whose shards are done."""

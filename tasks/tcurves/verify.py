@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tasks.records import InputError, Status, science_table, stream
+from tasks.lattice import Triangulation
+from tasks.records import InputError, RunIdentity, Status, science_table, stream
 from tasks.tcurves.isotopy import NotACurveError, real_scheme_by_euler
 from tasks.tcurves.restrictions import violated_restrictions
 from tasks.tcurves.run import CensusItem
@@ -43,18 +44,29 @@ def run_verification_item(item: CensusItem, histogram: pa.Table) -> dict[str, pa
     dict
         Table ``verification``; its status is failed if any row disagrees.
     """
-    chosen = _choose(item, histogram)
-    rows = [_verify(item, row) for row in chosen.select(["scheme", "witness"]).to_pylist()]
+    return {
+        "verification": verification_table(
+            item.triangulation, _choose(item, histogram), identity=item.identity
+        )
+    }
+
+
+def verification_table(
+    triangulation: Triangulation, histogram: pa.Table, *, identity: RunIdentity
+) -> pa.Table:
+    """Derive the schemes of all witnesses of a histogram again; failed if any row disagrees."""
+    rows = [
+        _verify(triangulation, row) for row in histogram.select(["scheme", "witness"]).to_pylist()
+    ]
     names = [field.name for field in VERIFICATION_SCHEMA][4:]
     columns = {name: [row[name] for row in rows] for name in names}
     agree = all(row["agrees"] for row in rows)
-    table = science_table(
+    return science_table(
         VERIFICATION_SCHEMA,
         columns,
-        identity=item.identity,
+        identity=identity,
         status=Status.OK if agree else Status.FAILED,
     )
-    return {"verification": table}
 
 
 def _choose(item: CensusItem, histogram: pa.Table) -> pa.Table:
@@ -67,16 +79,16 @@ def _choose(item: CensusItem, histogram: pa.Table) -> pa.Table:
     return histogram.take(pa.array(np.sort(chosen)))
 
 
-def _verify(item: CensusItem, row: dict[str, Any]) -> dict[str, object]:
+def _verify(triangulation: Triangulation, row: dict[str, Any]) -> dict[str, object]:
     """Check one witness."""
     scheme = Scheme.parse(str(row["scheme"]))
     try:
-        derived = str(real_scheme_by_euler(item.triangulation, row["witness"]))
+        derived = str(real_scheme_by_euler(triangulation, row["witness"]))
     except (NotACurveError, InputError) as error:
         derived = f"none: {error}"
-    violated = violated_restrictions(scheme, item.triangulation.degree)
+    violated = violated_restrictions(scheme, triangulation.degree)
     return {
-        "triangulation": item.key,
+        "triangulation": triangulation.name,
         "scheme": str(scheme),
         "witness": row["witness"],
         "derived": derived,

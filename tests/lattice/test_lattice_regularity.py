@@ -5,17 +5,15 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from known_triangulations import PINWHEEL, all_triangulations
 from strategies import regular_triangulations, triangulations
 
 from tasks.lattice import (
     Regularity,
-    Triangulation,
     automorphisms,
     builtin_names,
     canonical_key,
     certify_regularity,
-    flip,
-    flippable_edges,
     folding_forms,
     honeycomb,
     is_irregular_with,
@@ -25,18 +23,6 @@ from tasks.lattice import (
     random_flips,
 )
 from tasks.lattice._exact import positive_kernel_vector
-
-# The only irregular orbit in degree 4: a pinwheel around the middle triangle {6, 7, 10}, as in
-# the "mother of all examples" of De Loera, Rambau, Santos, Triangulations.
-PINWHEEL = Triangulation.of(
-    4,
-    [
-        *([0, 1, 7], [0, 5, 6], [0, 6, 7], [1, 2, 7], [2, 3, 7], [3, 4, 7], [4, 7, 10]),
-        *([4, 8, 10], [5, 6, 9], [6, 7, 10], [6, 9, 12], [6, 10, 14], [6, 12, 14]),
-        *([8, 10, 11], [10, 11, 13], [10, 13, 14]),
-    ],
-    name="pinwheel",
-)
 
 
 @pytest.mark.parametrize("name", builtin_names())
@@ -111,26 +97,14 @@ def test_a_tampered_obstruction_is_refused(tampered):
     [(1, 1, 1, 0), (2, 4, 2, 0), (3, 79, 18, 0), (4, 7424, 1279, 1)],
 )
 def test_all_small_triangulations_are_decided(degree, triangulations, orbits, irregular):
-    found = _flip_graph(degree)
+    found = {canonical_key(T): T for T in all_triangulations(degree)}
     assert len(found) == orbits
+    assert len(all_triangulations(degree)) == triangulations
     assert sum(6 // len(automorphisms(T)) for T in found.values()) == triangulations
     status = Counter(certify_regularity(T).status for T in found.values())
     assert status[Regularity.UNDECIDED] == 0
     assert status[Regularity.IRREGULAR] == irregular
     assert (canonical_key(PINWHEEL) in found) == (degree == 4)
-
-
-def _flip_graph(degree):
-    """One triangulation per S3 orbit, by search along flips."""
-    start = honeycomb(degree).with_weights(None)
-    found, todo = {canonical_key(start): start}, [start]
-    while todo:
-        triangulation = todo.pop()
-        for a, b, _, _ in flippable_edges(triangulation).tolist():
-            other = flip(triangulation, (a, b))
-            if found.setdefault(canonical_key(other), other) is other:
-                todo.append(other)
-    return found
 
 
 @given(triangulations(max_degree=6))

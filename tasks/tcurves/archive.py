@@ -1,0 +1,133 @@
+"""The memory of a hunt: which schemes were found, where, and which triangulations to try next.
+
+The archive is a function of the stored candidates in the order of their rounds, so that a hunt
+that was interrupted, or ran on other workers, goes on exactly as it would have.
+
+* For every scheme, the *certificate*: the smallest triangulation with weights and signs that has it
+  (fewest bits of weights, then lexicographically).
+* For every scheme, the *elite*: of the triangulations with this scheme the one with most schemes.
+* For every scheme, the *hits*: how many candidates had it.
+
+Parents are elites of schemes with few hits: the search works where the map of schemes is thin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tasks.lattice import Triangulation
+from tasks.tcurves.schemes import Scheme
+from tasks.tcurves.weights import weight_bits
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A triangulation whose census has been taken."""
+
+    round: int
+    index: int
+    key: str
+    """Canonical key of the triangulation under S3."""
+    triangulation: Triangulation
+    """With weights that certify its regularity."""
+    codes: tuple[int, ...]
+    """Scheme codes, ascending."""
+    witnesses: tuple[int, ...]
+    """A sign vector for each code."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Round and index: the order of discovery."""
+        return self.round, self.index
+
+
+@dataclass(frozen=True)
+class Find:
+    """A scheme with its smallest certificate so far."""
+
+    code: int
+    candidate: Candidate
+    witness: int
+
+    @property
+    def size(self) -> tuple[int, tuple[int, ...], int]:
+        """Order of certificates: bits of the weights, the weights, the signs."""
+        weights = self.candidate.triangulation.weights or ()
+        return weight_bits(weights), weights, self.witness
+
+
+@dataclass
+class Archive:
+    """What a hunt knows; grows by `add`, candidate by candidate in the order of their places."""
+
+    degree: int
+    finds: dict[int, Find] = field(default_factory=dict)
+    elites: dict[int, Candidate] = field(default_factory=dict)
+    hits: dict[int, int] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+    num_candidates: int = 0
+    curve: list[tuple[int, int]] = field(default_factory=list)
+    """(candidates, schemes) after every discovery."""
+
+    def add(self, candidate: Candidate) -> list[Find]:
+        """Enter a candidate; return the schemes that it found first or with less."""
+        self.num_candidates += 1
+        self.keys.add(candidate.key)
+        before = len(self.finds)
+        better = []
+        for code, witness in zip(candidate.codes, candidate.witnesses, strict=True):
+            self.hits[code] = self.hits.get(code, 0) + 1
+            elite = self.elites.get(code)
+            if elite is None or len(elite.codes) <= len(candidate.codes):
+                self.elites[code] = candidate
+            find = Find(code, candidate, witness)
+            if code not in self.finds or find.size < self.finds[code].size:
+                self.finds[code] = find
+                better.append(find)
+        if len(self.finds) > before:
+            self.curve.append((self.num_candidates, len(self.finds)))
+        return better
+
+    def extend(self, candidates: Iterable[Candidate]) -> list[Find]:
+        """Enter candidates in the order of their places; return what got better."""
+        ordered = sorted(candidates, key=lambda candidate: candidate.place)
+        return [find for candidate in ordered for find in self.add(candidate)]
+
+    def scheme(self, code: int) -> Scheme:
+        """Decode a scheme of this degree."""
+        return Scheme.from_code(code, pseudo_line=bool(self.degree % 2))
+
+    def schemes(self) -> list[Scheme]:
+        """List the schemes found, in the order of `Scheme`."""
+        return sorted(map(self.scheme, self.finds))
+
+    def choose_parent(self, rng: np.random.Generator) -> Triangulation:
+        """Draw the elite of a scheme; schemes with few hits are drawn more often.
+
+        The rank of the scheme by hits is exponentially distributed with a quarter of the schemes
+        as its mean.
+        """
+        ranked = sorted(self.elites, key=lambda code: (self.hits[code], code))
+        rank = min(int(rng.exponential(len(ranked) / 4)), len(ranked) - 1)
+        return self.elites[ranked[rank]].triangulation
+
+
+def candidate_of(row: Mapping[str, Any], degree: int) -> Candidate:
+    """Read a row of the table ``candidates`` that has a census."""
+    return Candidate(
+        round=row["round"],
+        index=row["index"],
+        key=row["key"],
+        triangulation=Triangulation(
+            name=row["key"][:8],
+            degree=degree,
+            triangles=np.array(row["triangles"], dtype=np.int32),
+            weights=tuple(row["weights"]),
+        ),
+        codes=tuple(row["codes"]),
+        witnesses=tuple(row["witnesses"]),
+    )

@@ -1,0 +1,203 @@
+"""Sweeps before they start: which sign vectors of which triangulations, cut into shards.
+
+A *sweep* of a triangulation evaluates a range of its sign classes, random sign classes, or the
+Hamming balls around given sign vectors.  It is cut into *shards* of equal size, the last one
+possibly smaller; a shard is one item of work and knows its sign vectors from its number alone.
+
+The device is no part of a run's identity: the results are the same everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from gpu.backend import DeviceUnavailableError, resolve_device
+from tasks.lattice import Triangulation, load_triangulations, num_points
+from tasks.records import FrozenConfig, InputError, RunIdentity, canonical_json, code_version
+from tasks.tcurves._sign_sources import ball_size
+from tasks.tcurves.patchwork import MAX_WORD_DEGREE
+from tasks.tcurves.signs import num_sign_classes
+
+SWEEP_FLOW = "tcurve-sweep"
+MAX_SHARDS = 100_000
+"""A shard makes a few small files; more of them than this keep a file system busier than a core."""
+
+
+class SweepConfig(FrozenConfig):
+    """Which sign vectors of which triangulations to evaluate, and where."""
+
+    triangulations: tuple[str, ...] = Field(
+        default=("6_honeycomb", "6_bat"), min_length=1, max_length=100_000
+    )
+    """Built-in names such as 7_fra, <degree>_honeycomb, or files (.json, .arrow, polymake text);
+    degree <= 9."""
+
+    signs: Literal["range", "random", "ball"] = "range"
+    """range: the sign classes from begin to end; random: uniformly random sign classes; ball: all
+    sign vectors within a Hamming distance of the centers."""
+
+    begin: int = Field(default=0, ge=0, lt=1 << 52)
+    """First sign class of a range."""
+
+    end: int = Field(default=0, ge=0, le=1 << 52)
+    """End of a range, not included; 0 stands for the number of all sign classes."""
+
+    samples: int = Field(default=1 << 22, ge=1, le=1 << 52)
+    """Random sign classes of each triangulation."""
+
+    centers: tuple[int, ...] = Field(default=(), max_length=10_000)
+    """Sign vectors in the middle of the balls, as words: bit i is the sign of point i; none stands
+    for the Harnack signs, which give maximal curves."""
+
+    radius: int = Field(default=3, ge=0, le=55)
+    """Largest Hamming distance from a center."""
+
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
+    """Seed of the random sign classes."""
+
+    shard_size: int = Field(default=1 << 22, ge=1, le=1 << 40)
+    """Sign vectors of one item of work: seconds on one core per 4 million; 2^32 suit a GPU."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to evaluate: auto takes a GPU if there is one; the results are the same."""
+
+
+@dataclass(frozen=True)
+class SweepItem:
+    """One shard of the sweep of one triangulation."""
+
+    triangulation: Triangulation
+    config: SweepConfig
+    identity: RunIdentity
+    shard: int
+
+    @property
+    def key(self) -> str:
+        """Name of the item within its run."""
+        return f"{self.triangulation.name}.{self.shard:06d}"
+
+    @property
+    def part(self) -> range:
+        """Numbers of the shard's sign vectors within the sweep of the triangulation."""
+        size = self.config.shard_size
+        total = num_evaluations(self.config, self.triangulation.degree)
+        return range(self.shard * size, min((self.shard + 1) * size, total))
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A run before it starts."""
+
+    identity: RunIdentity
+    items: tuple[SweepItem, ...]
+
+    @property
+    def shards(self) -> dict[str, list[SweepItem]]:
+        """The items of each triangulation, by its name, in planned order."""
+        found: dict[str, list[SweepItem]] = {}
+        for item in self.items:
+            found.setdefault(item.triangulation.name, []).append(item)
+        return found
+
+
+def num_evaluations(config: SweepConfig, degree: int) -> int:
+    """Count the sign vectors that the sweep of one triangulation evaluates."""
+    if config.signs == "range":
+        return (config.end or num_sign_classes(degree)) - config.begin
+    if config.signs == "random":
+        return config.samples
+    return max(1, len(config.centers)) * ball_size(degree, config.radius)
+
+
+def plan_sweep(config: SweepConfig) -> SweepPlan:
+    """Load and validate all triangulations, cut their sweeps into shards and name the run.
+
+    Raises
+    ------
+    InputError
+        For what `load_triangulations` refuses, a degree above 9, a range or a center that a
+        triangulation does not have, or too many shards.
+    """
+    triangulations = load_triangulations(config.triangulations)
+    for triangulation in triangulations:
+        _check_signs(config, triangulation)
+    settings = config.model_dump(exclude={"device"})
+    settings["triangulations"] = [t.name for t in triangulations]
+    identity = RunIdentity(
+        flow=SWEEP_FLOW,
+        config=canonical_json(settings),
+        inputs=tuple((t.name, t.content_hash()) for t in triangulations),
+        code_version=code_version("tasks.records", "tasks.lattice", "tasks.tcurves", "gpu"),
+        seed=config.seed,
+    )
+    counts = [-(-num_evaluations(config, t.degree) // config.shard_size) for t in triangulations]
+    if sum(counts) > MAX_SHARDS:
+        raise InputError(
+            f"shard_size: {config.shard_size} makes {sum(counts)} shards, at most {MAX_SHARDS} "
+            "are possible; raise it"
+        )
+    items = tuple(
+        SweepItem(triangulation, own, identity, shard)
+        for triangulation, count in zip(triangulations, counts, strict=True)
+        # An item travels: it need not carry the names of all others.
+        for own in [config.model_copy(update={"triangulations": (triangulation.name,)})]
+        for shard in range(count)
+    )
+    _check_keys(items)
+    return SweepPlan(identity, items)
+
+
+def _check_signs(config: SweepConfig, triangulation: Triangulation) -> None:
+    """Refuse sign vectors that a triangulation does not have."""
+    name, degree = triangulation.name, triangulation.degree
+    if degree > MAX_WORD_DEGREE:
+        raise InputError(
+            f"triangulation {name} has degree {degree}; a sweep goes up to degree {MAX_WORD_DEGREE}"
+        )
+    classes = num_sign_classes(degree)
+    if config.signs == "range" and not config.begin < (config.end or classes) <= classes:
+        raise InputError(
+            f"begin={config.begin}, end={config.end}: {name} has the sign classes 0 to "
+            f"{classes - 1}; give 0 <= begin < end <= {classes}, or end=0 for all"
+        )
+    for center in config.centers if config.signs == "ball" else ():
+        if not 0 <= center < 1 << num_points(degree):
+            raise InputError(
+                f"centers: {center} is no sign word of {name}, which has {num_points(degree)} "
+                f"points; give numbers from 0 to {(1 << num_points(degree)) - 1}"
+            )
+
+
+def _check_keys(items: tuple[SweepItem, ...]) -> None:
+    """Refuse names of triangulations that make two items of one key."""
+    seen: dict[str, SweepItem] = {}
+    for item in items:
+        other = seen.setdefault(item.key, item)
+        if other is not item:
+            names = f"{other.triangulation.name!r} and {item.triangulation.name!r}"
+            raise InputError(f"{names} both have a shard {item.key!r}; rename one of them")
+
+
+def check_sweep_device(config: SweepConfig, address: str) -> None:
+    """Refuse a GPU that is not there; on a cluster only the workers can tell.
+
+    Parameters
+    ----------
+    config : SweepConfig
+    address : str
+        Where the calls run, as accepted by `workers.connect`.
+
+    Raises
+    ------
+    InputError
+        If device is cuda, the calls run on this machine, and CUDA cannot be used here.
+    """
+    if config.device != "cuda" or address not in ("local", "serial"):
+        return
+    try:
+        resolve_device("cuda")
+    except DeviceUnavailableError as error:
+        raise InputError(f"device=cuda: {error}; use device=auto or device=cpu") from error

@@ -1,0 +1,108 @@
+"""What the shards of one triangulation amount to: a histogram, its summary, its verification.
+
+The histogram is that of a census: the counts of the shards added up, and the smallest witness of
+every scheme.  Each witness is verified by the algorithm that verifies a census, and the schemes are
+held against the classification up to degree 7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.lattice import Triangulation
+from tasks.records import RunIdentity, Status, science_table
+from tasks.tcurves.census import SchemeCount
+from tasks.tcurves.restrictions import is_maximal
+from tasks.tcurves.run import certificate_columns, histogram_columns
+from tasks.tcurves.schema import HISTOGRAM_SCHEMA, SWEEP_SUMMARY_SCHEMA
+from tasks.tcurves.schemes import Scheme
+from tasks.tcurves.signs import num_sign_classes
+from tasks.tcurves.verify import CLASSIFIED_DEGREE, possible_schemes, verification_table
+
+SUMMARY_TABLES = ("histogram", "summary", "verification")
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """All shards of one triangulation, as stored."""
+
+    triangulation: Triangulation
+    identity: RunIdentity
+    sweep: pa.Table
+    shards: pa.Table
+
+
+def merge_schemes(sweep: pa.Table) -> list[SchemeCount]:
+    """Add up the shards of one triangulation: counts, smallest witnesses, in the order of schemes.
+
+    Parameters
+    ----------
+    sweep : pyarrow.Table
+        Rows of `SWEEP_SCHEMA`.
+    """
+    merged = sweep.group_by("scheme").aggregate([("count", "sum"), ("witness", "min")])
+    rows = [
+        SchemeCount(Scheme.parse(row["scheme"]), row["count_sum"], row["witness_min"])
+        for row in merged.to_pylist()
+    ]
+    return sorted(rows, key=lambda row: row.scheme.sort_key)
+
+
+def unclassified_schemes(found: list[Scheme], degree: int) -> list[str] | None:
+    """List those schemes that no curve of degree d has; None where that is not known (d >= 8)."""
+    if degree > CLASSIFIED_DEGREE:
+        return None
+    possible = set(possible_schemes(degree))
+    return [str(scheme) for scheme in found if str(scheme) not in possible]
+
+
+def summarize_sweep(result: SweepResult) -> dict[str, pa.Table]:
+    """Merge the shards of one triangulation and verify the witnesses.
+
+    Returns
+    -------
+    dict
+        Tables ``histogram``, ``summary`` and ``verification``.
+    """
+    triangulation, identity = result.triangulation, result.identity
+    schemes = merge_schemes(result.sweep)
+    columns = histogram_columns(triangulation.name, triangulation.degree, schemes)
+    histogram = science_table(HISTOGRAM_SCHEMA, columns, identity=identity)
+    return {
+        "histogram": histogram,
+        "summary": _summary_table(result, [row.scheme for row in schemes]),
+        "verification": verification_table(triangulation, histogram, identity=identity),
+    }
+
+
+def _summary_table(result: SweepResult, found: list[Scheme]) -> pa.Table:
+    """Sum up one triangulation in one row."""
+    triangulation, degree = result.triangulation, result.triangulation.degree
+    certificate = certificate_columns(triangulation)
+    unclassified = unclassified_schemes(found, degree)
+    # An irregular triangulation need not give algebraic curves: there it is a finding, no fault.
+    is_wrong = bool(unclassified) and certificate["regular"] is not False
+    columns = {
+        "triangulation": triangulation.name,
+        "degree": degree,
+        "sign_classes": num_sign_classes(degree),
+        "evaluations": pc.sum(result.shards["evaluations"]).as_py(),
+        "redone": pc.sum(result.shards["redone"]).as_py(),
+        "num_schemes": len(found),
+        "max_ovals": max((scheme.ovals for scheme in found), default=None),
+        "num_maximal": sum(is_maximal(scheme, degree) for scheme in found),
+        "unclassified": unclassified,
+        "triangles": triangulation.triangles.tolist(),
+        "content": triangulation.content_hash(),
+        "reason": f"not in the classification: {', '.join(unclassified or ())}" if is_wrong else "",
+        **certificate,
+    }
+    return science_table(
+        SWEEP_SUMMARY_SCHEMA,
+        {name: [value] for name, value in columns.items()},
+        identity=result.identity,
+        status=Status.FAILED if is_wrong else Status.OK,
+    )
