@@ -74,5 +74,16 @@ FLOWS: dict[str, FlowEntry] = {
             tables=("histogram", "summary", "verification"),
             citations=("FIC", "LCP"),
         ),
+        FlowEntry(
+            name="tcurve-hunt",
+            summary="Search for real schemes of T-curves of one degree, each with a certificate.",
+            entrypoint="flows.tcurve_hunt.tcurve_hunt",
+            config="tasks.tcurves.hunt:HuntConfig",
+            plan="tasks.tcurves.hunt:plan_hunt",
+            recipes="flows.recipes.tcurve_hunt:RECIPES",
+            report="flows.hunt_reports",
+            tables=("candidates", "archive", "known"),
+            citations=("FIC", "LCP"),
+        ),
     )
 }

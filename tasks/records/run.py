@@ -170,6 +170,17 @@ class Run:
                 f"table {table!r} of run {self.run_id}: its parts have different columns ({error})"
             ) from error
 
+    def read_part(self, table: str, item: str) -> pa.Table:
+        """Rows of one item in a science table.
+
+        Raises
+        ------
+        CorruptPartError
+            If there is no intact part of that item.
+        """
+        self._require((table,))
+        return load_part(self.volume, PartName.of(table, item), self.run_id)[1]
+
     def finish(
         self,
         planned: Sequence[str] | None = None,

@@ -50,7 +50,7 @@ from tasks.tcurves.weights import weight_bits
 logger = logging.getLogger(__name__)
 
 HUNT_FLOW = "tcurve-hunt"
-HUNT_TABLES = ("candidates", "archive")
+HUNT_TABLES = ("candidates", "archive", "known")
 
 
 class HuntConfig(FrozenConfig):
@@ -139,22 +139,16 @@ ARCHIVE_SCHEMA = science_schema(
 """One row per scheme and improvement: the last row of a scheme is its smallest certificate."""
 
 
-@dataclass(frozen=True)
-class HuntPlan:
-    """A hunt before it starts."""
-
-    config: HuntConfig
-    identity: RunIdentity
-    seeds: tuple[Triangulation, ...]
-    known: frozenset[str]
-    """Schemes that are not news, in Viro notation."""
+KNOWN_SCHEMA = science_schema(column("scheme", pa.string(), "real scheme in Viro notation"))
+"""The schemes that are not news."""
 
 
 @dataclass(frozen=True)
 class HuntItem:
     """Some candidates of one round: parents for each, None for a seed itself."""
 
-    plan: HuntPlan
+    config: HuntConfig
+    identity: RunIdentity
     round: int
     first: int
     """Index of the first candidate."""
@@ -164,6 +158,19 @@ class HuntItem:
     def key(self) -> str:
         """Name of the item within its run; sorts by round and index."""
         return f"r{self.round:06d}.{self.first:05d}"
+
+
+@dataclass(frozen=True)
+class HuntPlan:
+    """A hunt before it starts."""
+
+    config: HuntConfig
+    identity: RunIdentity
+    seeds: tuple[Triangulation, ...]
+    known: frozenset[str]
+    """Schemes that are not news, in Viro notation."""
+    items: tuple[HuntItem, ...] = ()
+    """Nothing is planned in advance: a round is proposed when the one before is known."""
 
 
 def plan_hunt(config: HuntConfig) -> HuntPlan:
@@ -181,7 +188,7 @@ def plan_hunt(config: HuntConfig) -> HuntPlan:
                 f"seed {seed.name} has degree {seed.degree}; this hunt is in degree {config.degree}"
             )
     known = _known_schemes(config)
-    settings = config.model_dump(exclude={"minutes", "stop_at", "batch"})
+    settings = config.model_dump(exclude={"minutes", "stop_at"})
     settings["seeds"] = [seed.name for seed in seeds]
     identity = RunIdentity(
         flow=HUNT_FLOW,
@@ -224,10 +231,21 @@ def _known_schemes(config: HuntConfig) -> tuple[str, ...]:
     return tuple(map(str, sorted(set(schemes))))
 
 
+def known_table(plan: HuntPlan) -> pa.Table:
+    """Lay out the schemes that are not news, so that a report needs nothing but the run."""
+    schemes = sorted(map(Scheme.parse, plan.known))
+    return science_table(
+        KNOWN_SCHEMA, {"scheme": [str(scheme) for scheme in schemes]}, identity=plan.identity
+    )
+
+
 def round_items(plan: HuntPlan, archive: Archive, number: int) -> list[HuntItem]:
     """Propose the items of a round: the seeds in round 0, then parents drawn from the archive."""
     if number == 0:
-        return [HuntItem(plan, 0, i, ((seed, None),)) for i, seed in enumerate(plan.seeds)]
+        return [
+            HuntItem(plan.config, plan.identity, 0, i, ((seed, None),))
+            for i, seed in enumerate(plan.seeds)
+        ]
     rng = stream(plan.config.seed, "parents", number)
     parents = []
     for _ in range(plan.config.round_size):
@@ -236,7 +254,7 @@ def round_items(plan: HuntPlan, archive: Archive, number: int) -> list[HuntItem]
         parents.append((first, archive.choose_parent(rng) if crossing else None))
     size = plan.config.batch
     return [
-        HuntItem(plan, number, begin, tuple(parents[begin : begin + size]))
+        HuntItem(plan.config, plan.identity, number, begin, tuple(parents[begin : begin + size]))
         for begin in range(0, len(parents), size)
     ]
 
@@ -246,11 +264,11 @@ def run_hunt_item(item: HuntItem) -> dict[str, pa.Table]:
     rows = []
     for offset, pair in enumerate(item.parents):
         index = item.first + offset
-        rng = stream(item.plan.config.seed, "candidate", item.round, index)
+        rng = stream(item.config.seed, "candidate", item.round, index)
         row = _propose(item, pair, index, rng)
         rows.append({"round": item.round, "index": index, **row})
     columns = {name: [row[name] for row in rows] for name in CANDIDATES_SCHEMA.names[3:]}
-    return {"candidates": science_table(CANDIDATES_SCHEMA, columns, identity=item.plan.identity)}
+    return {"candidates": science_table(CANDIDATES_SCHEMA, columns, identity=item.identity)}
 
 
 def failed_hunt_item(item: HuntItem, kind: str, message: str) -> dict[str, pa.Table]:
@@ -268,7 +286,7 @@ def failed_hunt_item(item: HuntItem, kind: str, message: str) -> dict[str, pa.Ta
         for offset, pair in enumerate(item.parents)
     ]
     columns = {name: [row[name] for row in rows] for name in CANDIDATES_SCHEMA.names[3:]}
-    return {"candidates": science_table(CANDIDATES_SCHEMA, columns, identity=item.plan.identity)}
+    return {"candidates": science_table(CANDIDATES_SCHEMA, columns, identity=item.identity)}
 
 
 def _variant(
@@ -292,7 +310,7 @@ def _propose(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Choose one candidate and evaluate it."""
-    config = item.plan.config
+    config = item.config
     if item.round == 0:
         chosen, source = pair[0], "seed"
     else:

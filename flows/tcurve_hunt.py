@@ -1,0 +1,144 @@
+"""The flow `tcurve-hunt`: schemes of a degree from a few triangulations, by search.
+
+One step, *hunt*, goes through rounds: the archive proposes candidates, the workers certify and
+count them, the archive learns. Every candidate is stored as it comes back, and every improvement of
+the archive at the end of its round. Running the hunt again replays what is stored, which takes
+seconds, and goes on with the round that was interrupted.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from itertools import count
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from flows import FLOWS
+from flows.progress import announce
+from flows.recipes.tcurve_hunt import seven
+from flows.steps import Stage, fan_out, project_logs, run_step
+from flows.stored import open_run
+from tasks.records import LatticeworkError, Run, Status
+from tasks.tcurves.archive import Archive, candidate_of
+from tasks.tcurves.hunt import (
+    HuntConfig,
+    HuntItem,
+    HuntPlan,
+    archive_table,
+    failed_hunt_item,
+    known_table,
+    plan_hunt,
+    round_items,
+    run_hunt_item,
+)
+from workers import Executor, connect
+
+__all__ = ["tcurve_hunt"]
+
+logger = logging.getLogger(__name__)
+
+ENTRY = FLOWS["tcurve-hunt"]
+DEFAULT_CONFIG = seven()
+
+
+@flow(name=ENTRY.name, persist_result=False)
+def tcurve_hunt(
+    config: HuntConfig = DEFAULT_CONFIG, store: str = "", ray_address: str = "local"
+) -> State:
+    """Search for real schemes of T-curves of one degree, with a certificate for each.
+
+    Args:
+        config: Where to hunt and how; `minutes` and `stop_at` only say when to pause.
+        store: Root of the results, a folder or a URI; empty for LATTICEWORK_STORE, else `results`.
+        ray_address: Where the calls run: `local`, `serial`, or the address of a Ray cluster.
+    """
+    with project_logs():
+        try:
+            return _run(config, store, ray_address)
+        except LatticeworkError as error:
+            logger.error("%s", error)
+            return Failed(message=str(error))
+
+
+def _run(config: HuntConfig, store: str, ray_address: str) -> State:
+    """Hunt, report, and say how many schemes there are."""
+    plan = plan_hunt(config)
+    run = open_run(ENTRY, plan, store)
+    logger.info("run %s in %s", run.run_id, run.path)
+    if ray_address != "serial":
+        announce("starting Ray" if ray_address == "local" else f"connecting to {ray_address}")
+    run.write_part("known", "known", known_table(plan))
+    archive = Archive(config.degree)
+    with connect(ray_address) as executor:
+        run_step("hunt", _hunt, plan, run, executor, archive)
+    announce("report")
+    run_step("report", _report, run)
+    run.finish(tables=["candidates"])
+    return Completed(
+        message=f"{len(archive.finds)} schemes from {archive.num_candidates} candidates"
+    )
+
+
+def _report(run: Run) -> None:
+    """Publish the report of a hunt."""
+    from flows.hunt_reports import publish_report
+
+    publish_report(run)
+
+
+def _hunt(plan: HuntPlan, run: Run, executor: Executor, archive: Archive) -> None:
+    """Go through rounds until the time is over, enough is found, or the archive is empty."""
+    config = plan.config
+    deadline = time.monotonic() + 60 * config.minutes
+    done = run.check(["candidates"]).done
+    for number in count():
+        items = round_items(plan, archive, number)
+        missing = [item for item in items if item.key not in done]
+        if missing and (_is_enough(config, archive) or time.monotonic() > deadline):
+            break
+        if missing:
+            payloads = {item.key: item for item in missing}
+            stage = Stage(f"round {number}", run_hunt_item, failed_hunt_item, payloads)
+            fan_out(stage, run, executor)
+        _learn(plan, run, archive, number, items)
+        if not archive.finds:
+            raise LatticeworkError(
+                "no seed has a certificate of regularity within the memory budget; "
+                "give other seeds or raise memory_gib"
+            )
+
+
+def _is_enough(config: HuntConfig, archive: Archive) -> bool:
+    """Whether as many schemes are found as were asked for."""
+    return 0 < config.stop_at <= len(archive.finds)
+
+
+def _learn(plan: HuntPlan, run: Run, archive: Archive, number: int, items: list[HuntItem]) -> None:
+    """Enter a round into the archive and store what it added."""
+    before = frozenset(archive.finds)
+    rows = list(_counted_rows(run, items))
+    better = archive.extend(candidate_of(row, plan.config.degree) for row in rows)
+    new = frozenset(archive.finds) - before
+    if better:
+        table = archive_table(plan, archive, number, better, new)
+        run.write_part("archive", f"r{number:06d}", table)
+    if new:
+        logger.info(
+            "round %d: %d schemes (%d new to this hunt) from %d candidates",
+            number,
+            len(archive.finds),
+            len(new),
+            archive.num_candidates,
+        )
+
+
+def _counted_rows(run: Run, items: list[HuntItem]) -> Iterator[dict]:
+    """Rows of a round whose census was taken."""
+    for item in items:
+        for row in run.read_part("candidates", item.key).to_pylist():
+            if row["status"] == Status.OK and row["codes"] is not None:
+                yield row
