@@ -38,6 +38,9 @@ class FlowEntry:
         Science tables of a run.
     citations : tuple of str
         Keys of `tasks.records.CITATIONS` that the results rest on.
+    check : str
+        Function (config, address) that refuses a config that cannot run there; empty if there is
+        none.
     """
 
     name: str
@@ -49,6 +52,7 @@ class FlowEntry:
     report: str
     tables: tuple[str, ...]
     citations: tuple[str, ...] = ()
+    check: str = ""
 
     def load(self, attribute: str) -> Any:
         """The object that an attribute of this entry refers to; imports its module."""
@@ -73,6 +77,18 @@ FLOWS: dict[str, FlowEntry] = {
             report="flows.reports",
             tables=("histogram", "summary", "verification"),
             citations=("FIC", "LCP"),
+        ),
+        FlowEntry(
+            name="tcurve-sweep",
+            summary="Real schemes of chosen sign vectors of many triangulations, on CPUs or GPUs.",
+            entrypoint="flows.tcurve_sweep.tcurve_sweep",
+            config="tasks.tcurves:SweepConfig",
+            plan="tasks.tcurves:plan_sweep",
+            check="tasks.tcurves:check_sweep_device",
+            recipes="flows.recipes.sweeps:RECIPES",
+            report="flows.sweep_reports",
+            tables=("sweep", "shards", "histogram", "summary", "verification"),
+            citations=("FIC",),
         ),
         FlowEntry(
             name="tcurve-hunt",

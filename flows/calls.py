@@ -5,16 +5,57 @@ This module is imported by the workers; it imports neither Prefect nor Ray.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.records import Run
-from tasks.tcurves import CensusItem, run_verification_item
+from tasks.tcurves import (
+    SWEEP_TABLES,
+    CensusItem,
+    SweepItem,
+    SweepResult,
+    run_verification_item,
+)
 
-__all__ = ["VerificationPayloads", "VerificationWork", "verify"]
+__all__ = ["StoredPayloads", "SweepPayloads", "VerificationPayloads", "VerificationWork", "verify"]
+
+
+class StoredPayloads(Mapping[str, Any]):
+    """Key -> payload made of an item and its stored rows, which are read when they are asked for.
+
+    Parameters
+    ----------
+    run : Run
+        Holds the rows.
+    tables : sequence of str
+        Tables with a column ``triangulation``, which equals the key.
+    items : Mapping[str, Any]
+        Key -> item, in planned order.
+    make : callable
+        (item, rows of the first table, ...) -> payload.
+    """
+
+    def __init__(
+        self, run: Run, tables: Sequence[str], items: Mapping[str, Any], make: Callable[..., Any]
+    ) -> None:
+        self._items = items
+        self._tables = [run.read(table) for table in tables] if items else []
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __getitem__(self, key: str) -> Any:
+        item = self._items[key]
+        rows = [table.filter(pc.field("triangulation") == key) for table in self._tables]
+        return self._make(item, *rows)
 
 
 @dataclass(frozen=True)
@@ -30,21 +71,21 @@ def verify(work: VerificationWork) -> dict[str, pa.Table]:
     return run_verification_item(work.item, work.histogram)
 
 
-class VerificationPayloads(Mapping[str, VerificationWork]):
-    """Item key -> its verification, with the rows read from the store when they are asked for."""
+class VerificationPayloads(StoredPayloads):
+    """Triangulation -> the verification of its census."""
 
     def __init__(self, run: Run, items: Sequence[CensusItem]) -> None:
-        self._items = {item.key: item for item in items}
-        self._histogram = run.read("histogram") if items else None
+        super().__init__(run, ["histogram"], {item.key: item for item in items}, VerificationWork)
 
-    def __len__(self) -> int:
-        return len(self._items)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
+class SweepPayloads(StoredPayloads):
+    """Triangulation -> all shards of its sweep; takes one item of each triangulation."""
 
-    def __getitem__(self, key: str) -> VerificationWork:
-        item = self._items[key]
-        if self._histogram is None:
-            raise KeyError(key)
-        return VerificationWork(item, self._histogram.filter(pc.field("triangulation") == key))
+    def __init__(self, run: Run, items: Sequence[SweepItem]) -> None:
+        by_name = {item.triangulation.name: item for item in items}
+        super().__init__(run, SWEEP_TABLES, by_name, _result)
+
+
+def _result(item: SweepItem, sweep: pa.Table, shards: pa.Table) -> SweepResult:
+    """The stored shards of the item's triangulation."""
+    return SweepResult(item.triangulation, item.identity, sweep, shards)

@@ -1,8 +1,9 @@
 """The command `latticework`.
 
-Exit codes: 0 ok; 1 an item failed or the run could not be completed; 2 bad input (nothing was
-started); 130 interrupted. Results go to stdout; progress, logs and errors go to stderr. Prefect
-and Ray are imported by the commands that need them, after their input has been checked.
+Exit codes: 0 ok; 1 an item failed, the run could not be completed, or a certificate is not valid;
+2 bad input (nothing was started); 130 interrupted. Results go to stdout; progress, logs and errors
+go to stderr. Prefect and Ray are imported by the commands that need them, after their input has
+been checked.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flows import FLOWS, FlowEntry
+from flows.supervision import supervise
 from tasks.records import InputError, LatticeworkError, StoreError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tasks.records import Run
+    from tasks.tcurves import Verification
 
 __all__ = ["main"]
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
-EPILOG = """exit codes: 0 ok; 1 an item failed or the run could not be completed; 2 bad input;
-130 interrupted"""
+EPILOG = """exit codes: 0 ok; 1 an item failed, the run could not be completed, or a certificate
+is not valid; 2 bad input; 130 interrupted"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,16 +42,33 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit code."""
+    """Run the command; the exit code.
+
+    Without `arguments` it takes those of the process, whose flow then runs in a supervised child.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    wants_json = given[:1] == ["run"] and "--json" in given
+    if arguments is not None or given[:1] != ["run"] or "--help" in given or "-h" in given:
+        return _answer(given, wants_json=wants_json)
+    verdict = supervise(lambda: _answer(given, wants_json=wants_json))
+    if verdict.reason:
+        hint = "finished parts are kept, run the same command again"
+        return _fail(f"{verdict.reason}; {hint}", verdict.code, "failed", wants_json)
+    return verdict.code
+
+
+def _answer(arguments: Sequence[str], *, wants_json: bool) -> int:
+    """Run a command; every failure is one line, and with --json one object too."""
     try:
         options = _parser().parse_args(arguments)
         return options.command(options)
     except InputError as error:
-        return _complain(error, EXIT_BAD_INPUT)
+        return _fail(error, EXIT_BAD_INPUT, "refused", wants_json)
     except LatticeworkError as error:
-        return _complain(error, EXIT_FAILED)
+        return _fail(error, EXIT_FAILED, "failed", wants_json)
     except KeyboardInterrupt:
-        return _complain("interrupted; finished parts are kept", EXIT_INTERRUPTED)
+        message = "interrupted; finished parts are kept"
+        return _fail(message, EXIT_INTERRUPTED, "interrupted", wants_json)
     except BrokenPipeError:
         # The reader of a pipe (`| head`) has seen enough; Python's own flush at exit must not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -58,6 +79,14 @@ def _complain(error: object, code: int) -> int:
     """One line on stderr."""
     print(f"latticework: {error}", file=sys.stderr)
     return code
+
+
+def _fail(error: object, code: int, status: str, wants_json: bool) -> int:
+    """One line on stderr and, if it is wanted, the JSON object of a run that has no results."""
+    if wants_json:
+        outcome = {"run_id": None, "path": None, "status": status, "rows": 0, "error": str(error)}
+        print(json.dumps(outcome), flush=True)
+    return _complain(error, code)
 
 
 def _parser() -> Parser:
@@ -80,11 +109,19 @@ def _parser() -> Parser:
     results.add_argument("--sql", metavar="QUERY", help="one SELECT over the run's tables")
     plot = command("plot", _plot, "draw the figures of a run again")
     plot.add_argument("run", metavar="RUN", help="id, its beginning, path or latest")
+    plot.add_argument("--gallery", action="store_true", help="and one page of all schemes found")
+    certify = command("certify", _certify, "write certificates of the schemes that a run found")
+    _add_certify_options(certify)
+    verify = command("verify", _verify, "check certificate files in exact arithmetic")
+    verify.add_argument("files", nargs="+", metavar="FILE", help="written by `latticework certify`")
+    verify.add_argument("--json", action="store_true", help="one JSON object per file on stdout")
     serve = command("serve", _serve, "register the deployments and execute triggered runs")
     serve.add_argument("--file", default="", metavar="PATH", help="default: deploy/prefect.yaml")
-    serve.add_argument("--port", type=int, default=4200, help="of a server that has to be started")
+    serve.add_argument(
+        "--port", type=_port, default=4200, help="of a server that has to be started"
+    )
     doctor = command("doctor", _doctor, "say what is installed and what can be used")
-    for each in (results, plot, serve, doctor):
+    for each in (results, plot, certify, serve, doctor):
         each.add_argument("--out", default="", metavar="DIR", help="root of the results")
     return parser
 
@@ -118,6 +155,29 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--verbose", action="store_true", help="all log messages on stderr")
 
 
+def _add_certify_options(certify: argparse.ArgumentParser) -> None:
+    """Options of `certify`."""
+    certify.add_argument("run", metavar="RUN", help="id, its beginning, path or latest")
+    certify.add_argument(
+        "--scheme", default="", metavar="VIRO", help="only this one, for example '<9v1<1>>'"
+    )
+    certify.add_argument(
+        "--to", default="", metavar="DIR", help="default: certificates in the run's folder"
+    )
+    certify.add_argument(
+        "--polynomial",
+        action="store_true",
+        help="and an integer polynomial of the curve beside each, as text",
+    )
+
+
+def _port(text: str) -> int:
+    """A port number."""
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give 1 to 65535")
+    return int(text)
+
+
 class VersionAction(argparse.Action):
     """Print the version and exit; the version is looked up only then."""
 
@@ -138,7 +198,9 @@ def _consoles(*, verbose: bool = False) -> tuple[Console, Console]:
 
     from flows.terminal import send_logs_to
 
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    # No markup: names of triangulations and cells of tables are data.
+    out = Console(highlight=False, markup=False)
+    err = Console(stderr=True, highlight=False, markup=False)
     send_logs_to(err, verbose=verbose)
     return out, err
 
@@ -160,11 +222,11 @@ def _show(options: argparse.Namespace) -> int:
     entry, recipe, smoke = find_shown(options.name)
     out, _ = _consoles()
     if recipe is None:
-        out.print(f"{entry.name}: {entry.summary}", markup=False)
+        out.print(f"{entry.name}: {entry.summary}")
         out.print(fields_help(entry.load("config")))
-        out.print(f"recipes: {', '.join(entry.load('recipes'))}", markup=False)
+        out.print(f"recipes: {', '.join(entry.load('recipes'))}")
         return EXIT_OK
-    out.print(f"recipe {options.name} of {entry.name}: {recipe.summary}", markup=False)
+    out.print(f"recipe {options.name} of {entry.name}: {recipe.summary}")
     out.print(config_table(recipe_config(recipe, smoke=smoke), "config"))
     return EXIT_OK
 
@@ -182,6 +244,8 @@ def _run(options: argparse.Namespace) -> int:
     )
     check_address(options.address)
     plan = entry.load("plan")(config)
+    if entry.check:
+        entry.load("check")(config, options.address)
     try:
         run = open_run(entry, plan, options.out)
     except StoreError as error:
@@ -218,9 +282,9 @@ def _print_outcome(
         return
     report = entry.load("report")
     out.print(report.terminal_report(run))
-    out.print(f"results: {run.path}", markup=False, soft_wrap=True)
+    out.print(f"results: {run.path}", soft_wrap=True)
     for figure in report.stored_figures(run):
-        out.print(f"figure: {figure}", markup=False, soft_wrap=True)
+        out.print(f"figure: {figure}", soft_wrap=True)
 
 
 def _results(options: argparse.Namespace) -> int:
@@ -258,7 +322,7 @@ def _list_runs(store: Any, out: Console) -> int:
     """One line per stored run."""
     for info in store.runs():
         line = f"{info.flow}/{info.run_id}  {info.status}  {info.rows} rows  {info.path}"
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line, soft_wrap=True)
     return EXIT_OK
 
 
@@ -269,7 +333,58 @@ def _plot(options: argparse.Namespace) -> int:
     run = Store.open(options.out or None).find_run(options.run)
     for path in FLOWS[run.identity.flow].load("report").draw_figures(run):
         print(path)
+    if options.gallery:
+        from flows.exports import write_galleries
+
+        for path in write_galleries(run):
+            print(path)
     return EXIT_OK
+
+
+def _certify(options: argparse.Namespace) -> int:
+    """`latticework certify RUN`."""
+    from flows.exports import write_certificates
+    from tasks.records import Store
+
+    run = Store.open(options.out or None).find_run(options.run)
+    export = write_certificates(
+        run, scheme=options.scheme, folder=options.to, with_polynomials=options.polynomial
+    )
+    for path in export.paths:
+        print(path)
+    for scheme in export.uncertified:
+        print(
+            f"latticework: {scheme} was found only on triangulations that are not certified "
+            "regular: no certificate",
+            file=sys.stderr,
+        )
+    return EXIT_FAILED if export.uncertified else EXIT_OK
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """`latticework verify FILE...`: every file is looked at, whatever the others are."""
+    from tasks.tcurves import read_certificate, verify_certificate
+
+    codes = {EXIT_OK}
+    for file in options.files:
+        try:
+            verification = verify_certificate(read_certificate(file))
+        except InputError as error:
+            codes.add(_complain(error, EXIT_BAD_INPUT))
+            continue
+        codes.add(EXIT_OK if verification.valid else EXIT_FAILED)
+        print(_verdict(file, verification, is_json=options.json))
+    return max(codes)
+
+
+def _verdict(file: str, verification: Verification, *, is_json: bool) -> str:
+    """One line about one certificate."""
+    if is_json:
+        return json.dumps({"file": file, **asdict(verification)})
+    if not verification.valid:
+        return f"{file}: {verification.summary}"
+    kind = f"degree {verification.degree}, type {verification.dividing}"
+    return f"{file}: valid: {verification.scheme}, {kind}"
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -284,7 +399,7 @@ def _serve(options: argparse.Namespace) -> int:
     prepare_environment()
 
     def announce(line: str) -> None:
-        out.print(line, markup=False, soft_wrap=True)
+        out.print(line, soft_wrap=True)
 
     serve(file, store=store.root, port=options.port, announce=announce)
     return EXIT_OK

@@ -88,7 +88,7 @@ def _value(text: str) -> Any:
     """JSON where it parses, else the string itself."""
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: no JSON, or a number of too many digits
         return text
 
 

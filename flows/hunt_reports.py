@@ -131,7 +131,11 @@ def draw_figures(run: Run) -> list[str]:
 
     archive: pa.Table = run.read("archive", schema=ARCHIVE_SCHEMA)
     if archive.num_rows:
-        save_figure(draw_discovery(archive), run.volume.location(DISCOVERY))
+        tried = run.read("candidates", schema=CANDIDATES_SCHEMA)["num_schemes"]
+        figure = draw_discovery(
+            archive, num_known=len(_known(run)), num_candidates=len(tried) - tried.null_count
+        )
+        save_figure(figure, run.volume.location(DISCOVERY))
     return stored_figures(run)
 
 

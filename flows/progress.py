@@ -32,6 +32,8 @@ class StepProgress:
         Those of them without a value.
     current : tuple of str
         Keys of the items in flight, the one that was started first in front.
+    note : str
+        What has been found so far; empty for a step that does not say.
     """
 
     step: str
@@ -39,6 +41,7 @@ class StepProgress:
     finished: int = 0
     failed: int = 0
     current: tuple[str, ...] = ()
+    note: str = ""
 
 
 Listener = Callable[[StepProgress], None]
@@ -64,9 +67,23 @@ def announce(step: str) -> None:
         listener(StepProgress(step))
 
 
-def reporter(step: str) -> Listener:
-    """Who is to hear of a step's progress: the listener, else a Prefect artifact."""
-    return _LISTENER.get() or ProgressArtifact(step).update
+def reporter(step: str, *, publish: bool = False) -> Listener:
+    """Who is to hear of a step's progress: the listener, else a Prefect artifact.
+
+    With `publish`, an artifact is kept in any case.
+    """
+    listener = _LISTENER.get()
+    if listener is not None and not publish:
+        return listener
+    artifact = ProgressArtifact(step)
+    if listener is None:
+        return artifact.update
+
+    def tell_both(progress: StepProgress) -> None:
+        listener(progress)
+        artifact.update(progress)
+
+    return tell_both
 
 
 class ProgressArtifact:
@@ -84,14 +101,16 @@ class ProgressArtifact:
         if progress.total == 0 or (now - self._written < ARTIFACT_SECONDS and not is_last):
             return
         self._written = now
-        self._write(100.0 * progress.finished / progress.total)
+        found = f"; {progress.note}" if progress.note else ""
+        description = f"{self.step}: {progress.finished} of {progress.total} items done{found}"
+        self._write(100.0 * progress.finished / progress.total, description)
 
-    def _write(self, percent: float) -> None:
+    def _write(self, percent: float, description: str) -> None:
         # Imported here: this module belongs to the command's quick start.
         from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
         if self._id is not None:
-            update_progress_artifact(self._id, percent)
+            update_progress_artifact(self._id, percent, description)
             return
-        created = create_progress_artifact(percent, description=f"{self.step}: items done")
+        created = create_progress_artifact(percent, description=description)
         self._id = created if isinstance(created, UUID) else None

@@ -5,7 +5,7 @@ A report is made from the stored records alone, so that it can be made again at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -13,11 +13,10 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.box import SIMPLE_HEAD
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from flows.documents import Document, cell
 from tasks.lattice import Triangulation
 from tasks.records import Run, Status
 from tasks.tcurves import possible_schemes, stored_triangulation, union_schemes
@@ -25,12 +24,14 @@ from tasks.tcurves.verify import CLASSIFIED_DEGREE
 
 __all__ = [
     "Union",
+    "degree_unions",
     "draw_figures",
     "publish_report",
     "report_rows",
     "stored_figures",
     "terminal_report",
     "unions",
+    "verified",
 ]
 
 # A picture of a curve and a histogram per triangulation take about a second.
@@ -45,6 +46,7 @@ HEADINGS = {
     "seconds": "seconds",
     "status": "status",
 }
+WORDS = ("triangulation", "regular", "status")
 REGULAR = {True: "yes", False: "no", None: "undecided"}
 
 
@@ -77,10 +79,14 @@ class Union:
 
 def unions(run: Run) -> list[Union]:
     """One union per degree of the run, ascending."""
-    histogram = run.read("histogram")
+    return degree_unions(run.read("histogram"), _names_by_degree(run))
+
+
+def degree_unions(schemes: pa.Table, names: Mapping[int, Iterable[str]]) -> list[Union]:
+    """One union per degree, from a table with the columns triangulation and scheme."""
     return [
-        Union(degree, tuple(union_schemes(histogram, names)), _num_known(degree))
-        for degree, names in _names_by_degree(run).items()
+        Union(degree, tuple(union_schemes(schemes, chosen)), _num_known(degree))
+        for degree, chosen in names.items()
     ]
 
 
@@ -111,23 +117,22 @@ def terminal_report(run: Run) -> Group:
     """Table with one row per triangulation, one line per degree, one line per failure."""
     if not run.check(("summary", "histogram")).done:
         return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
-    title = f"{run.identity.flow} {run.run_id}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
-    for name, heading in HEADINGS.items():
-        is_word = name in ("triangulation", "regular", "status")
-        table.add_column(heading, justify="left" if is_word else "right", no_wrap=True)
+    return _document(run).terminal()
+
+
+def _document(run: Run) -> Document:
+    """The report."""
     rows = report_rows(run)
-    for row in rows:
-        table.add_row(*_cells(row))
-    return Group(table, *(Text(line) for line in _conclusions(run, rows)))
+    cells = [_cells(row) for row in rows]
+    return Document(run, [*HEADINGS.values()], WORDS, cells, _conclusions(run, rows))
 
 
 def _conclusions(run: Run, rows: Iterable[dict[str, Any]]) -> list[str]:
     """One line per degree, one for the verification, one per triangulation that is not ok."""
-    return [*(f"union of {union}" for union in unions(run)), *_verified(run), *_failures(rows)]
+    return [*(f"union of {union}" for union in unions(run)), *verified(run), *_failures(rows)]
 
 
-def _verified(run: Run) -> Iterator[str]:
+def verified(run: Run) -> Iterator[str]:
     """How many witnesses were derived again, once any were."""
     if run.check(("verification",)).parts:
         agrees = run.read("verification")["agrees"].to_pylist()
@@ -145,45 +150,17 @@ def _cells(row: dict[str, Any]) -> list[str]:
     """A row as people read it: powers of two as such, digits in groups, nothing for nothing."""
     values = row | {"sign_classes": f"2^{row['sign_classes'].bit_length() - 1}"}
     values["regular"] = REGULAR[row["regular"]] if row["status"] == Status.OK else ""
-    return [_cell(values.get(name)) for name in HEADINGS]
-
-
-def _cell(value: Any) -> str:
-    """One value."""
-    if value is None:
-        return ""
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return [cell(values.get(name)) for name in HEADINGS]
 
 
 def markdown_report(run: Run) -> str:
     """The terminal's report as Markdown."""
-    rows = report_rows(run)
-    head = " | ".join(HEADINGS.values())
-    body = [" | ".join(_cells(row)) for row in rows]
-    lines = [
-        f"# {run.identity.flow} `{run.run_id}`",
-        f"| {head} |",
-        "|" + " --- |" * len(HEADINGS),
-        *(f"| {line} |" for line in body),
-        "",
-        *(f"* {line}" for line in _conclusions(run, rows)),
-        "",
-        f"Tables: `{run.path}`",
-    ]
-    # The title's line needs an empty one below it.
-    return "\n".join([lines[0], "", *lines[1:]])
+    return _document(run).markdown()
 
 
 def publish_report(run: Run) -> None:
     """Show the report as artifacts of the running Prefect flow, and draw missing figures."""
-    # Imported here: the command line makes reports without Prefect.
-    from prefect.artifacts import create_markdown_artifact, create_table_artifact
-
-    key = f"{run.identity.flow}-{run.run_id}"
-    create_markdown_artifact(markdown_report(run), key=key, description="report of the run")
-    headings = HEADINGS.values()
-    rows = [dict(zip(headings, _cells(row), strict=True)) for row in report_rows(run)]
-    create_table_artifact(rows, key=f"{key}-summary", description="one row per triangulation")
+    _document(run).publish()
     draw_figures(run, only_missing=True)
 
 
@@ -219,9 +196,10 @@ def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
     return stored_figures(run)
 
 
-def stored_figures(run: Run) -> list[str]:
-    """Places of the pictures that are there, in planned order."""
-    paths = [_figure_path(kind, key) for key in run.planned for kind in ("curve", "histogram")]
+def stored_figures(run: Run, names: Iterable[str] | None = None) -> list[str]:
+    """Places of the pictures that are there, by triangulation; by default the planned items."""
+    names = run.planned if names is None else names
+    paths = [_figure_path(kind, name) for name in names for kind in ("curve", "histogram")]
     paths += [_figure_path("coverage", str(degree)) for degree in range(1, CLASSIFIED_DEGREE + 1)]
     return [run.volume.location(path) for path in paths if run.volume.exists(path)]
 

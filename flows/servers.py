@@ -13,11 +13,13 @@ import ctypes
 import fcntl
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from flows.supervision import abandon, is_supervised
 from tasks.records import InfrastructureError
 
 if TYPE_CHECKING:
@@ -182,10 +185,21 @@ def _temporary_server(port: int, *, ui: bool) -> Iterator[str]:
             except BaseException:
                 _stop(process)
                 raise
+        ending = threading.Event()
+        if is_supervised():
+            threading.Thread(target=_watch, args=(process, ending), daemon=True).start()
         try:
             yield url
         finally:
+            ending.set()
             _stop(process)
+
+
+def _watch(process: subprocess.Popen[bytes], ending: threading.Event) -> None:
+    """End a run whose server is gone: Prefect itself would wait for it without end."""
+    process.wait()
+    if not ending.is_set():
+        abandon("the temporary Prefect server ended")
 
 
 def _start(port: int, *, log, ui: bool) -> subprocess.Popen[bytes]:
@@ -249,12 +263,18 @@ def _wait_until_alive(url: str, process: subprocess.Popen[bytes], log) -> None:
             return
         time.sleep(POLL_SECONDS)
     log.seek(0)
-    last = (log.read().decode(errors="replace").strip().splitlines() or ["no message"])[-1]
     raise InfrastructureError(
-        f"a temporary Prefect server did not start: {last}; start one with "
+        f"a temporary Prefect server did not start: {_last_error(log.read())}; start one with "
         "`prefect server start` and set PREFECT_API_URL",
         retryable=True,
     )
+
+
+def _last_error(log: bytes) -> str:
+    """The last line that names an error, rather than a place in the code."""
+    lines = log.decode(errors="replace").strip().splitlines()
+    named = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (named or lines or ["no message"])[-1].strip()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -12,30 +12,55 @@ Notes
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.logging.handlers import APILogHandler
+from prefect.states import Completed, Failed
 from prefect.utilities.annotations import quote
 
 from flows.progress import StepProgress, reporter
 from flows.signals import run_interruptibly
-from tasks.records import EXECUTION_SCHEMA, Run
-from workers import Executor, Outcome, ResourceProfile, WorkItem, map_batches
+from flows.stored import Problem
+from gpu.backend import Device, cuda_problem
+from tasks.records import EXECUTION_SCHEMA, InfrastructureError, Run
+from workers import PROFILES, Executor, Outcome, ResourceProfile, WorkItem, map_batches
 
-__all__ = ["Stage", "project_logs", "run_stage", "run_step"]
+__all__ = [
+    "Stage",
+    "Tables",
+    "Tally",
+    "device_profile",
+    "final_state",
+    "project_logs",
+    "run_stage",
+    "run_step",
+]
 
 logger = logging.getLogger(__name__)
 
 PROJECT_LOGGERS = ("flows", "workers", "tasks", "gpu")
 Tables = Mapping[str, pa.Table]
+
+
+class Tally(Protocol):
+    """What a stage has found so far."""
+
+    def add(self, tables: Tables) -> None:
+        """Take the tables of one item into account."""
+        ...
+
+    def describe(self) -> str:
+        """One phrase for people."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,6 +81,8 @@ class Stage:
         What precedes an item's key in the execution table; the first stage needs none.
     profile : ResourceProfile
         What one call needs.
+    tally : Tally, optional
+        Sums up what has been stored; told to whoever watches.
     """
 
     name: str
@@ -64,6 +91,7 @@ class Stage:
     payloads: Mapping[str, Any]
     prefix: str = ""
     profile: ResourceProfile = field(default_factory=ResourceProfile)
+    tally: Tally | None = None
 
 
 @contextmanager
@@ -81,6 +109,19 @@ def project_logs() -> Iterator[None]:
         for each, level in zip(loggers, levels, strict=True):
             each.removeHandler(handler)
             each.setLevel(level)
+
+
+def device_profile(device: Device, executor: Executor) -> ResourceProfile:
+    """What a call on a device reserves; ``auto`` takes a GPU where the executor has one."""
+    if device != "auto":
+        return PROFILES["gpu" if device == "cuda" else "cpu"]
+    if executor.address in ("local", "serial") and cuda_problem():
+        return PROFILES["cpu"]
+    try:
+        executor.check(PROFILES["gpu"])
+    except InfrastructureError:
+        return PROFILES["cpu"]
+    return PROFILES["gpu"]
 
 
 def run_stage(stage: Stage, run: Run, executor: Executor) -> None:
@@ -112,8 +153,7 @@ def fan_out(stage: Stage, run: Run, executor: Executor) -> None:
         progress=items.report,
     )
     for outcome in outcomes:
-        _store(stage, run, outcome)
-        items.finish(outcome)
+        items.finish(outcome, _store(stage, run, outcome))
 
 
 class ItemsInFlight:
@@ -124,7 +164,7 @@ class ItemsInFlight:
         self._out: dict[str, None] = {}
         self._finished = 0
         self._failed = 0
-        self._tell = reporter(stage.name)
+        self._tell = reporter(stage.name, publish=stage.tally is not None)
 
     def __len__(self) -> int:
         return len(self.stage.payloads)
@@ -134,22 +174,31 @@ class ItemsInFlight:
             self._out[key] = None
             yield WorkItem(key, payload)
 
-    def finish(self, outcome: Outcome) -> None:
-        """Note that an item has come back and is stored."""
+    def finish(self, outcome: Outcome, tables: Tables) -> None:
+        """Note that an item has come back and that its tables are stored."""
         self._out.pop(outcome.key)
         self._finished += 1
         self._failed += outcome.error is not None
+        if self.stage.tally is not None:
+            self.stage.tally.add(tables)
         self.report()
 
     def report(self, _: object = None) -> None:
         """Tell the present state."""
         self._tell(
-            StepProgress(self.stage.name, len(self), self._finished, self._failed, tuple(self._out))
+            StepProgress(
+                self.stage.name,
+                total=len(self),
+                finished=self._finished,
+                failed=self._failed,
+                current=tuple(self._out),
+                note=self.stage.tally.describe() if self.stage.tally is not None else "",
+            )
         )
 
 
-def _store(stage: Stage, run: Run, outcome: Outcome) -> None:
-    """Write an outcome's tables, then its execution row."""
+def _store(stage: Stage, run: Run, outcome: Outcome) -> Tables:
+    """Write an outcome's tables, then its execution row; return the tables."""
     tables = outcome.value
     if outcome.error is not None:
         error = outcome.error
@@ -158,6 +207,7 @@ def _store(stage: Stage, run: Run, outcome: Outcome) -> None:
     for name, table in tables.items():
         run.write_part(name, outcome.key, table)
     run.write_part("execution", stage.prefix + outcome.key, _execution(stage, run, outcome))
+    return tables
 
 
 def _execution(stage: Stage, run: Run, outcome: Outcome) -> pa.Table:
@@ -176,3 +226,11 @@ def _execution(stage: Stage, run: Run, outcome: Outcome) -> pa.Table:
         "peak_rss_bytes": outcome.peak_rss_bytes,
     }
     return pa.Table.from_pylist([row], schema=EXECUTION_SCHEMA)
+
+
+def final_state(run: Run, problems: Sequence[Problem], done: str, *, total: int) -> State[Any]:
+    """Completed with `done` and the run's place, or Failed with the number of problems."""
+    if not problems:
+        return Completed(message=f"{done} in {run.path}")
+    more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return Failed(message=f"{len(problems)} of {total} not ok: {problems[0]}{more}")

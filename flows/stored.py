@@ -81,22 +81,38 @@ def stored_statuses(run: Run, table: str, key_column: str) -> dict[str, tuple[st
     return found
 
 
-def items_left(run: Run, tables: Sequence[str], key_column: str) -> list[str]:
-    """Planned items that are missing or damaged in `tables`, or stored there as not ok."""
-    left = set(run.pending(run.planned, tables))
+def items_left(
+    run: Run, tables: Sequence[str], key_column: str, planned: Sequence[str] | None = None
+) -> list[str]:
+    """Items that are missing or damaged in `tables`, or stored there as not ok.
+
+    Parameters
+    ----------
+    run : Run
+    tables : sequence of str
+    key_column : str
+        Column of the tables that names the item.
+    planned : sequence of str, optional
+        The items that these tables should hold; those of the run by default.
+    """
+    planned = run.planned if planned is None else planned
+    left = set(run.pending(planned, tables))
     for table in tables:
         statuses = stored_statuses(run, table, key_column)
         left.update(item for item, (status, _) in statuses.items() if status != Status.OK)
-    return [item for item in run.planned if item in left]
+    return [item for item in planned if item in left]
 
 
-def find_problems(run: Run, tables: Sequence[str], key_column: str) -> list[Problem]:
-    """Why planned items are not ok, one problem per item, in planned order."""
+def find_problems(
+    run: Run, tables: Sequence[str], key_column: str, planned: Sequence[str] | None = None
+) -> list[Problem]:
+    """Why items are not ok, one problem per item, in planned order; arguments as `items_left`."""
+    planned = run.planned if planned is None else planned
     problems: dict[str, Problem] = {}
     for table in reversed(tables):
         for item, (status, reason) in stored_statuses(run, table, key_column).items():
             if status != Status.OK:
                 problems[item] = Problem(item, status, reason or f"see table {table}")
-    for item in run.pending(run.planned, tables):
+    for item in run.pending(planned, tables):
         problems.setdefault(item, Problem(item, "unfinished", "run the same command again"))
-    return [problems[item] for item in run.planned if item in problems]
+    return [problems[item] for item in planned if item in problems]

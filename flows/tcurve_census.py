@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 import pyarrow as pa
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Failed
 
 from flows import FLOWS
 from flows.calls import VerificationPayloads, VerificationWork, verify
@@ -24,7 +23,7 @@ from flows.progress import announce
 from flows.recipes.tcurves import demo
 from flows.reports import publish_report
 from flows.signals import sigterm_as_interrupt
-from flows.steps import Stage, project_logs, run_stage, run_step
+from flows.steps import Stage, final_state, project_logs, run_stage, run_step
 from flows.stored import find_problems, items_left, open_run, stored_statuses
 from tasks.records import LatticeworkError, Run, Status
 from tasks.tcurves import (
@@ -81,7 +80,9 @@ def _run(config: CensusConfig, store: str, ray_address: str) -> State:
     announce("report")
     run_step("report", publish_report, run)
     run.finish()
-    return _final_state(run)
+    problems = find_problems(run, ENTRY.tables, KEY)
+    total = len(run.planned)
+    return final_state(run, problems, f"{total} triangulations", total=total)
 
 
 def _is_unfinished(run: Run) -> bool:
@@ -112,13 +113,3 @@ def failed_verification(work: VerificationWork, kind: str, message: str) -> Mapp
     """No rows: a verification that could not be made says nothing, and stays to be done."""
     logger.error("%s was not verified (%s): %s", work.item.key, kind, message)
     return {}
-
-
-def _final_state(run: Run) -> State[Any]:
-    """Completed, or Failed with the number of problems and the first of them."""
-    problems = find_problems(run, ENTRY.tables, KEY)
-    total = len(run.planned)
-    if problems:
-        more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-        return Failed(message=f"{len(problems)} of {total} not ok: {problems[0]}{more}")
-    return Completed(message=f"{total} triangulations in {run.path}")

@@ -37,11 +37,11 @@ def progress_bars(console: Console) -> Iterator[ProgressDisplay]:
     """Bars on a terminal, one line per finished item anywhere else."""
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[current]}"),
+        TextColumn("{task.fields[current]}", markup=False),
     )
     with Progress(
         *columns, console=console, disable=not console.is_terminal, transient=True
@@ -75,7 +75,8 @@ class ProgressDisplay:
         if progress.finished != self._finished.get(step):
             self._finished[step] = progress.finished
             failed = f", {progress.failed} failed" if progress.failed else ""
-            self._say(f"{step}: {progress.finished} of {progress.total}{failed}")
+            note = f" ({progress.note})" if progress.note else ""
+            self._say(f"{step}: {progress.finished} of {progress.total}{failed}{note}")
 
     def _say(self, line: str) -> None:
         """One plain line, where there is no terminal to draw on."""
@@ -84,9 +85,10 @@ class ProgressDisplay:
 
 
 def describe_current(progress: StepProgress) -> str:
-    """The items that are computed at this moment, the first three by name."""
+    """What has been found, and the items that are computed now, the first three by name."""
     more = f" and {len(progress.current) - 3} more" if len(progress.current) > 3 else ""
-    return ", ".join(progress.current[:3]) + more
+    items = ", ".join(progress.current[:3]) + more
+    return "; ".join(part for part in (progress.note, items) if part)
 
 
 class ConsoleHandler(logging.Handler):

@@ -13,30 +13,11 @@ import cupy
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu.octants import Grid
+from gpu.octants import Grid, pack_grid
 
 THREADS = 128
 TABLE_SLOTS = 1 << 16
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
-
-_GRID = np.dtype(
-    [
-        ("quadrant_bits", np.uint64, 4),
-        ("masks", np.uint64, 4),
-        ("is_odd", np.int32),
-        ("padding", np.int32),
-    ]
-)
-"""Memory layout of the struct Grid in schemes.cu."""
-
-
-def pack_grid(grid: Grid) -> NDArray[np.void]:
-    """Lay out a grid as the kernels read it."""
-    packed = np.zeros((), dtype=_GRID)
-    packed["quadrant_bits"] = grid.quadrant_bits.view(np.uint64)
-    packed["masks"] = grid.masks.view(np.uint64)
-    packed["is_odd"] = int(grid.is_odd)
-    return packed
 
 
 @lru_cache(maxsize=1)

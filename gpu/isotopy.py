@@ -198,3 +198,26 @@ def sweep(edges, num_vertices, num_points, is_odd, free_points, begin, end):
         if code < 0 or not count_code(codes, counts, witnesses, code, witness):
             failures += 1
     return codes, counts, witnesses, failures
+
+
+@njit(cache=True, nogil=True)
+def scheme_codes(edges, num_vertices, num_points, is_odd, words):
+    """Return the scheme codes (B,) of sign vectors (B,), words by point; -1 where there is none."""
+    codes = np.full(words.size, -1, np.int64)
+    signs = np.zeros(num_points, np.int64)
+    parent = np.empty(num_vertices, np.int64)
+    parity = np.empty(num_vertices, np.int64)
+    label = np.empty(num_vertices, np.int64)
+    adjacent = np.empty(64, np.int64)
+    forest = np.empty(64, np.int64)
+    order = np.empty(64, np.int64)
+    above = np.empty(64, np.int64)
+    for i in range(words.size):
+        for p in range(num_points):
+            signs[p] = (words[i] >> p) & 1
+        num_regions, root = label_regions(edges, signs, is_odd, parent, parity, label)
+        if root >= 0 and num_regions <= 32:
+            codes[i] = _tree_code(
+                edges, signs, num_regions, root, label, adjacent, forest, order, above
+            )
+    return codes

@@ -50,6 +50,26 @@ class Grid(NamedTuple):
     """Parity of the degree."""
 
 
+GRID_LAYOUT = np.dtype(
+    [
+        ("quadrant_bits", np.uint64, 4),
+        ("masks", np.uint64, 4),
+        ("is_odd", np.int32),
+        ("padding", np.int32),
+    ]
+)
+"""Memory layout of the struct Grid in cuda/schemes.cu."""
+
+
+def pack_grid(grid: Grid) -> NDArray[np.void]:
+    """Lay out a grid as the CUDA kernels read it."""
+    packed = np.zeros((), dtype=GRID_LAYOUT)
+    packed["quadrant_bits"] = grid.quadrant_bits.view(np.uint64)
+    packed["masks"] = grid.masks.view(np.uint64)
+    packed["is_odd"] = int(grid.is_odd)
+    return packed
+
+
 class Room(NamedTuple):
     """Scratch of one evaluation."""
 

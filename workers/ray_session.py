@@ -72,9 +72,31 @@ def current_address() -> str:
     return str(ray.get_runtime_context().gcs_address)
 
 
+def remove_abandoned_folders(root: Path) -> None:
+    """Remove the folders of embedded Rays whose driver was killed before it could."""
+    for folder in root.glob("lw-*-*"):
+        owner = folder.name.split("-")[1]
+        if owner.isdecimal() and not _is_running(int(owner)):
+            logger.info("removing %s, left behind by process %s", folder, owner)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process of this number exists."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
+
+
 def start_local(settings: LocalSettings, stack: ExitStack) -> None:
     """Start an embedded Ray; `stack` ends it and removes its folder."""
-    folder = tempfile.mkdtemp(prefix="lw-", dir=ray_environment.short_temp_root())
+    root = ray_environment.short_temp_root()
+    remove_abandoned_folders(Path(root or tempfile.gettempdir()))
+    folder = tempfile.mkdtemp(prefix=f"lw-{os.getpid()}-", dir=root)
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     changes = {**ray_environment.local_token(), "PYTHONPATH": ray_environment.import_path()}
     stack.callback(_shutdown)

@@ -6,12 +6,14 @@ The content decides the format: Arrow IPC by its magic bytes, JSON, else the tex
 
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 from tasks.lattice._text import parse_text
-from tasks.records.errors import InputError
+from tasks.records.errors import InputError, abridged, shortened
+from tasks.records.roots import check_text
 
 MAX_FILE_BYTES = 64 * 2**20
 """Larger files are refused: degree 60 with weights takes less than 0.1 MB as JSON."""
@@ -50,7 +52,8 @@ def _read_bytes(source: str) -> bytes:
     try:
         data = _read_uri(source) if is_uri(source) else _read_local(Path(source))
     except OSError as error:
-        raise InputError(f"cannot read {source}: {error.strerror or error}") from error
+        reason = os.strerror(error.errno) if error.errno else abridged(str(error))
+        raise InputError(f"cannot read {abridged(source)}: {reason}") from error
     if len(data) > MAX_FILE_BYTES:
         raise InputError(f"{source} is larger than {MAX_FILE_BYTES // 2**20} MiB: split it")
     return data
@@ -67,12 +70,16 @@ def _read_uri(uri: str) -> bytes:
     import pyarrow as pa
     from pyarrow import fs
 
+    check_text(uri, "the URI")
     try:
         filesystem, path = fs.FileSystem.from_uri(uri)
         with filesystem.open_input_stream(path) as stream:
             return stream.read(MAX_FILE_BYTES + 1)
     except pa.ArrowInvalid as error:
-        raise InputError(f"cannot read {uri}: {str(error).splitlines()[0]}") from error
+        reason = abridged(str(error).splitlines()[0])
+        raise InputError(f"cannot read {abridged(uri)}: {reason}") from error
+    except UnicodeError as error:
+        raise InputError(f"cannot read {abridged(uri)}: its path is no text") from error
 
 
 def _records(source: str, data: bytes) -> list[dict[str, Any]]:
@@ -106,7 +113,7 @@ def _json_records(source: str, text: str) -> list[dict[str, Any]]:
 
 def _named(source: str, name: str, value: Any) -> Any:
     if not isinstance(value, dict):
-        raise InputError(f"{source} has the wrong shape at {name!r}: {EXPECTED}")
+        raise InputError(f"{source} has the wrong shape at {shortened(name)}: {EXPECTED}")
     return {"name": name, **value}
 
 
@@ -118,12 +125,13 @@ def _arrow_records(source: str, data: bytes) -> list[dict[str, Any]]:
         table = opener(io.BytesIO(data)).read_all()
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = abridged(str(error).splitlines()[0])
         raise InputError(f"{source} is not a readable Arrow IPC file: {reason}") from error
     missing = {"degree", "triangles"} - set(table.column_names)
     if missing:
+        columns = abridged(", ".join(table.column_names)) or "none"
         raise InputError(
-            f"{source} has the columns {', '.join(table.column_names) or 'none'}; "
+            f"{source} has the columns {columns}; "
             "needed are degree and triangles, optional are name and weights"
         )
     return table.select([key for key in KEYS if key in table.column_names]).to_pylist()

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks.lattice.points import degree_of
-from tasks.records.errors import InputError
+from tasks.records.errors import InputError, shortened
 
 _TOKEN = re.compile(
     r"(?P<blank>#[^\n]*|[ \t\r\f,;]+)|(?P<newline>\n)|(?P<open>[{\[(<])|(?P<close>[}\])>])"
@@ -80,7 +80,9 @@ def _items(source: str, text: str) -> Iterator[tuple[int, Any]]:
             else:
                 yield line, group
         elif len(stack) > 1 and kind == "word":
-            raise InputError(f"{source}, line {line}: {token!r} inside brackets; {_EXPECTED}")
+            raise InputError(
+                f"{source}, line {line}: {shortened(token)} inside brackets; {_EXPECTED}"
+            )
         elif len(stack) == 1:  # a newline or a word ends a row of bare numbers
             if stack[0][1]:
                 yield line, stack[0][1]
@@ -121,7 +123,7 @@ class _Reader:
         elif token.endswith((":", "=")):
             self._name, self._takes_triples = word, False
         else:
-            raise self._error(line, f"unexpected word {word!r}")
+            raise self._error(line, f"unexpected word {shortened(word)}")
 
     def _accept_nested(self, line: int, item: list[Any]) -> None:
         if any(isinstance(part, list) for group in item for part in group):
@@ -160,5 +162,5 @@ def _with_degree(source: str, record: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"degree": degree_of(1 + max(indices, default=-1)), **record}
     except InputError as error:
-        largest = max(indices, default=-1)
+        largest = shortened(max(indices, default=-1))
         raise InputError(f"{source}: the largest point is {largest}, but {error}") from error

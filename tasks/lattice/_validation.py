@@ -29,8 +29,9 @@ def check_triangles(degree: int, triangles: Any) -> NDArray[np.int32]:
     ------
     InvalidTriangulation
     """
-    rows = _as_rows(triangles)
-    _check_range(degree, rows)
+    triples = _as_triples(triangles)
+    _check_range(degree, triples)
+    rows = np.array(triples, dtype=np.int32)
     _check_count_hint(degree, rows)
     _check_duplicates(rows)
     _check_areas(degree, rows)
@@ -41,8 +42,8 @@ def check_triangles(degree: int, triangles: Any) -> NDArray[np.int32]:
     return rows
 
 
-def _as_rows(triangles: Any) -> NDArray[np.int32]:
-    """(m, 3) array of int32; anything but a list of integer triples is refused."""
+def _as_triples(triangles: Any) -> list[list[int]]:
+    """The triangles as plain integers; anything but a list of integer triples is refused."""
     if isinstance(triangles, np.ndarray):
         triangles = triangles.tolist()
     if not isinstance(triangles, Sequence) or isinstance(triangles, str | bytes):
@@ -56,8 +57,7 @@ def _as_rows(triangles: Any) -> NDArray[np.int32]:
             )
     if not triangles:
         raise InvalidTriangulation("the list of triangles is empty")
-    # Indices beyond int32 are clipped: they are out of range for every degree anyway.
-    return np.array([[_clip(int(v)) for v in row] for row in triangles], dtype=np.int32)
+    return [[int(v) for v in row] for row in triangles]
 
 
 def _is_triple(triangle: Any) -> bool:
@@ -68,10 +68,6 @@ def _is_triple(triangle: Any) -> bool:
     return len(triangle) == 3 and all(
         isinstance(v, int | np.integer) and not isinstance(v, bool) for v in triangle
     )
-
-
-def _clip(index: int) -> int:
-    return max(-1, min(index, 2**31 - 1))
 
 
 def _describe(degree: int, rows: NDArray[np.int32], index: int) -> str:
@@ -96,15 +92,14 @@ def _count_message(degree: int, count: int) -> str:
     )
 
 
-def _check_range(degree: int, rows: NDArray[np.int32]) -> None:
+def _check_range(degree: int, triples: list[list[int]]) -> None:
     n = num_points(degree)
-    bad = np.argwhere((rows < 0) | (rows >= n))
-    if len(bad) == 0:
+    bad = ((i, v) for i, row in enumerate(triples) for v in row if not 0 <= v < n)
+    index, value = next(bad, (-1, 0))
+    if index < 0:
         return
-    index, corner = bad[0]
-    value = int(rows[index, corner])
-    given = "a negative index" if value < 0 else f"point {value}"
-    hint = f"; {_count_message(degree, len(rows))}" if len(rows) != degree**2 else ""
+    given = f"the negative index {shortened(value)}" if value < 0 else f"point {shortened(value)}"
+    hint = f"; {_count_message(degree, len(triples))}" if len(triples) != degree**2 else ""
     raise InvalidTriangulation(
         f"triangle {index} names {given}, but degree {degree} has the points 0 to {n - 1}{hint}"
     )

@@ -98,7 +98,8 @@ def with_certificate(triangulation: Triangulation) -> Triangulation:
 def reduced_weights(triangulation: Triangulation, weights: Sequence[int]) -> tuple[int, ...]:
     """Equivalent weights: nonnegative, 0 on a triangle, coprime, with the smallest maximum.
 
-    Among triangles that do equally well the first is taken; O(d⁴).
+    Among triangles that do equally well the first is taken; O(d⁴).  No height is lowered any
+    further; `tasks.tcurves.weights.shrink_weights` does that, at more cost, for the fewest bits.
 
     Raises
     ------

@@ -26,7 +26,7 @@ from typing import Any
 from tasks.lattice._formats import EXPECTED, KEYS, is_uri, read_records
 from tasks.lattice.honeycomb import honeycomb
 from tasks.lattice.triangulation import Triangulation
-from tasks.records.errors import InputError
+from tasks.records.errors import InputError, abridged, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,9 @@ def load_triangulations(references: Sequence[str]) -> list[Triangulation]:
     [7, 4]
     """
     if isinstance(references, str):
-        raise InputError(f"give a list of triangulations, such as [{references!r}], not one string")
+        raise InputError(
+            f"give a list of triangulations, such as [{shortened(references)}], not one string"
+        )
     found: dict[str, str] = {}
     result: list[Triangulation] = []
     for reference in references:
@@ -80,7 +82,9 @@ def write_triangulations_json(path: str | Path, triangulations: Iterable[Triangu
     records: dict[str, dict[str, Any]] = {}
     for triangulation in triangulations:
         if triangulation.name in records:
-            raise InputError(f"two triangulations are called {triangulation.name!r}: rename one")
+            raise InputError(
+                f"two triangulations are called {shortened(triangulation.name)}: rename one"
+            )
         records[triangulation.name] = _record(triangulation)
     try:
         Path(path).write_text(json.dumps(records) + "\n", encoding="utf-8")
@@ -96,15 +100,18 @@ def _record(triangulation: Triangulation) -> dict[str, Any]:
 
 
 def _duplicate_message(name: str, first: str, second: str) -> str:
+    one, other, called = repr(abridged(first)), repr(abridged(second)), shortened(name)
     if first == second:
-        return f"{first!r} gives two triangulations called {name!r}: list and name each one once"
-    return f"{first!r} and {second!r} both give a triangulation called {name!r}: rename one"
+        return f"{one} gives two triangulations called {called}: list and name each one once"
+    return f"{one} and {other} both give a triangulation called {called}: rename one"
 
 
 def _load(reference: Any) -> list[Triangulation]:
     """The triangulations of one reference; a built-in name wins over a file of that name."""
     if not isinstance(reference, str) or not reference.strip():
-        raise InputError(f"{reference!r} is no triangulation: give a name or the path of a file")
+        raise InputError(
+            f"{shortened(reference)} is no triangulation: give a name or the path of a file"
+        )
     if reference in _builtin():
         return [_builtin()[reference]]
     if match := _HONEYCOMB.fullmatch(reference):
@@ -131,12 +138,12 @@ def _exists(path: str) -> bool:
 
 def _unknown_message(reference: str, source: str) -> str:
     if "/" in source or Path(source).suffix:
-        return f"no such file: {source}"
+        return f"no such file: {abridged(source)}"
     close = get_close_matches(reference, builtin_names(), n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     names = ", ".join(builtin_names())
     return (
-        f"unknown triangulation {reference!r}: {hint}known are {names}, "
+        f"unknown triangulation {shortened(reference)}: {hint}known are {names}, "
         "<degree>_honeycomb, and paths of files"
     )
 
@@ -144,9 +151,9 @@ def _unknown_message(reference: str, source: str) -> str:
 def _select(found: list[Triangulation], source: str, wanted: str) -> list[Triangulation]:
     chosen = [triangulation for triangulation in found if triangulation.name == wanted]
     if not chosen:
-        names = ", ".join(triangulation.name for triangulation in found[:12])
+        names = ", ".join(abridged(triangulation.name) for triangulation in found[:12])
         more = ", ..." if len(found) > 12 else ""
-        raise InputError(f"{source} has no triangulation {wanted!r}; it has {names}{more}")
+        raise InputError(f"{source} has no triangulation {shortened(wanted)}; it has {names}{more}")
     return chosen
 
 
@@ -165,12 +172,13 @@ def _triangulation(source: str, record: Any, default: str) -> Triangulation:
         raise InputError(f"{source} has the wrong shape: {EXPECTED}")
     name = default if record.get("name") in (None, "") else record["name"]
     if not isinstance(name, str):
-        raise InputError(f"{source}: name {name!r} is not a string")
+        raise InputError(f"{source}: name {shortened(name)} is not a string")
     if ignored := record.keys() - set(KEYS):
-        logger.warning("%s, %s: ignored the keys %s", source, name, ", ".join(sorted(ignored)))
+        keys = abridged(", ".join(sorted(ignored)))
+        logger.warning("%s, %s: ignored the keys %s", source, abridged(name), keys)
     try:
         return Triangulation.of(
             record["degree"], record["triangles"], weights=record.get("weights"), name=name
         )
     except InputError as error:
-        raise type(error)(f"{source}, {name}: {error}") from error
+        raise type(error)(f"{source}, {abridged(name)}: {error}") from error

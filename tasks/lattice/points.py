@@ -14,7 +14,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.records.errors import InputError
+from tasks.records.errors import InputError, shortened
 
 MAX_DEGREE = 60
 """Largest degree accepted: 1891 points and 3600 triangles."""
@@ -31,7 +31,7 @@ def check_degree(degree: Any) -> int:
     is_integer = isinstance(degree, int | np.integer) and not isinstance(degree, bool)
     if not is_integer or not 1 <= degree <= MAX_DEGREE:
         raise InputError(
-            f"degree {degree!r} is not allowed: give an integer from 1 to {MAX_DEGREE}"
+            f"degree {shortened(degree)} is not allowed: give an integer from 1 to {MAX_DEGREE}"
         )
     return int(degree)
 
@@ -57,7 +57,7 @@ def degree_of(points: int) -> int:
     d = (isqrt(8 * max(int(points), 0) + 1) - 3) // 2
     if not 1 <= d <= MAX_DEGREE or num_points(d) != points:
         raise InputError(
-            f"no degree has {points} lattice points: degree d has (d+1)(d+2)/2 of them "
+            f"no degree has {shortened(points)} lattice points: degree d has (d+1)(d+2)/2 of them "
             f"(3, 6, 10, 15, 21, 28, 36, 45, …, up to degree {MAX_DEGREE})"
         )
     return d
@@ -95,5 +95,7 @@ def point_index(degree: int, x: Any, y: Any) -> Any:
     """
     d = check_degree(degree)
     if not np.all((np.asarray(x) >= 0) & (np.asarray(y) >= 0) & (np.add(x, y) <= d)):
-        raise InputError(f"point ({x}, {y}) lies outside x, y >= 0, x + y <= {d}")
+        raise InputError(
+            f"point ({shortened(x)}, {shortened(y)}) lies outside x, y >= 0, x + y <= {d}"
+        )
     return x * (d + 1) - x * (x - 1) // 2 + y

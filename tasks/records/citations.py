@@ -98,6 +98,50 @@ CITATIONS = MappingProxyType(
                 year=1997,
                 venue="Thesis, Université de Strasbourg",
             ),
+            Citation(
+                key="Viro06",
+                authors=("Oleg Ya. Viro",),
+                title="Patchworking real algebraic varieties",
+                year=2006,
+                arxiv="math/0611382",
+            ),
+            Citation(
+                key="BBR16",
+                authors=("Benoît Bertrand", "Erwan Brugallé", "Arthur Renaudineau"),
+                title="Haas' theorem revisited",
+                year=2016,
+                arxiv="1609.01979",
+            ),
+            Citation(
+                key="RS23",
+                authors=("Arthur Renaudineau", "Kristin Shaw"),
+                title="Bounding the Betti numbers of real hypersurfaces near the tropical limit",
+                year=2023,
+                venue="Annales scientifiques de l'École normale supérieure",
+            ),
+            Citation(
+                key="Rokhlin78",
+                authors=("Vladimir A. Rokhlin",),
+                title="Complex topological characteristics of real algebraic curves",
+                year=1978,
+                venue="Russian Mathematical Surveys 33(5)",
+            ),
+            Citation(
+                key="Viro86",
+                authors=("Oleg Ya. Viro",),
+                title=(
+                    "Progress in the topology of real algebraic varieties over the last six years"
+                ),
+                year=1986,
+                venue="Russian Mathematical Surveys 41(3)",
+            ),
+            Citation(
+                key="Viro88",
+                authors=("Oleg Ya. Viro",),
+                title="Some integral calculus based on Euler characteristic",
+                year=1988,
+                venue="Topology and Geometry, Lecture Notes in Mathematics 1346, Springer",
+            ),
         )
     }
 )

@@ -14,6 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import to_jsonable_python
 
+from tasks.records.errors import shortened
+
 FINGERPRINT_DIGITS = 16
 
 
@@ -97,7 +99,7 @@ def _describe(entry: dict[str, Any], model: type[BaseModel] | None) -> str:
         return f"{prefix}unknown key{_allowed(entry, model)}"
     if entry["type"] == "json_invalid":
         return f"{prefix}{entry['msg']}"
-    return f"{prefix}{_shorten(entry['input'])} is not allowed: {_rule(entry['msg'])}"
+    return f"{prefix}{shortened(entry['input'])} is not allowed: {_rule(entry['msg'])}"
 
 
 def _allowed(entry: dict[str, Any], model: type[BaseModel] | None) -> str:
@@ -112,8 +114,3 @@ def _allowed(entry: dict[str, Any], model: type[BaseModel] | None) -> str:
 def _rule(message: str) -> str:
     message = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return message.replace("Input should", "must", 1)
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -4,12 +4,41 @@ Every deliberate error is a `LatticeworkError` whose text is one clear line: wha
 is allowed, what to do. Outcomes of science are no errors but a `Status` in a row.
 """
 
+_MAX_SHOWN = 60
+_MAX_PATH = 160
+
+
+def shortened(value: object) -> str:
+    """Repr of a value for messages, cut to about 60 characters.
+
+    >>> shortened(10**399)
+    '10000000000000000000... (400 digits)'
+    """
+    is_text = isinstance(value, str | bytes)
+    try:
+        text = repr(value[: _MAX_SHOWN + 1] if is_text else value)
+    except (ValueError, RecursionError):  # integers of more than 4300 digits; deep nesting
+        kind = "an integer" if isinstance(value, int) else f"a {type(value).__name__}"
+        return f"{kind} too large to show"
+    if len(text) <= _MAX_SHOWN:
+        return text
+    if isinstance(value, int):
+        return f"{text[:20]}... ({len(text.lstrip('-'))} digits)"
+    return f"{text[: _MAX_SHOWN - 3]}..."
+
+
+def abridged(path: str) -> str:
+    """A path or URI for messages; of a very long one only both ends."""
+    return path if len(path) <= _MAX_PATH else f"{path[:80]}...{path[-60:]}"
+
 
 class LatticeworkError(Exception):
     """Base of all deliberate errors; ``str(error)`` is one line that can be shown to a person."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.splitlines()))
+        # What cannot be encoded, a lone surrogate in a file name, could not be printed either.
+        line = " ".join(message.splitlines())
+        super().__init__(line.encode(errors="backslashreplace").decode())
 
 
 class InputError(LatticeworkError, ValueError):

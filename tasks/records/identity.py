@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from tasks.records.config import canonical_json, fingerprint
-from tasks.records.errors import InputError
+from tasks.records.errors import InputError, shortened
 
 _FLOW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -46,7 +46,8 @@ class RunIdentity:
     def __post_init__(self) -> None:
         if not _FLOW_NAME.fullmatch(self.flow):
             raise InputError(
-                f"{self.flow!r} cannot name a flow; use up to 64 letters, digits, '-' and '_'"
+                f"{shortened(self.flow)} cannot name a flow; "
+                "use up to 64 letters, digits, '-' and '_'"
             )
         object.__setattr__(self, "config", _canonical_object(self.config))
         inputs = tuple(sorted((name, digest) for name, digest in self.inputs))

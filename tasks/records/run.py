@@ -1,7 +1,8 @@
 """One run's folder: write parts, ask what is done, read tables, finish.
 
 An item is done if each of its science tables has an intact part. Pending work is the anti-join of
-planned items against done ones, so resuming means running the same command again.
+planned items against done ones, so resuming means running the same command again. Parts that no
+plan asked for, such as copies made by hand, are named in a warning and left alone.
 """
 
 import logging
@@ -12,17 +13,17 @@ from typing import Literal
 
 import pyarrow as pa
 
-from tasks.records.check import StoreCheck, check_parts
+from tasks.records.check import PartReader, StoreCheck, check_parts, split_unplanned
 from tasks.records.config import canonical_json
-from tasks.records.errors import CorruptPartError, InputError, StoreError
+from tasks.records.errors import CorruptPartError, InputError, StoreError, shortened
 from tasks.records.identity import RunIdentity
+from tasks.records.journal import Journal
 from tasks.records.layout import dump_json, parse_json
 from tasks.records.manifest import Manifest, RunRecord, RunStatus
 from tasks.records.parts import (
     EXECUTION_TABLE,
     PartName,
     PartRef,
-    load_part,
     read_sidecar,
     serialize,
     sidecar_bytes,
@@ -36,10 +37,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Run:
-    """Handle of a run's folder; made by `Store.open_run` and `Store.find_run`."""
+    """Handle of a run's folder; made by `Store.open_run` and `Store.find_run`.
+
+    A handle hashes a part once, and again only after its files changed; it logs a fault once.
+    """
 
     volume: Volume
     record: RunRecord
+
+    def __getstate__(self) -> dict[str, object]:
+        # What was verified and logged here is not known there.
+        return {"volume": self.volume, "record": self.record}
 
     @property
     def run_id(self) -> str:
@@ -74,8 +82,9 @@ class Run:
     def write_part(self, table: str, item: str, data: pa.Table) -> PartRef:
         """Store the rows of `item` in `table`: data first, then the sidecar.
 
-        A science part with equal content is left alone; one with other content is replaced with a
-        warning, as equal identities ought to give equal rows. Execution parts are only added.
+        A science part with equal content is left alone; one with other content is replaced, with
+        a warning if both are ok, as equal identities ought to give equal rows. Execution parts are
+        only added.
 
         Raises
         ------
@@ -91,9 +100,10 @@ class Run:
         name = PartName.of(table, item)
         content = serialize(data, self._science_metadata)
         part = vouch(name, rows=data.num_rows, data=content)
-        if not self._holds(part, name):
+        if not self._holds(part, name, data):
             self.volume.write(name.path, content)
             self.volume.write(name.sidecar, sidecar_bytes(part, self.run_id))
+            self._journal.written(name.path)
         return part
 
     def write_parts(self, item: str, tables: Mapping[str, pa.Table]) -> tuple[PartRef, ...]:
@@ -114,23 +124,26 @@ class Run:
     def check(self, tables: Sequence[str] | None = None) -> StoreCheck:
         """Verify every part of `tables` (default: the science tables) against its sidecar.
 
-        Reads all their bytes. Temporary files and foreign files are ignored.
+        Reads their bytes unless this handle did and the files are as they were. Temporary files,
+        foreign files and parts of items that are not planned are ignored.
         """
-        tables = self._subset(tables)
-        names = (name for table in tables for name in self._names(table))
-        return check_parts(self.volume, names, run_id=self.run_id, tables=tables)
+        return self._check(self._subset(tables))
+
+    def _check(self, tables: Sequence[str], planned: Sequence[str] = ()) -> StoreCheck:
+        return check_parts(self._reader, self._listed(tables, planned), tables=tables)
 
     def pending(self, planned: Sequence[str], tables: Sequence[str] | None = None) -> list[str]:
         """Planned items that are not done in `tables`, in planned order.
 
         Logs one warning per untrustworthy part that will be done again.
         """
-        check = self.check(tables)
-        pending = check.pending(planned, self._subset(tables))
+        tables = self._subset(tables)
+        check = self._check(tables, planned)
+        pending = check.pending(planned, tables)
         redone = set(pending)
         for fault in check.faults:
             if fault.item in redone:
-                logger.warning("%s; it will be done again", fault)
+                self._journal.fault(fault, "it will be done again")
         return pending
 
     def read(
@@ -179,7 +192,7 @@ class Run:
             If there is no intact part of that item.
         """
         self._require((table,))
-        return load_part(self.volume, PartName.of(table, item), self.run_id)[1]
+        return self._reader.load(PartName.of(table, item))[1]
 
     def finish(
         self,
@@ -204,11 +217,11 @@ class Run:
         InputError
             If `status` is ``complete`` while items are pending.
         """
-        check = self.check()
         planned = self.planned if planned is None else planned
+        check = self._check(self.science_tables, planned)
         open_items = check.pending(planned, self._subset(tables))
-        for line in check.corrupt:
-            logger.warning("%s; it is left out of the manifest", line)
+        for fault in check.faults:
+            self._journal.fault(fault, "it is left out of the manifest")
         manifest = Manifest.of(self.record, check.parts, _settle(status, open_items, self.run_id))
         self.volume.write("manifest.json", dump_json(manifest))
         if self.volume.local:
@@ -230,25 +243,24 @@ class Run:
 
     def count_rows(self) -> int:
         """Rows of all science tables by their sidecars, without verifying the data."""
-        names = (name for table in self.science_tables for name in self._names(table))
-        return sum(self._claimed_rows(name) for name in names)
+        return sum(self._claimed_rows(name) for name in self._listed(self.science_tables))
 
     def _claimed_rows(self, name: PartName) -> int:
         try:
             return read_sidecar(self.volume, name, self.run_id).rows
         except CorruptPartError as error:
-            logger.warning("%s; it is not counted", error)
+            self._journal.fault(error, "it is not counted")
             return 0
 
     def _load(self, table: str, *, skip: bool) -> Iterable[pa.Table]:
-        for name in self._names(table):
+        for name in self._listed((table,)):
             try:
                 if self.volume.exists(name.sidecar):
-                    yield load_part(self.volume, name, self.run_id)[1]
+                    yield self._reader.load(name)[1]
             except CorruptPartError as error:
                 if not skip:
                     raise
-                logger.warning("%s; it is skipped", error)
+                self._journal.fault(error, "it is skipped")
 
     def _append(self, item: str, rows: pa.Table) -> PartRef:
         content = serialize(rows, {"flow": self.record.flow, "run_id": self.run_id})
@@ -259,20 +271,24 @@ class Run:
         self.volume.write(name.sidecar, sidecar_bytes(part, self.run_id))
         return part
 
-    def _holds(self, part: PartRef, name: PartName) -> bool:
+    def _holds(self, part: PartRef, name: PartName, data: pa.Table) -> bool:
         if not self.volume.exists(name.sidecar):
             return False
         try:
-            stored, _ = load_part(self.volume, name, self.run_id)
+            stored, rows = self._reader.load(name)
         except CorruptPartError:
             logger.info("%s: replacing a part that cannot be trusted", name.path)
             return False
         if stored != part:
-            logger.warning(
-                "%s: the same work gave other rows than before; they replace the earlier ones",
-                name.path,
-            )
+            self._journal.replaced(name.path, rows, data)
         return stored == part
+
+    def _listed(self, tables: Sequence[str], planned: Sequence[str] = ()) -> list[PartName]:
+        """Parts of planned items, table by table; all parts where nothing is planned."""
+        known = {*planned, *self.planned} if self.planned else ()
+        split = [split_unplanned(self._names(table), known) for table in tables]
+        self._journal.strays(name.path for _, strays in split for name in strays)
+        return [name for names, _ in split for name in names]
 
     def _names(self, table: str) -> list[PartName]:
         files = (info.base_name for info in self.volume.entries(table) if info.is_file)
@@ -282,6 +298,14 @@ class Run:
 
     def _order(self, item: str) -> tuple[int, str]:
         return self._positions.get(item, len(self._positions)), item
+
+    @cached_property
+    def _reader(self) -> PartReader:
+        return PartReader(self.volume, self.run_id)
+
+    @cached_property
+    def _journal(self) -> Journal:
+        return Journal(self.run_id)
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -311,7 +335,7 @@ class Run:
         unknown = [table for table in tables if table not in allowed]
         if unknown:
             raise InputError(
-                f"run {self.run_id} has no table {', '.join(map(repr, unknown))}; "
+                f"run {self.run_id} has no table {', '.join(map(shortened, unknown[:5]))}; "
                 f"its tables are {', '.join(sorted(allowed))}"
             )
 
@@ -324,11 +348,11 @@ def _empty(schema: pa.Schema | None, what: str) -> pa.Table:
 
 def _settle(status: RunStatus | None, open_items: Sequence[str], run_id: str) -> RunStatus:
     if status not in (None, "complete", "partial"):
-        raise InputError(f"a run ends as 'complete' or 'partial', not {status!r}")
+        raise InputError(f"a run ends as 'complete' or 'partial', not {shortened(status)}")
     if status == "complete" and open_items:
         raise InputError(
             f"run {run_id} is not complete: {len(open_items)} items are not stored, "
-            f"the first is {open_items[0]!r}"
+            f"the first is {shortened(open_items[0])}"
         )
     return status or ("partial" if open_items else "complete")
 

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.records.errors import InputError, StoreError
+from tasks.records.errors import InputError, StoreError, abridged, shortened
 from tasks.records.identity import RunIdentity
 from tasks.records.layout import dump_json, parse_json
 from tasks.records.manifest import RunRecord
 from tasks.records.parts import EXECUTION_TABLE, encode_item
+from tasks.records.roots import check_text, is_uri
 from tasks.records.run import Run
 from tasks.records.volume import Volume
 
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 ROOT_VARIABLE = "LATTICEWORK_STORE"
 DEFAULT_ROOT = "results"
+DAMAGED = "damaged"
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _NUM_LISTED = 5
 
@@ -39,7 +41,8 @@ class RunInfo:
     Attributes
     ----------
     status
-        ``complete`` or ``partial`` by the manifest, ``unfinished`` before there is one.
+        ``complete`` or ``partial`` by the manifest, ``unfinished`` before there is one or while
+        it is damaged, ``damaged`` if ``run.json`` is.
     rows
         Rows of all science tables.
     modified
@@ -66,12 +69,20 @@ class Store:
 
         Touches nothing: whether the store can be written is tested by `open_run`.
 
+        Raises
+        ------
+        InputError
+            If no store can have this root: it is blank, not text, or names no home folder.
+        StoreError
+            If the URI is not understood.
+
         Examples
         --------
         >>> Store.open("/data/results").root
         '/data/results'
         """
-        return cls(Volume.open(root or os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT))
+        default = os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT
+        return cls(Volume.open(default if root is None else root))
 
     @property
     def root(self) -> str:
@@ -112,16 +123,18 @@ class Store:
         run = Run(self.volume.below(folder), record)
         content = dump_json(record)
         if not run.volume.exists("run.json") or run.volume.read("run.json") != content:
-            run.volume.write("run.json", content)
+            run.volume.write("run.json", content, opening=True)
         return run
 
     def runs(self) -> list[RunInfo]:
-        """All runs, the most recently changed first; damaged ones are skipped with a warning."""
-        infos = [info for folder in self._folders() if (info := self._info(folder))]
+        """All runs, the most recently changed first; a damaged file is named in a warning."""
+        infos = [self._info(folder) for folder in self._folders()]
         return sorted(infos, key=lambda info: (info.modified, info.run_id), reverse=True)
 
     def find_run(self, ref: str) -> Run:
         """Run named by id, unique beginning of an id, flow/id, folder, or ``latest``.
+
+        The latest run is the one changed last among those with a readable ``run.json``.
 
         Raises
         ------
@@ -134,7 +147,7 @@ class Store:
         if run:
             return run
         infos = self.runs()
-        found = infos[:1] if ref == "latest" else [info for info in infos if _matches(info, ref)]
+        found = _latest(infos) if ref == "latest" else [i for i in infos if _matches(i, ref)]
         if len(found) != 1:
             raise InputError(_not_found(self.root, ref, found or infos, ambiguous=bool(found)))
         return self._load(f"{found[0].flow}/{found[0].run_id}")
@@ -147,39 +160,71 @@ class Store:
                         yield folder.path
 
     def _load(self, folder: str) -> Run:
-        where = self.volume.location(f"{folder}/run.json")
-        record = parse_json(RunRecord, self.volume.read(f"{folder}/run.json"), where=where)
-        if f"{record.identity().flow}/{record.run_id}" != "/".join(Path(folder).parts[-2:]):
+        path = f"{folder}/run.json"
+        where = abridged(self.volume.location(path))
+        record = parse_json(RunRecord, self.volume.read(path), where=where)
+        try:
+            identity = record.identity()
+        except StoreError as error:
+            raise StoreError(f"{where}: {str(error).removeprefix('run.json: ')}") from error
+        if f"{identity.flow}/{identity.run_id}" != "/".join(Path(folder).parts[-2:]):
             raise StoreError(f"{where}: belongs to {record.flow}/{record.run_id}")
         return Run(self.volume.below(folder), record)
 
-    def _info(self, folder: str) -> RunInfo | None:
+    def _info(self, folder: str) -> RunInfo:
+        flow, run_id = Path(folder).parts[-2:]
+        status, rows = self._state(folder)
+        volume = self.volume.below(folder)
+        return RunInfo(flow, run_id, volume.root, status, rows=rows, modified=_modified(volume))
+
+    def _state(self, folder: str) -> tuple[str, int]:
+        """Status and number of rows."""
         try:
             run = self._load(folder)
-            manifest = run.manifest()
-            rows = manifest.rows if manifest else run.count_rows()
-            times = [info.mtime for info in run.volume.entries(recursive=True) if info.mtime]
         except StoreError as error:
-            logger.warning("skipping a damaged run: %s", error)
-            return None
-        return RunInfo(
-            flow=run.record.flow,
-            run_id=run.run_id,
-            path=run.path,
-            status=manifest.status if manifest else "unfinished",
-            rows=rows,
-            modified=max(times, default=datetime.fromtimestamp(0, UTC)),
-        )
+            logger.warning("damaged run: %s", error)
+            return DAMAGED, 0
+        try:
+            manifest = run.manifest()
+        except StoreError as error:
+            logger.warning("%s; the run counts as unfinished, its tables can be read", error)
+            manifest = None
+        return (manifest.status, manifest.rows) if manifest else ("unfinished", run.count_rows())
+
+
+def _modified(volume: Volume) -> datetime:
+    epoch = datetime.fromtimestamp(0, UTC)
+    try:
+        times = [info.mtime for info in volume.entries(recursive=True) if info.mtime]
+    except StoreError as error:
+        logger.warning("%s", error)
+        return epoch
+    return max(times, default=epoch)
+
+
+def _latest(infos: list[RunInfo]) -> list[RunInfo]:
+    readable = [info for info in infos if info.status != DAMAGED]
+    return (readable or infos)[:1]
 
 
 def _run_at(ref: str) -> Run | None:
-    parts = ref.rstrip("/").rsplit("/", 2) if "://" in ref else Path(ref).absolute().parts
-    if len(parts) < 3 or "" in parts[-2:]:
+    if not ref.strip():
         return None
-    root = parts[0] if "://" in ref else str(Path(*parts[:-2]))
+    check_text(ref, "the run")
+    parts = ref.rstrip("/").rsplit("/", 2) if is_uri(ref) else _absolute_parts(ref)
+    if len(parts) < 3 or "" in parts[-2:] or (is_uri(ref) and parts[0].rstrip("/").endswith(":")):
+        return None
+    root = parts[0] if is_uri(ref) else str(Path(*parts[:-2]))
     folder = f"{parts[-2]}/{parts[-1]}"
     volume = Volume.open(root)
     return Store(volume)._load(folder) if volume.exists(f"{folder}/run.json") else None
+
+
+def _absolute_parts(ref: str) -> tuple[str, ...]:
+    try:
+        return Path(ref).absolute().parts
+    except FileNotFoundError:  # the current folder is gone, so nothing can be found from here
+        return ()
 
 
 def _matches(info: RunInfo, ref: str) -> bool:
@@ -188,21 +233,22 @@ def _matches(info: RunInfo, ref: str) -> bool:
 
 
 def _not_found(root: str, ref: str, infos: Sequence[RunInfo], *, ambiguous: bool) -> str:
+    ref, root = repr(abridged(ref)), abridged(root)
     if not infos:
-        return f"no run matches {ref!r}: the store {root} holds no runs"
+        return f"no run matches {ref}: the store {root} holds no runs"
     names = [f"{info.flow}/{info.run_id} ({info.status})" for info in infos[:_NUM_LISTED]]
     more = f" and {len(infos) - _NUM_LISTED} more" if len(infos) > _NUM_LISTED else ""
     if ambiguous:
-        return f"{ref!r} names more than one run of the store {root}: {', '.join(names)}{more}"
-    return f"{ref!r} names no run of the store {root}, which holds {', '.join(names)}{more}"
+        return f"{ref} names more than one run of the store {root}: {', '.join(names)}{more}"
+    return f"{ref} names no run of the store {root}, which holds {', '.join(names)}{more}"
 
 
 def _check_tables(tables: Sequence[str]) -> None:
     bad = [table for table in tables if not _TABLE_NAME.fullmatch(table)]
     if bad:
         raise InputError(
-            f"{bad[0]!r} cannot name a table; use a letter, then up to 31 letters, digits and '_', "
-            "all lower case"
+            f"{shortened(bad[0])} cannot name a table; "
+            "use a letter, then up to 31 letters, digits and '_', all lower case"
         )
     if not set(tables) - {EXECUTION_TABLE}:
         raise InputError("a run needs at least one science table")
@@ -218,4 +264,4 @@ def _check_items(planned: Sequence[str]) -> None:
 def _check_unique(names: Sequence[str], what: str) -> None:
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
-        raise InputError(f"{what} {doubles[0]!r} is named more than once")
+        raise InputError(f"{what} {shortened(doubles[0])} is named more than once")

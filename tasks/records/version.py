@@ -51,7 +51,7 @@ def code_version(*packages: str) -> str:
 
 def _sources(package: str) -> list[tuple[str, Path]]:
     folder = _folder(package)
-    paths = [path for suffix in ("*.py", "*.json") for path in folder.rglob(suffix)]
+    paths = [path for suffix in ("*.py", "*.json", "*.cu") for path in folder.rglob(suffix)]
     return sorted((f"{package}/{path.relative_to(folder).as_posix()}", path) for path in paths)
 
 

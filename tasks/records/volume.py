@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tasks.records.errors import StoreError
+from tasks.records.errors import StoreError, abridged
+from tasks.records.roots import parse_root
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
@@ -41,8 +42,10 @@ _REMEDIES = {
     errno.EROFS: f"make it writable or {_ELSEWHERE}",
     errno.EACCES: f"make it writable or {_ELSEWHERE}",
     errno.EPERM: f"make it writable or {_ELSEWHERE}",
+    errno.ENAMETOOLONG: f"give a shorter path or {_ELSEWHERE}",
 }
 _KEPT = "; finished parts are kept, {} and run the same command again"
+_NOTHING_YET = "; {}"
 
 
 @dataclass(frozen=True)
@@ -69,20 +72,25 @@ class Volume:
 
         Raises
         ------
+        InputError
+            If the root is blank, not text, or names no home folder.
         StoreError
             If the URI is not understood.
         """
         from pyarrow import fs  # the slowest part of the import, not needed by configs and seeds
 
-        if "://" not in str(root):
-            path = str(Path(root).expanduser().absolute())
-            return cls(path, fs.SubTreeFileSystem(path, fs.LocalFileSystem()), local=True)
+        place, is_uri = parse_root(root)
+        if not is_uri:
+            return cls(place, fs.SubTreeFileSystem(place, fs.LocalFileSystem()), local=True)
         try:
-            filesystem, path = fs.FileSystem.from_uri(str(root))
-        except (pa.ArrowException, OSError) as error:
-            raise StoreError(f"store {root}: cannot be opened: {_reason(error)}") from error
+            filesystem, path = fs.FileSystem.from_uri(place)
+        except (pa.ArrowException, OSError, UnicodeError) as error:
+            reason = abridged(_reason(error))
+            raise StoreError(
+                f"store {abridged(place)}: cannot be opened: {reason}; {_ELSEWHERE}"
+            ) from error
         local = isinstance(filesystem, fs.LocalFileSystem)
-        return cls(path if local else str(root), fs.SubTreeFileSystem(path, filesystem), local)
+        return cls(path if local else place, fs.SubTreeFileSystem(path, filesystem), local)
 
     def below(self, folder: str) -> "Volume":
         """Volume at a sub-folder."""
@@ -95,15 +103,19 @@ class Volume:
         """Full path or URI of `path`, for people."""
         return f"{self.root.rstrip('/')}/{path}"
 
-    def write(self, path: str, data: bytes | pa.Buffer) -> None:
+    def write(self, path: str, data: bytes | pa.Buffer, *, opening: bool = False) -> None:
         """Write a whole file, replacing an earlier one in one step.
+
+        `opening` is for what is written before there can be any part: the error of a failed
+        write then promises none.
 
         Raises
         ------
         StoreError
             If that fails; then nothing is left of the attempt and an earlier file is as it was.
         """
-        with self._guard(f"writing {PurePosixPath(path).name}", _KEPT):
+        consequence = _NOTHING_YET if opening else _KEPT
+        with self._guard(f"writing {PurePosixPath(path).name}", consequence):
             self._put(path, data)
 
     def create(self, path: str, data: bytes | pa.Buffer) -> bool:
@@ -138,7 +150,7 @@ class Volume:
         StoreError
             If the file is missing or unreadable.
         """
-        with self._guard(f"reading {path}"):
+        with self._guard(f"reading {abridged(path)}"):
             if self.local:
                 with pa.memory_map(self.location(path)) as file:
                     return file.read_buffer()
@@ -147,8 +159,21 @@ class Volume:
 
     def exists(self, path: str) -> bool:
         """Whether `path` is a file."""
-        with self._guard(f"looking for {path}"):
+        with self._guard(f"looking for {abridged(path)}"):
             return bool(self.filesystem.get_file_info(path).is_file)
+
+    def stamp(self, path: str) -> tuple[int, ...] | None:
+        """Size and times (ns, the last change first) of a file: equal ones mean the same content.
+
+        None if there is no such file or its time is unknown. Times are as coarse as the file
+        system's clock, so a stamp says nothing about a file that was changed just now.
+        """
+        with self._guard(f"looking for {abridged(path)}"):
+            if self.local:
+                return _local_stamp(Path(self.location(path)))
+            info = self.filesystem.get_file_info(path)
+            known = info.is_file and info.mtime_ns is not None
+            return (info.mtime_ns, info.size) if known else None
 
     def entries(self, path: str = "", *, recursive: bool = False) -> "list[FileInfo]":
         """What lies in a folder, sorted by path; nothing if there is no such folder."""
@@ -156,7 +181,7 @@ class Volume:
 
         self._check_root()
         selector = fs.FileSelector(path, allow_not_found=True, recursive=recursive)
-        with self._guard(f"listing {path or 'its runs'}"):
+        with self._guard(f"listing {abridged(path) or 'its runs'}"):
             return sorted(self.filesystem.get_file_info(selector), key=lambda info: info.path)
 
     def probe(self, folder: str) -> None:
@@ -169,13 +194,15 @@ class Volume:
         """
         self._check_root()
         path = f"{folder}/{_temporary_name()}"
-        with self._guard("testing whether it can be written", _KEPT):
+        with self._guard("testing whether it can be written", _NOTHING_YET):
             self._put(path, b"probe")
             self.filesystem.delete_file(path)
 
     def _check_root(self) -> None:
-        if self.local and Path(self.root).exists() and not Path(self.root).is_dir():
-            raise StoreError(f"store {self.root}: is a file, not a folder; {_ELSEWHERE}")
+        with self._guard("looking for its folder", _NOTHING_YET):
+            is_other = self.local and Path(self.root).exists() and not Path(self.root).is_dir()
+        if is_other:
+            raise StoreError(f"store {abridged(self.root)}: is a file, not a folder; {_ELSEWHERE}")
 
     def clean(self, folder: str) -> None:
         """Remove temporary files below `folder` whose writers are gone."""
@@ -190,15 +217,27 @@ class Volume:
             yield
         except (OSError, pa.ArrowException) as error:
             number = error.errno if isinstance(error, OSError) else None
-            remedy = _REMEDIES.get(number or 0, "mend this")
+            otherwise = "mend this" if consequence == _KEPT else f"mend this or {_ELSEWHERE}"
+            remedy = _REMEDIES.get(number or 0, otherwise)
             raise StoreError(
-                f"store {self.root}: {_reason(error)} while {doing}{consequence.format(remedy)}"
+                f"store {abridged(self.root)}: {_reason(error)} while {doing}"
+                f"{consequence.format(remedy)}"
             ) from error
 
 
 def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    number = error.errno if isinstance(error, OSError) else None
+    # pyarrow sets the number, but its text repeats the whole path.
+    text = os.strerror(number) if number else str(error) or type(error).__name__
     return text.splitlines()[0].removesuffix(".")
+
+
+def _local_stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        info = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return max(info.st_mtime_ns, info.st_ctime_ns), info.st_mtime_ns, info.st_size, info.st_ino
 
 
 def _write_then_rename(target: Path, data: bytes | pa.Buffer) -> None:

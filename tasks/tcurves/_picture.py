@@ -72,12 +72,12 @@ def plot_signs(axes: Axes, picture: Drawing, size: float) -> None:
         )
 
 
-def plot_tree(axes: Axes, scheme: Scheme) -> None:
-    """Draw the tree of regions from left to right, leaves below one another."""
+def plot_tree(axes: Axes, scheme: Scheme, *, room: float = 16.0) -> None:
+    """Draw the tree of regions from left to right, leaves below one another, with room for some."""
     nodes = oval_tree(scheme.forest)
     leaves, levels = max(node.place for node in nodes) + 1, max(node.depth for node in nodes)
     axes.set_axis_off()
-    room = max(leaves, 16.0)  # few leaves stay close together
+    room = max(leaves, room)  # few leaves stay close together
     axes.set(xlim=(-0.25, max(levels, 2) + 0.25), ylim=(room - 0.5, -0.5))
     size = min(9.0, 200 / room)
     for node in nodes[1:]:

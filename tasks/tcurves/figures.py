@@ -1,4 +1,4 @@
-"""Pictures: a T-curve with its tree of ovals, a histogram of schemes, a coverage matrix.
+"""Pictures: T-curves, trees of ovals, histograms of schemes, coverage matrices, discovery curves.
 
 Figures are built with matplotlib's object interface, so they need no display and may be made in
 any thread.  `save_figure` writes them with the same bytes every time.
@@ -30,7 +30,8 @@ from tasks.records import InputError
 from tasks.records.volume import Volume
 from tasks.tcurves._charts import Bar, Coverage, coverage, histogram_bars, with_headings
 from tasks.tcurves._colors import GRAY, INK, PSEUDO_LINE_COLOR, TEXT, oval_color, region_color
-from tasks.tcurves._drawing import Component, Drawing, drawing, math_notation
+from tasks.tcurves._discovery import describe_discovery, discovery, plot_discovery
+from tasks.tcurves._drawing import Component, Drawing, drawing, math_notation, oval_tree
 from tasks.tcurves._picture import plot_boundary, plot_signs, plot_tree
 from tasks.tcurves._plots import (
     count_ovals_in_words,
@@ -43,7 +44,14 @@ from tasks.tcurves._plots import (
 from tasks.tcurves.restrictions import is_maximal
 from tasks.tcurves.schemes import Scheme
 
-__all__ = ["draw_coverage", "draw_curve", "draw_histogram", "save_figure"]
+__all__ = [
+    "draw_coverage",
+    "draw_curve",
+    "draw_discovery",
+    "draw_histogram",
+    "draw_tree",
+    "save_figure",
+]
 
 _MOST_LINES = 150
 """Lines of a histogram, headings included, that are legible in three columns."""
@@ -237,6 +245,38 @@ def _label(depth: int) -> str:
     )
 
 
+def draw_tree(scheme: Scheme | str) -> Figure:
+    """Draw the tree of regions of a scheme: nodes are regions, edges are ovals, the root a square.
+
+    Parameters
+    ----------
+    scheme : Scheme or str
+        A scheme, or its Viro notation.
+
+    Raises
+    ------
+    InputError
+        If the text is not Viro notation.
+    """
+    drawn = Scheme.parse(scheme) if isinstance(scheme, str) else scheme
+    leaves = max(node.place for node in oval_tree(drawn.forest)) + 1
+    height = 1.4 + 0.3 * max(leaves, 3)
+    figure = Figure(figsize=(6.0, height), dpi=_DPI, facecolor="white")
+    notation = math_notation(drawn)
+    figure.text(
+        0.05,
+        1 - 0.45 / height,
+        notation,
+        fontsize=0.56 * _title_size(notation) + 4,
+        color=INK,
+        va="center",
+        math_fontfamily="stix",
+    )
+    box = (0.05, 0.1 / height, 0.9, 1 - 1.2 / height)
+    plot_tree(figure.add_axes(box, gid="tree"), drawn, room=leaves)
+    return figure
+
+
 # --- charts -------------------------------------------------------------------------------------
 
 
@@ -317,6 +357,35 @@ def _reached(matrix: Coverage, num_known: int) -> str:
     others = int((~matrix.is_known).sum())
     heading = f"{known} of {int(matrix.is_known.sum())} known schemes reached"
     return heading + (f"  ·  {others} other{'' if others == 1 else 's'}" if others else "")
+
+
+def draw_discovery(archive: pa.Table, *, num_known: int = 0, num_candidates: int = 0) -> Figure:
+    """Draw how a hunt found its schemes: their number, and their ovals, against candidates tried.
+
+    Blue are schemes on the list of known ones, vermilion M-curves on it, orange all others; the
+    dashed line is the length of the list.  Without a list, all schemes count as known.
+
+    Parameters
+    ----------
+    archive : pa.Table
+        Columns candidates, ovals, is_maximal, is_known, is_first of the archive of a hunt.
+    num_known : int
+        Length of the list of known schemes; 0 if there is none.
+    num_candidates : int
+        Candidates tried up to now; by default those of the last row.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or nothing was found yet.
+    """
+    found = discovery(archive, num_candidates)
+    figure = _new_figure()
+    upper = figure.add_axes((0.075, 0.40, 0.90, 0.49), gid="counts")
+    lower = figure.add_axes((0.075, 0.09, 0.90, 0.27), gid="ovals")
+    plot_discovery(upper, lower, found, num_known)
+    _write_heading(figure, describe_discovery(found, num_known))
+    return figure
 
 
 def _new_figure() -> Figure:

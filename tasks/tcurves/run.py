@@ -24,6 +24,7 @@ from tasks.records import (
 )
 from tasks.tcurves.census import (
     MAX_CENSUS_DEGREE,
+    MAX_EXHAUSTIVE_CLASSES,
     Census,
     SchemeCount,
     exhaustive_census,
@@ -78,6 +79,12 @@ def plan_census(config: CensusConfig) -> CensusPlan:
             raise InputError(
                 f"triangulation {triangulation.name} has degree {triangulation.degree}; "
                 f"a census goes up to degree {MAX_CENSUS_DEGREE}"
+            )
+        classes = num_sign_classes(triangulation.degree)
+        if config.engine == "union-find" and classes > MAX_EXHAUSTIVE_CLASSES:
+            raise InputError(
+                f"triangulation {triangulation.name} has {classes} sign classes, too many for "
+                "engine=union-find; use engine=frontier"
             )
     settings = config.model_dump(exclude={"memory_gib"})
     settings["triangulations"] = [t.name for t in triangulations]

@@ -137,7 +137,7 @@ def plan_sweep(config: SweepConfig) -> SweepPlan:
     if sum(counts) > MAX_SHARDS:
         raise InputError(
             f"shard_size: {config.shard_size} makes {sum(counts)} shards, at most {MAX_SHARDS} "
-            "are possible; raise it"
+            f"are possible; take {config.shard_size * -(-sum(counts) // MAX_SHARDS)} or more"
         )
     items = tuple(
         SweepItem(triangulation, own, identity, shard)
@@ -146,7 +146,6 @@ def plan_sweep(config: SweepConfig) -> SweepPlan:
         for own in [config.model_copy(update={"triangulations": (triangulation.name,)})]
         for shard in range(count)
     )
-    _check_keys(items)
     return SweepPlan(identity, items)
 
 
@@ -169,16 +168,6 @@ def _check_signs(config: SweepConfig, triangulation: Triangulation) -> None:
                 f"centers: {center} is no sign word of {name}, which has {num_points(degree)} "
                 f"points; give numbers from 0 to {(1 << num_points(degree)) - 1}"
             )
-
-
-def _check_keys(items: tuple[SweepItem, ...]) -> None:
-    """Refuse names of triangulations that make two items of one key."""
-    seen: dict[str, SweepItem] = {}
-    for item in items:
-        other = seen.setdefault(item.key, item)
-        if other is not item:
-            names = f"{other.triangulation.name!r} and {item.triangulation.name!r}"
-            raise InputError(f"{names} both have a shard {item.key!r}; rename one of them")
 
 
 def check_sweep_device(config: SweepConfig, address: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasks.lattice import Triangulation
 from tasks.records import RunIdentity, Status, science_table
@@ -22,7 +21,7 @@ from tasks.tcurves.schemes import Scheme
 from tasks.tcurves.signs import num_sign_classes
 from tasks.tcurves.verify import CLASSIFIED_DEGREE, possible_schemes, verification_table
 
-SUMMARY_TABLES = ("histogram", "summary", "verification")
+SWEEP_SUMMARY_TABLES = ("histogram", "summary", "verification")
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,8 @@ def _summary_table(result: SweepResult, found: list[Scheme]) -> pa.Table:
         "triangulation": triangulation.name,
         "degree": degree,
         "sign_classes": num_sign_classes(degree),
-        "evaluations": pc.sum(result.shards["evaluations"]).as_py(),
-        "redone": pc.sum(result.shards["redone"]).as_py(),
+        "evaluations": sum(result.shards["evaluations"].to_pylist()),
+        "redone": sum(result.shards["redone"].to_pylist()),
         "num_schemes": len(found),
         "max_ovals": max((scheme.ovals for scheme in found), default=None),
         "num_maximal": sum(is_maximal(scheme, degree) for scheme in found),

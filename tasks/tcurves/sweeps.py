@@ -35,7 +35,7 @@ from tasks.tcurves.sweep_plan import SweepConfig, SweepItem
 
 logger = logging.getLogger(__name__)
 
-SHARD_TABLES = ("sweep", "shards")
+SWEEP_TABLES = ("sweep", "shards")
 BATCH = 1 << 21
 """Sign vectors held in memory at a time: 16 MiB of words."""
 
@@ -57,10 +57,10 @@ class _Histogram:
 
     def add_words(self, codes: NDArray[np.int64], words: NDArray[np.int64]) -> None:
         """Add evaluations (B,) of sign vectors (B,)."""
-        order = np.lexsort((words, codes))
-        codes, words = codes[order], words[order]
-        found, first, counts = np.unique(codes, return_index=True, return_counts=True)
-        self.add(found, counts, words[first])
+        order = np.argsort(codes)
+        found, first, counts = np.unique(codes[order], return_index=True, return_counts=True)
+        smallest = np.minimum.reduceat(words[order], first) if words.size else words
+        self.add(found, counts, smallest)
 
     def schemes(self, degree: int) -> list[SchemeCount]:
         """List the schemes in their order."""

@@ -31,7 +31,7 @@ References
 ----------
 B. Haas, Real algebraic curves and combinatorial constructions (1997); B. Bertrand, E. Brugalle,
 A. Renaudineau, Haas' theorem revisited, arXiv 1609.01979; A. Renaudineau, K. Shaw, Bounding the
-Betti numbers of real hypersurfaces near the tropical limit, arXiv 1805.02030.
+Betti numbers of real hypersurfaces near the tropical limit (2023).
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ def shrink_weights(
     Affine functions and common factors are removed and single weights lowered as long as every fold
     stays positive, all in integers.  With `optimize`, the same is done to weights from a linear
     program, and the smaller result is returned.  Deterministic; the least size is not guaranteed.
+    `tasks.lattice.reduced_weights` only removes affine functions and factors, and takes the
+    smallest maximum.
 
     Raises
     ------

@@ -280,3 +280,39 @@ def test_ctrl_c_and_sigterm_are_one_line_and_exit_130(prefect_api, tmp_path, num
     assert process.returncode == 130
     assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
     assert "Traceback" not in err
+
+
+def test_names_and_cells_are_never_read_as_markup(prefect_api, tmp_path, capsys):
+    name = "[red]x[/red] [/nope]"
+    content = {"name": name, "degree": 1, "triangles": [[0, 1, 2]]}
+    (tmp_path / "names.json").write_text(json.dumps(content))
+    arguments = ["--out", str(tmp_path / "store"), "--set", f"triangulations={tmp_path}/names.json"]
+    assert main([*RUN[:4], *arguments]) == 0
+    assert name in capsys.readouterr().out
+    query = ["--sql", f"select '{name}' as a", "--out", str(tmp_path / "store")]
+    assert main(["results", "latest", *query]) == 0
+    assert name in capsys.readouterr().out
+
+
+@pytest.mark.e2e
+def test_a_run_whose_prefect_server_is_killed_ends_with_one_line(tmp_path):
+    command = [sys.executable, "-m", "flows.cli", "run", "tcurve-census", "--address", "serial"]
+    command += ["--set", 'triangulations=["7_honeycomb","8_honeycomb"]', "--json"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"},
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*/*/summary/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    family = f"ps -o pid=,args= --ppid {process.pid} --ppid $(pgrep -P {process.pid} | head -1)"
+    listing = subprocess.run(family, shell=True, capture_output=True, text=True, check=False).stdout
+    server = next(int(line.split()[0]) for line in listing.splitlines() if "uvicorn" in line)
+    os.kill(server, signal.SIGKILL)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert json.loads(out.splitlines()[-1])["status"] == "failed"
+    assert err.splitlines()[-1].startswith("latticework: the temporary Prefect server ended")

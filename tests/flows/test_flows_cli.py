@@ -200,3 +200,29 @@ def test_an_unreachable_prefect_server_is_one_line_and_exit_1(tmp_path):
 def test_a_deployment_file_of_the_wrong_shape_is_refused(command, tmp_path):
     Path(tmp_path / "p.yaml").write_text(json.dumps({"deployments": [{"name": "a"}]}))
     assert_refused(command("serve", "--file", "p.yaml"), "p.yaml: expected a list `deployments`")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--recipe", "nope"],
+        ["--set", "triangulations=missing.json"],
+        ["--set", "memory_gib=0"],
+        ["--nonsense"],
+    ],
+)
+def test_with_json_a_refusal_is_an_object_too(command, arguments):
+    code, out, err = command(*RUN, "--json", *arguments)
+    outcome = json.loads(out.splitlines()[-1])
+    assert code == EXIT_BAD_INPUT
+    assert (outcome["status"], outcome["rows"], outcome["run_id"]) == ("refused", 0, None)
+    assert outcome["error"] in err
+
+
+def test_a_number_of_thousands_of_digits_is_refused(command):
+    assert_refused(command(*RUN, "--set", f"min_ovals={'9' * 5000}"), "min_ovals")
+
+
+@pytest.mark.parametrize("port", ["0", "-5", "99999999", "http"])
+def test_what_is_no_port_is_refused(command, port):
+    assert_refused(command("serve", "--port", port), "is no port: give 1 to 65535")

@@ -25,16 +25,41 @@ def test_without_a_listener_announcements_go_nowhere_and_progress_to_an_artifact
 
 def test_the_artifact_is_written_at_most_once_a_second_and_at_the_end(monkeypatch):
     written = []
-    monkeypatch.setattr(ProgressArtifact, "_write", lambda _, percent: written.append(percent))
+    monkeypatch.setattr(ProgressArtifact, "_write", lambda _, *text: written.append(text))
     artifact = ProgressArtifact("census")
     for finished in range(101):
         artifact.update(StepProgress("census", total=100, finished=finished))
-    assert written == [0.0, 100.0]
+    assert written == [
+        (0.0, "census: 0 of 100 items done"),
+        (100.0, "census: 100 of 100 items done"),
+    ]
+
+
+def test_the_artifact_tells_what_has_been_found(monkeypatch):
+    written = []
+    monkeypatch.setattr(ProgressArtifact, "_write", lambda _, *text: written.append(text))
+    ProgressArtifact("sweep").update(StepProgress("sweep", total=2, finished=1, note="5 schemes"))
+    assert written == [(50.0, "sweep: 1 of 2 items done; 5 schemes")]
+
+
+def test_a_step_that_publishes_tells_the_listener_and_the_artifact(monkeypatch):
+    heard, written = [], []
+    monkeypatch.setattr(ProgressArtifact, "_write", lambda _, *text: written.append(text))
+    progress = StepProgress("sweep", total=2, finished=2)
+    with listening(heard.append):
+        reporter("sweep", publish=True)(progress)
+    assert heard == [progress]
+    assert written == [(100.0, "sweep: 2 of 2 items done")]
 
 
 def test_current_items_are_the_first_three_by_name():
     assert describe_current(StepProgress("s", current=("a", "b"))) == "a, b"
     assert describe_current(StepProgress("s", current=tuple("abcde"))) == "a, b, c and 2 more"
+
+
+def test_what_has_been_found_stands_before_the_current_items():
+    progress = StepProgress("s", current=("a",), note="5 schemes")
+    assert describe_current(progress) == "5 schemes; a"
 
 
 def plain_console() -> Console:

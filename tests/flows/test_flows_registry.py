@@ -9,7 +9,15 @@ import pytest
 from flows import FLOWS
 from flows.recipes import SMOKE_SUFFIX
 from tasks.records import CITATIONS, FrozenConfig
-from tasks.tcurves import CENSUS_TABLES, FLOW, VERIFICATION_TABLES, plan_census
+from tasks.tcurves import (
+    CENSUS_TABLES,
+    FLOW,
+    SWEEP_FLOW,
+    SWEEP_SUMMARY_TABLES,
+    SWEEP_TABLES,
+    VERIFICATION_TABLES,
+    plan_census,
+)
 
 ENTRIES = pytest.mark.parametrize("entry", FLOWS.values(), ids=list(FLOWS))
 
@@ -38,6 +46,17 @@ def test_the_census_entry_has_the_tables_and_the_name_of_its_field():
     assert entry.name == FLOW
 
 
+def test_the_sweep_entry_has_the_tables_and_the_name_of_its_field():
+    entry = FLOWS["tcurve-sweep"]
+    assert entry.tables == (*SWEEP_TABLES, *SWEEP_SUMMARY_TABLES)
+    assert entry.name == SWEEP_FLOW
+
+
+@ENTRIES
+def test_the_check_of_an_entry_resolves(entry):
+    assert not entry.check or callable(entry.load("check"))
+
+
 @ENTRIES
 def test_recipes_are_named_by_their_key_and_never_end_like_a_twin(entry):
     for name, recipe in entry.load("recipes").items():
@@ -49,13 +68,16 @@ def test_recipes_are_named_by_their_key_and_never_end_like_a_twin(entry):
 @ENTRIES
 def test_every_recipe_and_its_smoke_twin_can_be_planned(entry):
     for recipe in entry.load("recipes").values():
-        assert entry.load("plan")(recipe.config()).items
-        assert entry.load("plan")(recipe.smoke()).items
+        for config in (recipe.config(), recipe.smoke()):
+            assert entry.load("plan")(config).identity.flow == entry.name
 
 
-def test_smoke_twins_stay_below_degree_6():
-    for recipe in FLOWS["tcurve-census"].load("recipes").values():
-        degrees = [item.triangulation.degree for item in plan_census(recipe.smoke()).items]
+@pytest.mark.parametrize("name", ["tcurve-census", "tcurve-sweep"])
+def test_smoke_twins_stay_below_degree_6(name):
+    entry = FLOWS[name]
+    for recipe in entry.load("recipes").values():
+        items = entry.load("plan")(recipe.smoke()).items
+        degrees = [item.triangulation.degree for item in items]
         assert max(degrees) <= 5, recipe.name
 
 

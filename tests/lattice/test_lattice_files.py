@@ -159,6 +159,15 @@ def test_a_file_uri_is_read_like_the_path(tmp_path):
         (b'{"degree": 1, "triangles": [[0, 1, 2]], "name": 7}', "name 7 is not a string"),
         (b'{"degree": "1", "triangles": [[0, 1, 2]]}', "bad.json, bad: degree '1' is not allowed"),
         (b'{"degree": 0, "triangles": [[0, 1, 2]]}', "bad.json, bad: degree 0 is not allowed"),
+        (
+            b'{"degree": 1, "triangles": [[0, 1, 2]], "name": {"a": "' + b"b" * 999 + b'"}}',
+            r"name {'a': 'b+\.\.\. is not a string",
+        ),
+        (b'{"' + b"b" * 999 + b'": 1}', r"wrong shape at 'b+\.\.\.: expected"),
+        (
+            b'{"' + b"b" * 999 + b'": {"degree": 0, "triangles": 1}}',
+            r"b\.\.\.b+: degree 0 is not",
+        ),
         (b'{"degree": 2,', "bad.json is not JSON: .* at line 1, column 14"),
         (b"[" * 100_000, "bad.json is not"),
         (b"[" + b"9" * 10_000 + b"]", "bad.json is not a file of triangulations"),
@@ -173,6 +182,7 @@ def test_files_of_the_wrong_shape_give_one_clear_line(tmp_path, content, message
     with pytest.raises(InputError, match=message) as caught:
         load_triangulations([str(path)])
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 @given(st.binary(min_size=1, max_size=200), st.sampled_from(["noise.json", "noise.arrow", "noise"]))
@@ -203,13 +213,24 @@ def test_an_invalid_triangulation_is_named_with_its_file(tmp_path):
         (7, "7 is no triangulation: give a name or the path of a file"),
         ("x" * 5000, "unknown triangulation"),
         ("a\0b", "unknown triangulation"),
+        ("\ud800", "unknown triangulation"),
+        ("/\ud800", "no such file: /"),
+        ("/x" * 5000, r"no such file: /x.*\.\.\./x"),
+        ("file:///a\0b", "holds a null character"),
+        ("file:///a%00b", "holds a null character"),
+        ("file:///\ud800", "is no Unicode text"),
+        ("file:///%ff", "cannot read file:///%ff: its path is no text"),
+        ("file://" + "/x" * 5000, "cannot read file:///x.*: File name too long"),
+        ("nosuch://" + "x" * 5000, r"cannot read nosuch://x+\.\.\.x+: "),
         ("nosuch://bucket/x.json", "cannot read nosuch://bucket/x.json"),
         ("file:///no/such.json", "cannot read file:///no/such.json"),
     ],
 )
 def test_unknown_references_give_one_clear_line(reference, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as caught:
         load_triangulations([reference])
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value).encode()) < 500
 
 
 def test_a_directory_is_refused(tmp_path):

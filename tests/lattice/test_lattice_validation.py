@@ -24,8 +24,16 @@ SQUARE = [[0, 1, 3], [1, 3, 4], [1, 2, 4], [3, 4, 5]]
         ([*SQUARE[:3], 5], "triangle 3 is 5: give three integer"),
         ([*SQUARE[:3], "345"], "triangle 3 is '345': give three integer"),
         ([*SQUARE[:3], [3, 4, 6]], "triangle 3 names point 6, but degree 2 has the points 0 to 5$"),
-        ([*SQUARE[:3], [3, 4, 10**30]], "triangle 3 names point .* the points 0 to 5$"),
-        ([*SQUARE[:3], [3, 4, -1]], "triangle 3 names a negative index"),
+        ([*SQUARE[:3], [3, 4, 2**31]], "triangle 3 names point 2147483648, but degree 2"),
+        ([*SQUARE[:3], [3, 4, 10**40]], f"triangle 3 names point 1{'0' * 40}, .* points 0 to 5$"),
+        ([*SQUARE[:3], [3, 4, 10**398]], r"names point 10{19}\.\.\. \(399 digits\), but degree 2"),
+        pytest.param(
+            [*SQUARE[:3], [3, 4, 10**5000]],
+            "names point an integer too large to show, but degree 2",
+            id="beyond printing",
+        ),
+        ([*SQUARE[:3], [3, 4, -1]], "triangle 3 names the negative index -1, but"),
+        ([*SQUARE[:3], [3, 4, -(10**400)]], r"negative index -10{18}\.\.\. \(401 digits\), but"),
         ([*SQUARE[:3], [4, 3, 1]], "triangles 1 and 3 overlap: both are {1, 3, 4}"),
         (
             [*SQUARE[:3], [3, 3, 5]],
@@ -60,6 +68,8 @@ def test_each_defect_has_a_one_line_message(triangles, message):
         (7, "36 triangles were given, but .* degree 7 has 49; 36 is the number for degree 6"),
         (5, "names point .*degree 5 has the points 0 to 20; 36 triangles .* for degree 6"),
         (0, "degree 0 is not allowed"),
+        (10**398, r"degree 10{19}\.\.\. \(399 digits\) is not allowed"),
+        pytest.param(10**5000, "degree an integer too large to show is", id="beyond printing"),
         ("6", "degree '6' is not allowed"),
     ],
 )

@@ -11,6 +11,7 @@ from tasks.records import (
     Status,
     StoreError,
 )
+from tasks.records.errors import abridged, shortened
 
 
 @pytest.mark.parametrize("kind", [InputError, BudgetExceeded, StoreError, InfrastructureError])
@@ -18,6 +19,35 @@ def test_every_error_is_one_line_of_the_tree(kind):
     error = kind("first\nsecond")
     assert isinstance(error, LatticeworkError)
     assert str(error) == "first second"
+
+
+def test_an_error_can_be_printed_whatever_it_names():
+    assert str(InputError("no file \ud800")) == "no file \\ud800"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (7, "7"),
+        (10**59, "1" + "0" * 59),
+        (-(10**398), "-1000000000000000000... (399 digits)"),
+        pytest.param(10**5000, "an integer too large to show", id="integer"),
+        pytest.param([10**5000], "a list too large to show", id="list"),
+        ("x" * 58, repr("x" * 58)),
+        pytest.param("x" * 10**6, "'" + "x" * 56 + "...", id="text"),
+        ([1] * 100, "[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,..."),
+    ],
+)
+def test_long_values_are_shortened_in_messages(value, shown):
+    assert shortened(value) == shown
+
+
+def test_of_a_long_path_both_ends_are_shown():
+    assert abridged("/short") == "/short"
+    text = abridged("/first/" + "x" * 5000 + "/last")
+    assert len(text) < 160
+    assert text.startswith("/first/x")
+    assert text.endswith("x/last")
 
 
 def test_bad_input_is_a_value_error_and_a_corrupt_part_a_store_error():

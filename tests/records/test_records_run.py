@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.records import CorruptPartError, InputError, Store, StoreError
+from tasks.records import CorruptPartError, InputError, Status, Store, StoreError
 
 PART = "histogram/histogram-6_bat.arrow"
 
@@ -27,10 +27,9 @@ def _damage(run, path: str, change) -> None:
 
 
 def test_a_table_is_read_in_planned_order_whatever_the_order_of_writing(run, rows):
-    for item in ("7_fra", "unplanned", "6_bat", "6_moth"):
+    for item in ("7_fra", "6_bat", "6_moth"):
         run.write_part("histogram", item, rows(item))
-    schemes = run.read("histogram")["scheme"].to_pylist()
-    assert schemes == ["6_moth", "6_bat", "7_fra", "unplanned"]
+    assert run.read("histogram")["scheme"].to_pylist() == ["6_moth", "6_bat", "7_fra"]
 
 
 def test_science_metadata_names_config_seed_code_and_citations(run, rows):
@@ -190,6 +189,19 @@ def test_other_rows_for_the_same_work_replace_the_part_with_a_warning(run, rows,
     run.write_part("histogram", "6_bat", rows("b"))
     assert "gave other rows than before" in caplog.text
     assert run.read("histogram")["scheme"].to_pylist() == ["b"]
+
+
+@pytest.mark.parametrize("status", [Status.OVER_BUDGET, Status.FAILED])
+def test_a_part_that_is_not_ok_is_replaced_calmly(run, rows, caplog, status):
+    caplog.set_level(logging.INFO)
+    failed = rows("a").set_column(3, "status", pa.array([status.value]))
+    run.write_part("histogram", "6_bat", failed)
+    run.write_part("histogram", "6_bat", rows("a"))
+    run.write_part("histogram", "7_fra", rows())
+    run.write_part("histogram", "7_fra", rows("a"))
+    assert [record.levelname for record in caplog.records] == ["INFO", "INFO"]
+    assert f"a part with status {status} is replaced" in caplog.text
+    assert "a part without rows is replaced" in caplog.text
 
 
 def test_execution_parts_are_only_ever_added(run, execution):

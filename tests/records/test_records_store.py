@@ -128,31 +128,60 @@ def test_a_store_that_does_not_exist_has_no_runs(store):
     "garbage",
     [b"", b"\xff\x00", b"[]", b"{}", b'{"schema_version": 1}', b"[" * 10**5, b'{"run_id": "\\ud8'],
 )
-def test_a_garbage_run_is_skipped_with_a_warning(store, full_run, caplog, garbage):
+def test_a_damaged_run_is_listed_and_its_file_named(store, full_run, caplog, garbage):
     folder = Path(store.root, "demo", "0123456789abcdef")
     folder.mkdir(parents=True)
     (folder / "run.json").write_bytes(garbage)
-    assert [info.run_id for info in store.runs()] == [full_run.run_id]
-    assert "skipping a damaged run" in caplog.text
-    with pytest.raises(StoreError, match=r"run\.json: ") as caught:
-        store.find_run(str(folder))
-    assert "\n" not in str(caught.value)
+    listed = {info.run_id: (info.flow, info.path, info.status, info.rows) for info in store.runs()}
+    assert listed.keys() == {full_run.run_id, "0123456789abcdef"}
+    assert listed["0123456789abcdef"] == ("demo", str(folder), "damaged", 0)
+    assert f"damaged run: {folder}/run.json: " in caplog.text
+    for ref in (str(folder), "0123", "demo/0123456789abcdef"):
+        with pytest.raises(StoreError, match=f"{folder}/run.json: ") as caught:
+            store.find_run(ref)
+        assert "\n" not in str(caught.value)
 
 
-def test_a_run_under_a_false_name_or_with_altered_config_is_skipped(store, run, caplog):
+def test_the_latest_run_is_one_that_can_be_read_if_there_is_any(store, full_run):
+    folder = Path(store.root, "demo", "0123456789abcdef")
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_bytes(b"{")
+    _touch(full_run, 1)
+    assert store.runs()[0].status == "damaged"
+    assert store.find_run("latest").run_id == full_run.run_id
+    Path(full_run.path, "run.json").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"/run\.json: Invalid JSON"):
+        store.find_run("latest")
+
+
+def test_a_run_under_a_false_name_or_with_altered_config_is_damaged(store, run, caplog):
     Path(run.path).rename(Path(run.path).with_name("0" * 16))
-    assert store.runs() == []
+    assert [(info.run_id, info.status) for info in store.runs()] == [("0" * 16, "damaged")]
+    with pytest.raises(StoreError, match=r"0000/run\.json: belongs to tcurve-census/7e20"):
+        store.find_run("0000")
     moved = Path(store.root, "tcurve-census", "0" * 16)
     text = (moved / "run.json").read_text().replace("4.0", "5.0")
     moved.rename(run.path)
     Path(run.path, "run.json").write_text(text)
-    assert store.runs() == []
-    assert caplog.text.count("skipping a damaged run") == 2
+    assert [(info.run_id, info.status) for info in store.runs()] == [(run.run_id, "damaged")]
+    with pytest.raises(StoreError, match=r"run\.json: describes run"):
+        store.find_run(run.run_id)
+    assert caplog.text.count("damaged run: ") == 4
 
 
-def test_a_garbage_manifest_makes_the_run_skipped_not_the_list_fail(store, run):
-    Path(run.path, "manifest.json").write_text("{")
-    assert store.runs() == []
+@pytest.mark.parametrize("keep", [0, 1, 200])
+def test_a_truncated_manifest_makes_the_run_unfinished_and_its_tables_stay(
+    store, full_run, caplog, keep
+):
+    full_run.finish()
+    file = Path(full_run.path, "manifest.json")
+    file.write_bytes(file.read_bytes()[:keep])
+    assert [(info.status, info.rows) for info in store.runs()] == [("unfinished", 9)]
+    assert f"{file}: " in caplog.text
+    found = store.find_run(full_run.run_id)
+    assert found.read("histogram").num_rows == 6
+    assert found.finish().status == "complete"
+    assert [info.status for info in store.runs()] == ["complete"]
 
 
 def test_files_and_folders_that_are_no_runs_are_ignored(store, run):

@@ -112,7 +112,16 @@ def test_a_store_below_a_file_is_refused_in_one_line(tmp_path, identity):
 
 def test_an_unwritable_store_is_refused_when_a_run_is_opened(store, identity, monkeypatch):
     _refuse(monkeypatch, errno.EROFS)
-    with pytest.raises(StoreError, match="Read-only file system while testing"):
+    with pytest.raises(StoreError, match="Read-only file system while testing") as caught:
+        store.open_run(identity, ["a"])
+    assert "choose another store" in str(caught.value)
+    assert "finished parts" not in str(caught.value)
+
+
+def test_a_run_json_that_cannot_be_written_promises_no_finished_parts(store, identity, monkeypatch):
+    monkeypatch.setattr(Volume, "probe", lambda self, folder: None)
+    _refuse(monkeypatch, errno.ENOSPC)
+    with pytest.raises(StoreError, match=r"No space left .* while writing run\.json; free space$"):
         store.open_run(identity, ["a"])
 
 
@@ -128,8 +137,9 @@ def test_a_uri_that_is_not_understood_is_refused_in_one_line(uri):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_uri_is_a_local_store(tmp_path):
-    store = Store.open(f"file://{tmp_path}/results")
+@pytest.mark.parametrize("slashes", ["", "//"])
+def test_a_file_uri_is_a_local_store(tmp_path, slashes):
+    store = Store.open(f"file:{slashes}{tmp_path}/results")
     assert store.volume.local
     assert store.root == f"{tmp_path}/results"
 
@@ -151,8 +161,9 @@ def test_a_store_without_rename_works_the_same(tmp_path, rows, execution, full_r
     assert store.find_run("latest").run_id == run.run_id
 
 
-def test_an_in_memory_uri_is_opened_through_pyarrow(identity, rows):
-    store = Store.open("mock:///bucket")
+def test_a_file_system_in_memory_serves_as_a_store(identity, rows):
+    filesystem, path = fs.FileSystem.from_uri("mock:///bucket")
+    store = Store(Volume("mock:///bucket", fs.SubTreeFileSystem(path, filesystem), local=False))
     run = store.open_run(identity, ["histogram"], ["a"])
     run.write_part("histogram", "a", rows("x"))
     assert not store.volume.local

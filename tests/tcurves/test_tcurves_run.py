@@ -71,6 +71,11 @@ def test_bad_triangulations_are_refused_before_anything_runs(names, message):
     assert "\n" not in str(caught.value)
 
 
+def test_an_enumeration_without_end_is_refused_before_anything_runs():
+    with pytest.raises(InputError, match="use engine=frontier"):
+        planned("8_honeycomb", engine="union-find")
+
+
 def test_the_tables_of_an_item_are_the_census():
     [item] = planned("6_bat").items
     result = tables(item)

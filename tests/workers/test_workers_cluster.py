@@ -14,7 +14,7 @@ import pytest
 
 from tasks.records.errors import InfrastructureError, InputError
 from workers import SerialExecutor, connect, ray_environment, ray_session
-from workers.ray_session import AddressKind, parse_address
+from workers.ray_session import AddressKind, parse_address, remove_abandoned_folders
 
 HERE = Path(__file__).parent
 PRELUDE = """
@@ -360,3 +360,13 @@ cluster.shutdown()
     out, err = program.finish()
     first, *_, last = out.splitlines()
     assert (first, last) == ("True True", "InfrastructureError True True"), err
+
+
+def test_folders_of_killed_drivers_are_removed_by_the_next_start(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for name in (f"lw-{gone.pid}-abc", f"lw-{os.getpid()}-abc", "lw-prefect-x", "other"):
+        (tmp_path / name).mkdir()
+    remove_abandoned_folders(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted([f"lw-{os.getpid()}-abc", "lw-prefect-x", "other"])

@@ -1,0 +1,88 @@
+"""The supervised child process, in programs of their own: a test process has threads."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PROGRAM = """
+import os, signal, sys, time
+from flows.supervision import abandon, supervise
+def call():
+    {body}
+verdict = supervise(call)
+print("verdict", verdict.code, verdict.reason, flush=True)
+"""
+
+
+def started(body):
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(body=body)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(body):
+    out, err = started(body).communicate(timeout=60)
+    return out.splitlines(), err
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 130])
+def test_the_code_of_the_call_comes_back(code):
+    out, err = ended(f"print('work'); return {code}")
+    assert (out, err) == (["work", f"verdict {code} "], "")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "the flow's process was ended by SIGKILL"),
+        ("os.abort()", "the flow's process was ended by SIGABRT"),
+        ("os._exit(7)", "the flow's process ended without an answer, exit code 7"),
+        ("abandon('the server is gone')", "the server is gone"),
+    ],
+)
+def test_a_call_that_is_cut_off_is_reported(body, reason):
+    out, _ = ended(body)
+    assert out[-1] == f"verdict 1 {reason}"
+
+
+def test_an_exit_handler_cannot_change_the_answer():
+    out, _ = ended("import atexit; atexit.register(os._exit, 9); return 0")
+    assert out[-1] == "verdict 0 "
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_reach_the_call_once(number):
+    body = (
+        f"hits = []; signal.signal({int(number)}, lambda *_: hits.append(1)); "
+        "print('ready', flush=True); time.sleep(1.5); return 40 + len(hits)"
+    )
+    process = started(body)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert out.splitlines()[-1] == "verdict 41 "
+
+
+def test_a_killed_supervisor_takes_the_call_along():
+    process = started("print(os.getpid(), flush=True); time.sleep(60); return 0")
+    child = int(process.stdout.readline())
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        with open(f"/proc/{child}/stat", encoding="utf-8") as stat:  # noqa: PTH123
+            if stat.read().split()[2] == "Z":  # dead, waiting to be collected by init
+                return
+        time.sleep(0.05)
+    pytest.fail("the call outlived its supervisor")

@@ -1,0 +1,222 @@
+"""Proposals, the archive, and rounds of a hunt."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from known_triangulations import PINWHEEL
+from strategies import SEEDS, triangulations
+
+from tasks.lattice import (
+    Triangulation,
+    honeycomb,
+    is_regular_with,
+    load_triangulations,
+    random_flips,
+)
+from tasks.records import InputError
+from tasks.tcurves import Scheme, frontier_census, real_scheme_by_euler
+from tasks.tcurves.archive import Archive, Candidate, candidate_of
+from tasks.tcurves.hunt import (
+    HuntConfig,
+    archive_table,
+    failed_hunt_item,
+    plan_hunt,
+    round_items,
+    run_hunt_item,
+)
+from tasks.tcurves.proposals import common_cells, cross, mutate, score
+
+
+def hunted(config, rounds):
+    """Rows of some rounds, and the archive after them."""
+    plan, archive, rows = plan_hunt(config), Archive(config.degree), []
+    for number in range(rounds):
+        found = [
+            row
+            for item in round_items(plan, archive, number)
+            for row in run_hunt_item(item)["candidates"].to_pylist()
+        ]
+        archive.extend(candidate_of(r, config.degree) for r in found if r["codes"] is not None)
+        rows += found
+    return plan, archive, rows
+
+
+def pairs_of_degree(degree):
+    return st.tuples(triangulations(degree, degree), triangulations(degree, degree))
+
+
+@settings(max_examples=40)
+@given(triangulations(2, 7), SEEDS)
+def test_mutations_are_triangulations_of_the_same_degree(triangulation, seed):
+    changed = mutate(triangulation, np.random.default_rng(seed), mean_flips=5)
+    again = Triangulation.of(changed.degree, changed.triangles)  # validates
+    assert again == changed.with_weights(None)
+    assert changed.degree == triangulation.degree
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(2, 7).flatmap(lambda d: st.tuples(triangulations(d, d), triangulations(d, d))),
+    SEEDS,
+)
+def test_crossings_take_every_edge_from_a_parent(pair, seed):
+    first, second = pair
+    crossed = cross(first, second, np.random.default_rng(seed))
+    parents = set(map(tuple, first.edges.tolist())) | set(map(tuple, second.edges.tolist()))
+    assert set(map(tuple, crossed.edges.tolist())) <= parents
+
+
+@settings(max_examples=40)
+@given(triangulations(2, 7))
+def test_a_triangulation_crossed_with_itself_has_no_cells(triangulation):
+    assert common_cells(triangulation, triangulation) == []
+    assert cross(triangulation, triangulation, np.random.default_rng(0)) == triangulation
+
+
+def test_two_neighbors_by_a_flip_differ_in_one_cell_of_two_triangles():
+    start = honeycomb(4).with_weights(None)
+    flipped = random_flips(start, 1, np.random.default_rng(0))
+    [(before, after)] = common_cells(start, flipped)
+    assert before.shape == after.shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", ["4_honeycomb", "5_honeycomb", "6_bat", "6_moth", "7_cen"])
+def test_the_score_counts_the_sign_classes_of_m_curves(name):
+    [triangulation] = load_triangulations([name])
+    census = frontier_census(triangulation)
+    most = max(row.scheme.ovals for row in census.schemes)
+    assert 1 << score(triangulation) == sum(
+        row.count for row in census.schemes if row.scheme.ovals == most
+    )
+
+
+def test_a_hunt_from_the_honeycomb_finds_every_scheme_of_degree_4():
+    _, archive, _ = hunted(HuntConfig(degree=4, round_size=4, seed=1), 4)
+    assert {str(scheme) for scheme in archive.schemes()} >= {"<1>", "<1<1>>", "<4>"}
+
+
+def test_a_hunt_depends_on_its_seed_only():
+    config = HuntConfig(degree=5, round_size=6, seed=3)
+    _, _, first = hunted(config, 3)
+    _, _, second = hunted(config, 3)
+    _, _, other = hunted(HuntConfig(degree=5, round_size=6, seed=4), 3)
+    assert first == second
+    assert [row["triangles"] for row in first] != [row["triangles"] for row in other]
+
+
+def test_every_candidate_is_certified_and_every_witness_has_its_scheme():
+    _, _, rows = hunted(HuntConfig(degree=6, round_size=4, crossing_share=0.5, seed=2), 3)
+    assert {row["source"] for row in rows} == {"seed", "mutation", "crossing"}
+    for row in rows:
+        triangulation = Triangulation.of(6, row["triangles"])
+        assert row["regular"] is is_regular_with(triangulation, row["weights"]) is True
+        for code, witness in zip(row["codes"][:5], row["witnesses"][:5], strict=True):
+            scheme = Scheme.from_code(code, pseudo_line=False)
+            assert real_scheme_by_euler(triangulation, witness) == scheme
+
+
+def test_an_irregular_candidate_is_marked_and_has_no_census():
+    item = round_items(plan_hunt(HuntConfig(degree=4)), Archive(4), 0)[0]
+    [row] = run_hunt_item(replace(item, parents=((PINWHEEL, None),)))["candidates"].to_pylist()
+    assert row["regular"] is False
+    assert row["weights"] is row["codes"] is None
+    assert row["reason"] == "irregular"
+
+
+def test_a_census_beyond_the_budget_is_a_row():
+    item = round_items(plan_hunt(HuntConfig(degree=7, memory_gib=1e-4)), Archive(7), 0)[0]
+    [row] = run_hunt_item(item)["candidates"].to_pylist()
+    assert row["status"] == "over_budget"
+    assert "raise memory_gib" in row["reason"]
+
+
+def test_a_failed_item_is_a_row_for_each_candidate():
+    plan, archive, _ = hunted(HuntConfig(degree=4, round_size=3, batch=3), 1)
+    [item] = round_items(plan, archive, 1)
+    rows = failed_hunt_item(item, "MemoryError", "no room")["candidates"].to_pylist()
+    assert [(row["status"], row["reason"]) for row in rows] == [
+        ("failed", "MemoryError: no room")
+    ] * 3
+
+
+def test_targeted_candidates_hold_only_schemes_with_many_ovals():
+    config = HuntConfig(degree=6, min_ovals=9, targeted_share=1.0, round_size=4)
+    _, archive, _ = hunted(config, 2)
+    assert {scheme.ovals for scheme in archive.schemes()} <= {9, 10, 11}
+
+
+def candidate(place, bits, codes):
+    triangulation = honeycomb(4)
+    weights = tuple(w << bits for w in triangulation.weights)
+    return Candidate(
+        round=place[0],
+        index=place[1],
+        key=f"{place}",
+        triangulation=triangulation.with_weights(weights),
+        codes=tuple(codes),
+        witnesses=tuple(range(len(codes))),
+    )
+
+
+def test_the_archive_keeps_the_smallest_certificate():
+    archive = Archive(4)
+    assert len(archive.add(candidate((0, 0), 2, [2, 10]))) == 2
+    assert archive.add(candidate((0, 1), 3, [2])) == []
+    [smaller] = archive.add(candidate((0, 2), 0, [2]))
+    assert archive.finds[2] is smaller
+    assert archive.hits == {2: 3, 10: 1}
+    assert archive.curve == [(1, 2)]
+
+
+def test_the_archive_does_not_depend_on_the_order_of_arrival():
+    some = [candidate((0, i), i % 3, [2, 10, 12][: 1 + i % 3]) for i in range(6)]
+    archives = []
+    for order in ([0, 1, 2, 3, 4, 5], [5, 3, 1, 0, 2, 4]):
+        archive = Archive(4)
+        archive.extend(some[i] for i in order)
+        archives.append((archive.finds, archive.elites, archive.hits))
+    assert archives[0] == archives[1]
+
+
+def test_the_stored_archive_says_what_is_known_and_what_is_first():
+    config = HuntConfig(degree=6, round_size=4)
+    plan, archive, rows = hunted(config, 1)
+    better = list(archive.finds.values())
+    table = archive_table(plan, archive, 0, better, frozenset(archive.finds))
+    assert table.num_rows == len(archive.finds) == 37
+    assert set(table["is_known"].to_pylist()) == {True}
+    assert set(table["is_first"].to_pylist()) == {True}
+    assert table["scheme"].to_pylist() == [str(s) for s in archive.schemes()]
+    assert rows[0]["num_schemes"] == 37
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("nonsense", "cannot read"),
+        ("{}", "must hold a JSON list"),
+        ('["<J>"]', "no curve of degree 6"),
+    ],
+)
+def test_bad_lists_of_known_schemes_are_refused(tmp_path, content, message):
+    path = tmp_path / "known.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        plan_hunt(HuntConfig(degree=6, known=str(path)))
+
+
+def test_known_schemes_can_be_given(tmp_path):
+    path = tmp_path / "known.json"
+    path.write_text(json.dumps(["<2>", "<1 v 1<1>>"]))
+    assert plan_hunt(HuntConfig(degree=6, known=str(path))).known == {"<2>", "<1v1<1>>"}
+    assert plan_hunt(HuntConfig(degree=6, known="none")).known == frozenset()
+    assert len(plan_hunt(HuntConfig(degree=8)).known) == 2415
+
+
+def test_seeds_of_another_degree_are_refused():
+    with pytest.raises(InputError, match="6_bat has degree 6; this hunt is in degree 7"):
+        plan_hunt(HuntConfig(degree=7, seeds=("6_bat",)))

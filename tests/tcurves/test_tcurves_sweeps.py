@@ -1,0 +1,378 @@
+"""Sweeps: which sign vectors they evaluate, that shards add up, and that nothing is dropped."""
+
+import pickle
+from itertools import combinations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from gpu import backend
+from gpu.schemes import FAILED, Counts
+from tasks.lattice import Triangulation, honeycomb, num_points, write_triangulations_json
+from tasks.records import InputError, code_version
+from tasks.tcurves import (
+    SWEEP_TABLES,
+    CensusConfig,
+    SweepConfig,
+    SweepResult,
+    as_word,
+    canonical_signs,
+    check_sweep_device,
+    failed_sweep_item,
+    harnack_bound,
+    harnack_signs,
+    num_sign_classes,
+    plan_census,
+    plan_sweep,
+    real_scheme,
+    run_census_item,
+    run_sweep_item,
+    summarize_sweep,
+    sweep_summary,
+    sweeps,
+)
+from tasks.tcurves._sign_sources import (
+    ball_size,
+    ball_words,
+    canonical_words,
+    class_words,
+    sample_words,
+)
+from tasks.tcurves.signs import canonical_word, gauge_points
+
+SCIENCE = ("fingerprint", "code_version", "seed", "status")
+
+
+def results(config: SweepConfig) -> dict[str, dict[str, pa.Table]]:
+    """All tables of a sweep, by triangulation: those of the shards in one, then the summary."""
+    found = {}
+    for name, items in plan_sweep(config).shards.items():
+        shards = [run_sweep_item(item) for item in items]
+        tables = {t: pa.concat_tables([shard[t] for shard in shards]) for t in SWEEP_TABLES}
+        first = items[0]
+        result = SweepResult(first.triangulation, first.identity, *tables.values())
+        found[name] = tables | summarize_sweep(result)
+    return found
+
+
+def histogram(config: SweepConfig) -> list[dict]:
+    """Rows of the one triangulation's histogram without what names the run."""
+    [tables] = results(config).values()
+    return tables["histogram"].drop_columns(SCIENCE).to_pylist()
+
+
+def sweep_of(name: str, **settings) -> SweepConfig:
+    return SweepConfig(triangulations=(name,), **settings)
+
+
+# --- enumerations of sign vectors ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("degree", range(1, 10))
+def test_the_bits_of_a_class_are_the_signs_of_the_free_points(degree: int) -> None:
+    fixed = gauge_points(degree)
+    free = [p for p in range(num_points(degree)) if p not in fixed]
+    numbers = np.unique(np.random.default_rng(0).integers(0, num_sign_classes(degree), 50))
+    expected = [sum(1 << p for i, p in enumerate(free) if k >> i & 1) for k in numbers.tolist()]
+    assert class_words(degree, numbers).tolist() == expected
+
+
+@given(st.integers(1, 9), st.integers(0, 2**32))
+def test_random_words_are_canonical(degree: int, seed: int) -> None:
+    words = sample_words(degree, 20, np.random.default_rng(seed))
+    assert np.array_equal(canonical_words(degree, words), words)
+
+
+@given(st.integers(1, 9), st.data())
+def test_canonical_words_are_those_of_one_word(degree: int, data) -> None:
+    words = data.draw(st.lists(st.integers(0, (1 << num_points(degree)) - 1), max_size=9))
+    found = canonical_words(degree, np.array(words, dtype=np.int64))
+    assert found.tolist() == [canonical_word(degree, word) for word in words]
+
+
+@pytest.mark.parametrize(("degree", "radius"), [(1, 3), (2, 2), (3, 4), (4, 3), (2, 99)])
+def test_a_ball_holds_every_sign_vector_within_its_radius_once(degree: int, radius: int) -> None:
+    n, center = num_points(degree), 0b101
+    words = ball_words(degree, center, 0, ball_size(degree, radius)).tolist()
+    expected = [
+        center ^ sum(1 << p for p in chosen)
+        for distance in range(min(radius, n) + 1)
+        for chosen in combinations(range(n), distance)
+    ]
+    assert sorted(words) == sorted(expected)
+    distances = [(word ^ center).bit_count() for word in words]
+    assert distances == sorted(distances)
+
+
+@given(st.integers(0, 2000), st.integers(0, 2000))
+def test_any_part_of_a_ball_is_made_without_the_rest(first: int, second: int) -> None:
+    begin, end = sorted((first, second))
+    whole = ball_words(9, 12345, 0, 2000)
+    assert np.array_equal(ball_words(9, 12345, begin, end), whole[begin:end])
+
+
+def test_the_last_sign_vectors_of_a_large_ball_are_far() -> None:
+    size = ball_size(9, 27)
+    words = ball_words(9, 0, size - 3, size)
+    assert [word.bit_count() for word in words.tolist()] == [27, 27, 27]
+
+
+# --- plans --------------------------------------------------------------------------------------
+
+
+def test_shards_cover_every_sign_vector_once() -> None:
+    plan = plan_sweep(SweepConfig(triangulations=("3_honeycomb", "4_honeycomb"), shard_size=1000))
+    assert [item.key for item in plan.items] == [
+        "3_honeycomb.000000",
+        *(f"4_honeycomb.{i:06d}" for i in range(5)),
+    ]
+    assert [i for item in plan.shards["4_honeycomb"] for i in item.part] == list(range(4096))
+
+
+def test_the_device_is_no_part_of_the_identity_and_everything_else_is() -> None:
+    base = sweep_of("3_honeycomb", signs="random", samples=10)
+    run_id = plan_sweep(base).identity.run_id
+    assert plan_sweep(base.model_copy(update={"device": "cpu"})).identity.run_id == run_id
+    changes = [{"seed": 1}, {"samples": 11}, {"shard_size": 7}, {"signs": "ball"}, {"radius": 2}]
+    others = {plan_sweep(base.model_copy(update=c)).identity.run_id for c in changes}
+    assert len(others | {run_id}) == len(changes) + 1
+
+
+def test_the_identity_names_triangulations_by_content_and_not_by_path(tmp_path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write_triangulations_json(tmp_path / folder / "mine.json", [honeycomb(2).with_name("t")])
+    ids = {
+        plan_sweep(sweep_of(str(tmp_path / f / "mine.json"))).identity.run_id for f in ("a", "b")
+    }
+    assert len(ids) == 1
+    identity = plan_sweep(sweep_of("2_honeycomb")).identity
+    assert identity.code_version == code_version(
+        "tasks.records", "tasks.lattice", "tasks.tcurves", "gpu"
+    )
+
+
+def test_an_item_travels_without_the_names_of_all_others() -> None:
+    plan = plan_sweep(SweepConfig(triangulations=("2_honeycomb", "3_honeycomb")))
+    item = pickle.loads(pickle.dumps(plan.items[1]))
+    assert item.config.triangulations == ("3_honeycomb",)
+    assert (item.key, item.part) == (plan.items[1].key, plan.items[1].part)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"triangulations": ("10_honeycomb",)}, "has degree 10; a sweep goes up to degree 9"),
+        ({"begin": 8, "end": 8}, "begin=8, end=8: 2_honeycomb has the sign classes 0 to 7"),
+        ({"begin": 8}, "give 0 <= begin < end <= 8"),
+        ({"end": 9}, "end=9"),
+        ({"signs": "ball", "centers": (64,)}, "64 is no sign word of 2_honeycomb, which has 6"),
+        ({"signs": "ball", "centers": (0, -1)}, "-1 is no sign word"),
+        ({"triangulations": ("7_fra",), "shard_size": 1000}, "take 86000 or more"),
+        ({"triangulations": ("7_fro",)}, "did you mean '7_fra'"),
+    ],
+)
+def test_impossible_sweeps_are_refused_in_one_line(settings, message) -> None:
+    with pytest.raises(InputError) as caught:
+        plan_sweep(SweepConfig(**({"triangulations": ("2_honeycomb",)} | settings)))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"shard_size": 0}, {"samples": 0}, {"radius": -1}, {"seed": -1}, {"signs": "all"}, {"x": 1}],
+)
+def test_impossible_settings_are_refused(settings) -> None:
+    with pytest.raises(ValidationError):
+        SweepConfig(**settings)
+
+
+def test_a_name_that_looks_like_a_shard_makes_no_two_items_of_one_key(tmp_path) -> None:
+    names = ["a", "a.000000"]
+    path = tmp_path / "both.json"
+    write_triangulations_json(path, [honeycomb(2).with_name(name) for name in names])
+    keys = [item.key for item in plan_sweep(sweep_of(str(path), shard_size=4)).items]
+    assert len(set(keys)) == len(keys) == 4
+
+
+def test_a_gpu_that_is_not_there_is_refused_on_this_machine_only(monkeypatch) -> None:
+    monkeypatch.setattr(backend, "cuda_problem", lambda: "no CUDA device is visible")
+    config = sweep_of("2_honeycomb", device="cuda")
+    for address in ("local", "serial"):
+        with pytest.raises(InputError) as caught:
+            check_sweep_device(config, address)
+        assert str(caught.value) == (
+            "device=cuda: no GPU can be used: no CUDA device is visible; "
+            "use device=auto or device=cpu"
+        )
+    check_sweep_device(config, "head:6379")
+    check_sweep_device(sweep_of("2_honeycomb"), "local")
+
+
+# --- results ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["1_honeycomb", "2_honeycomb", "3_honeycomb", "4_honeycomb"])
+def test_all_sign_classes_give_the_histogram_of_the_census(name: str) -> None:
+    [item] = plan_census(CensusConfig(triangulations=(name,), engine="union-find")).items
+    census = run_census_item(item)["histogram"].drop_columns(SCIENCE)
+    assert histogram(sweep_of(name)) == census.to_pylist()
+
+
+@pytest.mark.parametrize("signs", ["range", "ball"])
+def test_shards_of_a_range_or_of_balls_add_up_to_the_whole(signs) -> None:
+    settings = {"signs": signs, "radius": 2, "centers": (0, 77)}
+    whole = histogram(sweep_of("4_honeycomb", **settings))
+    assert histogram(sweep_of("4_honeycomb", **settings, shard_size=64)) == whole
+
+
+def test_a_range_counts_its_sign_classes_only() -> None:
+    rows = histogram(sweep_of("4_honeycomb", begin=100, end=1234, shard_size=100))
+    assert sum(row["count"] for row in rows) == 1134
+    least = class_words(4, np.array([100]))[0]
+    assert all(row["witness"] >= least for row in rows)
+
+
+@pytest.mark.parametrize("signs", ["random", "ball"])
+def test_every_sign_vector_is_evaluated_as_alone(signs) -> None:
+    config = sweep_of("5_honeycomb", signs=signs, samples=231, radius=2, seed=4, shard_size=100)
+    plan = plan_sweep(config)
+    words = np.concatenate([w for item in plan.items for w in sweeps._batches(item)])
+    triangulation = plan.items[0].triangulation
+    expected: dict[str, list[int]] = {}
+    for word in words.tolist():
+        expected.setdefault(str(real_scheme(triangulation, word)), []).append(word)
+    rows = histogram(config)
+    assert {row["scheme"]: (row["count"], row["witness"]) for row in rows} == {
+        scheme: (len(found), min(found)) for scheme, found in expected.items()
+    }
+    assert sum(row["count"] for row in rows) == words.size == {"random": 231, "ball": 232}[signs]
+
+
+def test_balls_surround_the_harnack_signs_by_default() -> None:
+    [row] = histogram(sweep_of("7_honeycomb", signs="ball", radius=0))
+    assert row["is_maximal"]
+    assert row["ovals"] + 1 == harnack_bound(7)
+    assert row["witness"] == as_word(canonical_signs(7, harnack_signs(7)))
+    given_ = sweep_of("7_honeycomb", signs="ball", radius=1, centers=(as_word(harnack_signs(7)),))
+    assert histogram(given_) == histogram(sweep_of("7_honeycomb", signs="ball", radius=1))
+
+
+def test_a_random_shard_is_the_same_alone_and_another_one_with_another_seed() -> None:
+    config = sweep_of("5_honeycomb", signs="random", samples=300, shard_size=100)
+    alone = plan_sweep(config).items[2]
+    together = SweepConfig(
+        **config.model_dump() | {"triangulations": ("2_honeycomb", "5_honeycomb")}
+    )
+    other = plan_sweep(together).shards["5_honeycomb"][2]
+    [words], [same] = sweeps._batches(alone), sweeps._batches(other)
+    assert np.array_equal(words, same)
+    [reseeded] = sweeps._batches(plan_sweep(config.model_copy(update={"seed": 1})).items[2])
+    assert not np.array_equal(words, reseeded)
+
+
+def test_the_batch_size_changes_nothing(monkeypatch) -> None:
+    config = sweep_of("5_honeycomb", signs="random", samples=300)
+    whole = histogram(config)
+    monkeypatch.setattr(sweeps, "BATCH", 7)
+    assert histogram(config) == whole
+
+
+def test_two_executions_give_the_same_bytes() -> None:
+    item = plan_sweep(sweep_of("5_honeycomb", signs="random", samples=500)).items[0]
+    first, second = run_sweep_item(item), run_sweep_item(pickle.loads(pickle.dumps(item)))
+    assert all(first[table].equals(second[table]) for table in SWEEP_TABLES)
+
+
+# --- failures -----------------------------------------------------------------------------------
+
+
+def test_what_a_batch_leaves_open_is_redone_and_counted(monkeypatch) -> None:
+    config = sweep_of("4_honeycomb", signs="random", samples=1000, shard_size=250)
+    expected = histogram(config)
+    kernel = sweeps.scheme_codes
+
+    def forgetful(*arguments, **options):
+        codes = kernel(*arguments, **options)
+        codes[::3] = FAILED
+        return codes
+
+    monkeypatch.setattr(sweeps, "scheme_codes", forgetful)
+    [tables] = results(config).values()
+    assert tables["shards"]["redone"].to_pylist() == [84] * 4
+    assert tables["summary"]["redone"].to_pylist() == [336]
+    assert tables["histogram"].drop_columns(SCIENCE).to_pylist() == expected
+
+
+def test_a_range_that_the_kernel_leaves_open_is_redone_as_a_whole(monkeypatch) -> None:
+    expected = histogram(sweep_of("4_honeycomb"))
+    empty = np.zeros(0, np.int64)
+    monkeypatch.setattr(sweeps, "sweep", lambda *_, **__: Counts(empty, empty, empty, 5))
+    monkeypatch.setattr(sweeps, "BATCH", 1000)
+    [tables] = results(sweep_of("4_honeycomb")).values()
+    assert tables["shards"]["redone"].to_pylist() == [5]
+    assert tables["histogram"].drop_columns(SCIENCE).to_pylist() == expected
+
+
+def test_what_no_method_answers_is_an_error(monkeypatch) -> None:
+    monkeypatch.setattr(sweeps, "scheme_codes", lambda _, __, words, **___: words * 0 + FAILED)
+    monkeypatch.setattr(sweeps.isotopy, "scheme_codes", lambda *a: a[-1] * 0 - 1)
+    item = plan_sweep(sweep_of("4_honeycomb", signs="ball", radius=0)).items[0]
+    with pytest.raises(ArithmeticError, match="gives no rooted tree"):
+        run_sweep_item(item)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("BudgetExceeded", "over_budget"), ("ValueError", "failed")]
+)
+def test_a_failed_shard_is_a_row_with_its_reason(kind: str, status: str) -> None:
+    item = plan_sweep(sweep_of("4_honeycomb")).items[0]
+    tables = failed_sweep_item(item, kind, "no luck")
+    assert tables["sweep"].num_rows == 0
+    [row] = tables["shards"].to_pylist()
+    assert (row["item"], row["status"], row["reason"]) == (item.key, status, "no luck")
+    assert row["evaluations"] is None
+
+
+# --- summaries ----------------------------------------------------------------------------------
+
+
+def test_the_summary_carries_the_triangulation_and_its_certificate() -> None:
+    [tables] = results(sweep_of("4_honeycomb", shard_size=1000)).values()
+    [row] = tables["summary"].to_pylist()
+    again = Triangulation.of(row["degree"], row["triangles"], weights=row["weights"])
+    assert again.content_hash() == row["content"]
+    assert (row["evaluations"], row["redone"], row["num_schemes"]) == (4096, 0, 5)
+    assert (row["regular"], row["unclassified"], row["status"]) == (True, [], "ok")
+    assert all(tables["verification"]["agrees"].to_pylist())
+    assert tables["verification"].num_rows == 5
+
+
+def test_schemes_of_degree_8_cannot_be_held_against_a_classification() -> None:
+    [tables] = results(sweep_of("8_honeycomb", signs="random", samples=50)).values()
+    assert tables["summary"]["unclassified"].to_pylist() == [None]
+
+
+def test_a_scheme_that_no_curve_has_fails_a_regular_triangulation(monkeypatch) -> None:
+    monkeypatch.setattr(sweep_summary, "possible_schemes", lambda _: ("<J>",))
+    [tables] = results(sweep_of("3_honeycomb")).values()
+    [row] = tables["summary"].to_pylist()
+    assert (row["status"], row["unclassified"]) == ("failed", ["<Jv1>"])
+    assert row["reason"] == "not in the classification: <Jv1>"
+
+
+def test_a_wrong_witness_fails_the_verification() -> None:
+    [item] = plan_sweep(sweep_of("3_honeycomb")).items
+    tables = run_sweep_item(item)
+    swept = tables["sweep"]
+    swapped = swept["witness"].to_pylist()[::-1]
+    index = swept.schema.get_field_index("witness")
+    field = swept.schema.field(index)
+    wrong = swept.set_column(index, field, pa.array(swapped, field.type))
+    found = summarize_sweep(SweepResult(item.triangulation, item.identity, wrong, tables["shards"]))
+    assert found["verification"]["status"].to_pylist() == ["failed", "failed"]
