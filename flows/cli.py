@@ -13,7 +13,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from flows import FLOWS, FlowEntry
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tasks.records import Run
-    from tasks.tcurves import Verification
 
 __all__ = ["main"]
 
@@ -158,17 +156,9 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
 def _add_certify_options(certify: argparse.ArgumentParser) -> None:
     """Options of `certify`."""
     certify.add_argument("run", metavar="RUN", help="id, its beginning, path or latest")
-    certify.add_argument(
-        "--scheme", default="", metavar="VIRO", help="only this one, for example '<9v1<1>>'"
-    )
-    certify.add_argument(
-        "--to", default="", metavar="DIR", help="default: certificates in the run's folder"
-    )
-    certify.add_argument(
-        "--polynomial",
-        action="store_true",
-        help="and an integer polynomial of the curve beside each, as text",
-    )
+    certify.add_argument("--scheme", default="", metavar="VIRO", help="only this: '<9v1<1>>'")
+    certify.add_argument("--to", default="", metavar="DIR", help="default: in the run's folder")
+    certify.add_argument("--polynomial", action="store_true", help="and integer polynomials")
 
 
 def _port(text: str) -> int:
@@ -353,38 +343,20 @@ def _certify(options: argparse.Namespace) -> int:
     for path in export.paths:
         print(path)
     for scheme in export.uncertified:
-        print(
-            f"latticework: {scheme} was found only on triangulations that are not certified "
-            "regular: no certificate",
-            file=sys.stderr,
-        )
+        reason = "it was found only on triangulations that are not certified regular"
+        _complain(f"{scheme} gets no certificate: {reason}", EXIT_FAILED)
     return EXIT_FAILED if export.uncertified else EXIT_OK
 
 
 def _verify(options: argparse.Namespace) -> int:
     """`latticework verify FILE...`: every file is looked at, whatever the others are."""
-    from tasks.tcurves import read_certificate, verify_certificate
+    from flows.verdicts import UNREADABLE, verdicts
 
-    codes = {EXIT_OK}
-    for file in options.files:
-        try:
-            verification = verify_certificate(read_certificate(file))
-        except InputError as error:
-            codes.add(_complain(error, EXIT_BAD_INPUT))
-            continue
-        codes.add(EXIT_OK if verification.valid else EXIT_FAILED)
-        print(_verdict(file, verification, is_json=options.json))
-    return max(codes)
-
-
-def _verdict(file: str, verification: Verification, *, is_json: bool) -> str:
-    """One line about one certificate."""
-    if is_json:
-        return json.dumps({"file": file, **asdict(verification)})
-    if not verification.valid:
-        return f"{file}: {verification.summary}"
-    kind = f"degree {verification.degree}, type {verification.dividing}"
-    return f"{file}: valid: {verification.scheme}, {kind}"
+    worst = EXIT_OK
+    for code, line in verdicts(options.files, as_json=options.json):
+        print(line, file=sys.stderr if code == UNREADABLE else sys.stdout)
+        worst = max(worst, code)
+    return worst
 
 
 def _serve(options: argparse.Namespace) -> int:

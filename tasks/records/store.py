@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 ROOT_VARIABLE = "LATTICEWORK_STORE"
 DEFAULT_ROOT = "results"
-DAMAGED = "damaged"
+UNFINISHED, DAMAGED = "unfinished", "damaged"
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _NUM_LISTED = 5
 
@@ -189,7 +189,11 @@ class Store:
         except StoreError as error:
             logger.warning("%s; the run counts as unfinished, its tables can be read", error)
             manifest = None
-        return (manifest.status, manifest.rows) if manifest else ("unfinished", run.count_rows())
+        try:
+            return (manifest.status, manifest.rows) if manifest else (UNFINISHED, run.count_rows())
+        except StoreError as error:
+            logger.warning("%s; its rows are not counted", error)
+            return UNFINISHED, 0
 
 
 def _modified(volume: Volume) -> datetime:

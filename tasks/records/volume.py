@@ -215,7 +215,7 @@ class Volume:
     def _guard(self, doing: str, consequence: str = "") -> Generator[None]:
         try:
             yield
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, UnicodeError) as error:
             number = error.errno if isinstance(error, OSError) else None
             otherwise = "mend this" if consequence == _KEPT else f"mend this or {_ELSEWHERE}"
             remedy = _REMEDIES.get(number or 0, otherwise)

@@ -117,15 +117,7 @@ def draw_curve(
     picture = drawing(triangulation, witness)
     figure = _new_figure()
     notation = math_notation(picture.scheme)
-    figure.text(
-        0.03,
-        0.945,
-        notation,
-        fontsize=_title_size(notation),
-        color=INK,
-        va="center",
-        math_fontfamily="stix",
-    )
+    _write_notation(figure, notation, (0.03, 0.945), _title_size(notation))
     heading = title or _describe(triangulation, picture.scheme)
     figure.text(0.03, 0.895, heading, fontsize=11, color=TEXT, parse_math=False)
     plane = figure.add_axes((0.01, 0.01, 0.70, 0.87), gid="plane")
@@ -133,6 +125,11 @@ def draw_curve(
     plot_tree(figure.add_axes((0.735, 0.30, 0.245, 0.58), gid="tree"), picture.scheme)
     _draw_legend(figure, picture)
     return figure
+
+
+def _write_notation(figure: Figure, notation: str, place: tuple[float, float], size: float) -> None:
+    """Write Viro notation, given as mathtext."""
+    figure.text(*place, notation, fontsize=size, color=INK, va="center", math_fontfamily="stix")
 
 
 def _title_size(notation: str) -> float:
@@ -263,15 +260,8 @@ def draw_tree(scheme: Scheme | str) -> Figure:
     height = 1.4 + 0.3 * max(leaves, 3)
     figure = Figure(figsize=(6.0, height), dpi=_DPI, facecolor="white")
     notation = math_notation(drawn)
-    figure.text(
-        0.05,
-        1 - 0.45 / height,
-        notation,
-        fontsize=0.56 * _title_size(notation) + 4,
-        color=INK,
-        va="center",
-        math_fontfamily="stix",
-    )
+    size = 0.56 * _title_size(notation) + 4
+    _write_notation(figure, notation, (0.05, 1 - 0.45 / height), size)
     box = (0.05, 0.1 / height, 0.9, 1 - 1.2 / height)
     plot_tree(figure.add_axes(box, gid="tree"), drawn, room=leaves)
     return figure
@@ -362,8 +352,8 @@ def _reached(matrix: Coverage, num_known: int) -> str:
 def draw_discovery(archive: pa.Table, *, num_known: int = 0, num_candidates: int = 0) -> Figure:
     """Draw how a hunt found its schemes: their number, and their ovals, against candidates tried.
 
-    Blue are schemes on the list of known ones, vermilion M-curves on it, orange all others; the
-    dashed line is the length of the list.  Without a list, all schemes count as known.
+    Blue are known schemes, vermilion known M-curves, orange all others; the dashed line tells how
+    many are known.  Without a list of known schemes, all count as known.
 
     Parameters
     ----------

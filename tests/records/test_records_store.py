@@ -184,6 +184,21 @@ def test_a_truncated_manifest_makes_the_run_unfinished_and_its_tables_stay(
     assert [info.status for info in store.runs()] == ["complete"]
 
 
+def test_a_run_whose_tables_cannot_be_listed_does_not_hide_the_others(store, run, monkeypatch):
+    def refuse(self):
+        raise StoreError("store x: Permission denied while listing histogram")
+
+    monkeypatch.setattr(type(run), "count_rows", refuse)
+    assert [(info.status, info.rows) for info in store.runs()] == [("unfinished", 0)]
+
+
+def test_a_name_that_is_no_text_is_reported_in_one_line(store, run):
+    Path(os.fsdecode(os.fsencode(store.root) + b"/\xff")).mkdir()
+    with pytest.raises(StoreError, match="while listing its runs") as caught:
+        store.runs()
+    assert "\n" not in str(caught.value)
+
+
 def test_files_and_folders_that_are_no_runs_are_ignored(store, run):
     Path(store.root, "notes.txt").write_text("x")
     Path(store.root, "tcurve-census", "notes.txt").write_text("x")
