@@ -33,13 +33,13 @@ MAX_NODES = 60
 
 
 @njit(cache=True)
-def _label_pieces(neighbors, colors, grid, varied, label, sheet, scratch):
+def _label_pieces(neighbors, colors, grid, varied, label, sheet, room):
     """Flood the fixed points; write node and sheet of every point of every quadrant.
 
     Returns (number of pieces, their colors, those that are one-sided), the last two as bits; the
     number is -1 if there are too many.
     """
-    reach, cut, fresh = scratch[0:8], scratch[8:16], scratch[16:24]
+    reach, cut, fresh = room.reach, room.cut, room.fresh
     allowed = grid.masks[3] & ~varied
     for e in range(4):
         colors[e] &= allowed
@@ -218,12 +218,13 @@ class _Block(NamedTuple):
 
 
 @njit(cache=True)
-def _prepare(neighbors, edges, grid, varied_points, varied, high, block, colors, scratch):
+def _prepare(neighbors, edges, grid, varied_points, varied, high, block, room):
     """Set up the small graph of a block; return (nodes or -1, their colors, one-sided nodes)."""
+    colors = room.colors
     for e in range(4):
         colors[e] = high ^ grid.quadrant_bits[e]
     num_nodes, painted, one_sided = _label_pieces(
-        neighbors, colors, grid, varied, block.label, block.sheet, scratch
+        neighbors, colors, grid, varied, block.label, block.sheet, room
     )
     if num_nodes < 0:
         return -1, 0, 0
@@ -268,7 +269,7 @@ def sweep(neighbors, edges, grid, free_points, begin, end, low):
     counts = np.zeros(TABLE_SIZE, np.int64)
     witnesses = np.zeros(TABLE_SIZE, np.int64)
     room = new_room()
-    seeds, colors = np.empty(MAX_REGIONS, np.int64), np.empty(4, np.int64)
+    seeds = np.empty(MAX_REGIONS, np.int64)
     low = min(low, free_points.size)
     block = _Block(
         np.zeros((4, 64), np.int64),
@@ -287,7 +288,7 @@ def sweep(neighbors, edges, grid, free_points, begin, end, low):
         for i in range(low, free_points.size):
             high |= ((k >> i) & 1) << free_points[i]
         num_nodes, base, one_sided = _prepare(
-            neighbors, edges, grid, free_points[:low], varied, high, block, colors, room.scratch
+            neighbors, edges, grid, free_points[:low], varied, high, block, room
         )
         while k < block_end:
             witness, painted = high, base

@@ -73,17 +73,34 @@ def pack_grid(grid: Grid) -> NDArray[np.void]:
 class Room(NamedTuple):
     """Scratch of one evaluation."""
 
-    scratch: NDArray[np.int64]
+    reach: NDArray[np.int64]
+    """(8,): see `flood`."""
+    cut: NDArray[np.int64]
+    fresh: NDArray[np.int64]
+    colors: NDArray[np.int64]
+    """(4,): the points of color 1 in each quadrant."""
+    visited: NDArray[np.int64]
+    """(4,): the points of each quadrant whose region is known."""
+    seeds: NDArray[np.int64]
+    """(4 MAX_REGIONS,): the points next to each region, by quadrant."""
     parent: NDArray[np.int64]
+    """(MAX_REGIONS,): the region around each region."""
     empty: NDArray[np.int64]
+    """(MAX_REGIONS,): empty ovals inside each region."""
     forest: NDArray[np.int64]
+    """(MAX_REGIONS,): code of the other ovals inside each region."""
 
 
 @njit(cache=True)
 def new_room():
     """Allocate the scratch of one evaluation."""
     return Room(
-        np.empty(28 + 4 * MAX_REGIONS, np.int64),
+        np.empty(8, np.int64),
+        np.empty(8, np.int64),
+        np.empty(8, np.int64),
+        np.empty(4, np.int64),
+        np.empty(4, np.int64),
+        np.empty(4 * MAX_REGIONS, np.int64),
         np.empty(MAX_REGIONS, np.int64),
         np.empty(MAX_REGIONS, np.int64),
         np.empty(MAX_REGIONS, np.int64),
@@ -205,63 +222,53 @@ def scheme_code(neighbors, grid, signs, room):
         Bit p is the sign of point p.
     room : Room
     """
-    parent, empty, forest = room.parent, room.empty, room.forest
-    reach, cut, fresh = room.scratch[0:8], room.scratch[8:16], room.scratch[16:24]
-    colors, seeds = room.scratch[24:28], room.scratch[28:]
+    colors, visited, seeds = room.colors, room.visited, room.seeds
+    parent, empty = room.parent, room.empty
+    inside = grid.masks[3] & ~(grid.masks[0] | grid.masks[1] | grid.masks[2])
     for e in range(4):
         colors[e] = signs ^ grid.quadrant_bits[e]
-    visited0, visited1, visited2, visited3 = 0, 0, 0, 0
-    root = -1
-    count = 1
-    at = 0
-    e0, p0 = 0, 0
+        visited[e] = 0
+    root, count, leaves = -1, 1, 0
+    current, above, e0, p0 = 0, 0, 0, 0
     parent[0] = -1
-    current = 0
     while True:
-        # Flood region `current`.
-        flood(neighbors, colors, grid, grid.masks[3], e0, p0, reach, cut, fresh)
-        if root < 0 and is_root(grid.is_odd, reach, cut):
+        flood(neighbors, colors, grid, grid.masks[3], e0, p0, room.reach, room.cut, room.fresh)
+        if root < 0 and is_root(grid.is_odd, room.reach, room.cut):
             root = current
-        visited0 |= reach[0] | reach[4]
-        visited1 |= reach[1] | reach[5]
-        visited2 |= reach[2] | reach[6]
-        visited3 |= reach[3] | reach[7]
         for e in range(4):
-            seeds[4 * current + e] = cut[e] | cut[e + 4]
-        forest[current] = 0
+            visited[e] |= room.reach[e] | room.reach[e + 4]
+            seeds[4 * current + e] = room.cut[e] | room.cut[e + 4]
+        room.forest[current] = 0
         empty[current] = 0
+        if current == 0:
+            e0 = 0
         # Find the next seed, beside the first region that still has one.
-        found = False
-        while at < count:
-            s = seeds[4 * at] & ~visited0
-            if s:
-                e0 = 0
-            else:
-                s = seeds[4 * at + 1] & ~visited1
-                if s:
-                    e0 = 1
-                else:
-                    s = seeds[4 * at + 2] & ~visited2
-                    if s:
-                        e0 = 2
-                    else:
-                        s = seeds[4 * at + 3] & ~visited3
-                        e0 = 3
-            if s:
-                p0 = lowest_bit(s)
-                found = True
+        while above < count:
+            rest = seeds[4 * above + e0] & ~visited[e0]
+            if rest == 0:
+                e0 += 1
+                if e0 == 4:
+                    e0 = 0
+                    above += 1
+                continue
+            p0 = lowest_bit(rest)
+            same = colors[e0] if (colors[e0] >> p0) & 1 else ~colors[e0]
+            if (inside >> p0) & 1 == 0 or neighbors[p0] & same:
                 break
-            at += 1
-        if not found:
+            # A point alone among the other color: an empty oval.
+            visited[e0] |= 1 << p0
+            empty[above] += 1
+            leaves += 1
+        if above == count:
             break
-        if count == MAX_REGIONS:
+        if count + leaves >= MAX_REGIONS:
             return FAILED
         current = count
-        parent[current] = at
+        parent[current] = above
         count += 1
-    if root < 0:
+    if root < 0 or count + leaves > MAX_REGIONS:
         return FAILED
-    return fold_tree(count, root, parent, empty, forest)
+    return fold_tree(count, root, parent, empty, room.forest)
 
 
 @njit(cache=True)

@@ -60,13 +60,15 @@ def test_a_hunt_that_is_run_again_goes_on_where_it_stopped(hunt, tmp_path):
 
 
 def test_a_damaged_part_is_made_again(hunt):
-    _, outcome = hunt("--set", "stop_at=8")
+    settings = ("--set", "stop_at=55", "--set", "degree=6", "--set", "minutes=0.05")
+    _, outcome = hunt(*settings)
     before = science_bytes(outcome["path"])
     part = sorted(Path(outcome["path"]).glob("candidates/*.arrow"))[1]
     part.write_bytes(part.read_bytes()[:-100])
-    code, again = hunt("--set", "stop_at=8")
+    code, again = hunt(*settings)
     assert code == 0
-    assert science_bytes(again["path"]) == before
+    after = science_bytes(again["path"])
+    assert {name: after[name] for name in before} == before
 
 
 def test_a_killed_hunt_loses_no_stored_candidate(prefect_api, tmp_path):

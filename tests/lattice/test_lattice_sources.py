@@ -16,7 +16,7 @@ def test_every_source_gives_valid_certified_triangulations(source, degree):
         assert certified.triangulation.triangles.tolist() == T.triangles.tolist()
 
 
-@pytest.mark.parametrize("source", set(SOURCES) - {"honeycomb"})
+@pytest.mark.parametrize("source", sorted(set(SOURCES) - {"honeycomb"}))
 def test_every_random_source_varies(source):
     keys = {canonical_key(SOURCES[source](6, np.random.default_rng(seed))) for seed in range(10)}
     assert len(keys) >= 5
