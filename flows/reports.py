@@ -36,6 +36,7 @@ __all__ = [
 
 # A picture of a curve and a histogram per triangulation take about a second.
 MAX_DRAWN = 24
+PNG_END = b"IEND\xaeB`\x82"
 HEADINGS = {
     "triangulation": "triangulation",
     "degree": "degree",
@@ -171,7 +172,7 @@ def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
     ----------
     run : Run
     only_missing : bool
-        Leave pictures alone that are there already.
+        Leave pictures alone that are there already and whole.
 
     Returns
     -------
@@ -187,13 +188,18 @@ def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
     """
     is_new = not only_missing
     for triangulation, histogram in _drawable(run):
-        path = _figure_path("histogram", triangulation.name)
-        if not (only_missing and run.volume.exists(path)):
+        kinds = ["histogram"] + ["curve"] * (histogram["witness"].null_count < len(histogram))
+        paths = [_figure_path(kind, triangulation.name) for kind in kinds]
+        if not (only_missing and all(_is_whole(run, path) for path in paths)):
             _draw_pair(run, triangulation, histogram)
             is_new = True
-    if is_new:
-        _draw_coverages(run)
+    _draw_coverages(run, only_missing=not is_new)
     return stored_figures(run)
+
+
+def _is_whole(run: Run, path: str) -> bool:
+    """Whether a picture is there and ends as PNG files do."""
+    return run.volume.exists(path) and run.volume.read(path).to_pybytes().endswith(PNG_END)
 
 
 def stored_figures(run: Run, names: Iterable[str] | None = None) -> list[str]:
@@ -227,15 +233,17 @@ def _draw_pair(run: Run, triangulation: Triangulation, histogram: pa.Table) -> N
     save_figure(draw_histogram(histogram), place)
 
 
-def _draw_coverages(run: Run) -> None:
+def _draw_coverages(run: Run, *, only_missing: bool) -> None:
     """Draw, per classified degree, which triangulation reaches which of all schemes."""
     from tasks.tcurves.figures import draw_coverage, save_figure
 
     histogram = run.read("histogram")
     for degree, names in _names_by_degree(run).items():
         rows = histogram.filter(pc.field("triangulation").isin(names))
-        if degree <= CLASSIFIED_DEGREE and rows.num_rows:
-            place = run.volume.location(_figure_path("coverage", str(degree)))
+        path = _figure_path("coverage", str(degree))
+        is_wanted = degree <= CLASSIFIED_DEGREE and rows.num_rows > 0
+        if is_wanted and not (only_missing and _is_whole(run, path)):
+            place = run.volume.location(path)
             save_figure(draw_coverage(rows, possible_schemes(degree)), place)
 
 

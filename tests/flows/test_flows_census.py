@@ -175,6 +175,17 @@ def test_results_and_plot_work_from_the_store_alone(census, tmp_path, capsys, mo
     assert all(Path(line).is_file() for line in lines)
 
 
+def test_damaged_and_missing_pictures_are_drawn_again(census):
+    _, outcome, _ = census()
+    figures = Path(outcome["path"]) / "figures"
+    before = {path.name: path.read_bytes() for path in figures.iterdir()}
+    (figures / "curve-3_honeycomb.png").unlink()
+    (figures / "coverage-2.png").unlink()
+    (figures / "histogram-2_honeycomb.png").write_bytes(before["histogram-2_honeycomb.png"][:100])
+    census()
+    assert {path.name: path.read_bytes() for path in figures.iterdir()} == before
+
+
 def test_results_of_a_file_need_the_file_no_more(census, tmp_path, capsys):
     triangles = [[0, 1, 2]]
     path = tmp_path / "mine.json"
