@@ -37,6 +37,7 @@ lint: $(VENV)/.stamp
 
 bench: $(VENV)/.stamp
 	@$(BIN)/python -m benchmarks.census
+	@$(BIN)/python -m benchmarks.kernels
 
 serve: $(VENV)/.stamp
 	@$(BIN)/latticework serve

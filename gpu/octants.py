@@ -70,6 +70,20 @@ def pack_grid(grid: Grid) -> NDArray[np.void]:
     return packed
 
 
+def grid_of_degree(degree: int) -> Grid:
+    """Pack the lattice points of d*Delta_2, numbered by x, then y, as bits of words; d <= 9."""
+    points = [(x, y) for x in range(degree + 1) for y in range(degree + 1 - x)]
+    x, y = np.array(points, dtype=np.int64).T
+    bits = 1 << np.arange(len(points), dtype=np.int64)
+    quadrants = [(e & 1) * x + (e >> 1) * y for e in range(4)]
+    edges = [x == 0, y == 0, x + y == degree, x >= 0]
+    return Grid(
+        quadrant_bits=(np.array(quadrants) % 2) @ bits,
+        masks=np.array(edges, dtype=np.int64) @ bits,
+        is_odd=bool(degree % 2),
+    )
+
+
 class Room(NamedTuple):
     """Scratch of one evaluation."""
 
@@ -113,7 +127,7 @@ def _close(forest, empty):
     return (forest << (2 * empty)) | _EMPTY_OVALS[empty]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def flood(neighbors, colors, grid, allowed, e0, p0, reach, cut, fresh):
     """Flood one region of the allowed points from point p0 of quadrant e0.
 
@@ -132,19 +146,23 @@ def flood(neighbors, colors, grid, allowed, e0, p0, reach, cut, fresh):
         k = lowest_bit(pending)
         pending &= pending - 1
         flip = positive ^ (k >> 2 if grid.is_odd else 0)
-        same = (colors[k & 3] if flip else ~colors[k & 3]) & allowed
+        same = ~(colors[k & 3] ^ -flip) & allowed
         before = reach[k]
         reached = before | fresh[k]
         stack = fresh[k] & ~before
         fresh[k] = 0
         seen = 0
         while stack:
-            # Two points at a time: their loads do not wait for each other.
+            # Four points at a time: their loads do not wait for each other.
             p = lowest_bit(stack)
             stack &= stack - 1
             q = lowest_bit(stack | SENTINEL)
             stack &= stack - 1
-            near = neighbors[p] | neighbors[q]
+            r = lowest_bit(stack | SENTINEL)
+            stack &= stack - 1
+            t = lowest_bit(stack | SENTINEL)
+            stack &= stack - 1
+            near = neighbors[p] | neighbors[q] | neighbors[r] | neighbors[t]
             seen |= near
             new = near & same & ~reached
             reached |= new
@@ -152,18 +170,16 @@ def flood(neighbors, colors, grid, allowed, e0, p0, reach, cut, fresh):
         reach[k] = reached
         cut[k] |= seen & ~same
         added = reached & ~before
+        # No branches here: whether something is handed over cannot be predicted.
         handed = added & left & ~reach[k ^ 1]
-        if handed:
-            fresh[k ^ 1] |= handed
-            pending |= 1 << (k ^ 1)
+        fresh[k ^ 1] |= handed
+        pending |= np.int64(handed != 0) << (k ^ 1)
         handed = added & bottom & ~reach[k ^ 2]
-        if handed:
-            fresh[k ^ 2] |= handed
-            pending |= 1 << (k ^ 2)
+        fresh[k ^ 2] |= handed
+        pending |= np.int64(handed != 0) << (k ^ 2)
         handed = added & slanted & ~reach[k ^ 7]
-        if handed:
-            fresh[k ^ 7] |= handed
-            pending |= 1 << (k ^ 7)
+        fresh[k ^ 7] |= handed
+        pending |= np.int64(handed != 0) << (k ^ 7)
 
 
 @njit(cache=True)

@@ -29,7 +29,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu.octants import Grid
+from gpu.octants import Grid, grid_of_degree
 from tasks.lattice import Triangulation, lattice_points
 from tasks.records import InputError
 
@@ -84,14 +84,7 @@ def octant_grid(degree: int) -> Grid:
     """
     if degree > MAX_WORD_DEGREE:
         raise InputError(f"degree {degree} does not fit one word; at most {MAX_WORD_DEGREE}")
-    x, y = lattice_points(degree).T
-    bits = 1 << np.arange(len(x), dtype=np.int64)
-    edges = [x == 0, y == 0, x + y == degree, x >= 0]
-    return Grid(
-        quadrant_bits=quadrant_signs(degree).T @ bits,
-        masks=np.array(edges, dtype=np.int64) @ bits,
-        is_odd=bool(degree % 2),
-    )
+    return grid_of_degree(degree)
 
 
 @dataclass(frozen=True, eq=False)
