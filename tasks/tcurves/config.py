@@ -16,7 +16,7 @@ class CensusConfig(FrozenConfig):
     """Which triangulations to take the census of, and how."""
 
     triangulations: tuple[str, ...] = Field(default=PUBLISHED, min_length=1, max_length=100_000)
-    """Built-in names such as 7_fra, <degree>_honeycomb, or files (.json, .arrow, polymake text);
+    """Built-in names such as 7_fra, honeycombs such as 9_honeycomb, or files (.json, .arrow, text);
     file#name selects one triangulation of a file."""
 
     engine: Literal["frontier", "union-find"] = "frontier"

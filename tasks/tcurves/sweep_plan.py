@@ -32,7 +32,7 @@ class SweepConfig(FrozenConfig):
     triangulations: tuple[str, ...] = Field(
         default=("6_honeycomb", "6_bat"), min_length=1, max_length=100_000
     )
-    """Built-in names such as 7_fra, <degree>_honeycomb, or files (.json, .arrow, polymake text);
+    """Built-in names such as 7_fra, honeycombs such as 9_honeycomb, or files (.json, .arrow, text);
     degree <= 9."""
 
     signs: Literal["range", "random", "ball"] = "range"

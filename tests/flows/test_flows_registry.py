@@ -1,5 +1,6 @@
 """The registry names everything by strings and imports nothing heavy."""
 
+import re
 import subprocess
 import sys
 import time
@@ -112,3 +113,12 @@ def test_quick_commands_import_neither_prefect_nor_ray_nor_torch(arguments):
     # The bar is 2 s on a quiet machine; twice that here, where tests share the cores.
     assert time.perf_counter() - started < 4.0
     assert "tcurve-census" in result.stdout or "usage" in result.stdout
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_no_description_of_a_field_looks_like_html(name):
+    # The form of the Prefect UI would drop it.
+    fields = FLOWS[name].load("config").model_fields
+    described = {key: field.description for key, field in fields.items()}
+    assert all(described.values())
+    assert not [key for key, text in described.items() if re.search(r"<\w+>", text)]
