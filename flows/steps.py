@@ -28,10 +28,10 @@ from prefect.states import Completed, Failed
 from prefect.utilities.annotations import quote
 
 from flows.progress import StepProgress, reporter
-from flows.signals import run_interruptibly
+from flows.signals import run_interruptibly, sigterm_as_interrupt
 from flows.stored import Problem
 from gpu.backend import Device, cuda_problem
-from tasks.records import EXECUTION_SCHEMA, InfrastructureError, Run
+from tasks.records import EXECUTION_SCHEMA, InfrastructureError, LatticeworkError, Run
 from workers import PROFILES, Executor, Outcome, ResourceProfile, WorkItem, map_batches
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Tally",
     "device_profile",
     "final_state",
+    "guarded",
     "project_logs",
     "run_stage",
     "run_step",
@@ -122,6 +123,16 @@ def device_profile(device: Device, executor: Executor) -> ResourceProfile:
     except InfrastructureError:
         return PROFILES["cpu"]
     return PROFILES["gpu"]
+
+
+def guarded(run: Callable[[], State]) -> State:
+    """Run a flow's body: its log reaches Prefect, SIGTERM interrupts it, errors are one line."""
+    with project_logs(), sigterm_as_interrupt():
+        try:
+            return run()
+        except LatticeworkError as error:
+            logger.error("%s", error)
+            return Failed(message=str(error))
 
 
 def run_stage(stage: Stage, run: Run, executor: Executor) -> None:

@@ -15,17 +15,15 @@ from collections.abc import Mapping
 import pyarrow as pa
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Failed
 
 from flows import FLOWS
 from flows.calls import VerificationPayloads, VerificationWork, verify
 from flows.progress import announce
 from flows.recipes.tcurves import demo
 from flows.reports import publish_report
-from flows.signals import sigterm_as_interrupt
-from flows.steps import Stage, final_state, project_logs, run_stage, run_step
+from flows.steps import Stage, final_state, guarded, run_stage, run_step
 from flows.stored import find_problems, items_left, open_run, stored_statuses
-from tasks.records import LatticeworkError, Run, Status
+from tasks.records import Run, Status
 from tasks.tcurves import (
     CENSUS_TABLES,
     VERIFICATION_TABLES,
@@ -57,12 +55,7 @@ def tcurve_census(
         store: Root of the results, a folder or a URI; empty for LATTICEWORK_STORE, else `results`.
         ray_address: Where the calls run: `local`, `serial`, or the address of a Ray cluster.
     """
-    with project_logs(), sigterm_as_interrupt():
-        try:
-            return _run(config, store, ray_address)
-        except LatticeworkError as error:
-            logger.error("%s", error)
-            return Failed(message=str(error))
+    return guarded(lambda: _run(config, store, ray_address))
 
 
 def _run(config: CensusConfig, store: str, ray_address: str) -> State:

@@ -15,12 +15,12 @@ from itertools import count
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Completed
 
 from flows import FLOWS
 from flows.progress import announce
 from flows.recipes.tcurve_hunt import seven
-from flows.steps import Stage, fan_out, project_logs, run_step
+from flows.steps import Stage, fan_out, guarded, run_step
 from flows.stored import open_run
 from tasks.records import LatticeworkError, Run, Status
 from tasks.tcurves.archive import Archive, candidate_of
@@ -56,12 +56,7 @@ def tcurve_hunt(
         store: Root of the results, a folder or a URI; empty for LATTICEWORK_STORE, else `results`.
         ray_address: Where the calls run: `local`, `serial`, or the address of a Ray cluster.
     """
-    with project_logs():
-        try:
-            return _run(config, store, ray_address)
-        except LatticeworkError as error:
-            logger.error("%s", error)
-            return Failed(message=str(error))
+    return guarded(lambda: _run(config, store, ray_address))
 
 
 def _run(config: HuntConfig, store: str, ray_address: str) -> State:

@@ -45,7 +45,7 @@ def point_order(triangulation: Triangulation) -> tuple[int, ...]:
     """Order the points so that few copies are in the frontier at a time.
 
     The weights (copies + 1/2) and the base of the order's cost were fitted to the numbers of states
-    of 120 orders of eight triangulations of degree 6 and 7.
+    of 117 orders of eight triangulations of degree 6 and 7.
     """
     weights = copy_numbers(triangulation.degree).max(axis=1) + 1.5
     neighbors = np.array(_neighbors(triangulation), dtype=np.int64)

@@ -87,6 +87,20 @@ def test_a_killed_hunt_loses_no_stored_candidate(prefect_api, tmp_path):
     assert {name: after[name] for name in kept} == kept
 
 
+def test_sigterm_ends_a_hunt_like_ctrl_c(prefect_api, tmp_path):
+    command = [sys.executable, "-m", "flows.cli", *RUN, "--out", str(tmp_path)]
+    command += ["--set", "degree=7", "--set", "stop_at=121"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*/*/candidates/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(out.splitlines()[-1])["status"] == "interrupted"
+    assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

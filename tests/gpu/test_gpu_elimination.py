@@ -19,16 +19,12 @@ def frontier_sizes(order: list[int], words: np.ndarray) -> list[int]:
     sizes = []
     for vertex in order:
         added.add(vertex)
-        sizes.append(sum(any(not _in(v, added) for v in _bits(words[u])) for u in added))
+        sizes.append(sum(any(v not in added for v in _bits(words[u])) for u in added))
     return sizes
 
 
 def _bits(word: int) -> list[int]:
     return [i for i in range(64) if (int(word) >> i) & 1]
-
-
-def _in(v: int, added: set[int]) -> bool:
-    return v in added
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 30, 62])
