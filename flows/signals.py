@@ -11,9 +11,10 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import copy_context
+from types import FrameType
 from typing import TypeVar
 
 __all__ = ["run_interruptibly", "sigterm_as_interrupt"]
@@ -21,18 +22,36 @@ __all__ = ["run_interruptibly", "sigterm_as_interrupt"]
 T = TypeVar("T")
 U = TypeVar("U")
 
+POLL_SECONDS = 0.2
+_noted = threading.Event()
+"""Set once an interrupt has come in the present context."""
+
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Raise KeyboardInterrupt on SIGTERM in this context; no effect outside the main thread."""
+    """Raise KeyboardInterrupt on SIGTERM in this context; no effect outside the main thread.
+
+    Interrupts are also noted: Python drops one that is raised within a finalizer or a callback of
+    compiled code, and `run_interruptibly` raises it again.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _noted.clear()
+    previous = {signal.SIGTERM: signal.signal(signal.SIGTERM, _interrupt)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        previous[signal.SIGINT] = signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Note an interrupt and raise it."""
+    _noted.set()
+    signal.default_int_handler(number, frame)
 
 
 def run_interruptibly(function: Callable[[T], U], argument: T) -> U:
@@ -50,4 +69,7 @@ def run_interruptibly(function: Callable[[T], U], argument: T) -> U:
             future.set_exception(error)
 
     threading.Thread(target=copy_context().run, args=(call,), daemon=True).start()
+    while not wait([future], timeout=POLL_SECONDS).done:
+        if _noted.is_set():
+            raise KeyboardInterrupt
     return future.result()

@@ -51,3 +51,16 @@ def test_other_threads_leave_signals_alone():
             return signal.getsignal(signal.SIGTERM)
 
     assert run_interruptibly(enter, None) is signal.getsignal(signal.SIGTERM)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_dropped_is_raised_again():
+    class Dropping:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)  # the interrupt is raised here, where Python ignores exceptions
+
+    with sigterm_as_interrupt():
+        Dropping()
+        with pytest.raises(KeyboardInterrupt):
+            run_interruptibly(time.sleep, 5)
