@@ -10,6 +10,7 @@ killed, the kernel kills the child.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import signal
@@ -46,8 +47,10 @@ class Verdict:
 def supervise(call: Callable[[], int]) -> Verdict:
     """Make a call in a child process and wait for its answer.
 
-    Must be called before threads are started. The child leaves through `sys.exit`, so that its exit
-    handlers run; whatever they do, the code it answered with counts.
+    Must be called before threads are started. The child runs its exit handlers and is then ended
+    without taking the interpreter down: a thread that an interrupt left behind in compiled code
+    would otherwise end it in C++'s `terminate`. Whatever handlers do, the code it answered with
+    counts.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -83,10 +86,19 @@ def _answer_from(pipe: int, call: Callable[[], int]) -> None:
     _answer_pipe = pipe
     os.setpgid(0, 0)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Handlers run in reverse order: registered before all others of the child, this one is last.
+    atexit.register(_leave)
     code = call()
     sys.stdout.flush()
     os.write(pipe, str(code).encode())
     sys.exit(code)
+
+
+def _leave() -> None:
+    """End this process after its last exit handler; its exit code is of no account."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _wait(child: int) -> int:

@@ -57,6 +57,17 @@ def test_an_exit_handler_cannot_change_the_answer():
     assert out[-1] == "verdict 0 "
 
 
+def test_a_call_ends_after_its_exit_handlers_and_before_those_of_compiled_code():
+    # C++'s handlers end the process by `terminate` where a thread is still in compiled code.
+    body = (
+        "import atexit, ctypes; libc = ctypes.CDLL(None); "
+        "libc.__cxa_atexit(libc.puts, b'compiled code', None); "
+        "atexit.register(print, 'handler'); print('work'); return 130"
+    )
+    out, err = ended(body)
+    assert (out, err) == (["work", "handler", "verdict 130 "], "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_reach_the_call_once(number):
     body = (
