@@ -27,7 +27,7 @@ from prefect.logging.handlers import APILogHandler
 from prefect.states import Completed, Failed
 from prefect.utilities.annotations import quote
 
-from flows.progress import StepProgress, reporter
+from flows.progress import Listener, StepProgress, reporter
 from flows.signals import run_interruptibly, sigterm_as_interrupt
 from flows.stored import Problem
 from gpu.backend import Device, cuda_problem
@@ -84,6 +84,8 @@ class Stage:
         What one call needs.
     tally : Tally, optional
         Sums up what has been stored; told to whoever watches.
+    tell : Listener, optional
+        Who watches; by default a reporter of the stage's own.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Stage:
     prefix: str = ""
     profile: ResourceProfile = field(default_factory=ResourceProfile)
     tally: Tally | None = None
+    tell: Listener | None = None
 
 
 @contextmanager
@@ -175,7 +178,7 @@ class ItemsInFlight:
         self._out: dict[str, None] = {}
         self._finished = 0
         self._failed = 0
-        self._tell = reporter(stage.name, publish=stage.tally is not None)
+        self._tell = stage.tell or reporter(stage.name, publish=stage.tally is not None)
 
     def __len__(self) -> int:
         return len(self.stage.payloads)

@@ -18,20 +18,17 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from flows import FLOWS
-from flows.progress import announce
+from flows.progress import announce, reporter
 from flows.recipes.tcurve_hunt import seven
-from flows.steps import Stage, fan_out, guarded, run_step
+from flows.steps import Stage, Tables, fan_out, guarded, run_step
 from flows.stored import open_run
 from tasks.records import LatticeworkError, Run, Status
 from tasks.tcurves.archive import Archive, candidate_of
-from tasks.tcurves.hunt import (
-    HuntConfig,
+from tasks.tcurves.hunt import HuntConfig, HuntPlan, known_table, plan_hunt
+from tasks.tcurves.hunt_rounds import (
     HuntItem,
-    HuntPlan,
     archive_table,
     failed_hunt_item,
-    known_table,
-    plan_hunt,
     round_items,
     run_hunt_item,
 )
@@ -90,6 +87,7 @@ def _hunt(plan: HuntPlan, run: Run, executor: Executor, archive: Archive) -> Non
     config = plan.config
     deadline = time.monotonic() + 60 * config.minutes
     done = run.check(["candidates"]).done
+    tell = reporter("hunt", publish=True)
     for number in count():
         items = round_items(plan, archive, number)
         missing = [item for item in items if item.key not in done]
@@ -97,7 +95,14 @@ def _hunt(plan: HuntPlan, run: Run, executor: Executor, archive: Archive) -> Non
             break
         if missing:
             payloads = {item.key: item for item in missing}
-            stage = Stage(f"round {number}", run_hunt_item, failed_hunt_item, payloads)
+            stage = Stage(
+                f"round {number}",
+                run_hunt_item,
+                failed_hunt_item,
+                payloads,
+                tally=HuntTally(archive),
+                tell=tell,
+            )
             fan_out(stage, run, executor)
         _learn(plan, run, archive, number, items)
         if not archive.finds:
@@ -105,6 +110,25 @@ def _hunt(plan: HuntPlan, run: Run, executor: Executor, archive: Archive) -> Non
                 "no seed has a certificate of regularity within the memory budget; "
                 "give other seeds or raise memory_gib"
             )
+
+
+class HuntTally:
+    """Schemes of the archive and of the round that is under way."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._found = set(archive.finds)
+        self._num_candidates = archive.num_candidates
+
+    def add(self, tables: Tables) -> None:
+        """Take the candidates of one item into account."""
+        for codes in tables["candidates"]["codes"].to_pylist():
+            if codes is not None:
+                self._found.update(codes)
+                self._num_candidates += 1
+
+    def describe(self) -> str:
+        """Schemes and candidates so far."""
+        return f"{len(self._found)} schemes from {self._num_candidates} candidates"
 
 
 def _is_enough(config: HuntConfig, archive: Archive) -> bool:

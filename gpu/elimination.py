@@ -122,3 +122,28 @@ def elimination_order(
         Deterministic.  O(n**4) word operations.
     """
     return _best_order(neighbors, weights, base)
+
+
+@njit(cache=True)
+def _cost(order, neighbors, weights, base):
+    """Sum base ** width over the frontiers of an order."""
+    added, frontier, weight, links = 0, 0, 0.0, 0
+    cost = 0.0
+    for v in order:
+        frontier, weight, links = _frontier_after(
+            v, added, frontier, weight, links, neighbors, weights
+        )
+        added |= 1 << v
+        cost += base ** (weight - links)
+    return cost
+
+
+def elimination_cost(
+    neighbors: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    order: NDArray[np.int64],
+    *,
+    base: float = 1.3,
+) -> float:
+    """Return ``sum over steps of base ** width`` of an order of all vertices."""
+    return float(_cost(order, neighbors, weights, base))

@@ -18,10 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tasks.lattice import Triangulation
+from tasks.lattice import REFLECTIONS, Triangulation, automorphisms, honeycomb
 from tasks.tcurves.schemes import Scheme
 from tasks.tcurves.weights import weight_bits
+
+_SYMMETRIC_DRAWS = 16
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Archive:
     elites: dict[int, Candidate] = field(default_factory=dict)
     hits: dict[int, int] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
+    """Canonical keys of all candidates."""
     num_candidates: int = 0
     curve: list[tuple[int, int]] = field(default_factory=list)
     """(candidates, schemes) after every discovery."""
@@ -114,6 +118,23 @@ class Archive:
         ranked = sorted(self.elites, key=lambda code: (self.hits[code], code))
         rank = min(int(rng.exponential(len(ranked) / 4)), len(ranked) - 1)
         return self.elites[ranked[rank]].triangulation
+
+    def choose_symmetric_parent(self, rng: np.random.Generator) -> Triangulation:
+        """Draw a parent that a reflection of the triangle maps to itself; else the honeycomb."""
+        for _ in range(_SYMMETRIC_DRAWS):
+            parent = self.choose_parent(rng)
+            if set(automorphisms(parent)) & set(REFLECTIONS):
+                return parent
+        return honeycomb(self.degree)
+
+    def tried(self) -> NDArray[np.uint64]:
+        """Numbers of the keys of all candidates, ascending."""
+        return np.sort(np.array([key_number(key) for key in self.keys], dtype=np.uint64))
+
+
+def key_number(key: str) -> int:
+    """First 64 bits of a canonical key; among n keys two agree by chance with n**2 / 2**65."""
+    return int(key[:16], 16)
 
 
 def candidate_of(row: Mapping[str, Any], degree: int) -> Candidate:

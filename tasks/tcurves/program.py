@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu.elimination import elimination_order
+from gpu.elimination import elimination_cost, elimination_order
 from gpu.frontier import MAX_FRONTIER, Step
 from tasks.lattice import Triangulation, lattice_points, num_points
 from tasks.records import BudgetExceeded
@@ -41,15 +41,28 @@ def _neighbors(triangulation: Triangulation) -> list[int]:
     return words
 
 
-def point_order(triangulation: Triangulation) -> tuple[int, ...]:
-    """Order the points so that few copies are in the frontier at a time.
+def _graph(triangulation: Triangulation) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Neighbors of the points and their weights (copies + 1/2) in a frontier.
 
-    The weights (copies + 1/2) and the base of the order's cost were fitted to the numbers of states
-    of 117 orders of eight triangulations of degree 6 and 7.
+    The weights and the base of an order's cost were fitted to the numbers of states of 117 orders
+    of eight triangulations of degree 6 and 7.
     """
     weights = copy_numbers(triangulation.degree).max(axis=1) + 1.5
-    neighbors = np.array(_neighbors(triangulation), dtype=np.int64)
-    return tuple(elimination_order(neighbors, weights).tolist())
+    return np.array(_neighbors(triangulation), dtype=np.int64), weights
+
+
+def point_order(triangulation: Triangulation) -> tuple[int, ...]:
+    """Order the points so that few copies are in the frontier at a time."""
+    return tuple(elimination_order(*_graph(triangulation)).tolist())
+
+
+def estimated_cost(triangulation: Triangulation) -> float:
+    """Cost of `point_order` in the model of `gpu.elimination`: a forecast of the census's states.
+
+    Only ratios between triangulations of one degree mean something.
+    """
+    neighbors, weights = _graph(triangulation)
+    return elimination_cost(neighbors, weights, elimination_order(neighbors, weights))
 
 
 class _Frontier:

@@ -1,8 +1,10 @@
-"""New triangulations from good ones: mutation, crossing, and a cheap score.
+"""New triangulations from good ones, and a cheap forecast of what they are worth.
 
 *Mutation* walks some parallelogram flips away from a triangulation.  *Crossing* overlays two
 triangulations: their common edges cut d*Delta_2 into cells, each of which both triangulate; every
-cell is taken from one parent or the other.  Neither keeps regularity, so what they give has to be
+cell is taken from one parent or the other.  *Heights* adds noise to the weights of a regular
+triangulation.  *Symmetric* walks symmetric flips, from a triangulation that a reflection of the
+triangle maps to itself.  All but heights may lose regularity, so what they give has to be
 certified.
 
 The *score* ranks triangulations before any census: the dimension of the space of sign classes of
@@ -11,19 +13,59 @@ M-curves (`maximal_signs`), which is F2-linear algebra and takes a millisecond.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.lattice import Triangulation, random_flips
+from tasks.lattice import Triangulation, perturbed, random_flips, symmetric_flips
+from tasks.tcurves.program import estimated_cost
 from tasks.tcurves.twists import maximal_signs
+
+Move = Literal["seed", "mutation", "crossing", "heights", "symmetric"]
+
+_NOISE_OCTAVES = (-1.0, 3.0)
+"""Range of log2 of the noise of the heights, in median folds."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a candidate comes from."""
+
+    move: Move
+    parent: Triangulation
+    """With weights for heights, with a reflection for symmetric."""
+    second: Triangulation | None = None
+    """The other parent of a crossing."""
+
+
+def vary(origin: Origin, rng: np.random.Generator, *, mean_flips: float) -> Triangulation:
+    """Make one variant of the parents."""
+    parent = origin.parent
+    if origin.move == "heights":
+        return perturbed(parent, rng, float(2 ** rng.uniform(*_NOISE_OCTAVES)))
+    if origin.move == "symmetric":
+        return symmetric_flips(parent, _num_steps(rng, mean_flips), rng)
+    if origin.second is None:
+        return mutate(parent, rng, mean_flips=mean_flips)
+    crossed = cross(parent, origin.second, rng)
+    # A crossing that gives a parent back is mutated like one.
+    if crossed in (parent.with_weights(None), origin.second.with_weights(None)):
+        return mutate(crossed, rng, mean_flips=mean_flips)
+    return crossed
 
 
 def mutate(
     triangulation: Triangulation, rng: np.random.Generator, *, mean_flips: float
 ) -> Triangulation:
     """Walk a geometrically distributed number of flip proposals away from a triangulation."""
-    steps = int(rng.geometric(1.0 / max(1.0, 3.0 * mean_flips)))
-    return random_flips(triangulation, steps, rng)
+    return random_flips(triangulation, _num_steps(rng, mean_flips), rng)
+
+
+def _num_steps(rng: np.random.Generator, mean_flips: float) -> int:
+    """Draw a number of proposals of flips, of which about a third can be made."""
+    return int(rng.geometric(1.0 / max(1.0, 3.0 * mean_flips)))
 
 
 def common_cells(
@@ -97,3 +139,8 @@ def cross(first: Triangulation, second: Triangulation, rng: np.random.Generator)
 def score(triangulation: Triangulation) -> int:
     """Return log2 of the number of sign classes of M-curves."""
     return maximal_signs(triangulation).dimension
+
+
+def promise(triangulation: Triangulation) -> tuple[int, float]:
+    """Rank for the choice among proposals: the score, and of equal scores the cheaper census."""
+    return score(triangulation), -estimated_cost(triangulation)

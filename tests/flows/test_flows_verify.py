@@ -24,7 +24,8 @@ from tasks.tcurves import (
     verify_certificate,
 )
 from tasks.tcurves.archive import Archive, candidate_of
-from tasks.tcurves.hunt import HuntConfig, archive_table, plan_hunt, round_items, run_hunt_item
+from tasks.tcurves.hunt import HuntConfig, plan_hunt
+from tasks.tcurves.hunt_rounds import archive_table, round_items, run_hunt_item
 
 NUM_SEXTICS = 55
 

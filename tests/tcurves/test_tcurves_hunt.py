@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_triangulations import PINWHEEL
+from scipy.stats import spearmanr
 from strategies import SEEDS, triangulations
 
 from tasks.lattice import (
     Triangulation,
+    automorphisms,
     honeycomb,
     is_regular_with,
     load_triangulations,
@@ -20,15 +22,10 @@ from tasks.lattice import (
 from tasks.records import InputError
 from tasks.tcurves import Scheme, frontier_census, real_scheme_by_euler
 from tasks.tcurves.archive import Archive, Candidate, candidate_of
-from tasks.tcurves.hunt import (
-    HuntConfig,
-    archive_table,
-    failed_hunt_item,
-    plan_hunt,
-    round_items,
-    run_hunt_item,
-)
-from tasks.tcurves.proposals import common_cells, cross, mutate, score
+from tasks.tcurves.hunt import HuntConfig, plan_hunt
+from tasks.tcurves.hunt_rounds import archive_table, failed_hunt_item, round_items, run_hunt_item
+from tasks.tcurves.program import estimated_cost
+from tasks.tcurves.proposals import Origin, common_cells, cross, mutate, promise, score, vary
 
 
 def hunted(config, rounds):
@@ -94,6 +91,53 @@ def test_the_score_counts_the_sign_classes_of_m_curves(name):
     )
 
 
+def test_of_equal_scores_the_cheaper_census_is_preferred():
+    rng = np.random.default_rng(5)
+    drawn = [random_flips(honeycomb(5), 20, rng) for _ in range(60)]
+    best = max(drawn, key=promise)
+    assert score(best) == max(map(score, drawn))
+    rivals = [triangulation for triangulation in drawn if score(triangulation) == score(best)]
+    assert len(rivals) > 1
+    assert estimated_cost(best) == min(map(estimated_cost, rivals))
+
+
+def test_the_estimated_cost_ranks_censuses_by_their_work():
+    rng = np.random.default_rng(8)
+    drawn = [random_flips(honeycomb(7), 60, rng) for _ in range(40)]
+    costs = [estimated_cost(triangulation) for triangulation in drawn]
+    work = [frontier_census(triangulation, counts=False).transitions for triangulation in drawn]
+    assert spearmanr(costs, work).statistic > 0.4  # 0.5 to 0.7 in larger samples
+
+
+@settings(max_examples=20)
+@given(SEEDS)
+def test_heights_keep_regularity_and_symmetric_flips_the_reflection(seed):
+    rng = np.random.default_rng(seed)
+    parent = honeycomb(6)
+    made = vary(Origin("heights", parent), rng, mean_flips=5)
+    assert is_regular_with(made, made.weights)
+    mirrored = vary(Origin("symmetric", parent), rng, mean_flips=5)
+    assert {1, 2, 5} & set(automorphisms(mirrored))
+
+
+def test_no_candidate_repeats_one_of_an_earlier_round():
+    _, _, rows = hunted(HuntConfig(degree=5, round_size=6, seed=1), 8)
+    for number in range(1, 8):
+        earlier = {row["key"] for row in rows if row["round"] < number and row["codes"]}
+        assert earlier.isdisjoint(row["key"] for row in rows if row["round"] == number)
+
+
+def test_a_hunt_whose_triangulations_are_all_seen_goes_on():
+    _, archive, rows = hunted(HuntConfig(degree=3, round_size=16, seed=0), 12)
+    assert len(archive.keys) < len(rows)  # F(3) = 12 unimodular triangulations up to symmetry
+    assert {row["status"] for row in rows} == {"ok"}
+
+
+def test_shares_beyond_one_are_refused():
+    with pytest.raises(ValueError, match="give shares that add up to 1 at most"):
+        HuntConfig(crossing_share=0.6, heights_share=0.3, symmetric_share=0.2)
+
+
 def test_a_hunt_from_the_honeycomb_finds_every_scheme_of_degree_4():
     _, archive, _ = hunted(HuntConfig(degree=4, round_size=4, seed=1), 4)
     assert {str(scheme) for scheme in archive.schemes()} >= {"<1>", "<1<1>>", "<4>"}
@@ -109,8 +153,15 @@ def test_a_hunt_depends_on_its_seed_only():
 
 
 def test_every_candidate_is_certified_and_every_witness_has_its_scheme():
-    _, _, rows = hunted(HuntConfig(degree=6, round_size=4, crossing_share=0.5, seed=2), 3)
-    assert {row["source"] for row in rows} == {"seed", "mutation", "crossing"}
+    shares = {"crossing_share": 0.3, "heights_share": 0.2, "symmetric_share": 0.2}
+    _, _, rows = hunted(HuntConfig(degree=6, round_size=4, seed=2, **shares), 4)
+    assert {row["source"] for row in rows} == {
+        "seed",
+        "mutation",
+        "crossing",
+        "heights",
+        "symmetric",
+    }
     for row in rows:
         triangulation = Triangulation.of(6, row["triangles"])
         assert row["regular"] is is_regular_with(triangulation, row["weights"]) is True
@@ -121,7 +172,9 @@ def test_every_candidate_is_certified_and_every_witness_has_its_scheme():
 
 def test_an_irregular_candidate_is_marked_and_has_no_census():
     item = round_items(plan_hunt(HuntConfig(degree=4)), Archive(4), 0)[0]
-    [row] = run_hunt_item(replace(item, parents=((PINWHEEL, None),)))["candidates"].to_pylist()
+    [row] = run_hunt_item(replace(item, origins=(Origin("seed", PINWHEEL),)))[
+        "candidates"
+    ].to_pylist()
     assert row["regular"] is False
     assert row["weights"] is row["codes"] is None
     assert row["reason"] == "irregular"
