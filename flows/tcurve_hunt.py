@@ -28,6 +28,7 @@ from tasks.tcurves.hunt import HuntConfig, HuntPlan, known_table, plan_hunt
 from tasks.tcurves.hunt_rounds import (
     HuntItem,
     archive_table,
+    empty_archive,
     failed_hunt_item,
     round_items,
     run_hunt_item,
@@ -64,7 +65,7 @@ def _run(config: HuntConfig, store: str, ray_address: str) -> State:
     if ray_address != "serial":
         announce("starting Ray" if ray_address == "local" else f"connecting to {ray_address}")
     run.write_part("known", "known", known_table(plan))
-    archive = Archive(config.degree)
+    archive = empty_archive(plan)
     with connect(ray_address) as executor:
         run_step("hunt", _hunt, plan, run, executor, archive)
     announce("report")

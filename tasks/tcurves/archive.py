@@ -9,6 +9,10 @@ that was interrupted, or ran on other workers, goes on exactly as it would have.
 * For every scheme, the *hits*: how many candidates had it.
 
 Parents are elites of schemes with few hits: the search works where the map of schemes is thin.
+
+A search that has found nothing new for some time has settled near a few triangulations.  It then
+starts again from the seeds, on a new *island* with elites and hits of its own, while certificates
+and the second parents of crossings still come from all islands.
 """
 
 from __future__ import annotations
@@ -64,13 +68,55 @@ class Find:
 
 
 @dataclass
-class Archive:
-    """What a hunt knows; grows by `add`, candidate by candidate in the order of their places."""
+class Island:
+    """What one start of the search has found; parents are drawn from it."""
 
-    degree: int
-    finds: dict[int, Find] = field(default_factory=dict)
     elites: dict[int, Candidate] = field(default_factory=dict)
     hits: dict[int, int] = field(default_factory=dict)
+    since_discovery: int = 0
+    """Candidates since the last scheme that was new to the island."""
+
+    def add(self, candidate: Candidate) -> None:
+        """Enter a candidate."""
+        before = len(self.elites)
+        for code in candidate.codes:
+            self.hits[code] = self.hits.get(code, 0) + 1
+            elite = self.elites.get(code)
+            if elite is None or len(elite.codes) <= len(candidate.codes):
+                self.elites[code] = candidate
+        self.since_discovery = 0 if len(self.elites) > before else self.since_discovery + 1
+
+    def choose(self, rng: np.random.Generator) -> Triangulation:
+        """Draw the elite of a scheme; schemes with few hits are drawn more often.
+
+        The rank of the scheme by hits is exponentially distributed with a quarter of the schemes
+        as its mean.
+        """
+        ranked = sorted(self.elites, key=lambda code: (self.hits[code], code))
+        rank = min(int(rng.exponential(len(ranked) / 4)), len(ranked) - 1)
+        return self.elites[ranked[rank]].triangulation
+
+
+@dataclass
+class Archive:
+    """What a hunt knows; grows by `add`, candidate by candidate in the order of their places.
+
+    Parameters
+    ----------
+    degree : int
+    patience : int
+        Candidates without a scheme new to the island after which the next island begins; 0: never.
+    """
+
+    degree: int
+    patience: int = 0
+    finds: dict[int, Find] = field(default_factory=dict)
+    everywhere: Island = field(default_factory=Island)
+    """All islands together."""
+    island: Island = field(default_factory=Island)
+    num_islands: int = 1
+    seeds: list[Triangulation] = field(default_factory=list)
+    """Candidates of round 0: the parents on an island that has nothing yet."""
     keys: set[str] = field(default_factory=set)
     """Canonical keys of all candidates."""
     num_candidates: int = 0
@@ -81,19 +127,22 @@ class Archive:
         """Enter a candidate; return the schemes that it found first or with less."""
         self.num_candidates += 1
         self.keys.add(candidate.key)
+        if candidate.round == 0:
+            self.seeds.append(candidate.triangulation)
+        self.everywhere.add(candidate)
+        self.island.add(candidate)
         before = len(self.finds)
         better = []
         for code, witness in zip(candidate.codes, candidate.witnesses, strict=True):
-            self.hits[code] = self.hits.get(code, 0) + 1
-            elite = self.elites.get(code)
-            if elite is None or len(elite.codes) <= len(candidate.codes):
-                self.elites[code] = candidate
             find = Find(code, candidate, witness)
             if code not in self.finds or find.size < self.finds[code].size:
                 self.finds[code] = find
                 better.append(find)
         if len(self.finds) > before:
             self.curve.append((self.num_candidates, len(self.finds)))
+        if 0 < self.patience <= self.island.since_discovery:
+            self.island = Island()
+            self.num_islands += 1
         return better
 
     def extend(self, candidates: Iterable[Candidate]) -> list[Find]:
@@ -110,14 +159,14 @@ class Archive:
         return sorted(map(self.scheme, self.finds))
 
     def choose_parent(self, rng: np.random.Generator) -> Triangulation:
-        """Draw the elite of a scheme; schemes with few hits are drawn more often.
+        """Draw a parent from the present island, or a seed if that has nothing yet."""
+        if self.island.elites:
+            return self.island.choose(rng)
+        return self.seeds[int(rng.integers(len(self.seeds)))]
 
-        The rank of the scheme by hits is exponentially distributed with a quarter of the schemes
-        as its mean.
-        """
-        ranked = sorted(self.elites, key=lambda code: (self.hits[code], code))
-        rank = min(int(rng.exponential(len(ranked) / 4)), len(ranked) - 1)
-        return self.elites[ranked[rank]].triangulation
+    def choose_mate(self, rng: np.random.Generator) -> Triangulation:
+        """Draw the second parent of a crossing, from all islands."""
+        return self.everywhere.choose(rng)
 
     def choose_symmetric_parent(self, rng: np.random.Generator) -> Triangulation:
         """Draw a parent that a reflection of the triangle maps to itself; else the honeycomb."""

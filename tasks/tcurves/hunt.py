@@ -68,6 +68,10 @@ class HuntConfig(FrozenConfig):
     symmetric_share: float = Field(default=0.05, ge=0.0, le=1.0)
     """Share of the candidates that keep a reflection of the triangle; the others are flipped."""
 
+    patience: int = Field(default=600, ge=0)
+    """Candidates without a new scheme after which the search starts again from the seeds, keeping
+    what it has found; 0: never."""
+
     min_ovals: int = Field(default=0, ge=0, le=29)
     """Ovals from which on a targeted census counts."""
 

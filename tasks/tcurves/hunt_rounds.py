@@ -53,6 +53,11 @@ class HuntItem:
         return f"r{self.round:06d}.{self.first:05d}"
 
 
+def empty_archive(plan: HuntPlan) -> Archive:
+    """Begin a hunt."""
+    return Archive(plan.config.degree, patience=plan.config.patience)
+
+
 def round_items(plan: HuntPlan, archive: Archive, number: int) -> list[HuntItem]:
     """Propose the items of a round: the seeds in round 0, then parents drawn from the archive."""
     config, tried = plan.config, archive.tried()
@@ -77,7 +82,7 @@ def _draw_origin(config: HuntConfig, archive: Archive, rng: np.random.Generator)
     parent = archive.choose_parent(rng)
     if move == "symmetric":
         return Origin(move, archive.choose_symmetric_parent(rng))
-    return Origin(move, parent, archive.choose_parent(rng) if move == "crossing" else None)
+    return Origin(move, parent, archive.choose_mate(rng) if move == "crossing" else None)
 
 
 def run_hunt_item(item: HuntItem) -> dict[str, pa.Table]:

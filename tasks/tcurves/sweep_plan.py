@@ -55,6 +55,10 @@ class SweepConfig(FrozenConfig):
     radius: int = Field(default=3, ge=0, le=55)
     """Largest Hamming distance from a center."""
 
+    min_ovals: int = Field(default=0, ge=0, le=29)
+    """Schemes with fewer ovals are not looked for; a high value is up to hundreds of times faster,
+    since sign vectors with too few components are recognized early."""
+
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Seed of the random sign classes."""
 

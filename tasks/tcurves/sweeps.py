@@ -3,6 +3,9 @@
 Every sign vector is evaluated by `gpu.schemes`, on the CPU or a GPU with the same result; what the
 kernel leaves open is done by union-find (`gpu.isotopy`) and counted as such.  A shard is answered
 with the schemes found, how often each was found, and the smallest witness of each.
+
+With `min_ovals`, only schemes with so many ovals are answered.  Where it is faster, components are
+counted first and only what has enough of them is evaluated (see `tasks.tcurves._prefilter`).
 """
 
 from __future__ import annotations
@@ -15,9 +18,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gpu import isotopy
+from gpu.backend import resolve_device
 from gpu.schemes import FAILED, scheme_codes, sweep
 from tasks.lattice import Triangulation, num_points
 from tasks.records import Status, science_table, stream
+from tasks.tcurves._prefilter import (
+    LARGEST_SHARE_OF_BATCH,
+    LARGEST_SHARE_OF_RANGE,
+    SAMPLE,
+    Prefilter,
+)
 from tasks.tcurves._sign_sources import (
     ball_size,
     ball_words,
@@ -41,9 +51,10 @@ BATCH = 1 << 21
 
 
 class _Histogram:
-    """Codes with their counts and smallest witnesses."""
+    """Codes of schemes with enough ovals, with their counts and smallest witnesses."""
 
-    def __init__(self) -> None:
+    def __init__(self, min_ovals: int) -> None:
+        self.min_ovals = min_ovals
         self.rows: dict[int, tuple[int, int]] = {}
         self.redone = 0
 
@@ -52,6 +63,8 @@ class _Histogram:
         for code, count, witness in zip(
             *(a.tolist() for a in (codes, counts, witnesses)), strict=True
         ):
+            if code.bit_count() < self.min_ovals:
+                continue
             total, smallest = self.rows.get(code, (0, witness))
             self.rows[code] = (total + count, min(smallest, witness))
 
@@ -84,12 +97,14 @@ def run_sweep_item(item: SweepItem) -> dict[str, pa.Table]:
     DeviceUnavailableError
         If the device is cuda and this machine has none.
     """
-    histogram = _Histogram()
+    histogram = _Histogram(item.config.min_ovals)
     if item.config.signs == "range":
         _sweep_range(item, histogram)
     else:
         for words in _batches(item):
-            _evaluate(item, words, histogram)
+            sample = words[_sample(words.size)]
+            prefilter = _prefilter(item, sample, LARGEST_SHARE_OF_BATCH)
+            _evaluate(item, prefilter.keep(words) if prefilter else words, histogram)
     schemes = histogram.schemes(item.triangulation.degree)
     logger.info("%s: %d schemes of %d sign vectors", item.key, len(schemes), len(item.part))
     if histogram.redone:
@@ -106,6 +121,11 @@ def _sweep_range(item: SweepItem, histogram: _Histogram) -> None:
     begin, end = (item.config.begin + i for i in (item.part.start, item.part.stop))
     fixed = gauge_points(degree)
     free = np.array([p for p in range(num_points(degree)) if p not in fixed], dtype=np.int64)
+    sample = class_words(degree, begin + _sample(end - begin))
+    if prefilter := _prefilter(item, sample, LARGEST_SHARE_OF_RANGE):
+        for words in prefilter.search(free, begin, end, capacity=BATCH):
+            _evaluate(item, words, histogram)
+        return
     triangles = item.triangulation.triangles.astype(np.uint8)
     counts = sweep(triangles, octant_grid(degree), free, begin, end, device=item.config.device)
     if not counts.failures:
@@ -116,6 +136,21 @@ def _sweep_range(item: SweepItem, histogram: _Histogram) -> None:
         numbers = np.arange(start, min(start + BATCH, end), dtype=np.int64)
         words = class_words(degree, numbers)
         histogram.add_words(_codes_by_union_find(item.triangulation, words), words)
+
+
+def _sample(size: int) -> NDArray[np.int64]:
+    """Draw numbers below `size`; they decide how a sweep is done, never what it finds."""
+    return np.random.default_rng(0).integers(0, size, SAMPLE)
+
+
+def _prefilter(
+    item: SweepItem, sample: NDArray[np.int64], largest_share: float
+) -> Prefilter | None:
+    """Return what counts components first, None if that would be slower."""
+    if not item.config.min_ovals or resolve_device(item.config.device) == "cuda":
+        return None
+    prefilter = Prefilter(item.triangulation, item.config.min_ovals)
+    return prefilter if prefilter.share(sample) <= largest_share else None
 
 
 def _batches(item: SweepItem) -> Iterator[NDArray[np.int64]]:

@@ -14,6 +14,7 @@ from strategies import SEEDS, triangulations
 from tasks.lattice import (
     Triangulation,
     automorphisms,
+    canonical_key,
     honeycomb,
     is_regular_with,
     load_triangulations,
@@ -23,14 +24,21 @@ from tasks.records import InputError
 from tasks.tcurves import Scheme, frontier_census, real_scheme_by_euler
 from tasks.tcurves.archive import Archive, Candidate, candidate_of
 from tasks.tcurves.hunt import HuntConfig, plan_hunt
-from tasks.tcurves.hunt_rounds import archive_table, failed_hunt_item, round_items, run_hunt_item
+from tasks.tcurves.hunt_rounds import (
+    archive_table,
+    empty_archive,
+    failed_hunt_item,
+    round_items,
+    run_hunt_item,
+)
 from tasks.tcurves.program import estimated_cost
 from tasks.tcurves.proposals import Origin, common_cells, cross, mutate, promise, score, vary
 
 
 def hunted(config, rounds):
     """Rows of some rounds, and the archive after them."""
-    plan, archive, rows = plan_hunt(config), Archive(config.degree), []
+    plan, rows = plan_hunt(config), []
+    archive = empty_archive(plan)
     for number in range(rounds):
         found = [
             row
@@ -221,8 +229,30 @@ def test_the_archive_keeps_the_smallest_certificate():
     assert archive.add(candidate((0, 1), 3, [2])) == []
     [smaller] = archive.add(candidate((0, 2), 0, [2]))
     assert archive.finds[2] is smaller
-    assert archive.hits == {2: 3, 10: 1}
+    assert archive.island.hits == {2: 3, 10: 1}
     assert archive.curve == [(1, 2)]
+
+
+def test_an_island_without_discoveries_is_left_and_its_finds_are_kept():
+    archive = Archive(4, patience=3)
+    archive.extend(candidate((0, i), 0, [2]) for i in range(3))
+    archive.add(candidate((1, 0), 0, [2, 10]))  # in time
+    assert archive.num_islands == 1
+    archive.extend(candidate((1, i), 0, [2]) for i in range(1, 4))
+    assert (archive.num_islands, archive.island.elites) == (2, {})
+    assert set(archive.finds) == {2, 10}
+    rng = np.random.default_rng(0)
+    assert archive.choose_parent(rng) in archive.seeds
+    archive.add(candidate((2, 0), 0, [12]))
+    assert set(archive.island.elites) == {12}
+    assert set(archive.everywhere.elites) == {2, 10, 12}
+
+
+def test_a_hunt_without_discoveries_starts_again_from_its_seeds():
+    _, archive, rows = hunted(HuntConfig(degree=4, round_size=4, patience=4, seed=2), 12)
+    assert archive.num_islands > 1
+    honeycombs = [row for row in rows if row["parent"] == canonical_key(honeycomb(4))]
+    assert max(row["round"] for row in honeycombs) > 1
 
 
 def test_the_archive_does_not_depend_on_the_order_of_arrival():
@@ -231,7 +261,7 @@ def test_the_archive_does_not_depend_on_the_order_of_arrival():
     for order in ([0, 1, 2, 3, 4, 5], [5, 3, 1, 0, 2, 4]):
         archive = Archive(4)
         archive.extend(some[i] for i in order)
-        archives.append((archive.finds, archive.elites, archive.hits))
+        archives.append((archive.finds, archive.island))
     assert archives[0] == archives[1]
 
 
