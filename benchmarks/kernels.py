@@ -2,19 +2,25 @@
 
 CPU, one core, degree 7, after compilation: the block sweep of one triangulation, batches of random
 signs on one triangulation, and batches with a triangulation for each instance, beside the
-union-find oracle and the plain Python reference. For GPUs see `benchmarks.gpu_kernels`.
+union-find oracle and the plain Python reference. Then, in degrees 7 and 8, sweeps for schemes with
+many ovals: counting components first beside the plain kernel, the two taken in turns. For GPUs see
+`benchmarks.gpu_kernels`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from benchmarks.calibration import best_seconds, calibrate
 from gpu import isotopy, reference, schemes
-from tasks.lattice import honeycomb, load_triangulations, random_flips
+from gpu.components import num_components
+from tasks.lattice import load_triangulations, num_points, random_flips
+from tasks.tcurves import harnack_bound, num_sign_classes
+from tasks.tcurves._prefilter import Prefilter
 from tasks.tcurves.patchwork import octant_grid, patchwork
 from tasks.tcurves.signs import gauge_points
 
@@ -23,10 +29,10 @@ SWEEP_BAR, EACH_BAR = 2e6, 1e6
 """Least evaluations per second and core of the CPU kernels."""
 
 
-def free_points() -> np.ndarray:
+def free_points(degree: int) -> np.ndarray:
     """Points whose signs are not fixed by the gauge."""
-    n = honeycomb(DEGREE).num_points
-    return np.array([p for p in range(n) if p not in gauge_points(DEGREE)], dtype=np.int64)
+    fixed = gauge_points(degree)
+    return np.array([p for p in range(num_points(degree)) if p not in fixed], dtype=np.int64)
 
 
 def rate(function: Callable[[], object], evaluations: int, *, repeats: int = 5) -> float:
@@ -53,7 +59,7 @@ def cpu(name: str) -> bool:
     others = [random_flips(triangulation, 50, rng) for _ in range(64)]
     each = np.stack([other.triangles for other in others]).astype(np.uint8)
     each = each[rng.integers(0, len(each), signs.size)]
-    free, begin, span = free_points(), 1 << 30, 1 << 18
+    free, begin, span = free_points(DEGREE), 1 << 30, 1 << 18
     oracle_arguments = (complex_.edges, complex_.num_vertices, triangulation.num_points, True, free)
     oracle = rate(lambda: isotopy.sweep(*oracle_arguments, begin, begin + (span >> 2)), span >> 2)
     few = [((s >> np.arange(triangulation.num_points)) & 1) for s in signs[:50]]
@@ -70,6 +76,16 @@ def cpu(name: str) -> bool:
     line(
         "  octants, one triangulation, random signs",
         rate(lambda: schemes.scheme_codes(triangles[None], grid, signs), signs.size),
+        oracle,
+    )
+    line(
+        "  components by rank, one triangulation",
+        rate(lambda: num_components(triangles[None], grid, signs), signs.size),
+        oracle,
+    )
+    line(
+        "  components by rank, a triangulation each",
+        rate(lambda: num_components(each, grid, signs), signs.size),
         oracle,
     )
     holds = line(
@@ -89,10 +105,59 @@ def cpu(name: str) -> bool:
     )
 
 
+def in_turns(functions: Iterable[Callable[[], object]], *, repeats: int = 5) -> list[float]:
+    """Seconds of the fastest of some calls of each function, called in turns after compilation."""
+    functions = list(functions)
+    times: list[list[float]] = [[] for _ in functions]
+    for _ in range(repeats + 1):
+        for function, own in zip(functions, times, strict=True):
+            start = time.perf_counter()
+            function()
+            own.append(time.perf_counter() - start)
+    return [min(own[1:]) for own in times]
+
+
+def many_ovals(name: str) -> None:
+    """Measure sweeps for schemes with many ovals: components first, and the plain kernel."""
+    [triangulation] = load_triangulations([name])
+    degree, triangles = triangulation.degree, triangulation.triangles.astype(np.uint8)
+    grid, free = octant_grid(degree), free_points(degree)
+    begin, span = num_sign_classes(degree) // 3, 1 << 18
+    words = np.random.default_rng(0).integers(0, 1 << triangulation.num_points, 1 << 16)
+
+    def evaluate(left: np.ndarray) -> int:
+        schemes.scheme_codes(triangles[None], grid, left)
+        return left.size
+
+    def sweep() -> schemes.Counts:
+        return schemes.sweep(triangles, grid, free, begin, begin + span)
+
+    most = harnack_bound(degree) - degree % 2
+    print(f"{name}, one core: components first, against the plain kernel")
+    for fewer in (0, 2, 4, 6, 8, 10, 12, 14):
+        prefilter = Prefilter(triangulation, most - fewer)
+
+        def search(prefilter: Prefilter = prefilter) -> int:
+            end = begin + span
+            return sum(map(evaluate, prefilter.search(free, begin, end, capacity=1 << 20)))
+
+        def keep(prefilter: Prefilter = prefilter) -> int:
+            return evaluate(prefilter.keep(words))
+
+        seconds = in_turns([lambda: evaluate(words), keep, sweep, search])
+        print(
+            f"  >= {most - fewer:2} ovals: random signs {seconds[0] / seconds[1]:7.3g} x, "
+            f"{keep() / words.size:8.2g} left; range {seconds[2] / seconds[3]:7.3g} x, "
+            f"{search() / span:8.2g} left"
+        )
+
+
 def main() -> int:
     """Run everything; exit 1 if a bar is missed."""
     print(calibrate())
     held = [cpu(name) for name in ("7_honeycomb", "7_cen")]
+    for name in ("7_honeycomb", "7_cen", "8_honeycomb"):
+        many_ovals(name)
     return 0 if all(held) else 1
 
 

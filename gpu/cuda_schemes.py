@@ -27,7 +27,7 @@ def _module() -> Any:
     return cupy.RawModule(code=source, options=("-std=c++17",), name_expressions=None)
 
 
-def _blocks(total: int) -> int:
+def num_blocks(total: int) -> int:
     """Choose enough blocks to fill the device, and no more than there is work for."""
     processors = cupy.cuda.Device().attributes["MultiProcessorCount"]
     return max(1, min((total + THREADS - 1) // THREADS, 16 * processors))
@@ -41,7 +41,7 @@ def scheme_codes(
     codes = cupy.empty(total, dtype=cupy.int64)
     name = "codes_fixed" if len(triangles) == 1 else "codes_each"
     _module().get_function(name)(
-        (_blocks(total),),
+        (num_blocks(total),),
         (THREADS,),
         (
             cupy.asarray(triangles),
@@ -64,7 +64,7 @@ def sweep(
     witnesses = cupy.full(TABLE_SLOTS, _EMPTY, dtype=cupy.uint64)
     failures = cupy.zeros(1, dtype=cupy.uint64)
     _module().get_function("sweep")(
-        (_blocks(end - begin),),
+        (num_blocks(end - begin),),
         (THREADS,),
         (
             cupy.asarray(triangles),

@@ -109,3 +109,46 @@ def sweep(
         signs[free_points] = [(k >> i) & 1 for i in range(len(free_points))]
         counts[scheme_code(edges, num_vertices, is_odd, signs)] += 1
     return dict(counts)
+
+
+def num_components(
+    points: NDArray[np.integer], triangles: NDArray[np.integer], signs: NDArray[np.integer]
+) -> int:
+    """Count the components of a T-curve: the corank of its component matrix, and one more.
+
+    The matrix is filled edge by edge (see `tasks.tcurves.twists`).
+
+    Parameters
+    ----------
+    points : int (n, 2)
+        Lattice points of d*Delta_2 in any order.
+    triangles : int (d^2, 3)
+    signs : int (n,)
+    """
+    degree = int(np.max(points))
+    is_inside = (np.min(points, axis=1) > 0) & (np.sum(points, axis=1) < degree)
+    opposite: dict[tuple[int, int], list[int]] = {}
+    for a, b, c in np.sort(triangles, axis=1).tolist():
+        for edge, corner in (((a, b), c), ((a, c), b), ((b, c), a)):
+            opposite.setdefault(edge, []).append(corner)
+    matrix = np.zeros((len(points), len(points)), dtype=np.int64)
+    for (a, b), corners in opposite.items():
+        if len(corners) == 2:
+            c, f = corners
+            agree = ((points[c] - points[f]) % 2 == 0).all()
+            twist = signs[c] + signs[f] + (0 if agree else signs[a] + signs[b] + 1)
+            matrix[[a, b, a, b], [a, b, b, a]] += twist
+    inner = matrix[is_inside][:, is_inside] % 2
+    return len(inner) + 1 - rank_over_f2(inner)
+
+
+def rank_over_f2(matrix: NDArray[np.integer]) -> int:
+    """Compute the rank of a matrix of zeros and ones over F2 by elimination, column by column."""
+    rest, rank = np.array(matrix), 0
+    for column in range(rest.shape[1]):
+        (hits,) = np.nonzero(rest[:, column])
+        if hits.size:
+            rest[hits[1:]] ^= rest[hits[0]]
+            rest = np.delete(rest, hits[0], axis=0)
+            rank += 1
+    return rank

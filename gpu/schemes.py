@@ -35,7 +35,7 @@ class Counts(NamedTuple):
     """Sign vectors without a code; to be done again by another method."""
 
 
-def _check_triangles(triangles: NDArray[np.uint8], size: int) -> None:
+def check_triangles(triangles: NDArray[np.uint8], size: int) -> None:
     """Refuse shapes that no kernel reads."""
     if triangles.ndim != 3 or triangles.shape[2] != 3 or len(triangles) not in (1, size):
         raise ValueError(
@@ -70,7 +70,7 @@ def scheme_codes(
     int64 (B,)
         Scheme codes (see `gpu.forests`), the same on every device; `FAILED` where there is none.
     """
-    _check_triangles(triangles, signs.size)
+    check_triangles(triangles, signs.size)
     if resolve_device(device) == "cuda":
         from gpu import cuda_schemes
 

@@ -23,6 +23,7 @@ from tasks.tcurves import (
     canonical_signs,
     check_sweep_device,
     failed_sweep_item,
+    frontier_census,
     harnack_bound,
     harnack_signs,
     num_sign_classes,
@@ -287,6 +288,90 @@ def test_two_executions_give_the_same_bytes() -> None:
     item = plan_sweep(sweep_of("5_honeycomb", signs="random", samples=500)).items[0]
     first, second = run_sweep_item(item), run_sweep_item(pickle.loads(pickle.dumps(item)))
     assert all(first[table].equals(second[table]) for table in SWEEP_TABLES)
+
+
+# --- many ovals ---------------------------------------------------------------------------------
+
+
+def rows_with_ovals(rows: list[dict], least: int) -> list[dict]:
+    return [row for row in rows if row["ovals"] >= least]
+
+
+MANY_OVALS = [
+    {"signs": "range", "begin": 5000, "end": 30_000, "shard_size": 7000},
+    {"signs": "random", "samples": 20_000, "shard_size": 7000},
+    {"signs": "ball", "radius": 3, "shard_size": 1000},
+]
+
+
+@pytest.mark.parametrize("settings", MANY_OVALS, ids=lambda settings: settings["signs"])
+@pytest.mark.parametrize("name", ["5_honeycomb", "6_bat", "7_cen"])
+def test_min_ovals_gives_the_rows_of_the_full_sweep_that_have_so_many(name, settings) -> None:
+    full = histogram(sweep_of(name, **settings))
+    most = max(row["ovals"] for row in full)
+    for least in range(most + 2):
+        cut = histogram(sweep_of(name, min_ovals=least, **settings))
+        assert cut == rows_with_ovals(full, least)
+
+
+@pytest.mark.parametrize("settings", MANY_OVALS, ids=lambda settings: settings["signs"])
+@pytest.mark.parametrize("share", [-1.0, 1.0], ids=["plain", "prefilter"])
+def test_counting_components_first_changes_no_row(monkeypatch, settings, share) -> None:
+    full = histogram(sweep_of("6_honeycomb", **settings))
+    counted = []
+
+    def evaluate(item, words, found):
+        counted.append(words.size)
+        return kernel(item, words, found)
+
+    kernel = sweeps._evaluate
+    monkeypatch.setattr(sweeps, "_evaluate", evaluate)
+    monkeypatch.setattr(sweeps, "LARGEST_SHARE_OF_BATCH", share)
+    monkeypatch.setattr(sweeps, "LARGEST_SHARE_OF_RANGE", share)
+    monkeypatch.setattr(sweeps, "BATCH", 3000)
+    config = sweep_of("6_honeycomb", min_ovals=4, **settings)
+    expected = rows_with_ovals(full, 4)
+    assert histogram(config) == expected
+    if share == 1.0:
+        assert sum(counted) == sum(row["count"] for row in expected)
+
+
+def test_the_search_of_all_sign_classes_finds_what_the_targeted_census_counts() -> None:
+    config = sweep_of("8_honeycomb", min_ovals=20, shard_size=1 << 40)
+    census = frontier_census(honeycomb(8), min_ovals=20)
+    expected = {str(row.scheme): row.count for row in census.schemes}
+    assert {row["scheme"]: row["count"] for row in histogram(config)} == expected
+    assert len(expected) == 5
+
+
+def test_more_ovals_than_any_curve_has_are_not_found() -> None:
+    [tables] = results(sweep_of("5_honeycomb", min_ovals=29, shard_size=1 << 10)).values()
+    assert tables["histogram"].num_rows == 0
+    [summary] = tables["summary"].to_pylist()
+    assert (summary["evaluations"], summary["num_schemes"]) == (1 << 18, 0)
+    assert summary["status"] == "ok"
+
+
+def test_min_ovals_is_part_of_the_identity_of_a_run() -> None:
+    all_, few = (plan_sweep(sweep_of("4_honeycomb", min_ovals=k)).identity for k in (0, 3))
+    assert all_.run_id != few.run_id
+    with pytest.raises(ValidationError):
+        sweep_of("4_honeycomb", min_ovals=30)
+
+
+def test_the_gpu_evaluates_all_and_drops_those_with_few_ovals(monkeypatch) -> None:
+    settings = {"signs": "random", "samples": 500, "min_ovals": 3}
+    expected = histogram(sweep_of("5_honeycomb", **settings))
+    kernel, seen = sweeps.scheme_codes, []
+
+    def on_gpu(triangles, grid, words, *, device):
+        seen.append((words.size, device))
+        return kernel(triangles, grid, words)
+
+    monkeypatch.setattr(backend, "cuda_problem", lambda: "")
+    monkeypatch.setattr(sweeps, "scheme_codes", on_gpu)
+    assert histogram(sweep_of("5_honeycomb", device="cuda", **settings)) == expected
+    assert seen == [(500, "cuda")]
 
 
 # --- failures -----------------------------------------------------------------------------------
