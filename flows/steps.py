@@ -81,7 +81,7 @@ class Stage:
     prefix : str
         What precedes an item's key in the execution table; the first stage needs none.
     profile : ResourceProfile
-        What one call needs.
+        What one call needs; with GPUs the calls run on warm workers.
     tally : Tally, optional
         Sums up what has been stored; told to whoever watches.
     tell : Listener, optional

@@ -31,6 +31,7 @@ def map_batches(
     ordered: bool = False,
     done: Collection[str] = (),
     progress: Callable[[Progress], None] | None = None,
+    warm: bool | None = None,
 ) -> Iterator[Outcome]:
     """Outcomes of ``function(item.payload)`` for every item whose key is not in `done`.
 
@@ -54,6 +55,10 @@ def map_batches(
         Keys to skip, from an earlier run.
     progress
         Called once at the start and after every outcome; how often to draw is its own affair.
+    warm
+        Whether workers of this map's own make the calls and keep their state between them:
+        compiled kernels, a CUDA context, caches (see `workers.actors`). By default if the profile
+        reserves GPUs.
 
     Raises
     ------
@@ -72,9 +77,10 @@ def map_batches(
         raise InputError(f"max_in_flight: {max_in_flight} is not allowed: must be 1 or more")
     profile = profile or ResourceProfile()
     executor.check(profile)
+    warm = profile.gpus > 0 if warm is None else warm
     fan_out = FanOut(
         executor=executor,
-        function=executor.prepare(function),
+        calls=executor.calls(function, profile=profile, warm=warm),
         profile=profile,
         window=max_in_flight or 2 * executor.slots(profile),
         retries=retries,

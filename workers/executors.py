@@ -1,10 +1,12 @@
-"""Executors: places that can make calls.
+"""Executors: places that can make calls, and the ways in which they make them.
 
-An executor knows nothing of items, order or retries; it accepts calls, says which are finished
-and hands over their reports. `workers.dispatch` does the rest, the same for every executor.
+An `Executor` is a place; `Calls` are the calls of one map at that place, made in this process, as
+plain tasks (`workers.ray_tasks`) or on warm workers (`workers.actors`). Neither knows of items,
+order or retries: calls are accepted, said to be finished, and their reports handed over.
+`workers.fan_out` does the rest, the same for all of them.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 from tasks.records.errors import InfrastructureError
@@ -13,7 +15,30 @@ from workers.failures import Failure
 from workers.profiles import ResourceProfile
 
 Handle: TypeAlias = Any
-"""Names one submitted call of one executor."""
+"""Names one submitted call among the `Calls` it belongs to."""
+
+
+class Calls(Protocol):
+    """Calls of one function, each of which reserves the same resources."""
+
+    def submit(self, call: Call) -> Handle:
+        """Accept a call without waiting for it."""
+        ...
+
+    def wait(self, timeout_seconds: float) -> list[Handle]:
+        """Finished calls that were not collected; waits for one, empty after the timeout."""
+        ...
+
+    def collect(self, handle: Handle) -> CallReport | Failure:
+        """Report of a finished call, or the failure that kept its worker from reporting.
+
+        Raises a retryable `InfrastructureError` if no further call can be made here.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop all calls that were not collected; none follows."""
+        ...
 
 
 class Executor(Protocol):
@@ -37,43 +62,21 @@ class Executor(Protocol):
         """Number of calls that run at the same time, at least 1."""
         ...
 
-    def prepare(self, function: Callable[[Any], Any]) -> Any:
-        """Ship the function once; the result stands for it in `submit`."""
-        ...
-
-    def submit(self, function: Any, call: Call, *, profile: ResourceProfile) -> Handle:
-        """Accept a call without waiting for it."""
-        ...
-
-    def wait(self, handles: Collection[Handle], timeout_seconds: float) -> list[Handle]:
-        """Finished calls among `handles`; waits for at least one, empty after the timeout."""
-        ...
-
-    def collect(self, handle: Handle) -> CallReport | Failure:
-        """Report of a finished call, or the failure that kept its worker from reporting.
-
-        Raises a retryable `InfrastructureError` if no further call can be made here.
-        """
-        ...
-
-    def cancel(self, handles: Collection[Handle]) -> None:
-        """Stop these calls and forget them."""
+    def calls(
+        self, function: Callable[[Any], Any], *, profile: ResourceProfile, warm: bool
+    ) -> Calls:
+        """Ship the function once, to be called by workers of its own if `warm`."""
         ...
 
 
 class SerialExecutor:
-    """Makes calls one after the other in this process; needs no Ray.
+    """Makes calls one after the other in this process; needs no Ray and is always warm.
 
-    A call runs when it is waited for, so that no work is done ahead of its consumer. A function
-    that kills its process kills the driver.
+    A function that kills its process kills the driver.
     """
 
     address = "serial"
     remote = False
-
-    def __init__(self) -> None:
-        self._calls: dict[int, tuple[Callable[[Any], Any], Call]] = {}
-        self._next = 0
 
     def describe(self) -> str:
         """See `Executor`."""
@@ -92,28 +95,38 @@ class SerialExecutor:
         """Always 1."""
         return 1
 
-    def prepare(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Return the function itself."""
-        return function
+    def calls(
+        self, function: Callable[[Any], Any], *, profile: ResourceProfile, warm: bool
+    ) -> "SerialCalls":
+        """See `Executor`."""
+        return SerialCalls(function)
 
-    def submit(
-        self, function: Callable[[Any], Any], call: Call, *, profile: ResourceProfile
-    ) -> int:
+
+class SerialCalls:
+    """Calls in this process; one runs when it is collected, so that none is ahead of its consumer.
+
+    See `Calls`.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+        self._calls: dict[int, Call] = {}
+        self._next = 0
+
+    def submit(self, call: Call) -> int:
         """Note the call down."""
         self._next += 1
-        self._calls[self._next] = (function, call)
+        self._calls[self._next] = call
         return self._next
 
-    def wait(self, handles: Collection[Handle], timeout_seconds: float) -> list[Handle]:
+    def wait(self, timeout_seconds: float) -> list[int]:
         """Name the call that was submitted first."""
-        return [min(handles)]
+        return [min(self._calls)]
 
-    def collect(self, handle: Handle) -> CallReport:
+    def collect(self, handle: int) -> CallReport | Failure:
         """Make the call."""
-        function, call = self._calls.pop(handle)
-        return perform(function, call)
+        return perform(self._function, self._calls.pop(handle))
 
-    def cancel(self, handles: Collection[Handle]) -> None:
+    def close(self) -> None:
         """Forget the calls."""
-        for handle in handles:
-            self._calls.pop(handle, None)
+        self._calls.clear()

@@ -29,6 +29,9 @@ _LONGEST_REASON = 120
 # Name of a Ray exception -> (what happened, retryable), searched along the class hierarchy.
 _RAY_ERRORS = {
     "WorkerCrashedError": ("the worker process died while it ran the call", True),
+    "ActorUnschedulableError": ("no node can run the call", False),
+    "ActorDiedError": ("the worker process died before it answered", True),
+    "ActorUnavailableError": ("the connection to the worker was lost", True),
     "NodeDiedError": ("the node that ran the call was lost", True),
     "LocalRayletDiedError": ("this machine's Ray node died", True),
     "ObjectLostError": ("a value was lost together with its node", True),

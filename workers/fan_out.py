@@ -11,12 +11,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from tasks.records.errors import InfrastructureError
 from workers import logs
 from workers.calls import Call, CallReport, lost_report
-from workers.executors import Executor, Handle
+from workers.executors import Calls, Executor, Handle
 from workers.failures import Failure
 from workers.outcomes import Outcome, Progress, WorkItem
 from workers.profiles import ResourceProfile
@@ -44,7 +43,7 @@ class FanOut:
     """See `workers.dispatch.map_batches`, which validates the arguments."""
 
     executor: Executor
-    function: Any
+    calls: Calls
     profile: ResourceProfile
     window: int
     retries: int
@@ -72,7 +71,7 @@ class FanOut:
                         self._report()
                         yield outcome
         finally:
-            self.executor.cancel(list(self.running))
+            self.calls.close()
 
     def _refill(self, items: Iterator[WorkItem]) -> None:
         while len(self.running) + len(self.held) + len(self.ready) < self.window:
@@ -88,11 +87,10 @@ class FanOut:
     def _submit(self, attempt: Attempt) -> None:
         item = attempt.item
         call = Call(item.key, item.payload, self.profile.gpus, self.executor.remote)
-        handle = self.executor.submit(self.function, call, profile=self.profile)
-        self.running[handle] = attempt
+        self.running[self.calls.submit(call)] = attempt
 
     def _wait(self) -> list[Handle]:
-        finished = self.executor.wait(self.running, WAIT_SECONDS)
+        finished = self.calls.wait(WAIT_SECONDS)
         if finished:
             self.unable_since = None
         else:
@@ -134,7 +132,7 @@ class FanOut:
             self.counts["in_order"] += 1
 
     def _collect(self, handle: Handle, attempt: Attempt) -> CallReport:
-        report = self.executor.collect(handle)
+        report = self.calls.collect(handle)
         return lost_report(report, attempt.submitted_at) if isinstance(report, Failure) else report
 
     def _try_again(self, attempt: Attempt, failure: Failure) -> None:

@@ -1,22 +1,14 @@
-"""Calls as plain Ray tasks.
+"""A Ray cluster as a place that can make calls."""
 
-One call is one Ray task with Ray's own retries off: `workers.dispatch` counts attempts, because a
-retry that Ray makes by itself is invisible in the execution table.
-"""
-
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from pickle import PicklingError
+from collections.abc import Callable
 from typing import Any
 
-from tasks.records.errors import InfrastructureError, InputError
-from workers.calls import Call, CallReport, perform
-from workers.executors import Handle
-from workers.failures import Failure
+from tasks.records.errors import InfrastructureError
+from workers.actors import ActorCalls, WarmWorker
+from workers.calls import perform
+from workers.executors import Calls
 from workers.profiles import GIB, ResourceProfile
-
-CANCEL_SECONDS = 5.0
-"""Longest wait for cancelled calls to end; the cluster ends the rest by itself."""
+from workers.ray_tasks import TaskCalls, sendable
 
 
 class RayExecutor:
@@ -29,9 +21,12 @@ class RayExecutor:
 
         self.address = address
         self._ray = ray
-        # max_calls=0: a GPU worker stays warm instead of being replaced after every call.
-        remote = ray.remote(max_retries=0, retry_exceptions=False, max_calls=0)
-        self._perform: Any = remote(perform)
+        # Attempts are counted here, so Ray makes none by itself.
+        # max_calls=0: a worker with a GPU is not replaced after every call.
+        task = ray.remote(max_retries=0, retry_exceptions=False, max_calls=0)
+        actor = ray.remote(max_restarts=0, max_task_retries=0)
+        self._perform: Any = task(perform)
+        self._warm_worker: Any = actor(WarmWorker)
 
     def describe(self) -> str:
         """See `workers.executors.Executor`."""
@@ -57,61 +52,29 @@ class RayExecutor:
         """See `workers.executors.Executor`."""
         return max(1, sum(_calls_on(node, profile) for node in self._nodes()))
 
-    def prepare(self, function: Callable[[Any], Any]) -> Any:
-        """Put the function into the object store."""
-        with _sendable("the function"):
-            return self._ray.put(function)
-
-    def submit(self, function: Any, call: Call, *, profile: ResourceProfile) -> Handle:
-        """Submit one Ray task."""
-        options: dict[str, float] = {"num_cpus": profile.cpus, "num_gpus": profile.gpus}
-        if profile.memory_bytes:
-            options["memory"] = profile.memory_bytes
-        with _sendable(f"item {call.key}"):
-            return self._perform.options(**options).remote(function, call)
-
-    def wait(self, handles: Collection[Handle], timeout_seconds: float) -> list[Handle]:
-        """Wait for the first, then take all that are finished."""
-        handles = list(handles)
-        ready, _ = self._ray.wait(handles, num_returns=1, timeout=timeout_seconds)
-        if not ready or len(handles) == 1:
-            return ready
-        return self._ray.wait(handles, num_returns=len(handles), timeout=0)[0]
-
-    def collect(self, handle: Handle) -> CallReport | Failure:
+    def calls(
+        self, function: Callable[[Any], Any], *, profile: ResourceProfile, warm: bool
+    ) -> Calls:
         """See `workers.executors.Executor`."""
-        errors = self._ray.exceptions
-        try:
-            return self._ray.get(handle)
-        except errors.LocalRayletDiedError as error:
-            raise InfrastructureError(
-                "this machine's Ray node died, so no call can be made any more; finished items "
-                "are kept: run the same command again",
-                retryable=True,
-            ) from error
-        except (errors.RayError, ConnectionError) as error:
-            return Failure.of(error)
-
-    def cancel(self, handles: Collection[Handle]) -> None:
-        """Kill the workers of running calls, drop queued ones; compiled code hears no signal."""
-        if not handles or not self._ray.is_initialized():
-            return
-        for handle in handles:
-            self._ray.cancel(handle, force=True)
-        self._ray.wait(list(handles), num_returns=len(handles), timeout=CANCEL_SECONDS)
+        maker = (self._warm_worker if warm else self._perform).options(**_options(profile))
+        with sendable("the function"):
+            if warm:
+                # Not by reference: Ray ends a driver whose node is lost with what an actor needs.
+                packed = self._ray.cloudpickle.dumps(function)
+                return ActorCalls(lambda: maker.remote(packed), lambda: self.slots(profile))
+            reference = self._ray.put(function)
+            return TaskCalls(lambda call: maker.remote(reference, call))
 
     def _nodes(self) -> list[dict[str, float]]:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
 
 
-@contextmanager
-def _sendable(what: str) -> Iterator[None]:
-    """Say clearly what cannot be pickled; Ray reports it as a TypeError of many lines."""
-    try:
-        yield
-    except (TypeError, PicklingError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(f"{what} cannot be sent to a worker: {reason}") from error
+def _options(profile: ResourceProfile) -> dict[str, float]:
+    """Lay out a profile as Ray's options."""
+    options: dict[str, float] = {"num_cpus": profile.cpus, "num_gpus": profile.gpus}
+    if profile.memory_bytes:
+        options["memory"] = profile.memory_bytes
+    return options
 
 
 def _calls_on(node: dict[str, float], profile: ResourceProfile) -> int:

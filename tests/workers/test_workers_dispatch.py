@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from workers import (
     map_batches,
 )
 from workers.calls import Call, CallReport, device_name, gpu_models, perform
+from workers.executors import SerialCalls
 from workers.failures import INFRASTRUCTURE, UNLIMITED
 
 from worker_functions import (  # isort: skip
@@ -41,12 +42,12 @@ class ScriptedExecutor(SerialExecutor):
     """Finishes calls in a random order and loses those that `losses` names, in that order."""
 
     def __init__(self, seed: int = 0, losses: dict[str, list[Failure]] | None = None) -> None:
-        super().__init__()
         self.random = random.Random(seed)
         self.losses = losses or {}
         self.able = True
         self.stalled = False
-        self.cancelled: list[Any] = []
+        self.cancelled: list[int] = []
+        self.warm: list[bool] = []
 
     def slots(self, profile: ResourceProfile) -> int:
         return 3
@@ -55,24 +56,36 @@ class ScriptedExecutor(SerialExecutor):
         if not self.able:
             raise InfrastructureError("no node has a GPU")
 
-    def wait(self, handles: Collection[Any], timeout_seconds: float) -> list[Any]:
-        handles = list(handles)
+    def calls(
+        self, function: Callable[[Any], Any], *, profile: ResourceProfile, warm: bool
+    ) -> SerialCalls:
+        self.warm.append(warm)
+        return ScriptedCalls(self, function)
+
+
+class ScriptedCalls(SerialCalls):
+    def __init__(self, script: ScriptedExecutor, function: Callable[[Any], Any]) -> None:
+        super().__init__(function)
+        self.script = script
+
+    def wait(self, timeout_seconds: float) -> list[int]:
+        handles, script = list(self._calls), self.script
         return (
             []
-            if self.stalled
-            else self.random.sample(handles, self.random.randint(1, len(handles)))
+            if script.stalled
+            else script.random.sample(handles, script.random.randint(1, len(handles)))
         )
 
-    def collect(self, handle: Any) -> CallReport | Failure:
-        losses = self.losses.get(self._calls[handle][1].key)
+    def collect(self, handle: int) -> CallReport | Failure:
+        losses = self.script.losses.get(self._calls[handle].key)
         if losses:
             self._calls.pop(handle)
             return losses.pop(0)
         return super().collect(handle)
 
-    def cancel(self, handles: Collection[Any]) -> None:
-        self.cancelled += handles
-        super().cancel(handles)
+    def close(self) -> None:
+        self.script.cancelled += self._calls
+        super().close()
 
 
 def numbered(count: int) -> list[WorkItem]:
@@ -284,12 +297,29 @@ def test_cluster_that_recovers_goes_on(monkeypatch):
     executor = ScriptedExecutor()
     answers = iter([False, True])
 
-    def wait_once(handles: Collection[Any], timeout_seconds: float) -> list[Any]:
+    def wait_once(calls: ScriptedCalls, timeout_seconds: float) -> list[int]:
         executor.able = next(answers, True)
-        return [] if not executor.able else list(handles)
+        return list(calls._calls) if executor.able else []
 
-    monkeypatch.setattr(executor, "wait", wait_once)
+    monkeypatch.setattr(ScriptedCalls, "wait", wait_once)
     assert len(list(map_batches(square, numbered(3), executor=executor))) == 3
+
+
+@pytest.mark.parametrize(
+    ("gpus", "asked", "warm"),
+    [(0, None, False), (0, True, True), (0.5, None, True), (1, None, True), (1, False, False)],
+)
+def test_workers_are_warm_where_gpus_are_reserved_or_it_is_asked_for(gpus, asked, warm):
+    executor = ScriptedExecutor()
+    profile = ResourceProfile(gpus=gpus)
+    list(map_batches(square, numbered(1), executor=executor, profile=profile, warm=asked))
+    assert executor.warm == [warm]
+
+
+def test_serial_executor_is_always_warm():
+    maps = [map_batches(square, numbered(3), executor=SerialExecutor(), warm=w) for w in (0, 1)]
+    plain, warm = ([(o.key, o.value, o.attempts) for o in outcomes] for outcomes in maps)
+    assert plain == warm
 
 
 def test_serial_executor_refuses_gpus_the_machine_lacks():

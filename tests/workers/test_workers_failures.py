@@ -7,6 +7,8 @@ from workers.failures import INFRASTRUCTURE, UNLIMITED
 
 RETRYABLE = [
     ray.exceptions.WorkerCrashedError(),
+    ray.exceptions.ActorDiedError(),
+    ray.exceptions.ActorUnavailableError("no answer", None),
     ray.exceptions.NodeDiedError("node 7 is gone"),
     ray.exceptions.LocalRayletDiedError(),
     ray.exceptions.RaySystemError("broken pipe"),
@@ -19,6 +21,7 @@ RETRYABLE = [
 FINAL = [
     ray.exceptions.RuntimeEnvSetupError("no such folder"),
     ray.exceptions.TaskUnschedulableError("no node"),
+    ray.exceptions.ActorUnschedulableError("no node"),
     ray.exceptions.RaySystemError(ModuleNotFoundError("No module named 'tasks'")),
     InfrastructureError("no solver licence", retryable=False),
 ]

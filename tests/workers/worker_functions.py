@@ -86,6 +86,39 @@ def process_id(_: object) -> int:
     return os.getpid()
 
 
+_calls_here = 0
+
+
+def count_calls(_: object) -> tuple[int, int]:
+    """Process, and how many calls it has counted since it began."""
+    global _calls_here
+    _calls_here += 1
+    return os.getpid(), _calls_here
+
+
+def count_calls_but_fail_on_three(x: int) -> tuple[int, int]:
+    return count_calls(fail_on_three(x))
+
+
+def process_id_or_die(x: int) -> int:
+    """SIGKILL the worker process on negative numbers."""
+    if x < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def sleep_then_say_where(seconds: float) -> tuple[int, str]:
+    time.sleep(seconds)
+    return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+
+def write_process_id_and_sleep(path: str) -> None:
+    temporary = Path(path).with_suffix(".new")
+    temporary.write_text(str(os.getpid()))
+    temporary.rename(path)
+    time.sleep(600)
+
+
 def touch_and_sleep(marker: str) -> None:
     Path(marker).touch()
     time.sleep(600)
