@@ -13,9 +13,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from flows import FLOWS, FlowEntry
+from flows.options import build_parser
 from flows.supervision import supervise
 from tasks.records import InputError, LatticeworkError, StoreError
 
@@ -27,16 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
-EPILOG = """exit codes: 0 ok; 1 an item failed, the run could not be completed, or a certificate
-is not valid; 2 bad input; 130 interrupted"""
-
-
-class Parser(argparse.ArgumentParser):
-    """Argparse with one-line errors."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what `main` prints."""
-        raise InputError(f"{message} (see `{self.prog} --help`)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _answer(arguments: Sequence[str], *, wants_json: bool) -> int:
     """Run a command; every failure is one line, and with --json one object too."""
     try:
-        options = _parser().parse_args(arguments)
+        options = build_parser((__doc__ or "").splitlines()[0], _COMMANDS).parse_args(arguments)
         return options.command(options)
     except InputError as error:
         return _fail(error, EXIT_BAD_INPUT, "refused", wants_json)
@@ -85,101 +76,6 @@ def _fail(error: object, code: int, status: str, wants_json: bool) -> int:
         outcome = {"run_id": None, "path": None, "status": status, "rows": 0, "error": str(error)}
         print(json.dumps(outcome), flush=True)
     return _complain(error, code)
-
-
-def _parser() -> Parser:
-    """All commands with their options."""
-    parser = Parser(prog="latticework", description=(__doc__ or "").splitlines()[0], epilog=EPILOG)
-    parser.add_argument("--version", action=VersionAction)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def command(name: str, function: Callable[[Any], int], summary: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=summary, description=summary, epilog=EPILOG)
-        added.set_defaults(command=function)
-        return added
-
-    command("list", _list, "list flows and recipes")
-    show = command("show", _show, "show the config fields of a flow, or the values of a recipe")
-    show.add_argument("name", metavar="NAME")
-    _add_run_options(command("run", _run, "run a flow, or finish a run that was interrupted"))
-    results = command("results", _results, "list runs, or query the tables of one by SQL")
-    results.add_argument("run", nargs="?", metavar="RUN", help="id, its beginning, path or latest")
-    results.add_argument("--sql", metavar="QUERY", help="one SELECT over the run's tables")
-    plot = command("plot", _plot, "draw the figures of a run again")
-    plot.add_argument("run", metavar="RUN", help="id, its beginning, path or latest")
-    plot.add_argument("--gallery", action="store_true", help="and one page of all schemes found")
-    certify = command("certify", _certify, "write certificates of the schemes that a run found")
-    _add_certify_options(certify)
-    verify = command("verify", _verify, "check certificate files in exact arithmetic")
-    verify.add_argument("files", nargs="+", metavar="FILE", help="written by `latticework certify`")
-    verify.add_argument("--json", action="store_true", help="one JSON object per file on stdout")
-    serve = command("serve", _serve, "register the deployments and execute triggered runs")
-    serve.add_argument("--file", default="", metavar="PATH", help="default: deploy/prefect.yaml")
-    serve.add_argument(
-        "--port", type=_port, default=4200, help="of a server that has to be started"
-    )
-    doctor = command("doctor", _doctor, "say what is installed and what can be used")
-    for each in (results, plot, certify, serve, doctor):
-        each.add_argument("--out", default="", metavar="DIR", help="root of the results")
-    return parser
-
-
-def _add_run_options(run: argparse.ArgumentParser) -> None:
-    """Options of `run`."""
-    run.add_argument("flow", metavar="FLOW")
-    run.add_argument("--recipe", metavar="NAME", help="start from a named config")
-    run.add_argument("--smoke", action="store_true", help="the recipe's quick twin (< 10 s)")
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="assignments",
-        metavar="KEY=VALUE",
-        help="change a field; JSON where it parses, else a string; repeatable",
-    )
-    run.add_argument(
-        "--out",
-        default="",
-        metavar="DIR",
-        help="root of the results: folder or URI (default: $LATTICEWORK_STORE, else results)",
-    )
-    run.add_argument(
-        "--address",
-        default="local",
-        metavar="RAY",
-        help="local (default), serial, auto, or the address of a Ray cluster",
-    )
-    run.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
-    run.add_argument("--verbose", action="store_true", help="all log messages on stderr")
-
-
-def _add_certify_options(certify: argparse.ArgumentParser) -> None:
-    """Options of `certify`."""
-    certify.add_argument("run", metavar="RUN", help="id, its beginning, path or latest")
-    certify.add_argument("--scheme", default="", metavar="VIRO", help="only this: '<9v1<1>>'")
-    certify.add_argument("--to", default="", metavar="DIR", help="default: in the run's folder")
-    certify.add_argument("--polynomial", action="store_true", help="and integer polynomials")
-
-
-def _port(text: str) -> int:
-    """A port number."""
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: give 1 to 65535")
-    return int(text)
-
-
-class VersionAction(argparse.Action):
-    """Print the version and exit; the version is looked up only then."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
-        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        """Print and exit."""
-        from tasks.records import RELEASE
-
-        print(f"latticework {RELEASE}")
-        parser.exit()
 
 
 def _consoles(*, verbose: bool = False) -> tuple[Console, Console]:
@@ -353,7 +249,7 @@ def _verify(options: argparse.Namespace) -> int:
     from flows.verdicts import UNREADABLE, verdicts
 
     worst = EXIT_OK
-    for code, line in verdicts(options.files, as_json=options.json):
+    for code, line in verdicts(options.files, as_json=options.json, squares=options.squares):
         print(line, file=sys.stderr if code == UNREADABLE else sys.stdout)
         worst = max(worst, code)
     return worst
@@ -389,6 +285,19 @@ def _doctor(options: argparse.Namespace) -> int:
         table.add_row(finding.subject, "yes" if finding.usable else "no", finding.detail)
     out.print(table)
     return EXIT_OK
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "list": _list,
+    "show": _show,
+    "run": _run,
+    "results": _results,
+    "plot": _plot,
+    "certify": _certify,
+    "verify": _verify,
+    "serve": _serve,
+    "doctor": _doctor,
+}
 
 
 if __name__ == "__main__":

@@ -1,46 +1,105 @@
-"""Verdicts on certificate files, one line each; imports neither Prefect nor Ray nor drawing."""
+"""Verdicts on certificate files; imports neither Prefect nor Ray nor drawing.
+
+A file states its kind: "sos-certificate" is for `tasks.sos`; one with a format is for
+`tasks.tcurves`, whose reader also says what is wrong with a file that holds no JSON object.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 from tasks.records import InputError
-from tasks.tcurves.certificates import read_certificate
-from tasks.tcurves.verification import Verification, verify_certificate
+from tasks.records.errors import shortened
 
 __all__ = ["NOT_VALID", "UNREADABLE", "VALID", "verdicts"]
 
 VALID, NOT_VALID, UNREADABLE = 0, 1, 2
+_MAX_PEEK_BYTES = 1 << 28
+_SUM_OF_SQUARES = "sos-certificate"
 
 
-def verdicts(files: Iterable[str], *, as_json: bool = False) -> Iterator[tuple[int, str]]:
-    """Verify files one by one: (code, line) for each, whatever the others are.
+@dataclass(frozen=True)
+class _Verdict:
+    """A verdict in words and as an object."""
+
+    valid: bool
+    line: str
+    details: dict[str, Any]
+    squares: str = ""
+
+
+def verdicts(
+    files: Iterable[str], *, as_json: bool = False, squares: bool = False
+) -> Iterator[tuple[int, str]]:
+    """Verify files one by one: (code, text) for each, whatever the others are.
 
     Parameters
     ----------
     files : iterable of str
         Paths of certificate files.
     as_json : bool
-        Lines are JSON objects; those about unreadable files are not.
+        Texts are JSON objects; those about unreadable files are not.
+    squares : bool
+        Add the squares of valid sums of squares: more lines, or a key of the objects.
     """
     for file in files:
         try:
-            verification = verify_certificate(read_certificate(file))
+            is_sum = _is_about_sums(file)
+            verdict = _judge_sum(file, squares=squares) if is_sum else _judge_curve(file)
         except InputError as error:
             yield UNREADABLE, f"latticework: {error}"
             continue
-        code = VALID if verification.valid else NOT_VALID
+        code = VALID if verdict.valid else NOT_VALID
         if as_json:
-            yield code, json.dumps({"file": file, **asdict(verification)})
+            written = {"squares": verdict.squares} if verdict.squares else {}
+            yield code, json.dumps({"file": file, **verdict.details, **written})
         else:
-            yield code, f"{file}: {_in_words(verification)}"
+            yield code, "\n".join(filter(None, [f"{file}: {verdict.line}", verdict.squares]))
 
 
-def _in_words(verification: Verification) -> str:
-    """One line about one certificate."""
-    if not verification.valid:
-        return verification.summary
-    kind = f"degree {verification.degree}, type {verification.dividing}"
-    return f"valid: {verification.scheme}, {kind}"
+def _is_about_sums(file: str) -> bool:
+    """Whether the file states the kind of sums of squares; if nothing can be told, it does not."""
+    try:
+        if Path(file).stat().st_size > _MAX_PEEK_BYTES:
+            return False
+        record = json.loads(Path(file).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    if not isinstance(record, dict) or "format" in record:
+        return False
+    if record.get("kind") == _SUM_OF_SQUARES:
+        return True
+    kind = shortened(record.get("kind"))
+    raise InputError(
+        f"{file} is no certificate: its kind is {kind}; known are 'regular T-curve' and "
+        f"{_SUM_OF_SQUARES!r}"
+    )
+
+
+def _judge_curve(file: str) -> _Verdict:
+    """Verdict on a certificate of a T-curve; it has no squares."""
+    from tasks.tcurves.certificates import read_certificate
+    from tasks.tcurves.verification import verify_certificate
+
+    found = verify_certificate(read_certificate(file))
+    words = f"valid: {found.scheme}, degree {found.degree}, type {found.dividing}"
+    return _Verdict(found.valid, words if found.valid else found.summary, asdict(found))
+
+
+def _judge_sum(file: str, *, squares: bool) -> _Verdict:
+    """Verdict on a certificate about sums of squares."""
+    from tasks.sos.verification import read_certificate_data, squares_text, verify_sos_certificate
+
+    data = read_certificate_data(file)
+    try:
+        found = verify_sos_certificate(data)
+    except InputError as error:
+        raise InputError(f"{file} is no certificate: {error}") from error
+    size = f"{found.num_variables} variables, degree {found.degree}"
+    words = f"{found.summary} ({size})" if found.valid else found.summary
+    text = squares_text(data) if squares and found.valid else ""
+    return _Verdict(found.valid, words, asdict(found), text)

@@ -1,4 +1,4 @@
-"""Exact lattice geometry: points of d·Δ₂, its unimodular triangulations, their regularity.
+"""Exact lattice geometry: points of d·Δ₂, unimodular triangulations, Newton polytopes.
 
 >>> from tasks.lattice import certify_regularity, load_triangulations
 >>> [triangulation] = load_triangulations(["7_fra"])
@@ -13,6 +13,7 @@ from tasks.lattice.files import builtin_names, load_triangulations, write_triang
 from tasks.lattice.flips import flip, flip_neighbors, flippable_edges, random_flips
 from tasks.lattice.honeycomb import honeycomb
 from tasks.lattice.lifting import perturbed, random_regular, regular_triangulation
+from tasks.lattice.monomials import MinkowskiSums, minkowski_sums, positions, sort_monomials
 from tasks.lattice.points import (
     MAX_DEGREE,
     check_degree,
@@ -21,6 +22,7 @@ from tasks.lattice.points import (
     num_points,
     point_index,
 )
+from tasks.lattice.polytopes import HalfNewton, half_newton_points, newton_vertices
 from tasks.lattice.regularity import (
     Regularity,
     RegularityCertificate,
@@ -40,7 +42,9 @@ __all__ = [
     "REFLECTIONS",
     "SOURCES",
     "Certified",
+    "HalfNewton",
     "InvalidTriangulation",
+    "MinkowskiSums",
     "Regularity",
     "RegularityCertificate",
     "Triangulation",
@@ -58,20 +62,25 @@ __all__ = [
     "flip_neighbors",
     "flippable_edges",
     "folding_forms",
+    "half_newton_points",
     "honeycomb",
     "is_irregular_with",
     "is_regular_with",
     "lattice_points",
     "load_triangulations",
+    "minkowski_sums",
+    "newton_vertices",
     "num_points",
     "permutations",
     "perturbed",
     "point_index",
+    "positions",
     "random_flips",
     "random_regular",
     "random_symmetric",
     "reduced_weights",
     "regular_triangulation",
+    "sort_monomials",
     "symmetric_flips",
     "transform",
     "with_certificate",

@@ -1,0 +1,366 @@
+"""Linear matrix inequalities: maximize b'y over F(y) = F_0 + sum_k y_k F_k >= 0, by a barrier.
+
+F_k is symmetric and block diagonal and has few entries.  With P = F(y)^-1 the barrier -log det F(y)
+has the gradient -<P, F_k> and the Hessian <P F_k P, F_l>, which need the entries of P at the entries
+of the F_k only.  The path y(mu) = argmin -b'y / mu - log det F(y) is followed from a strictly
+feasible point to mu -> 0 by damped Newton steps with exact line searches.
+
+Near the path, with the Newton direction d and D = sum_k d_k F_k, the matrix
+
+    X = mu (P - P D P)
+
+is positive semidefinite and satisfies <F_k, X> = -b_k - nu a_k exactly in exact arithmetic, where nu
+belongs to an optional equation a'y = const that the start satisfies.  So every feasible y obeys
+b'y <= <F_0, X> - nu a'y: optima come with proofs of optimality, and infeasible problems with
+separating functionals.
+
+References
+----------
+Boyd and Vandenberghe, Convex Optimization, 2004, section 11.3 (barrier method) and 11.6 (matrix
+inequalities).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, eigh, solve_triangular
+from scipy.linalg.lapack import dpotri
+
+MAX_STEPS = 400
+SHRINK = 0.15
+"""Factor of mu once a point is close to the path."""
+CLOSE = 0.6
+"""Newton decrement of a point that is close to the path."""
+STALLED = 1e-14
+
+
+@dataclass(frozen=True)
+class Lmi:
+    """F_0 and the entries of F_1..F_K, in the order of k and within k of the block.
+
+    Attributes
+    ----------
+    constants : tuple of float64 (m_b, m_b)
+        Blocks of F_0.
+    start : int64 (K + 1,)
+        F_k has the entries start[k]:start[k + 1].
+    block, row, column : int64 (N,)
+        Place of an entry, row <= column; it stands for its mirror image too.
+    value : float64 (N,)
+    """
+
+    constants: tuple[NDArray[np.float64], ...]
+    start: NDArray[np.int64]
+    block: NDArray[np.int64]
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+    @property
+    def num_variables(self) -> int:
+        """K."""
+        return len(self.start) - 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes m_b of the blocks."""
+        return tuple(len(constant) for constant in self.constants)
+
+    def combination(self, y: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Blocks of ``sum_k y_k F_k``."""
+        weights = np.repeat(y, np.diff(self.start)) * self.value
+        blocks = []
+        for b, size in enumerate(self.sizes):
+            chosen = self.block == b
+            matrix = np.zeros((size, size))
+            np.add.at(matrix, (self.row[chosen], self.column[chosen]), weights[chosen])
+            blocks.append(matrix + np.triu(matrix, 1).T)
+        return blocks
+
+    def inner_products(self, matrices: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Inner products <F_k, X>, float64 (K,), with a symmetric block matrix."""
+        flat = np.concatenate([matrix.ravel() for matrix in matrices])
+        places = self._offsets()[self.block] + self.row * self._widths()[self.block] + self.column
+        terms = flat[places] * self.value * np.where(self.row == self.column, 1.0, 2.0)
+        return np.add.reduceat(np.append(terms, 0.0), self.start[:-1]) * (np.diff(self.start) > 0)
+
+    def _widths(self) -> NDArray[np.int64]:
+        return np.array(self.sizes, dtype=np.int64)
+
+    def _offsets(self) -> NDArray[np.int64]:
+        widths = self._widths()
+        return np.concatenate([[0], np.cumsum(widths * widths)[:-1]]).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class LmiPoint:
+    """A strictly feasible point close to the path, with its dual matrix.
+
+    Attributes
+    ----------
+    y : float64 (K,)
+    slacks : tuple of float64 (m_b, m_b)
+        F(y).
+    duals : tuple of float64 (m_b, m_b)
+        X, positive definite if `is_close`.
+    nu : float
+        Multiplier of the equation; 0 without one.
+    mu : float
+        Parameter of the path.
+    objective, bound : float
+        b'y, and the upper bound that X proves if `is_close`.
+    is_close : bool
+        Whether the Newton decrement is below 1, so that X is positive definite.
+    """
+
+    y: NDArray[np.float64]
+    slacks: tuple[NDArray[np.float64], ...]
+    duals: tuple[NDArray[np.float64], ...]
+    nu: float
+    mu: float
+    objective: float
+    bound: float
+    is_close: bool
+
+
+@dataclass(frozen=True)
+class LmiSolution:
+    """Where the path was left.
+
+    Attributes
+    ----------
+    point : LmiPoint
+        The last point that was close to the path; of a run without one, the last point.
+    num_steps : int
+        Newton steps.
+    ended : str
+        ``stop`` (as the caller asked), ``gap`` (mu is small enough), ``stalled`` (rounding errors),
+        ``steps``.
+    """
+
+    point: LmiPoint
+    num_steps: int
+    ended: str
+
+
+@njit(cache=True)
+def _barrier(inverse, widths, offsets, start, block, row, column, value, gradient, hessian):
+    """Fill gradient and Hessian of -log det; `inverse` holds the blocks of P, flat."""
+    num_variables = start.size - 1
+    work = np.zeros(inverse.size)
+    for k in range(num_variables):
+        work[:] = 0.0
+        trace = 0.0
+        for e in range(start[k], start[k + 1]):
+            m, base = widths[block[e]], offsets[block[e]]
+            i, j, v = row[e], column[e], value[e]
+            p_i = inverse[base + i * m : base + (i + 1) * m]
+            p_j = inverse[base + j * m : base + (j + 1) * m]
+            if i == j:
+                trace += v * p_i[i]
+                for a in range(m):
+                    scale = v * p_i[a]
+                    line = work[base + a * m : base + (a + 1) * m]
+                    for b in range(a, m):
+                        line[b] += scale * p_i[b]
+            else:
+                trace += 2.0 * v * p_i[j]
+                for a in range(m):
+                    left, right = v * p_i[a], v * p_j[a]
+                    line = work[base + a * m : base + (a + 1) * m]
+                    for b in range(a, m):
+                        line[b] += left * p_j[b] + right * p_i[b]
+        gradient[k] = -trace
+        for other in range(k, num_variables):
+            total = 0.0
+            for e in range(start[other], start[other + 1]):
+                place = offsets[block[e]] + row[e] * widths[block[e]] + column[e]
+                if row[e] == column[e]:
+                    total += value[e] * work[place]
+                else:
+                    total += 2.0 * value[e] * work[place]
+            hessian[k, other] = total
+            hessian[other, k] = total
+
+
+class _Path:
+    """The Newton steps of one problem."""
+
+    def __init__(
+        self, lmi: Lmi, objective: NDArray[np.float64], equation: NDArray[np.float64] | None
+    ) -> None:
+        self.lmi, self.objective, self.equation = lmi, objective, equation
+        self._layout = (lmi._widths(), lmi._offsets())
+
+    def move_to(self, y: NDArray[np.float64]) -> bool:
+        """Go to a point; False if it is not strictly feasible."""
+        slacks = [
+            constant + part
+            for constant, part in zip(self.lmi.constants, self.lmi.combination(y), strict=True)
+        ]
+        try:
+            factors = [np.linalg.cholesky(slack) for slack in slacks]
+        except np.linalg.LinAlgError:
+            return False
+        self.y, self.slacks, self.factors = y, slacks, factors
+        self.inverses = [_inverse(factor) for factor in factors]
+        size = self.lmi.num_variables
+        self.gradient, self.hessian = np.empty(size), np.empty((size, size))
+        flat = np.concatenate([inverse.ravel() for inverse in self.inverses])
+        lmi = self.lmi
+        _barrier(
+            flat,
+            *self._layout,
+            *(lmi.start, lmi.block, lmi.row, lmi.column, lmi.value),
+            self.gradient,
+            self.hessian,
+        )
+        return True
+
+    def direction(self, mu: float) -> tuple[NDArray[np.float64], float, float]:
+        """Newton direction, decrement, and the multiplier of the equation."""
+        # The diagonal scaling makes the ridge relative to each variable.
+        scale = 1.0 / np.sqrt(np.maximum(self.hessian.diagonal(), 1e-300))
+        scaled = self.hessian * scale * scale[:, None]
+        scaled.flat[:: len(scale) + 1] += STALLED
+        factor = cho_factor(scaled, lower=True)
+        residual = self.objective / mu - self.gradient
+        step = scale * cho_solve(factor, scale * residual)
+        nu = 0.0
+        if self.equation is not None:
+            lift = scale * cho_solve(factor, scale * self.equation)
+            nu = -float(self.equation @ step) / float(self.equation @ lift)
+            step = step + nu * lift
+        decrement = float(np.sqrt(max(0.0, step @ self.hessian @ step)))
+        return step, decrement, mu * nu
+
+    def line_search(self, step: NDArray[np.float64], mu: float) -> float:
+        """Length that minimizes the barrier problem along a direction, inside the cone."""
+        roots = []
+        for factor, change in zip(self.factors, self.lmi.combination(step), strict=True):
+            half = solve_triangular(factor, change, lower=True)
+            roots.append(eigh(solve_triangular(factor, half.T, lower=True), eigvals_only=True))
+        eigenvalues = np.concatenate(roots)
+        slope = float(self.objective @ step) / mu
+        lowest = float(eigenvalues.min())
+        limit = np.inf if lowest >= 0 else -1.0 / lowest
+        return _minimize_on_line(eigenvalues, slope, limit)
+
+    def point(self, mu: float, step: NDArray[np.float64], nu: float, decrement: float) -> LmiPoint:
+        """Describe the present point."""
+        duals = []
+        for inverse, change in zip(self.inverses, self.lmi.combination(step), strict=True):
+            dual = mu * (inverse - inverse @ change @ inverse)
+            duals.append((dual + dual.T) / 2)
+        bound = sum(
+            float(np.vdot(constant, dual))
+            for constant, dual in zip(self.lmi.constants, duals, strict=True)
+        )
+        if self.equation is not None:
+            bound -= nu * float(self.equation @ self.y)
+        return LmiPoint(
+            y=self.y,
+            slacks=tuple(self.slacks),
+            duals=tuple(duals),
+            nu=nu,
+            mu=mu,
+            objective=float(self.objective @ self.y),
+            bound=bound,
+            is_close=decrement < 1.0,
+        )
+
+
+def _inverse(factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Symmetric inverse of L L'."""
+    inverse, _ = dpotri(factor, lower=1)
+    return np.tril(inverse) + np.tril(inverse, -1).T
+
+
+def _minimize_on_line(eigenvalues: NDArray[np.float64], slope: float, limit: float) -> float:
+    """Minimize -slope a - sum log(1 + a e) over 0 < a < limit by safeguarded Newton steps."""
+    low, high, length = 0.0, limit, min(1.0, 0.9 * limit)
+    for _ in range(40):
+        terms = eigenvalues / (1.0 + length * eigenvalues)
+        derivative = -slope - float(terms.sum())
+        if derivative > 0:
+            high = length
+        else:
+            low = length
+        curvature = float(terms @ terms)
+        if abs(derivative) <= 1e-3 * np.sqrt(curvature) or curvature == 0.0:
+            break
+        proposal = length - derivative / curvature
+        if not low < proposal < high:
+            proposal = (low + high) / 2 if np.isfinite(high) else 2.0 * length
+        length = proposal
+    return min(length, 0.999 * limit)
+
+
+def maximize_lmi(
+    lmi: Lmi,
+    objective: NDArray[np.float64],
+    start: NDArray[np.float64],
+    *,
+    equation: NDArray[np.float64] | None = None,
+    stop: Callable[[LmiPoint], bool] = lambda _: False,
+    mu: float = 1.0,
+    smallest_mu: float = 1e-11,
+    max_steps: int = MAX_STEPS,
+) -> LmiSolution:
+    """Follow the path from a strictly feasible point.
+
+    Parameters
+    ----------
+    lmi : Lmi
+    objective : float64 (K,)
+        b.
+    start : float64 (K,)
+        F(start) must be positive definite.
+    equation : float64 (K,), optional
+        a: the path keeps a'y at its value at the start.
+    stop : callable
+        Asked at every point close to the path; True ends the run there.
+    mu, smallest_mu : float
+        First and last parameter of the path.
+
+    Raises
+    ------
+    ValueError
+        If the start is not strictly feasible.
+    """
+    path = _Path(lmi, objective, equation)
+    if not path.move_to(start):
+        raise ValueError("the start is not strictly feasible: F(start) must be positive definite")
+    best: LmiPoint | None = None
+    ended = "steps"
+    steps = 0
+    while steps < max_steps:
+        try:
+            step, decrement, nu = path.direction(mu)
+        except np.linalg.LinAlgError:
+            ended = "stalled"
+            break
+        if decrement < CLOSE or best is None:
+            point = path.point(mu, step, nu, decrement)
+            best = point if point.is_close or best is None else best
+            if point.is_close and stop(point):
+                ended = "stop"
+                break
+        if decrement < CLOSE:
+            if mu <= smallest_mu:
+                ended = "gap"
+                break
+            mu = max(mu * SHRINK, smallest_mu)
+            continue
+        length = path.line_search(step, mu)
+        steps += 1
+        if length * decrement < 1e-9 or not path.move_to(path.y + length * step):
+            ended = "stalled"
+            break
+    assert best is not None  # the first pass sets it
+    return LmiSolution(best, steps, ended)

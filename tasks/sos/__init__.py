@@ -1,0 +1,30 @@
+"""Sums of squares: exact polynomials, Gram matrices and certificates.
+
+A polynomial p of degree 2d is a sum of squares iff p = z'Qz for a vector z of monomials and a
+positive semidefinite matrix Q. All numbers that a claim rests on are rational.
+
+>>> from tasks.sos import parse_polynomial
+>>> p = parse_polynomial("(x - y)^2 + 1/3")
+>>> print(p, p.degree)
+x^2 - 2*x*y + y^2 + 1/3 2
+"""
+
+from tasks.sos.files import (
+    PolynomialEntry,
+    load_polynomials,
+    write_polynomials_arrow,
+    write_polynomials_json,
+)
+from tasks.sos.parsing import from_sympy, parse_polynomial
+from tasks.sos.polynomial import Polynomial, rational
+
+__all__ = [
+    "Polynomial",
+    "PolynomialEntry",
+    "from_sympy",
+    "load_polynomials",
+    "parse_polynomial",
+    "rational",
+    "write_polynomials_arrow",
+    "write_polynomials_json",
+]

@@ -1,0 +1,127 @@
+"""Exact positive definiteness of rational symmetric matrices.
+
+A matrix Q is positive definite if Q - L L' is strictly diagonally dominant with a positive diagonal
+for some L (Gershgorin).  With L from a Cholesky factorization in floats, rounded to multiples of a
+power of two, that is one product of integer matrices.  Where rounding is too coarse, the leading
+minors decide, by fraction-free elimination.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from flint import fmpq_mat, fmpz, fmpz_mat
+from numpy.typing import NDArray
+
+FACTOR_BITS = 60
+"""Bits of the entries of L after scaling to a unit diagonal of Q."""
+
+
+def as_floats(matrix: fmpq_mat) -> NDArray[np.float64]:
+    """Entries as correctly rounded quotients, float64 (m, m)."""
+    rows = matrix.tolist()
+    return np.array([[int(entry.p) / int(entry.q) for entry in row] for row in rows]).reshape(
+        matrix.nrows(), matrix.ncols()
+    )
+
+
+def is_positive_definite(matrix: fmpq_mat) -> bool:
+    """Whether a symmetric matrix is positive definite; exact.  The empty matrix is."""
+    size = matrix.nrows()
+    if size == 0:
+        return True
+    numerators, _ = matrix.numer_denom()
+    if any(numerators[i, i] <= 0 for i in range(size)):
+        return False
+    return _is_dominant_after_factor(numerators) or _has_positive_minors(numerators)
+
+
+def _is_dominant_after_factor(matrix: fmpz_mat) -> bool:
+    """Whether Q - L L' is diagonally dominant for a rounded Cholesky factor L of Q."""
+    size = matrix.nrows()
+    # Half of the bits of a diagonal entry: scaling by 2**-shift brings it to [1, 4).
+    shifts = [(int(matrix[i, i]).bit_length() - 1) // 2 for i in range(size)]
+    scaled = np.array(
+        [
+            [_ldexp(int(matrix[i, j]), -shifts[i] - shifts[j]) for j in range(size)]
+            for i in range(size)
+        ]
+    )
+    try:
+        factor = np.linalg.cholesky(scaled - 1e-3 * _smallest(scaled) * np.eye(size))
+    except np.linalg.LinAlgError:
+        return False
+    bits = FACTOR_BITS
+    rounded = fmpz_mat(
+        size,
+        size,
+        [
+            int(value) << shifts[i]
+            for i, row in enumerate(np.rint(np.ldexp(factor, bits)).tolist())
+            for value in row
+        ],
+    )
+    rest = matrix * fmpz(1 << (2 * bits)) - rounded * rounded.transpose()
+    # Dominance of D^-1 rest D^-1 with D = diag(2**shift).
+    for i in range(size):
+        off = sum(abs(int(rest[i, j])) << _lift(shifts, i, j) for j in range(size) if j != i)
+        if int(rest[i, i]) << _lift(shifts, i, i) <= off:
+            return False
+    return True
+
+
+def _lift(shifts: list[int], i: int, j: int) -> int:
+    """Shift that multiplies entry (i, j) by 2**(common - shift_i - shift_j)."""
+    return 2 * max(shifts) - shifts[i] - shifts[j]
+
+
+def _smallest(matrix: NDArray[np.float64]) -> float:
+    """Smallest eigenvalue, at least 0."""
+    return max(0.0, float(np.linalg.eigvalsh(matrix)[0]))
+
+
+def _ldexp(value: int, shift: int) -> float:
+    """value * 2**shift, correctly rounded."""
+    return value / (1 << -shift) if shift < 0 else float(value << shift)
+
+
+def _has_positive_minors(matrix: fmpz_mat) -> bool:
+    """Whether all leading minors are positive; O(m**3) products of numbers of O(m) words."""
+    rows = matrix.tolist()
+    size, previous = len(rows), fmpz(1)
+    for k in range(size):
+        pivot = rows[k][k]
+        if pivot <= 0:
+            return False
+        for i in range(k + 1, size):
+            row, factor = rows[i], rows[i][k]
+            for j in range(i, size):
+                row[j] = (pivot * row[j] - factor * rows[k][j]) // previous
+                rows[j][i] = row[j]
+        previous = pivot
+    return True
+
+
+def is_positive_semidefinite(matrix: fmpq_mat) -> bool:
+    """Whether a symmetric matrix is positive semidefinite; exact, by pivots on the diagonal."""
+    rows = [list(row) for row in matrix.numer_denom()[0].tolist()]
+    previous = fmpz(1)
+    while rows:
+        diagonal = [row[i] for i, row in enumerate(rows)]
+        if any(value < 0 for value in diagonal):
+            return False
+        pivot = max(diagonal)
+        if pivot == 0:
+            return all(value == 0 for row in rows for value in row)
+        k = diagonal.index(pivot)
+        chosen = rows.pop(k)
+        corner = chosen.pop(k)
+        factors = [row.pop(k) for row in rows]
+        rows = [
+            [
+                (corner * value - factor * other) // previous
+                for value, other in zip(row, chosen, strict=True)
+            ]
+            for row, factor in zip(rows, factors, strict=True)
+        ]
+        previous = corner
+    return True

@@ -1,0 +1,188 @@
+"""From numbers to proofs: exact Gram matrices near numerical ones.
+
+Positive definite solutions are rounded and projected onto the equations.  Singular ones are first
+restricted to the face that they live on (`facial`), as often as is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from math import ceil, log2
+
+import numpy as np
+from flint import fmpq, fmpq_mat, fmpz_mat
+from numpy.typing import NDArray
+
+from tasks.sos.facial import (
+    Face,
+    centered_on_face,
+    face_of,
+    free_values,
+    kernels,
+    rational_complements,
+    restricted,
+)
+from tasks.sos.gram import GramProblem
+from tasks.sos.positivity import is_positive_definite, is_positive_semidefinite
+from tasks.sos.zeros import DIGITS_PER_ENTRY, real_zeros, relations
+
+ROUNDINGS = (6, 12, 20, 28, 36, 44, 52)
+"""Bits after the point of rounded Gram matrices, fewest first."""
+THRESHOLDS = (1e-6, 1e-4, 1e-8)
+"""Eigenvalues that count as 0 relative to the diagonal, tried in this order."""
+MAX_REDUCTIONS = 6
+
+
+@dataclass(frozen=True)
+class ExactGrams:
+    """Positive semidefinite rational Gram matrices of a polynomial.
+
+    Attributes
+    ----------
+    grams : tuple of fmpq_mat (m_b, m_b)
+    method : str
+        ``unique``, ``projection`` or ``facial reduction``.
+    reductions : int
+        Facial reductions.
+    """
+
+    grams: tuple[fmpq_mat, ...]
+    method: str
+    reductions: int = 0
+
+
+def unique_grams(problem: GramProblem) -> list[fmpq_mat]:
+    """Gram matrices of a problem with K = 0."""
+    zero = [np.zeros((size, size)) for size in problem.sizes]
+    return problem.exact_projection(zero, 0)
+
+
+def prove_unique(problem: GramProblem) -> ExactGrams | None:
+    """Decide a problem with K = 0 exactly: its Gram matrices, or None if they are not PSD."""
+    grams = unique_grams(problem)
+    if all(is_positive_definite(gram) or is_positive_semidefinite(gram) for gram in grams):
+        return ExactGrams(tuple(grams), "unique")
+    return None
+
+
+def prove_by_projection(
+    problem: GramProblem, grams: Sequence[NDArray[np.float64]]
+) -> ExactGrams | None:
+    """Round and project positive definite Gram matrices; None if no rounding keeps them so."""
+    lowest = min((float(np.linalg.eigvalsh(gram)[0]) for gram in grams if len(gram)), default=1.0)
+    for bits in ROUNDINGS:
+        if 2.0**-bits > max(lowest, 0.0) and bits != ROUNDINGS[-1]:
+            continue
+        exact = problem.exact_projection(grams, bits)
+        if all(map(is_positive_definite, exact)):
+            return ExactGrams(tuple(exact), "projection")
+    return None
+
+
+def prove_on_face(
+    problem: GramProblem,
+    grams: Sequence[NDArray[np.float64]],
+    weights: Sequence[NDArray[np.float64]],
+    *,
+    seed: int = 0,
+) -> ExactGrams | None:
+    """Reduce to faces until a positive definite solution can be rounded; None if none was found.
+
+    Faces are guessed from the kernels of the matrices, then from the real zeros of the polynomial.
+    """
+    for bases in chain(_faces_of_kernels(grams, weights), _faces_of_zeros(problem, seed)):
+        face = face_of(problem, bases)
+        if face is None:
+            continue
+        proof = _prove_within(problem, face, restricted(face, grams), 1)
+        if proof is not None:
+            return proof
+    return None
+
+
+def _faces_of_kernels(
+    grams: Sequence[NDArray[np.float64]], weights: Sequence[NDArray[np.float64]]
+) -> Iterator[list[fmpz_mat]]:
+    """Guess faces from numerical kernels."""
+    for threshold in THRESHOLDS:
+        found = kernels(grams, weights, threshold)
+        if any(kernel.shape[1] for kernel in found):
+            yield from _complements(found)
+
+
+def _faces_of_zeros(problem: GramProblem, seed: int) -> Iterator[list[fmpz_mat]]:
+    """Guess the face from integer relations at the real zeros."""
+    digits = DIGITS_PER_ENTRY * max(problem.sizes)
+    zeros = real_zeros(problem.polynomial, bits=ceil(digits * log2(10)) + 64, seed=seed)
+    if zeros:
+        yield [relations(basis, zeros, digits=digits) for basis in problem.bases]
+
+
+def _complements(found: Sequence[NDArray[np.float64]]) -> Iterator[list[fmpz_mat]]:
+    """Guesses for all blocks together: the first of each, the second of each, and so on."""
+    guesses = [list(rational_complements(kernel)) for kernel in found]
+    if not all(guesses):
+        return
+    for combination in zip_longest(*guesses):
+        yield [
+            guess if guess is not None else options[-1]
+            for guess, options in zip(combination, guesses, strict=True)
+        ]
+
+
+def _prove_within(
+    problem: GramProblem, face: Face, near: Sequence[NDArray[np.float64]], reductions: int
+) -> ExactGrams | None:
+    """Round on a face, from a given point or from its center; else reduce once more."""
+    proof = _prove_by_rounding(face, near, reductions)
+    if proof is not None or not face.num_free or reductions >= MAX_REDUCTIONS:
+        return proof
+    try:
+        blocks = centered_on_face(face, near)
+    except (ValueError, np.linalg.LinAlgError):
+        return None
+    proof = _prove_by_rounding(face, blocks, reductions)
+    if proof is not None:
+        return proof
+    for bases in _faces_of_kernels(blocks, _unit_weights(blocks)):
+        inner = face_of(problem, [old * new for old, new in zip(face.bases, bases, strict=True)])
+        if inner is None:
+            continue
+        near_inner = restricted(inner, _lifted(face, blocks))
+        proof = _prove_within(problem, inner, near_inner, reductions + 1)
+        if proof is not None:
+            return proof
+    return None
+
+
+def _unit_weights(blocks: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Weights that compare eigenvalues with the largest entry of a block."""
+    return [
+        np.full(len(block), max(float(np.abs(block).max(initial=0.0)), 1e-300)) for block in blocks
+    ]
+
+
+def _lifted(face: Face, blocks: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """``V_b R_b V_b'`` in floats."""
+    lifted = []
+    for basis, block in zip(face.bases, blocks, strict=True):
+        matrix = np.array([[float(int(v)) for v in row] for row in basis.tolist()])
+        matrix = matrix.reshape(basis.nrows(), basis.ncols())
+        lifted.append(matrix @ block @ matrix.T)
+    return lifted
+
+
+def _prove_by_rounding(
+    face: Face, near: Sequence[NDArray[np.float64]], reductions: int
+) -> ExactGrams | None:
+    """Round the parameters of a face; None if no rounding is positive definite."""
+    y = free_values(face, near)
+    for bits in ROUNDINGS if face.num_free else ROUNDINGS[:1]:
+        rounded = [fmpq(int(v), 1 << bits) for v in np.rint(np.ldexp(y, bits)).tolist()]
+        blocks = face.at(rounded)
+        decide = is_positive_definite if face.num_free else is_positive_semidefinite
+        if all(map(decide, blocks)):
+            return ExactGrams(tuple(face.embedded(blocks)), "facial reduction", reductions)
+    return None

@@ -1,0 +1,78 @@
+"""Separating functionals: linear L with L(q^2) >= 0 for the squares of a Gram problem, L(p) < 0.
+
+L(q^2) = v' M(L) v for q = v'z_b, with the moment matrices M_b(L) = (L(x^(i + j))).  The numerical L
+of an infeasible problem is in the interior of the dual cone, so that rounding keeps it there; then
+exact arithmetic decides.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from flint import fmpq, fmpq_mat
+from numpy.typing import NDArray
+
+from tasks.sos.gram import GramProblem
+from tasks.sos.positivity import is_positive_definite
+
+ROUNDINGS = (4, 8, 16, 24, 32, 48)
+"""Bits of the moments relative to the diagonal of the moment matrix."""
+
+Functional = dict[tuple[int, ...], fmpq]
+"""Values of L; 0 at all other monomials."""
+
+
+def separating_functional(problem: GramProblem, moments: NDArray[np.float64]) -> Functional | None:
+    """Round moments to the fewest bits that still separate, exactly; None if they do not.
+
+    Parameters
+    ----------
+    problem : GramProblem
+    moments : float64 (S,)
+    """
+    scale = _scale(problem, moments)
+    for bits in ROUNDINGS:
+        units = np.ldexp(1.0, np.floor(np.log2(scale)).astype(int) - bits)
+        numerators = np.rint(moments / units).tolist()
+        values = [
+            fmpq(int(numerator)) * _power_of_two(float(unit))
+            for numerator, unit in zip(numerators, units, strict=True)
+        ]
+        if _separates(problem, values):
+            rows = map(tuple, problem.monomials.tolist())
+            return {row: value for row, value in zip(rows, values, strict=True) if value != 0}
+    return None
+
+
+def _separates(problem: GramProblem, values: list[fmpq]) -> bool:
+    """Whether L(p) < 0 and all moment matrices are positive definite; exact."""
+    total = sum((c * value for c, value in zip(problem.coefficients, values, strict=True)), fmpq(0))
+    return total < 0 and all(
+        is_positive_definite(
+            fmpq_mat(len(rows), len(rows), [values[monomial] for monomial in rows.ravel().tolist()])
+        )
+        for rows in problem.rows
+    )
+
+
+def _scale(problem: GramProblem, moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Geometric mean of the two diagonal moments at the least entry of every class."""
+    scale = np.full(problem.num_monomials, np.inf)
+    for rows in problem.rows:
+        diagonal = np.sqrt(np.maximum(moments[rows.diagonal()], 1e-300))
+        np.minimum.at(scale, rows, diagonal * diagonal[:, None])
+    return scale
+
+
+def _power_of_two(unit: float) -> fmpq:
+    """The fraction of a float that is a power of two."""
+    numerator, denominator = unit.as_integer_ratio()
+    return fmpq(numerator, denominator)
+
+
+def uncovered_functional(problem: GramProblem) -> Functional | None:
+    """Separate by a monomial of p that no square of the problem has: L(p) = -|coefficient|."""
+    if not problem.uncovered:
+        return None
+    monomial = problem.uncovered[0]
+    coefficient = problem.polynomial.coefficient(monomial)
+    return {monomial: fmpq(-1) if coefficient > 0 else fmpq(1)}

@@ -1,0 +1,24 @@
+"""The rigged solver as one more adapter."""
+
+import pytest
+
+from tasks.sos.solvers import _solve, close_workers
+
+
+@pytest.fixture
+def rigged_adapter(monkeypatch):
+    monkeypatch.setitem(_solve._ADAPTERS, "rigged", "rigged_solver")
+
+
+@pytest.fixture
+def fresh_probes(monkeypatch):
+    """Nothing is known about any solver."""
+    monkeypatch.setattr(_solve, "_probes", {})
+
+
+@pytest.fixture(scope="module")
+def own_workers():
+    """Workers started here, so that they find the rigged solver; none is left behind."""
+    close_workers()
+    yield
+    close_workers()
