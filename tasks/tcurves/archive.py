@@ -25,9 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.lattice import REFLECTIONS, Triangulation, automorphisms, honeycomb
+from tasks.tcurves.restrictions import harnack_bound
 from tasks.tcurves.schemes import Scheme
 from tasks.tcurves.weights import weight_bits
 
+MIXED_ISLANDS = 3
 _SYMMETRIC_DRAWS = 16
 
 
@@ -165,8 +167,19 @@ class Archive:
         return self.seeds[int(rng.integers(len(self.seeds)))]
 
     def choose_mate(self, rng: np.random.Generator) -> Triangulation:
-        """Draw the second parent of a crossing, from all islands."""
-        return self.everywhere.choose(rng)
+        """Draw the second parent of a crossing: on every third island from all, else from its own.
+
+        Islands with mates from elsewhere soon become like the others, but join what these have.
+        """
+        if self.num_islands % MIXED_ISLANDS == 0:
+            return self.everywhere.choose(rng)
+        return self.choose_parent(rng)
+
+    def maximal_hits(self) -> dict[int, int]:
+        """Codes of the M-schemes found, and how many candidates had them."""
+        most = harnack_bound(self.degree)
+        hits = self.everywhere.hits
+        return {code: hits[code] for code in hits if self.scheme(code).components == most}
 
     def choose_symmetric_parent(self, rng: np.random.Generator) -> Triangulation:
         """Draw a parent that a reflection of the triangle maps to itself; else the honeycomb."""

@@ -53,8 +53,8 @@ class HuntConfig(FrozenConfig):
     batch: int = Field(default=4, ge=1, le=1024)
     """Candidates of one call to a worker."""
 
-    proposals: int = Field(default=4, ge=1, le=256)
-    """Proposals from which every other candidate is chosen by score; the others take the first."""
+    proposals: int = Field(default=16, ge=0, le=4096)
+    """Steps by which every other candidate is improved before its census."""
 
     mean_flips: float = Field(default=5.0, ge=1.0, le=10_000.0)
     """Mean number of flips of a mutation."""

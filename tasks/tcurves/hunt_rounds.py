@@ -1,7 +1,8 @@
 """The rounds of a hunt for schemes: proposals from an archive, each certified and then counted.
 
-A round proposes `round_size` candidates.  A candidate is the most promising (`proposals.promise`)
-of some variants of a parent that the hunt has not seen yet, up to the symmetries of the triangle.
+A round proposes `round_size` candidates: variants of parents that the hunt has not seen yet, up to
+the symmetries of the triangle.  Every other one then climbs to more promising triangulations
+(`proposals.promise`) in some small steps, before any census.
 Its regularity is certified exactly, and then its census is taken.  The archive takes the candidates
 of a round in their order, and the next round starts from it.  Everything random comes from streams
 named by round and index, so a hunt depends on its seed and not on the workers, nor on where it was
@@ -13,8 +14,8 @@ algebraic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ class HuntItem:
     origins: tuple[Origin, ...]
     tried: NDArray[np.uint64]
     """Numbers (`key_number`) of the candidates of earlier rounds, ascending."""
+    hits: Mapping[int, int]
+    """Codes of M-schemes -> candidates of earlier rounds that had them."""
 
     @property
     def key(self) -> str:
@@ -60,7 +63,8 @@ def empty_archive(plan: HuntPlan) -> Archive:
 
 def round_items(plan: HuntPlan, archive: Archive, number: int) -> list[HuntItem]:
     """Propose the items of a round: the seeds in round 0, then parents drawn from the archive."""
-    config, tried = plan.config, archive.tried()
+    config = plan.config
+    seen = (archive.tried(), archive.maximal_hits())
     if number == 0:
         origins = [Origin("seed", seed) for seed in plan.seeds]
         size = 1
@@ -69,7 +73,7 @@ def round_items(plan: HuntPlan, archive: Archive, number: int) -> list[HuntItem]
         origins = [_draw_origin(config, archive, rng) for _ in range(config.round_size)]
         size = config.batch
     return [
-        HuntItem(config, plan.identity, number, first, tuple(origins[first : first + size]), tried)
+        HuntItem(config, plan.identity, number, first, tuple(origins[first : first + size]), *seen)
         for first in range(0, len(origins), size)
     ]
 
@@ -133,17 +137,28 @@ def _new_variant(item: HuntItem, origin: Origin, rng: np.random.Generator) -> Tr
     return vary(origin, rng, mean_flips=mean_flips)
 
 
+def _climbed(item: HuntItem, start: Origin, rng: np.random.Generator) -> Triangulation:
+    """Walk from a triangulation to better ones; a step back in promise is not taken."""
+    move: Move = "symmetric" if start.move == "symmetric" else "mutation"
+    best, rank = start.parent, promise(start.parent, item.hits)
+    for _ in range(item.config.proposals):
+        variant = _new_variant(item, Origin(move, best), rng)
+        variant_rank = promise(variant, item.hits)
+        if variant_rank >= rank:
+            best, rank = variant, variant_rank
+    return best
+
+
 def _candidate(
     item: HuntItem, origin: Origin, index: int, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Choose one candidate and evaluate it."""
     config = item.config
-    if origin.move == "seed":
-        chosen = origin.parent
-    else:
-        count = config.proposals if index % 2 else 1
-        variants = [_new_variant(item, origin, rng) for _ in range(count)]
-        chosen = max(variants, key=promise) if count > 1 else variants[0]
+    chosen = origin.parent
+    if origin.move != "seed":
+        chosen = _new_variant(item, origin, rng)
+        if index % 2:
+            chosen = _climbed(item, replace(origin, parent=chosen, second=None), rng)
     targeted = rng.random() < config.targeted_share
     row = _evaluate(chosen, config, config.min_ovals if targeted else 0)
     return {"source": origin.move, "parent": canonical_key(origin.parent), **row}

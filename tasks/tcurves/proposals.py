@@ -7,19 +7,24 @@ triangulation.  *Symmetric* walks symmetric flips, from a triangulation that a r
 triangle maps to itself.  All but heights may lose regularity, so what they give has to be
 certified.
 
-The *score* ranks triangulations before any census: the dimension of the space of sign classes of
-M-curves (`maximal_signs`), which is F2-linear algebra and takes a millisecond.
+The *promise* ranks triangulations before any census, in about two milliseconds: how rare the
+schemes of their M-curves are in the hunt so far, how many there are, then the *score*, the
+dimension of the space of sign classes of M-curves (`maximal_signs`), which is F2-linear algebra,
+then the estimated cost of the census.  Most triangulations have Harnack's scheme alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu.schemes import FAILED, scheme_codes
 from tasks.lattice import Triangulation, perturbed, random_flips, symmetric_flips
+from tasks.tcurves.patchwork import octant_grid
 from tasks.tcurves.program import estimated_cost
 from tasks.tcurves.twists import maximal_signs
 
@@ -141,6 +146,30 @@ def score(triangulation: Triangulation) -> int:
     return maximal_signs(triangulation).dimension
 
 
-def promise(triangulation: Triangulation) -> tuple[int, float]:
-    """Rank for the choice among proposals: the score, and of equal scores the cheaper census."""
-    return score(triangulation), -estimated_cost(triangulation)
+def maximal_codes(triangulation: Triangulation) -> frozenset[int]:
+    """Scheme codes of some M-curves: of the origin and the basis of the space of their signs."""
+    space = maximal_signs(triangulation)
+    words = [space.origin, *(space.origin ^ vector for vector in space.basis)]
+    codes = scheme_codes(
+        triangulation.triangles.astype(np.uint8)[None],
+        octant_grid(triangulation.degree),
+        np.array(words, dtype=np.int64),
+    )
+    return frozenset(int(code) for code in codes if code != FAILED)
+
+
+def promise(triangulation: Triangulation, hits: Mapping[int, int]) -> tuple[int, int, int, float]:
+    """Rank of a triangulation before its census.
+
+    The rarer its rarest M-curves, the better; then the more schemes of M-curves; then the score;
+    then the cheaper census.
+
+    Parameters
+    ----------
+    triangulation : Triangulation
+    hits : Mapping[int, int]
+        Scheme code -> candidates that had it.
+    """
+    codes = maximal_codes(triangulation)
+    rarest = min((hits.get(code, 0) for code in codes), default=0)
+    return -rarest, len(codes), score(triangulation), -estimated_cost(triangulation)

@@ -32,7 +32,17 @@ from tasks.tcurves.hunt_rounds import (
     run_hunt_item,
 )
 from tasks.tcurves.program import estimated_cost
-from tasks.tcurves.proposals import Origin, common_cells, cross, mutate, promise, score, vary
+from tasks.tcurves.proposals import (
+    Origin,
+    common_cells,
+    cross,
+    maximal_codes,
+    mutate,
+    promise,
+    score,
+    vary,
+)
+from tasks.tcurves.restrictions import is_maximal
 
 
 def hunted(config, rounds):
@@ -99,14 +109,32 @@ def test_the_score_counts_the_sign_classes_of_m_curves(name):
     )
 
 
-def test_of_equal_scores_the_cheaper_census_is_preferred():
+def test_the_promise_prefers_rare_m_curves_then_many_then_the_score_then_the_cheaper_census():
     rng = np.random.default_rng(5)
-    drawn = [random_flips(honeycomb(5), 20, rng) for _ in range(60)]
-    best = max(drawn, key=promise)
-    assert score(best) == max(map(score, drawn))
-    rivals = [triangulation for triangulation in drawn if score(triangulation) == score(best)]
-    assert len(rivals) > 1
+    plain = [random_flips(honeycomb(6), 30, rng) for _ in range(40)]
+    [bat] = load_triangulations(["6_bat"])
+    [harnack] = maximal_codes(honeycomb(6))
+    assert {maximal_codes(each) for each in plain} == {frozenset([harnack])}
+    assert len(maximal_codes(bat)) == 3
+    assert promise(bat, {harnack: 3}) > max(promise(each, {harnack: 3}) for each in plain)
+    everything = dict.fromkeys(maximal_codes(bat), 3)
+    assert promise(bat, everything) > max(promise(each, everything) for each in plain)
+    best = max(plain, key=lambda each: promise(each, everything))
+    rivals = [each for each in plain if score(each) == max(map(score, plain))]
     assert estimated_cost(best) == min(map(estimated_cost, rivals))
+
+
+@settings(max_examples=20, deadline=None)
+@given(triangulations(3, 7))
+def test_maximal_codes_are_m_schemes_of_the_triangulation(triangulation):
+    odd = bool(triangulation.degree % 2)
+    found = maximal_codes(triangulation)
+    census = frontier_census(triangulation, counts=False)
+    known = {row.scheme.code for row in census.schemes}
+    assert found
+    assert found <= known
+    for code in found:
+        assert is_maximal(Scheme.from_code(code, pseudo_line=odd), triangulation.degree)
 
 
 def test_the_estimated_cost_ranks_censuses_by_their_work():
@@ -162,7 +190,7 @@ def test_a_hunt_depends_on_its_seed_only():
 
 def test_every_candidate_is_certified_and_every_witness_has_its_scheme():
     shares = {"crossing_share": 0.3, "heights_share": 0.2, "symmetric_share": 0.2}
-    _, _, rows = hunted(HuntConfig(degree=6, round_size=4, seed=2, **shares), 4)
+    _, _, rows = hunted(HuntConfig(degree=6, round_size=8, proposals=1, seed=2, **shares), 4)
     assert {row["source"] for row in rows} == {
         "seed",
         "mutation",
