@@ -44,7 +44,7 @@ class HalfNewton:
         Vectors w such that the points are exactly the b in Nⁿ with ``2 w·b <= max of w over A``
         for all of them. The first two, (1, .., 1) and (-1, .., -1), bound the degree. A search
         that fixes b_1, b_2, .. in this order and bounds what the later entries contribute from
-        below meets only prefixes of real points of the polytope.
+        below meets hardly more than the prefixes of real points of the polytope.
     """
 
     points: Rows
@@ -127,7 +127,7 @@ def separating_normal(
     """An integer w with w·x < w·q for all points x (T, n), q the other one; None if q is in conv.
 
     >>> separating_normal(np.array([[0, 0], [2, 0]]), np.array([3, 0]))
-    (1, 0)
+    (1, 1)
     """
     if not len(points):
         return (1,) * len(outside)

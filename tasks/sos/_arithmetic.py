@@ -112,8 +112,9 @@ def _check_size(size: int, largest: Sequence[int], what: str) -> int:
 
 
 def _bits(values: Sequence[fmpq]) -> int:
-    """Bits of the largest numerator or denominator, less those of 1."""
-    return max(value.height_bits() for value in values) - 1
+    """What a factor adds to the bits of a product: those of its largest number, none for ±1."""
+    bits = max(value.height_bits() for value in values)
+    return 0 if bits == 1 else bits
 
 
 def _check_bits(size: int, bits: int, what: str) -> None:

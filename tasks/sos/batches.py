@@ -76,8 +76,8 @@ def certify_batch(
     Returns
     -------
     list of BatchItem
-        In the order of the problems.  A problem whose bases do not cover its support, or of total
-        size above `MAX_SIZE`, is in no batch.
+        In the order of the problems.  A problem whose bases do not cover its support, with a
+        coefficient beyond the range of floats, or of total size above `MAX_SIZE`, is in no batch.
     """
     items: list[BatchItem[Outcome]] = [BatchItem(False, (), 0) for _ in problems]
     for members in _buckets(problems):
@@ -109,11 +109,22 @@ def _buckets(problems: Sequence[GramProblem]) -> list[list[int]]:
     buckets: dict[int, list[int]] = {}
     for index, problem in enumerate(problems):
         size = sum(problem.sizes)
-        # The equations know only covered monomials; coefficients elsewhere would be forgotten.
-        num_covered = sum(value != 0 for value in problem.coefficients)
-        if 0 < size <= MAX_SIZE and num_covered == problem.polynomial.num_terms:
+        if 0 < size <= MAX_SIZE and _is_covered(problem) and _fits_floats(problem):
             buckets.setdefault(size, []).append(index)
     return [buckets[size] for size in sorted(buckets)]
+
+
+def _is_covered(problem: GramProblem) -> bool:
+    """The equations know only covered monomials; coefficients elsewhere would be forgotten."""
+    num_covered = sum(value != 0 for value in problem.coefficients)
+    return num_covered == problem.polynomial.num_terms
+
+
+def _fits_floats(problem: GramProblem) -> bool:
+    try:
+        return bool(np.isfinite(problem.target).all())
+    except OverflowError:  # of a quotient of integers
+        return False
 
 
 def _table(problem: GramProblem) -> NDArray[np.int64]:

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
+from typing import Protocol
 
 import numpy as np
 from flint import fmpq, fmpq_mat, fmpz, fmpz_mat
@@ -27,7 +28,6 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, qr
 
 from gpu.lmi import Lmi, maximize_lmi
-from tasks.sos.gram import GramProblem
 from tasks.sos.positivity import as_floats
 
 DENOMINATORS = (1, 12, 120, 2520, 100_000)
@@ -36,11 +36,33 @@ TOLERANCES = (1e-2, 1e-3, 1e-5, 1e-6, 1e-9)
 """Largest errors of rationalized entries with these denominators."""
 MAX_UNKNOWNS = 4000
 """Unknowns of a face's equations that are still solved exactly."""
+ROOM = 1e3
+"""Bound on the traces where there is no other, relative to the matrices at the start."""
+
+
+class GramEquations(Protocol):
+    """Linear equations for Gram matrices with integer coefficients on their left sides."""
+
+    @property
+    def coefficients(self) -> Sequence[fmpq]:
+        """Right-hand sides."""
+        ...
+
+    def face_columns(self, bases: Sequence[fmpz_mat]) -> Iterator[dict[int, int]]:
+        """Left sides, by equation, at ``V_b E V_b'``: E = e_u e_v' + e_v e_u' or e_u e_u'.
+
+        Block after block, u <= v row by row.
+        """
+        ...
+
+    def exact_projection(self, grams: Sequence[NDArray[np.float64]], bits: int) -> list[fmpq_mat]:
+        """Exact solution close to matrices that are rounded to multiples of ``2**-bits``."""
+        ...
 
 
 @dataclass(frozen=True)
 class Face:
-    """The solutions R(y) = R_0 + sum_k y_k N_k of a Gram problem with Q_b = V_b R_b V_b'.
+    """The solutions R(y) = R_0 + sum_k y_k N_k of such equations with Q_b = V_b R_b V_b'.
 
     Attributes
     ----------
@@ -123,7 +145,7 @@ def rational_complements(vectors: NDArray[np.float64]) -> Iterator[fmpz_mat]:
     """
     size, rank = vectors.shape
     if rank == 0:
-        yield fmpz_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
+        yield identity_face(size)
         return
     # Pivots: rows on which the columns are well conditioned.
     _, _, order = qr(vectors.T, pivoting=True, mode="economic")
@@ -136,6 +158,11 @@ def rational_complements(vectors: NDArray[np.float64]) -> Iterator[fmpz_mat]:
             continue
         seen.add(guess)
         yield _complement(guess, pivots.tolist(), others.tolist())
+
+
+def identity_face(size: int) -> fmpz_mat:
+    """V of a block without a kernel."""
+    return fmpz_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
 
 
 def _rationalized(
@@ -169,8 +196,8 @@ def _complement(
     return matrix
 
 
-def face_of(problem: GramProblem, bases: Sequence[fmpz_mat]) -> Face | None:
-    """Solve the equations of a Gram problem on a face exactly; None if there is no solution.
+def face_of(problem: GramEquations, bases: Sequence[fmpz_mat]) -> Face | None:
+    """Solve linear equations for Gram matrices on a face exactly; None if there is no solution.
 
     Raises
     ------
@@ -180,13 +207,9 @@ def face_of(problem: GramProblem, bases: Sequence[fmpz_mat]) -> Face | None:
     unknowns = sum(basis.ncols() * (basis.ncols() + 1) // 2 for basis in bases)
     if unknowns > MAX_UNKNOWNS:
         raise OverflowError(f"{unknowns} unknowns on the face, at most {MAX_UNKNOWNS}")
-    columns = [
-        column
-        for basis, rows in zip(bases, problem.rows, strict=True)
-        for column in _columns(basis, rows)
-    ]
+    columns = list(problem.face_columns(bases))
     scale = lcm(1, *(int(value.q) for value in problem.coefficients))
-    height, width = problem.num_monomials, len(columns)
+    height, width = len(problem.coefficients), len(columns)
     system = fmpz_mat(height, width + 1)
     for place, column in enumerate(columns):
         for row, value in column.items():
@@ -194,24 +217,6 @@ def face_of(problem: GramProblem, bases: Sequence[fmpz_mat]) -> Face | None:
     for row, value in enumerate(problem.coefficients):
         system[row, width] = int(value.p) * (scale // int(value.q))
     return _solved(system, scale, tuple(bases))
-
-
-def _columns(basis: fmpz_mat, rows: NDArray[np.int64]) -> Iterator[dict[int, int]]:
-    """Coefficients of ``z' V E V' z`` for the unit matrices E of a block, by class."""
-    entries = basis.tolist()
-    sparse = [
-        [(i, int(line[u])) for i, line in enumerate(entries) if line[u] != 0]
-        for u in range(basis.ncols())
-    ]
-    classes = rows.tolist()
-    for u, left in enumerate(sparse):
-        for v in range(u, len(sparse)):
-            column: dict[int, int] = {}
-            for i, a in left:
-                for j, b in sparse[v]:
-                    row = classes[i][j]
-                    column[row] = column.get(row, 0) + (a * b if u == v else 2 * a * b)
-            yield column
 
 
 def _solved(system: fmpz_mat, scale: int, bases: tuple[fmpz_mat, ...]) -> Face | None:
@@ -247,11 +252,18 @@ def free_values(face: Face, blocks: Sequence[NDArray[np.float64]]) -> NDArray[np
     return np.concatenate([*packed, np.zeros(0)])[list(face.free)]
 
 
-def centered_on_face(face: Face, near: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Solve ``max t : R(y) - t I >= 0`` in floats from a nearby point; the blocks R_b."""
+def centered_on_face(
+    face: Face, near: Sequence[NDArray[np.float64]], *, is_bounded: bool = True
+) -> list[NDArray[np.float64]]:
+    """Solve ``max t : R(y) - t I >= 0`` in floats from a nearby point; the blocks R_b.
+
+    Unless the set of all positive semidefinite R(y) is known to be bounded, their traces are.
+    """
     lmi = _face_lmi(face)
     y = np.append(free_values(face, near), 0.0)
     blocks = [a + b for a, b in zip(lmi.constants, lmi.combination(y), strict=True)]
+    if not is_bounded:
+        lmi = with_trace_bound(lmi, trace_bound(blocks))
     scale = max(float(np.abs(block).max(initial=0.0)) for block in blocks) or 1.0
     lowest = min(float(np.linalg.eigvalsh(block)[0]) for block in blocks if len(block))
     y[-1] = lowest - max(1e-3 * scale, abs(lowest))
@@ -263,7 +275,33 @@ def centered_on_face(face: Face, near: Sequence[NDArray[np.float64]]) -> list[ND
         stop=lambda point: point.objective >= max(0.2 * point.bound, 1e-7 * scale),
         smallest_mu=1e-11 * scale,
     ).point
-    return [slack + point.objective * np.eye(len(slack)) for slack in point.slacks]
+    slacks = point.slacks[: len(face.sizes)]
+    return [slack + point.objective * np.eye(len(slack)) for slack in slacks]
+
+
+def trace_bound(blocks: Sequence[NDArray[np.float64]]) -> float:
+    """A bound on the sum of traces that leaves much room around given matrices."""
+    return ROOM * sum(len(block) * float(np.abs(block).max(initial=1.0)) for block in blocks)
+
+
+def with_trace_bound(lmi: Lmi, bound: float) -> Lmi:
+    """Add the block (bound - sum of the traces); the last unknown t counts for nothing there."""
+    counts = np.diff(lmi.start)
+    unknown = np.repeat(np.arange(lmi.num_variables), counts)
+    is_counted = (lmi.row == lmi.column) & (unknown < lmi.num_variables - 1)
+    traces = np.bincount(unknown, weights=lmi.value * is_counted, minlength=lmi.num_variables)
+    extra = np.flatnonzero(traces)
+    place = lmi.start[1:][extra]
+    last = len(lmi.constants)
+    total = sum(float(np.trace(constant)) for constant in lmi.constants)
+    return Lmi(
+        constants=(*lmi.constants, np.array([[bound - total]])),
+        start=np.concatenate([[0], np.cumsum(counts + (traces != 0))]).astype(np.int64),
+        block=np.insert(lmi.block, place, last),
+        row=np.insert(lmi.row, place, 0),
+        column=np.insert(lmi.column, place, 0),
+        value=np.insert(lmi.value, place, -traces[extra]),
+    )
 
 
 def _face_lmi(face: Face) -> Lmi:

@@ -161,7 +161,7 @@ def _split(text: str) -> tuple[str, str | None]:
         return text, None
     for mark in re.finditer("#", text):
         source = text[: mark.start()]
-        if source == BENCHMARKS or is_uri(source) or _exists(source):
+        if source.strip() and (source == BENCHMARKS or is_uri(source) or _exists(source)):
             return source, text[mark.end() :]
     return text, None
 

@@ -13,12 +13,12 @@ amount.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from flint import fmpq, fmpq_mat
+from flint import fmpq, fmpq_mat, fmpz_mat
 from numpy.typing import NDArray
 
 from tasks.lattice import sort_monomials
@@ -113,6 +113,11 @@ class GramProblem:
         """Matrices with entry ``moments[class]``."""
         return tuple(moments[rows] for rows in self.rows)
 
+    def face_columns(self, bases: Sequence[fmpz_mat]) -> Iterator[dict[int, int]]:
+        """Coefficients of ``z' V E V' z`` for the unit matrices E of all blocks, by class."""
+        for basis, rows in zip(bases, self.rows, strict=True):
+            yield from _columns(basis, rows)
+
     def exact_projection(self, grams: Sequence[NDArray[np.float64]], bits: int) -> list[fmpq_mat]:
         """Round to multiples of ``2**-bits`` and project exactly onto the equations.
 
@@ -156,6 +161,24 @@ def _corrected(
             for numerator, monomial in zip(line, row, strict=True)
         ],
     )
+
+
+def _columns(basis: fmpz_mat, rows: NDArray[np.int64]) -> Iterator[dict[int, int]]:
+    """Coefficients of ``z' V E V' z`` for the unit matrices E of a block, by class."""
+    entries = basis.tolist()
+    sparse = [
+        [(i, int(line[u])) for i, line in enumerate(entries) if line[u] != 0]
+        for u in range(basis.ncols())
+    ]
+    classes = rows.tolist()
+    for u, left in enumerate(sparse):
+        for v in range(u, len(sparse)):
+            column: dict[int, int] = {}
+            for i, a in left:
+                for j, b in sparse[v]:
+                    row = classes[i][j]
+                    column[row] = column.get(row, 0) + (a * b if u == v else 2 * a * b)
+            yield column
 
 
 def _unique_rows(rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

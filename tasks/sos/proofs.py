@@ -6,7 +6,7 @@ restricted to the face that they live on (`facial`), as often as is needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from math import ceil, log2
@@ -17,22 +17,27 @@ from numpy.typing import NDArray
 
 from tasks.sos.facial import (
     Face,
+    GramEquations,
     centered_on_face,
     face_of,
     free_values,
+    identity_face,
     kernels,
     rational_complements,
     restricted,
 )
 from tasks.sos.gram import GramProblem
 from tasks.sos.positivity import is_positive_definite, is_positive_semidefinite
-from tasks.sos.zeros import DIGITS_PER_ENTRY, real_zeros, relations
+from tasks.sos.zeros import DIGITS_PER_ENTRY, Zero, real_zeros, relations
 
 ROUNDINGS = (6, 12, 20, 28, 36, 44, 52)
 """Bits after the point of rounded Gram matrices, fewest first."""
 THRESHOLDS = (1e-6, 1e-4, 1e-8)
 """Eigenvalues that count as 0 relative to the diagonal, tried in this order."""
 MAX_REDUCTIONS = 6
+
+BlockZeros = Callable[[int], list[list[Zero]]]
+"""From a precision in bits to zeros by block: points x with z_b(x) in the kernel of Q_b."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ def prove_unique(problem: GramProblem) -> ExactGrams | None:
 
 
 def prove_by_projection(
-    problem: GramProblem, grams: Sequence[NDArray[np.float64]]
+    problem: GramEquations, grams: Sequence[NDArray[np.float64]]
 ) -> ExactGrams | None:
     """Round and project positive definite Gram matrices; None if no rounding keeps them so."""
     lowest = min((float(np.linalg.eigvalsh(gram)[0]) for gram in grams if len(gram)), default=1.0)
@@ -92,11 +97,44 @@ def prove_on_face(
 
     Faces are guessed from the kernels of the matrices, then from the real zeros of the polynomial.
     """
-    for bases in chain(_faces_of_kernels(grams, weights), _faces_of_zeros(problem, seed)):
-        face = face_of(problem, bases)
+
+    def zeros(bits: int) -> list[list[Zero]]:
+        return [real_zeros(problem.polynomial, bits=bits, seed=seed)] * len(problem.bases)
+
+    return prove_equations_on_face(problem, problem.bases, grams, weights, zeros=zeros)
+
+
+def prove_equations_on_face(
+    equations: GramEquations,
+    bases: Sequence[NDArray[np.int32]],
+    grams: Sequence[NDArray[np.float64]],
+    weights: Sequence[NDArray[np.float64]],
+    *,
+    zeros: BlockZeros,
+    is_bounded: bool = True,
+) -> ExactGrams | None:
+    """As `prove_on_face`, for any equations.
+
+    Parameters
+    ----------
+    equations : GramEquations
+    bases : sequence of int32 (m_b, n)
+        Monomials z_b that the rows of every block stand for.
+    grams : sequence of float64 (m_b, m_b)
+        Numerical solution.
+    weights : sequence of float64 (m_b,)
+        Scale of the diagonal of every block.
+    zeros : callable
+        Called only after the kernels of the matrices did not do.
+    is_bounded : bool
+        Whether the solutions are known to be a bounded set.
+    """
+    for guess in chain(_faces_of_kernels(grams, weights), _faces_of_zeros(bases, zeros)):
+        face = face_of(equations, guess)
         if face is None:
             continue
-        proof = _prove_within(problem, face, restricted(face, grams), 1)
+        search = _Search(equations, is_bounded)
+        proof = search.prove_within(face, restricted(face, grams), 1)
         if proof is not None:
             return proof
     return None
@@ -112,12 +150,17 @@ def _faces_of_kernels(
             yield from _complements(found)
 
 
-def _faces_of_zeros(problem: GramProblem, seed: int) -> Iterator[list[fmpz_mat]]:
-    """Guess the face from integer relations at the real zeros."""
-    digits = DIGITS_PER_ENTRY * max(problem.sizes)
-    zeros = real_zeros(problem.polynomial, bits=ceil(digits * log2(10)) + 64, seed=seed)
-    if zeros:
-        yield [relations(basis, zeros, digits=digits) for basis in problem.bases]
+def _faces_of_zeros(
+    bases: Sequence[NDArray[np.int32]], zeros: BlockZeros
+) -> Iterator[list[fmpz_mat]]:
+    """Guess the face from integer relations at the zeros."""
+    digits = DIGITS_PER_ENTRY * max(map(len, bases))
+    found = zeros(ceil(digits * log2(10)) + 64)
+    if any(found):
+        yield [
+            relations(basis, points, digits=digits) if points else identity_face(len(basis))
+            for basis, points in zip(bases, found, strict=True)
+        ]
 
 
 def _complements(found: Sequence[NDArray[np.float64]]) -> Iterator[list[fmpz_mat]]:
@@ -132,32 +175,40 @@ def _complements(found: Sequence[NDArray[np.float64]]) -> Iterator[list[fmpz_mat
         ]
 
 
-def _prove_within(
-    problem: GramProblem, face: Face, near: Sequence[NDArray[np.float64]], reductions: int
-) -> ExactGrams | None:
-    """Round on a face, from a given point or from its center; else reduce once more."""
-    proof = _prove_by_rounding(face, near, reductions)
-    if proof is not None or not face.num_free or reductions >= MAX_REDUCTIONS:
-        return proof
-    try:
-        blocks = centered_on_face(face, near)
-    except (ValueError, np.linalg.LinAlgError):
-        return None
-    proof = _prove_by_rounding(face, blocks, reductions)
-    if proof is not None:
-        return proof
-    for bases in _faces_of_kernels(blocks, _unit_weights(blocks)):
-        inner = face_of(problem, [old * new for old, new in zip(face.bases, bases, strict=True)])
-        if inner is None:
-            continue
-        near_inner = restricted(inner, _lifted(face, blocks))
-        proof = _prove_within(problem, inner, near_inner, reductions + 1)
+@dataclass(frozen=True)
+class _Search:
+    """The search for a positive definite solution on ever smaller faces."""
+
+    equations: GramEquations
+    is_bounded: bool
+
+    def prove_within(
+        self, face: Face, near: Sequence[NDArray[np.float64]], reductions: int
+    ) -> ExactGrams | None:
+        """Round on a face, from a given point or from its center; else reduce once more."""
+        proof = _prove_by_rounding(face, near, reductions)
+        if proof is not None or not face.num_free or reductions >= MAX_REDUCTIONS:
+            return proof
+        try:
+            blocks = centered_on_face(face, near, is_bounded=self.is_bounded)
+        except (ValueError, np.linalg.LinAlgError):
+            return None
+        proof = _prove_by_rounding(face, blocks, reductions)
         if proof is not None:
             return proof
-    return None
+        for bases in _faces_of_kernels(blocks, unit_weights(blocks)):
+            products = [old * new for old, new in zip(face.bases, bases, strict=True)]
+            inner = face_of(self.equations, products)
+            if inner is None:
+                continue
+            near_inner = restricted(inner, _lifted(face, blocks))
+            proof = self.prove_within(inner, near_inner, reductions + 1)
+            if proof is not None:
+                return proof
+        return None
 
 
-def _unit_weights(blocks: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+def unit_weights(blocks: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
     """Weights that compare eigenvalues with the largest entry of a block."""
     return [
         np.full(len(block), max(float(np.abs(block).max(initial=0.0)), 1e-300)) for block in blocks

@@ -23,6 +23,7 @@ from scipy.sparse.csgraph import connected_components
 from tasks.lattice import minkowski_sums, positions, sort_monomials
 from tasks.lattice.monomials import as_rows
 from tasks.records import InputError
+from tasks.sos._diagonal import group_indices
 
 Indices = NDArray[np.int64]
 Adjacency = NDArray[np.bool_]
@@ -69,16 +70,23 @@ def term_sparsity_blocks(
     sums = minkowski_sums(rows)
     is_active = positions(sums.rows, terms) >= 0
     is_active[sums.index.diagonal()] = True
-    extend = chordal_extension if chordal else component_closure
     rounds = 0
     while True:
-        extended = extend(is_active[sums.index])
+        blocks = _blocks(is_active[sums.index], chordal)
         rounds += 1
         grown = is_active.copy()
-        grown[sums.index[extended]] = True
+        for block in blocks:
+            grown[sums.index[np.ix_(block, block)]] = True
         if rounds == max_rounds or (grown == is_active).all():
-            return maximal_cliques(extended)
+            return blocks
         is_active = grown
+
+
+def _blocks(adjacency: Adjacency, chordal: bool) -> list[Indices]:
+    """Maximal cliques of a chordal extension, or the connected components."""
+    if chordal:
+        return maximal_cliques(chordal_extension(adjacency))
+    return group_indices(connected_components(adjacency, directed=False)[1])
 
 
 def correlative_cliques(
@@ -119,31 +127,25 @@ def correlative_blocks(basis: ArrayLike, cliques: Sequence[Indices]) -> list[Ind
     return [np.flatnonzero(inside[k]) for k in _maximal_rows(inside)]
 
 
-def component_closure(adjacency: Adjacency) -> Adjacency:
-    """The complete graphs on the connected components."""
-    labels = connected_components(adjacency, directed=False)[1]
-    return labels[:, None] == labels[None, :]
-
-
 def chordal_extension(adjacency: Adjacency) -> Adjacency:
     """A chordal graph that contains the given one: eliminate a vertex of least degree first.
 
     Parameters
     ----------
     adjacency
-        (m, m), symmetric; its diagonal is taken to be true. O(m³).
+        (m, m), symmetric; its diagonal is taken to be true. O(m³) in the worst case.
     """
-    m = len(adjacency)
-    extended = adjacency | np.eye(m, dtype=bool)
-    left = extended.copy()
-    is_left = np.ones(m, dtype=bool)
-    for _ in range(m):
-        degrees = np.where(is_left, left.sum(axis=1), m + 1)
-        vertex = int(degrees.argmin())
-        neighbors = np.flatnonzero(left[vertex])
-        left[np.ix_(neighbors, neighbors)] = True
-        extended[np.ix_(neighbors, neighbors)] = True
-        left[vertex] = left[:, vertex] = False
+    extended = adjacency | np.eye(len(adjacency), dtype=bool)
+    is_left = np.ones(len(adjacency), dtype=bool)
+    degrees = extended.sum(axis=1)
+    for num_left in range(len(adjacency), 0, -1):
+        vertex = int(np.where(is_left, degrees, len(adjacency) + 1).argmin())
+        if degrees[vertex] == num_left:  # all that is left is complete
+            break
+        neighbors = np.flatnonzero(extended[vertex] & is_left)
+        square = np.ix_(neighbors, neighbors)
+        degrees[neighbors] += (~extended[square]).sum(axis=1) - 1
+        extended[square] = True
         is_left[vertex] = False
     return extended
 
@@ -152,7 +154,7 @@ def maximal_cliques(chordal: Adjacency) -> list[Indices]:
     """The maximal cliques of a chordal graph, in an order with running intersections.
 
     Maximum cardinality search: the next vertex is one with most neighbors among the earlier ones;
-    these neighbors and the vertex form a clique. O(m³) in the worst case.
+    these neighbors and the vertex form a clique. O(m²), and a matrix product.
 
     Raises
     ------
@@ -166,14 +168,18 @@ def maximal_cliques(chordal: Adjacency) -> list[Indices]:
     m = len(chordal)
     members = np.zeros((m, m), dtype=bool)
     is_visited = np.zeros(m, dtype=bool)
-    num_visited_neighbors = np.zeros(m, dtype=np.int64)
+    num_visited_neighbors, visited_at = np.zeros((2, m), dtype=np.int64)
     for row in range(m):
         vertex = int(np.where(is_visited, -1, num_visited_neighbors).argmax())
         neighbors = np.flatnonzero(chordal[vertex] & is_visited)
-        if not chordal[np.ix_(neighbors, neighbors)].all():
-            raise InputError("the graph is not chordal: extend it first")
+        if len(neighbors):
+            # It suffices that the neighbor visited last sees the others.
+            last = neighbors[visited_at[neighbors].argmax()]
+            if not np.delete(chordal[last, neighbors], neighbors == last).all():
+                raise InputError("the graph is not chordal: extend it first")
         members[row, neighbors] = members[row, vertex] = True
         is_visited[vertex] = True
+        visited_at[vertex] = row
         num_visited_neighbors += chordal[vertex]
     return [np.flatnonzero(members[k]) for k in _maximal_rows(members)]
 
@@ -181,7 +187,8 @@ def maximal_cliques(chordal: Adjacency) -> list[Indices]:
 def _maximal_rows(members: Adjacency) -> list[int]:
     """Indices of the sets, one per row, that no other contains; of equal ones the first."""
     sizes = members.sum(axis=1)
-    common = members.astype(np.int64) @ members.T.astype(np.int64)
+    wide = members.astype(np.float32)  # exact below 2²⁴ members, and far faster than integers
+    common = wide @ wide.T
     kept: list[int] = []
     for k in np.argsort(-sizes, kind="stable"):
         if sizes[k] and not (common[k, kept] == sizes[k]).any():

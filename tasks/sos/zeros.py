@@ -74,7 +74,7 @@ def real_zeros(
         if not abs(found.fun) < 1e-7 or any(_is_near(found.x, x) for x in places):
             continue
         places.append(found.x)
-        zero = _refined(polynomial, found.x, bits)
+        zero = refined_zero(polynomial, found.x, bits)
         if zero is not None:
             zeros.append(zero)
         if len(zeros) == MAX_ZEROS:
@@ -92,8 +92,11 @@ def _starts(num_variables: int, seed: int) -> Iterable[NDArray[np.float64]]:
         yield rng.standard_normal(num_variables) * 2.0 ** (index % 4 - 1)
 
 
-def _refined(polynomial: Polynomial, x: NDArray[np.float64], bits: int) -> Zero | None:
-    """Newton's method for the gradient in balls without radius; None if it does not converge."""
+def refined_zero(polynomial: Polynomial, x: NDArray[np.float64], bits: int) -> Zero | None:
+    """Critical point close to x, by Newton's method in balls without radius.
+
+    None if the method does not converge or the polynomial does not vanish there.
+    """
     precision = 53
     with ctx.workprec(bits + 64):
         jet = _Jet(polynomial)

@@ -147,12 +147,12 @@ def test_a_worker_that_grew_large_is_not_kept(monkeypatch):
 def test_a_worker_that_cannot_start_is_a_status(monkeypatch, attribute, value, words):
     close_workers()
     monkeypatch.setattr(sys, attribute, value)
-    num_open = len(os.listdir("/proc/self/fd"))
+    num_open = len(list(Path("/proc/self/fd").iterdir()))
     solution = solve(FORM.program)
     assert solution.status is SolverStatus.CRASHED
     assert words in solution.message
     assert zombies() == []
-    assert len(os.listdir("/proc/self/fd")) == num_open
+    assert len(list(Path("/proc/self/fd").iterdir())) == num_open
 
 
 def test_a_forked_child_does_not_use_its_parents_worker():

@@ -1,0 +1,44 @@
+"""Configuration of a run that certifies polynomials."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from tasks.records import FrozenConfig
+
+
+class CertifyConfig(FrozenConfig):
+    """Which polynomials to decide, and how."""
+
+    polynomials: tuple[str, ...] = Field(
+        default=("benchmarks",), min_length=1, max_length=1_000_000
+    )
+    """Texts such as x^4 + 2*x*y - 3/2, files (.json, .arrow, .txt), file#name for one polynomial of
+    a file, benchmarks for the 50 classical polynomials, or one of their names."""
+
+    basis: Literal["auto", "even-sqrt", "newton", "full"] = "auto"
+    """Monomials of the squares. auto: the square roots of the even terms, and if they do not do,
+    half of the Newton polytope; full: all up to half the degree, a baseline."""
+
+    sparsity: Literal["sign", "term"] = "sign"
+    """Blocks of the Gram matrix: by sign symmetries, which lose nothing, or by term sparsity, which
+    may lose a proof."""
+
+    seconds: float = Field(default=120.0, gt=0.0, le=1e6)
+    """Time of one polynomial; one that takes longer is stopped and has status over_budget."""
+
+    memory_gib: float = Field(default=4.0, gt=0.0, le=4096.0)
+    """Resident memory of the process that works on one polynomial, in GiB; above it the polynomial
+    is stopped and has status over_budget."""
+
+    verify_share: float = Field(default=1.0, ge=0.0, le=1.0)
+    """Share of the certificates that are checked again by code that shares nothing with what made
+    them."""
+
+    batch: int = Field(default=4, ge=1, le=10_000)
+    """Polynomials per call on a worker."""
+
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    """Root of the random starts of searches, and of the choice of certificates to check."""
