@@ -63,6 +63,11 @@ class BasisPicture:
         """2 or 3."""
         return self.support.shape[1]
 
+    @property
+    def all_points(self) -> tuple[Points, ...]:
+        """Everything that must fit into the picture."""
+        return (self.support, *self.chosen, self.removed, self.spare)
+
 
 def basis_picture(p: Polynomial, rule: str) -> BasisPicture:
     """Lay out the basis of a polynomial in two or three variables.

@@ -38,7 +38,7 @@ class Legend:
 
 def legend_entries() -> Legend:
     """All symbols of both charts."""
-    sizes = [("all monomials", _FULL), ("half Newton polytope", _RULES["newton"])]
+    sizes = [("all", _FULL), ("half Newton", _RULES["newton"])]
     sizes += [("even square roots", _RULES["even-sqrt"]), ("largest block", _BLOCK)]
     stages = [(stage, _stage_style(stage)) for stage in SHOWN_STAGES]
     return Legend([(k, dict(v)) for k, v in sizes], [*stages, ("total", dict(_TOTAL))])

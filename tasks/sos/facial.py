@@ -135,6 +135,14 @@ def kernels(
     return found
 
 
+def scaled_eigenvalues(
+    gram: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Eigenvalues of W^(-1/2) Q W^(-1/2), ascending, float64 (m,)."""
+    scale = 1.0 / np.sqrt(weight)
+    return eigh(gram * scale * scale[:, None], eigvals_only=True)
+
+
 def rational_complements(vectors: NDArray[np.float64]) -> Iterator[fmpz_mat]:
     """Guess integer bases of the complement of the span of float vectors, simplest first.
 
@@ -157,7 +165,7 @@ def rational_complements(vectors: NDArray[np.float64]) -> Iterator[fmpz_mat]:
         if guess is None or guess in seen:
             continue
         seen.add(guess)
-        yield _complement(guess, pivots.tolist(), others.tolist())
+        yield complement(guess, pivots.tolist(), others.tolist())
 
 
 def identity_face(size: int) -> fmpz_mat:
@@ -181,7 +189,7 @@ def _rationalized(
     return tuple(rows)
 
 
-def _complement(
+def complement(
     ratios: tuple[tuple[Fraction, ...], ...], pivots: list[int], others: list[int]
 ) -> fmpz_mat:
     """Integer columns orthogonal to the vectors (1 at a pivot, the ratios at the others)."""

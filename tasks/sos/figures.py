@@ -14,16 +14,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MultipleLocator
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
-from mpl_toolkits.mplot3d.axes3d import Axes3D
 
 from tasks.records import InputError
-from tasks.sos._basis_picture import BasisPicture, basis_picture, solid
+from tasks.sos._basis_picture import BasisPicture, Points, basis_picture, solid
 from tasks.sos._colors import BLUE, GRAY, INK, PALE, TEXT, VERDICT_COLORS, VERMILION, block_color
 from tasks.sos._size_charts import (
     MAX_ROWS,
@@ -41,7 +42,8 @@ __all__ = ["draw_basis", "draw_sizes"]
 _SIZE = (32 / 3, 8.0)  # inches: 1600 x 1200 pixels
 _DPI = 150
 _MOST_LABELS = 24
-_ELEVATION, _AZIMUTH = 18, -58
+_ELEVATION, _AZIMUTH = 20, 32
+_HALO = withStroke(linewidth=2.5, foreground="white")
 _FACE, _EDGE = "#F1F4F7", "#AEB6BF"
 
 
@@ -96,13 +98,10 @@ def _draw_plane(figure: Figure, picture: BasisPicture, p: Polynomial) -> None:
     """Draw a polytope in the plane."""
     axes = figure.add_axes((0.06, 0.07, 0.64, 0.80), gid="polytope")
     axes.set_aspect("equal")
-    unit = 1.0 if picture.is_form else 0.6
-    low, high = -unit, max(float(p.exponents.max(initial=0)), 1.0) + unit
     if picture.is_form:
         _frame_triangle(axes, p)
     else:
-        axes.set(xlim=(low, high), ylim=(low, high))
-        _style_lattice(axes, p)
+        _style_lattice(axes, p, max(float(points.max(initial=1)) for points in picture.all_points))
     axes.plot(*picture.lattice.T, ls="none", marker="o", ms=2.6, color="#C9CED4", zorder=1)
     axes.add_patch(
         Polygon(
@@ -122,8 +121,10 @@ def _draw_plane(figure: Figure, picture: BasisPicture, p: Polynomial) -> None:
         _write_monomials(axes, picture, p.variables)
 
 
-def _style_lattice(axes: Axes, p: Polynomial) -> None:
-    """Put exponents along the axes."""
+def _style_lattice(axes: Axes, p: Polynomial, top: float) -> None:
+    """Put exponents up to `top` along the axes."""
+    margin = 0.3 + 0.05 * top
+    axes.set(xlim=(-margin, top + margin), ylim=(-margin, top + margin))
     step = 2 if p.degree <= 16 else 4
     for axis, variable in ((axes.xaxis, p.variables[0]), (axes.yaxis, p.variables[1])):
         axis.set_major_locator(MultipleLocator(step))
@@ -152,7 +153,7 @@ def _frame_triangle(axes: Axes, p: Polynomial) -> None:
         axes.annotate(
             f"${text}^{{{d}}}$",
             (across, up),
-            ({"right": -6, "left": 6}.get(ha, 0), 6 if va == "bottom" else -6),
+            ({"right": -14, "left": 14}.get(ha, 0), 24 if va == "bottom" else -14),
             textcoords="offset points",
             fontsize=13,
             color=GRAY,
@@ -206,6 +207,7 @@ def _write_monomials(axes: Axes, picture: BasisPicture, variables: Sequence[str]
                 fontsize=12.5,
                 color=block_color(k),
                 math_fontfamily="stix",
+                path_effects=[_HALO],
                 zorder=7,
             )
 
@@ -234,7 +236,7 @@ def _draw_space(figure: Figure, picture: BasisPicture, p: Polynomial) -> None:
     """Draw a polytope in space."""
     axes: Any = figure.add_axes((0.0, 0.02, 0.72, 0.88), projection="3d", gid="polytope")
     axes.view_init(elev=_ELEVATION, azim=_AZIMUTH)
-    _style_space(axes, p)
+    _style_space(axes, p, np.vstack(picture.all_points).max(axis=0).clip(2))
     shape = solid(picture.frame)
     if shape.faces:
         faces = Poly3DCollection(list(shape.faces), facecolors="#5B7C99", alpha=0.07, linewidths=0)
@@ -248,9 +250,8 @@ def _draw_space(figure: Figure, picture: BasisPicture, p: Polynomial) -> None:
             axes.plot([x, x], [y, y], [0, z], color="#C9CED4", lw=0.8, zorder=0)
 
 
-def _style_space(axes: Axes3D, p: Polynomial) -> None:
+def _style_space(axes: Any, p: Polynomial, tops: Points) -> None:
     """Light panes, even exponents along the axes."""
-    tops = p.exponents.max(axis=0).clip(2)
     for axis, variable, top, limits in zip(
         (axes.xaxis, axes.yaxis, axes.zaxis),
         p.variables,
@@ -263,6 +264,7 @@ def _style_space(axes: Axes3D, p: Polynomial) -> None:
         axis.set_label_text(f"exponent of {variable}", fontsize=11, color=TEXT)
         axis.set_pane_color((1, 1, 1, 0))
         axis._axinfo["grid"].update(color=PALE, linewidth=0.8)
+        axis._axinfo["tick"].update(inward_factor=0.0, outward_factor=0.0)
         axis.line.set_color(GRAY)
     axes.tick_params(labelsize=9.5, labelcolor=TEXT)
     axes.set_box_aspect(tuple(tops.tolist()), zoom=0.92)
@@ -337,9 +339,9 @@ def draw_sizes(rows: Sequence[Mapping[str, Any]], attempts: Sequence[Mapping[str
     if not drawn:
         raise InputError("no polynomial has a basis, so there are no sizes to draw")
     shown = chosen_rows(drawn)
-    height = 2.1 + 0.205 * max(len(shown), 6)
+    height = 1.75 + 0.205 * max(len(shown), 6)
     figure = Figure(figsize=(12.5, height), dpi=_DPI, facecolor="white")
-    low, high = 0.62 / height, 1 - 1.38 / height
+    low, high = 0.62 / height, 1 - 1.0 / height
     sizes = figure.add_axes((0.19, low, 0.39, high - low), gid="sizes")
     seconds = figure.add_axes((0.61, low, 0.375, high - low), gid="seconds")
     plot_sizes(sizes, shown, attempts)
@@ -358,7 +360,7 @@ def _add_legends(figure: Figure, sizes: Axes, seconds: Axes, height: float) -> N
         figure.legend(
             handles=handles,
             loc="lower left",
-            bbox_to_anchor=(axes.get_position().x0 - 0.008, 1 - 1.32 / height),
+            bbox_to_anchor=(axes.get_position().x0 - 0.008, 1 - 0.97 / height),
             ncols=len(handles),
             frameon=False,
             fontsize=9.5,

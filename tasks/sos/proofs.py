@@ -6,7 +6,8 @@ restricted to the face that they live on (`facial`), as often as is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from math import ceil, log2
@@ -25,15 +26,22 @@ from tasks.sos.facial import (
     kernels,
     rational_complements,
     restricted,
+    scaled_eigenvalues,
 )
 from tasks.sos.gram import GramProblem
 from tasks.sos.positivity import is_positive_definite, is_positive_semidefinite
+from tasks.sos.refinement import refined_complements
 from tasks.sos.zeros import DIGITS_PER_ENTRY, Zero, real_zeros, relations
+
+logger = logging.getLogger(__name__)
 
 ROUNDINGS = (6, 12, 20, 28, 36, 44, 52)
 """Bits after the point of rounded Gram matrices, fewest first."""
-THRESHOLDS = (1e-6, 1e-4, 1e-8)
-"""Eigenvalues that count as 0 relative to the diagonal, tried in this order."""
+LARGEST_ZERO = 1e-3
+"""Largest eigenvalue relative to the diagonal that may count as 0."""
+CLEAR_GAP = 30.0
+"""Ratio of neighboring eigenvalues between which a threshold may lie."""
+MAX_THRESHOLDS = 4
 MAX_REDUCTIONS = 6
 
 BlockZeros = Callable[[int], list[list[Zero]]]
@@ -95,13 +103,17 @@ def prove_on_face(
 ) -> ExactGrams | None:
     """Reduce to faces until a positive definite solution can be rounded; None if none was found.
 
-    Faces are guessed from the kernels of the matrices, then from the real zeros of the polynomial.
+    Faces are guessed from the kernels of the matrices, then from the same kernels to many digits,
+    then from the real zeros of the polynomial.
     """
 
     def zeros(bits: int) -> list[list[Zero]]:
         return [real_zeros(problem.polynomial, bits=bits, seed=seed)] * len(problem.bases)
 
-    return prove_equations_on_face(problem, problem.bases, grams, weights, zeros=zeros)
+    refined = _faces_of_refined_kernels(problem, grams, weights)
+    return prove_equations_on_face(
+        problem, problem.bases, grams, weights, zeros=zeros, refined=refined
+    )
 
 
 def prove_equations_on_face(
@@ -111,6 +123,7 @@ def prove_equations_on_face(
     weights: Sequence[NDArray[np.float64]],
     *,
     zeros: BlockZeros,
+    refined: Iterable[list[fmpz_mat]] = (),
     is_bounded: bool = True,
 ) -> ExactGrams | None:
     """As `prove_on_face`, for any equations.
@@ -126,11 +139,18 @@ def prove_equations_on_face(
         Scale of the diagonal of every block.
     zeros : callable
         Called only after the kernels of the matrices did not do.
+    refined : iterable of list of fmpz_mat
+        Further guesses, looked at before the zeros.
     is_bounded : bool
         Whether the solutions are known to be a bounded set.
     """
-    for guess in chain(_faces_of_kernels(grams, weights), _faces_of_zeros(bases, zeros)):
-        face = face_of(equations, guess)
+    guesses = chain(_faces_of_kernels(grams, weights), refined, _faces_of_zeros(bases, zeros))
+    for guess in guesses:
+        try:
+            face = face_of(equations, guess)
+        except OverflowError as error:
+            logger.info("a face is left out: %s", error)
+            continue
         if face is None:
             continue
         search = _Search(equations, is_bounded)
@@ -144,10 +164,33 @@ def _faces_of_kernels(
     grams: Sequence[NDArray[np.float64]], weights: Sequence[NDArray[np.float64]]
 ) -> Iterator[list[fmpz_mat]]:
     """Guess faces from numerical kernels."""
-    for threshold in THRESHOLDS:
+    for threshold in thresholds(grams, weights):
         found = kernels(grams, weights, threshold)
         if any(kernel.shape[1] for kernel in found):
             yield from _complements(found)
+
+
+def thresholds(
+    grams: Sequence[NDArray[np.float64]], weights: Sequence[NDArray[np.float64]]
+) -> list[float]:
+    """Values that may separate the zero eigenvalues from the others, the widest gaps first."""
+    values = np.sort(np.abs(np.concatenate([*map(scaled_eigenvalues, grams, weights), [1.0]])))
+    values = np.maximum(values, 1e-14)
+    ratios = values[1:] / values[:-1]
+    gaps = [k for k in np.argsort(-ratios) if values[k] < LARGEST_ZERO and ratios[k] > CLEAR_GAP]
+    return [float(np.sqrt(values[k] * values[k + 1])) for k in gaps[:MAX_THRESHOLDS]]
+
+
+def _faces_of_refined_kernels(
+    problem: GramProblem,
+    grams: Sequence[NDArray[np.float64]],
+    weights: Sequence[NDArray[np.float64]],
+) -> Iterator[list[fmpz_mat]]:
+    """Guess faces from kernels to many digits."""
+    for threshold in thresholds(grams, weights):
+        bases = refined_complements(problem, grams, weights, threshold)
+        if bases is not None:
+            yield bases
 
 
 def _faces_of_zeros(

@@ -1,0 +1,255 @@
+"""The kernel of a singular Gram matrix to many digits, as rational numbers.
+
+Near a Gram matrix of rank r, let I be r rows on which it is well conditioned and J the others.  The
+matrix has rank r iff the Schur complement
+
+    S(y) = Q_JJ - Q_JI Q_II^-1 Q_IJ,   Q = Q_0 + sum_k y_k N_k
+
+vanishes, and then B = (-Q_II^-1 Q_IJ; identity) spans its kernel.  As dS = B' dQ B, a derivative in
+floats and residuals in many digits give a Newton iteration that gains several digits per step.  The
+kernel of all Gram matrices of p is unique and, where p has a rational Gram matrix in the relative
+interior of its face, rational; so enough digits determine its fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from flint import arb, arb_mat, ctx, fmpz_mat
+from numpy.typing import NDArray
+from scipy.linalg import eigh, qr
+
+from tasks.sos.facial import complement
+from tasks.sos.gram import GramProblem
+
+BITS = 640
+MAX_STEPS = 60
+MAX_EQUATIONS = 6_000_000
+"""Entries of the derivative that is still formed."""
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Rows I and J of a block."""
+
+    pivots: NDArray[np.int64]
+    others: NDArray[np.int64]
+
+
+class _Entries:
+    """The free entries of a Gram problem: all but the last of every class."""
+
+    def __init__(self, problem: GramProblem) -> None:
+        places = [np.triu_indices(size) for size in problem.sizes]
+        self.block = np.repeat(np.arange(len(places)), [len(rows) for rows, _ in places])
+        self.row = np.concatenate([rows for rows, _ in places])
+        self.column = np.concatenate([columns for _, columns in places])
+        classes = [rows[place] for rows, place in zip(problem.rows, places, strict=True)]
+        self.classes = np.concatenate(classes)
+        self.share = np.where(self.row == self.column, 1, 2)
+        order = np.argsort(self.classes, kind="stable")
+        is_last = np.append(np.diff(self.classes[order]) != 0, True)
+        self.pivot_of_class = np.empty(problem.num_monomials, dtype=np.int64)
+        self.pivot_of_class[self.classes[order][is_last]] = order[is_last]
+        self.free = order[~is_last]
+
+
+def refined_complements(
+    problem: GramProblem,
+    grams: Sequence[NDArray[np.float64]],
+    weights: Sequence[NDArray[np.float64]],
+    threshold: float,
+) -> list[fmpz_mat] | None:
+    """Find integer bases of the complements of the kernels; None if they are not found rational.
+
+    Parameters
+    ----------
+    problem : GramProblem
+    grams : sequence of float64 (m_b, m_b)
+        Near a matrix of the relative interior.
+    weights : sequence of float64 (m_b,)
+    threshold : float
+        Eigenvalues below it count as 0, at the scale W^(-1/2) Q W^(-1/2).
+    """
+    splits = [_split(gram, weight, threshold) for gram, weight in zip(grams, weights, strict=True)]
+    num_equations = sum(len(s.others) * (len(s.others) + 1) // 2 for s in splits)
+    entries = _Entries(problem)
+    if not num_equations or num_equations * len(entries.free) > MAX_EQUATIONS:
+        return None
+    with ctx.workprec(BITS):
+        solvers = _converged(problem, entries, grams, splits)
+        if solvers is None:
+            return None
+        ratios = [_fractions(solver) for solver in solvers]
+    if any(ratio is None for ratio in ratios):
+        return None
+    return [
+        complement(ratio, split.others.tolist(), split.pivots.tolist())
+        for ratio, split in zip(ratios, splits, strict=True)
+        if ratio is not None
+    ]
+
+
+def _split(gram: NDArray[np.float64], weight: NDArray[np.float64], threshold: float) -> _Split:
+    """Choose as many well conditioned rows as there are large eigenvalues."""
+    scale = 1.0 / np.sqrt(weight)
+    scaled = gram * scale * scale[:, None]
+    values, vectors = eigh(scaled)
+    rank = int((values >= threshold).sum())
+    # Rows of the large eigenvectors; pivoted QR picks independent ones.
+    large = vectors[:, len(values) - rank :]
+    order = qr(large.T, pivoting=True, mode="r")[1] if rank else np.arange(len(values))
+    return _Split(np.sort(order[:rank]), np.sort(order[rank:]))
+
+
+def _converged(
+    problem: GramProblem,
+    entries: _Entries,
+    grams: Sequence[NDArray[np.float64]],
+    splits: Sequence[_Split],
+) -> list[arb_mat] | None:
+    """Iterate to rank r; the matrices Q_II^-1 Q_IJ, or None if the iteration does not converge."""
+    y = [arb(float(grams[b][i, j])) for b, i, j in _places(entries, entries.free)]
+    constants = [arb(value) for value in problem.coefficients]
+    inverse: NDArray[np.float64] | None = None
+    previous = np.inf
+    for _ in range(MAX_STEPS):
+        blocks = _matrices(problem, entries, constants, y)
+        try:
+            parts = [_schur(block, split) for block, split in zip(blocks, splits, strict=True)]
+        except ZeroDivisionError:
+            return None
+        residual = [value for schur, _ in parts for value in schur]
+        largest = max((abs(value).mid() for value in residual), default=arb(0))
+        exponent = _exponent(largest)
+        if exponent < -BITS * 0.8:
+            return [solver for _, solver in parts]
+        if exponent > previous - 2:
+            return None
+        previous = exponent
+        if inverse is None:
+            inverse = np.linalg.pinv(_derivative(entries, splits, parts), rcond=1e-9)
+        unit = arb(2) ** int(exponent)
+        scaled = np.array([float((value / unit).mid()) for value in residual])
+        step = (inverse @ scaled).tolist()
+        y = [(value - arb(change) * unit).mid() for value, change in zip(y, step, strict=True)]
+    return None
+
+
+def _places(entries: _Entries, chosen: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    return list(
+        zip(
+            entries.block[chosen].tolist(),
+            entries.row[chosen].tolist(),
+            entries.column[chosen].tolist(),
+            strict=True,
+        )
+    )
+
+
+def _matrices(
+    problem: GramProblem, entries: _Entries, constants: list[arb], y: list[arb]
+) -> list[arb_mat]:
+    """Q(y): the last entry of every class makes up for the others."""
+    rest = list(constants)
+    blocks = [arb_mat(size, size) for size in problem.sizes]
+    classes, share = entries.classes.tolist(), entries.share.tolist()
+    free = entries.free.tolist()
+    for place, (b, i, j), value in zip(free, _places(entries, entries.free), y, strict=True):
+        blocks[b][i, j] = blocks[b][j, i] = value
+        rest[classes[place]] -= share[place] * value
+    pivots = entries.pivot_of_class
+    for monomial, (b, i, j) in enumerate(_places(entries, pivots)):
+        value = rest[monomial] / share[int(pivots[monomial])]
+        blocks[b][i, j] = blocks[b][j, i] = value
+    return blocks
+
+
+def _schur(block: arb_mat, split: _Split) -> tuple[list[arb], arb_mat]:
+    """Upper entries of the Schur complement, and Q_II^-1 Q_IJ."""
+    rows = block.tolist()
+    pivots, others = split.pivots.tolist(), split.others.tolist()
+    if not others:
+        return [], arb_mat(len(pivots), 0)
+    coupling = arb_mat(len(pivots), len(others), [rows[i][j].mid() for i in pivots for j in others])
+    if pivots:
+        corner = arb_mat(
+            len(pivots), len(pivots), [rows[i][j].mid() for i in pivots for j in pivots]
+        )
+        solver = corner.solve(coupling, algorithm="approx")
+        product = (coupling.transpose() * solver).tolist()
+    else:
+        solver = coupling
+        product = [[arb(0)] * len(others) for _ in others]
+    upper = [
+        (rows[i][j] - product[a][b]).mid()
+        for a, i in enumerate(others)
+        for b, j in enumerate(others)
+        if b >= a
+    ]
+    return upper, solver
+
+
+def _derivative(
+    entries: _Entries, splits: Sequence[_Split], parts: Sequence[tuple[list[arb], arb_mat]]
+) -> NDArray[np.float64]:
+    """dS / dy in floats, (equations, K)."""
+    kernels = [_kernel(split, solver) for split, (_, solver) in zip(splits, parts, strict=True)]
+    free = entries.free
+    pivots = entries.pivot_of_class[entries.classes[free]]
+    ratio = -entries.share[free] / entries.share[pivots]
+    rows = []
+    for b, kernel in enumerate(kernels):
+        first, second = np.triu_indices(kernel.shape[1])
+        total = np.zeros((len(first), len(free)))
+        for places, factor in ((free, np.ones(len(free))), (pivots, ratio)):
+            here = entries.block[places] == b
+            i, j = entries.row[places[here]], entries.column[places[here]]
+            left = kernel[i][:, first] * kernel[j][:, second]
+            both = left + kernel[j][:, first] * kernel[i][:, second]
+            values = np.where((i == j)[:, None], left, both)
+            total[:, here] += (values * factor[here][:, None]).T
+        rows.append(total)
+    return np.concatenate(rows)
+
+
+def _kernel(split: _Split, solver: arb_mat) -> NDArray[np.float64]:
+    """B in floats, (m, k)."""
+    size = len(split.pivots) + len(split.others)
+    kernel = np.zeros((size, len(split.others)))
+    kernel[split.others, np.arange(len(split.others))] = 1.0
+    if len(split.others) and len(split.pivots):
+        kernel[split.pivots] = [[-float(v.mid()) for v in row] for row in solver.tolist()]
+    return kernel
+
+
+def _exponent(value: arb) -> float:
+    """Binary exponent of a midpoint; far below all others for 0."""
+    if value == 0:
+        return -10.0 * BITS
+    mantissa, exponent = value.man_exp()
+    return float(int(mantissa).bit_length() + int(exponent))
+
+
+def _fractions(solver: arb_mat) -> tuple[tuple[Fraction, ...], ...] | None:
+    """The rows of -(Q_II^-1 Q_IJ)' as fractions; None if an entry is not close to a simple one."""
+    rows = []
+    for line in solver.transpose().tolist():
+        row = []
+        for value in line:
+            exact = _as_fraction(value)
+            close = exact.limit_denominator(1 << BITS // 3)
+            if abs(close - exact) > Fraction(1, 1 << (BITS * 3) // 4):
+                return None
+            row.append(-close)
+        rows.append(tuple(row))
+    return tuple(rows)
+
+
+def _as_fraction(value: arb) -> Fraction:
+    """The midpoint, exactly."""
+    mantissa, exponent = (int(part) for part in value.mid().man_exp())
+    return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
