@@ -1,15 +1,15 @@
 """Linear matrix inequalities: maximize b'y over F(y) = F_0 + sum_k y_k F_k >= 0, by a barrier.
 
-F_k is symmetric and block diagonal and has few entries.  With P = F(y)^-1 the barrier -log det F(y)
-has the gradient -<P, F_k> and the Hessian <P F_k P, F_l>, which need the entries of P at the entries
-of the F_k only.  The path y(mu) = argmin -b'y / mu - log det F(y) is followed from a strictly
-feasible point to mu -> 0 by damped Newton steps with exact line searches.
+F_k is symmetric and block diagonal and has few entries.  With P = F(y)^-1 the barrier
+-log det F(y) has the gradient -<P, F_k> and the Hessian <P F_k P, F_l>.  The path
+y(mu) = argmin -b'y / mu - log det F(y) is followed from a strictly feasible point to mu -> 0 by
+damped Newton steps with exact line searches.
 
 Near the path, with the Newton direction d and D = sum_k d_k F_k, the matrix
 
     X = mu (P - P D P)
 
-is positive semidefinite and satisfies <F_k, X> = -b_k - nu a_k exactly in exact arithmetic, where nu
+is positive semidefinite and satisfies <F_k, X> = -b_k - nu a_k in exact arithmetic, where nu
 belongs to an optional equation a'y = const that the start satisfies.  So every feasible y obeys
 b'y <= <F_0, X> - nu a'y: optima come with proofs of optimality, and infeasible problems with
 separating functionals.
@@ -28,8 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, eigh, solve_triangular
-from scipy.linalg.lapack import dpotri
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 MAX_STEPS = 400
 SHRINK = 0.15
@@ -244,7 +243,8 @@ class _Path:
         roots = []
         for factor, change in zip(self.factors, self.lmi.combination(step), strict=True):
             half = solve_triangular(factor, change, lower=True)
-            roots.append(eigh(solve_triangular(factor, half.T, lower=True), eigvals_only=True))
+            whole = solve_triangular(factor, np.transpose(half), lower=True)
+            roots.append(np.linalg.eigvalsh(whole))
         eigenvalues = np.concatenate(roots)
         slope = float(self.objective @ step) / mu
         lowest = float(eigenvalues.min())
@@ -275,10 +275,10 @@ class _Path:
         )
 
 
-def _inverse(factor: NDArray[np.float64]) -> NDArray[np.float64]:
+def _inverse(factor: NDArray[np.floating]) -> NDArray[np.float64]:
     """Symmetric inverse of L L'."""
-    inverse, _ = dpotri(factor, lower=1)
-    return np.tril(inverse) + np.tril(inverse, -1).T
+    inverse = np.asarray(cho_solve((factor, True), np.eye(len(factor))))
+    return (inverse + inverse.T) / 2
 
 
 def _minimize_on_line(eigenvalues: NDArray[np.float64], slope: float, limit: float) -> float:
@@ -308,6 +308,7 @@ def maximize_lmi(
     *,
     equation: NDArray[np.float64] | None = None,
     stop: Callable[[LmiPoint], bool] = lambda _: False,
+    on_step: Callable[[], None] = lambda: None,
     mu: float = 1.0,
     smallest_mu: float = 1e-11,
     max_steps: int = MAX_STEPS,
@@ -325,6 +326,8 @@ def maximize_lmi(
         a: the path keeps a'y at its value at the start.
     stop : callable
         Asked at every point close to the path; True ends the run there.
+    on_step : callable
+        Called before every Newton step; may raise to end the run.
     mu, smallest_mu : float
         First and last parameter of the path.
 
@@ -332,6 +335,8 @@ def maximize_lmi(
     ------
     ValueError
         If the start is not strictly feasible.
+    LinAlgError
+        If there is no Newton direction at the start.
     """
     path = _Path(lmi, objective, equation)
     if not path.move_to(start):
@@ -340,6 +345,7 @@ def maximize_lmi(
     ended = "steps"
     steps = 0
     while steps < max_steps:
+        on_step()
         try:
             step, decrement, nu = path.direction(mu)
         except np.linalg.LinAlgError:
@@ -362,5 +368,6 @@ def maximize_lmi(
         if length * decrement < 1e-9 or not path.move_to(path.y + length * step):
             ended = "stalled"
             break
-    assert best is not None  # the first pass sets it
+    if best is None:
+        raise np.linalg.LinAlgError("the Hessian matrix at the start is singular")
     return LmiSolution(best, steps, ended)

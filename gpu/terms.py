@@ -9,8 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Indices = NDArray[np.int64]
 
-def sparse_terms(exponents: NDArray[np.int32]) -> tuple[NDArray[np.int64], ...]:
+
+def sparse_terms(exponents: NDArray[np.int32]) -> tuple[Indices, Indices, Indices]:
     """Lay out exponent rows (T, n) as (start, variable, power) without the zeros."""
     row, variable = np.nonzero(exponents)
     start = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(exponents)))])

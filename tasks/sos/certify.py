@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -37,8 +37,9 @@ from tasks.sos.certificates import (
     SosCertificate,
 )
 from tasks.sos.gram import GramProblem
-from tasks.sos.interior import Feasibility, InteriorSolution, diagonal_weights, solve_interior
+from tasks.sos.interior import Feasibility, InteriorSolution, diagonal_weights
 from tasks.sos.negativity import find_negative_point, negative_at_infinity
+from tasks.sos.numerics import NotSolvedError, SolverName, solve_numerically
 from tasks.sos.polynomial import Polynomial
 from tasks.sos.proofs import ExactGrams, prove_by_projection, prove_on_face, prove_unique
 from tasks.sos.reductions import VariableScaling, sign_symmetry_blocks, term_sparsity_blocks
@@ -48,7 +49,7 @@ from tasks.sos.verdict import Verdict
 logger = logging.getLogger(__name__)
 
 BasisRule = Literal["auto", "even-sqrt", "newton", "full"]
-Sparsity = Literal["sign", "term"]
+Sparsity = Literal["sign", "term", "chordal"]
 NUMERICAL_TOLERANCE = 1e-8
 """Least eigenvalue, relative to the diagonal, of a Gram matrix that counts as semidefinite."""
 
@@ -60,9 +61,14 @@ class Settings:
     basis: BasisRule = "auto"
     """Rule for the basis; auto: even square roots, then half of the Newton polytope."""
     sparsity: Sparsity = "sign"
-    """Blocks by sign symmetries, which lose nothing, or by term sparsity, which may."""
+    """Blocks by sign symmetries, which lose nothing, or by term sparsity, which may: its
+    components or, smaller, the cliques of a chordal extension."""
+    solver: SolverName = "auto"
+    """What solves Gram problems; auto: our interior points, and SCS where those are too large."""
     seconds: float = float("inf")
     """Time after which no further step begins."""
+    memory_gib: float = 4.0
+    """Memory of a conic solver."""
     seed: int = 0
     """Root of the random starts."""
 
@@ -132,6 +138,11 @@ class _Work:
     attempts: list[Attempt] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the time is over."""
+        return max(1e-3, self.settings.seconds - (time.perf_counter() - self.began))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -251,9 +262,14 @@ def _by_basis(work: _Work, candidate: _Candidate) -> Certification:
             return _proved(work, problem, proof)
     with work.stage("solve"):
         try:
-            solution = solve_interior(problem)
-        except OverflowError as error:
-            work.attempts.append(_attempt(rule, problem, "too large"))
+            solution = solve_numerically(
+                problem,
+                solver=work.settings.solver,
+                seconds=work.seconds_left,
+                memory_gib=work.settings.memory_gib,
+            )
+        except NotSolvedError as error:
+            work.attempts.append(_attempt(rule, problem, "not solved"))
             return work.finished(Verdict.UNDECIDED, str(error))
     work.attempts.append(_attempt(rule, problem, solution.feasibility, solution))
     return _concluded(work, candidate, problem, solution)
@@ -261,10 +277,11 @@ def _by_basis(work: _Work, candidate: _Candidate) -> Certification:
 
 def _blocks(basis: NDArray[np.int32], p: Polynomial, sparsity: Sparsity) -> list[NDArray[np.int32]]:
     """Parts of a basis between which the Gram matrix may be 0."""
-    find: Callable[..., list[NDArray[np.int64]]] = sign_symmetry_blocks
-    if sparsity == "term":
-        find = term_sparsity_blocks
-    return [basis[block] for block in find(basis, p.exponents)]
+    if sparsity == "sign":
+        found = sign_symmetry_blocks(basis, p.exponents)
+    else:
+        found = term_sparsity_blocks(basis, p.exponents, chordal=sparsity == "chordal")
+    return [basis[block] for block in found]
 
 
 def _concluded(
@@ -304,24 +321,22 @@ def _attempt(
     rule: str, problem: GramProblem, feasibility: str, solution: InteriorSolution | None = None
 ) -> Attempt:
     """Record what was tried."""
-    found = (
-        {}
-        if solution is None
-        else {
-            "lower": solution.lower,
-            "upper": solution.upper,
-            "form": solution.form,
-            "num_steps": solution.num_steps,
-        }
-    )
-    return Attempt(
+    tried = Attempt(
         rule,
         sum(problem.sizes),
         problem.sizes,
         problem.num_monomials,
         problem.num_free,
         str(feasibility),
-        **found,
+    )
+    if solution is None:
+        return tried
+    return replace(
+        tried,
+        lower=solution.lower,
+        upper=solution.upper,
+        form=solution.form,
+        num_steps=solution.num_steps,
     )
 
 

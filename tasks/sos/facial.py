@@ -25,7 +25,7 @@ from typing import Protocol
 import numpy as np
 from flint import fmpq, fmpq_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
-from scipy.linalg import eigh, qr
+from scipy.linalg import qr
 
 from gpu.lmi import Lmi, maximize_lmi
 from tasks.sos.positivity import as_floats
@@ -130,7 +130,7 @@ def kernels(
     found = []
     for gram, weight in zip(grams, weights, strict=True):
         scale = 1.0 / np.sqrt(weight)
-        values, vectors = eigh(gram * scale * scale[:, None])
+        values, vectors = np.linalg.eigh(gram * scale * scale[:, None])
         found.append(vectors[:, values < threshold] * scale[:, None])
     return found
 
@@ -140,7 +140,10 @@ def scaled_eigenvalues(
 ) -> NDArray[np.float64]:
     """Eigenvalues of W^(-1/2) Q W^(-1/2), ascending, float64 (m,)."""
     scale = 1.0 / np.sqrt(weight)
-    return eigh(gram * scale * scale[:, None], eigvals_only=True)
+    values: NDArray[np.float64] = np.linalg.eigvalsh(gram * scale * scale[:, None]).astype(
+        np.float64
+    )
+    return values
 
 
 def rational_complements(vectors: NDArray[np.float64]) -> Iterator[fmpz_mat]:
@@ -156,7 +159,7 @@ def rational_complements(vectors: NDArray[np.float64]) -> Iterator[fmpz_mat]:
         yield identity_face(size)
         return
     # Pivots: rows on which the columns are well conditioned.
-    _, _, order = qr(vectors.T, pivoting=True, mode="economic")
+    order = np.asarray(qr(vectors.T, pivoting=True, mode="r")[1])
     pivots, others = order[:rank], order[rank:]
     ratios = np.linalg.solve(vectors[pivots].T, vectors[others].T)  # (k, m - k)
     seen = set()

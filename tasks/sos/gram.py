@@ -102,7 +102,8 @@ class GramProblem:
         """Coefficients of ``sum_b z_b' Q_b z_b``, float64 (S,)."""
         flat = np.concatenate([rows.ravel() for rows in self.rows])
         values = np.concatenate([gram.ravel() for gram in grams])
-        return np.bincount(flat, weights=values, minlength=self.num_monomials)
+        sums = np.bincount(flat, weights=values, minlength=self.num_monomials)
+        return sums.astype(np.float64)
 
     def projected(self, grams: Sequence[NDArray[np.float64]]) -> Grams:
         """Return the closest matrices that satisfy the equations, in floats."""

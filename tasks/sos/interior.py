@@ -18,6 +18,7 @@ Lasserre, Global optimization with polynomials and the problem of moments, SIAM 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,7 +69,7 @@ class InteriorSolution:
     lower, upper : float
         Bounds on the optimal t: Q - lower W is positive semidefinite, and upper = L(p).
     form : str
-        ``image`` or ``kernel``.
+        ``image`` or ``kernel``, or the name of the conic solver.
     num_unknowns, num_steps : int
     ended : str
         As in `gpu.lmi.LmiSolution`.
@@ -101,8 +102,16 @@ def diagonal_weights(problem: GramProblem) -> list[NDArray[np.float64]]:
     return weights
 
 
-def solve_interior(problem: GramProblem) -> InteriorSolution:
+def solve_interior(
+    problem: GramProblem, *, on_step: Callable[[], None] = lambda: None
+) -> InteriorSolution:
     """Decide numerically whether a Gram problem is feasible.
+
+    Parameters
+    ----------
+    problem : GramProblem
+    on_step : callable
+        Called before every Newton step; may raise to end the run.
 
     Raises
     ------
@@ -115,11 +124,13 @@ def solve_interior(problem: GramProblem) -> InteriorSolution:
             f"{min(problem.num_free, problem.num_monomials)} unknowns, at most {MAX_UNKNOWNS}"
         )
     if problem.num_free <= problem.num_monomials:
-        return _solve_image(problem, weights)
-    return _solve_kernel(problem, weights)
+        return _solve_image(problem, weights, on_step)
+    return _solve_kernel(problem, weights, on_step)
 
 
-def _solve_image(problem: GramProblem, weights: list[NDArray[np.float64]]) -> InteriorSolution:
+def _solve_image(
+    problem: GramProblem, weights: list[NDArray[np.float64]], on_step: Callable[[], None]
+) -> InteriorSolution:
     """Over the free dimensions: Q = Q_0 + sum_k y_k N_k."""
     constants = problem.projected(tuple(np.diag(weight) for weight in weights))
     lmi = _image_lmi(problem, constants, weights)
@@ -135,6 +146,7 @@ def _solve_image(problem: GramProblem, weights: list[NDArray[np.float64]]) -> In
         objective,
         start,
         stop=lambda point: _is_decided(point.objective, point.bound),
+        on_step=on_step,
         smallest_mu=SMALLEST_MU,
     )
     point = solution.point
@@ -185,7 +197,9 @@ def _upper_entries(problem: GramProblem) -> tuple[NDArray[np.int64], ...]:
     return block, row, column, np.concatenate(classes)
 
 
-def _solve_kernel(problem: GramProblem, weights: list[NDArray[np.float64]]) -> InteriorSolution:
+def _solve_kernel(
+    problem: GramProblem, weights: list[NDArray[np.float64]], on_step: Callable[[], None]
+) -> InteriorSolution:
     """Over the moments, from those of a product measure."""
     # <W, M(L)> = sum_a (sum of the weights of the diagonal entries of class a) L_a
     equation = np.zeros(problem.num_monomials)
@@ -198,6 +212,7 @@ def _solve_kernel(problem: GramProblem, weights: list[NDArray[np.float64]]) -> I
         start / (equation @ start),
         equation=equation,
         stop=lambda point: _is_decided(-point.bound, -point.objective),
+        on_step=on_step,
         smallest_mu=SMALLEST_MU,
     )
     point = solution.point

@@ -96,7 +96,7 @@ def negative_at_infinity(polynomial: Polynomial, *, seed: int = 0) -> Point:
     if polynomial.degree % 2 == 0:
         raise ValueError(f"the degree must be odd, it is {polynomial.degree}")
     rng = stream(seed, "line")
-    leading = _leading_form(polynomial)
+    leading = leading_form(polynomial)
     while True:
         line = [fmpq(int(v)) for v in rng.integers(-9, 10, size=polynomial.num_variables)]
         slope = leading.evaluate(line)
@@ -108,7 +108,7 @@ def negative_at_infinity(polynomial: Polynomial, *, seed: int = 0) -> Point:
     return tuple(length * v for v in line)
 
 
-def _leading_form(polynomial: Polynomial) -> Polynomial:
+def leading_form(polynomial: Polynomial) -> Polynomial:
     """Terms of the highest degree."""
     is_leading = polynomial.exponents.sum(axis=1) == polynomial.degree
     chosen = [c for c, leads in zip(polynomial.coefficients, is_leading, strict=True) if leads]

@@ -64,10 +64,6 @@ class ProblemScaling:
         pairs = zip(given, self.exponents, strict=True)
         return [p.scaled(self.shifts) * power_of_two(e) for p, e in pairs]
 
-    def scaled_point(self, x: np.ndarray) -> np.ndarray:
-        """The point of the scaled problem."""
-        return np.ldexp(x, [-s for s in self.shifts])
-
 
 def _balance(p: Polynomial, shifts: tuple[int, ...]) -> int:
     """The exponent that brings the largest coefficient into [1, 2); 0 for p = 0."""

@@ -21,8 +21,9 @@ Lasserre, Global optimization with polynomials and the problem of moments, SIAM 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 from operator import add, mul
 
 import numpy as np
@@ -51,6 +52,11 @@ def least_order(polynomial: Polynomial, region: SemialgebraicSet) -> int:
     return max(1, *((degree + 1) // 2 for degree in degrees))
 
 
+def basis_size(num_variables: int, order: int) -> int:
+    """Number of monomials of degree at most the order."""
+    return comb(num_variables + order, order)
+
+
 @dataclass(frozen=True, eq=False)
 class PutinarProgram:
     """The relaxation of one order, in scaled variables.
@@ -62,6 +68,7 @@ class PutinarProgram:
     order : int
         d.
     scaling : ProblemScaling
+    scaled_region : SemialgebraicSet
     program : SosProgram
         For the scaled polynomials.  Free variable f is the coefficient of a monomial in the
         multiplier of an equality.
@@ -75,6 +82,7 @@ class PutinarProgram:
     region: SemialgebraicSet
     order: int
     scaling: ProblemScaling
+    scaled_region: SemialgebraicSet
     program: SosProgram
     constraint_of: tuple[int, ...]
     products: tuple[tuple[int, tuple[int, ...]], ...]
@@ -104,7 +112,24 @@ class PutinarProgram:
                 constraint_of.append(k)
         products, free = _equality_products(scaled[count:], order, support)
         program = SosProgram((target,), tuple(blocks), free)
-        return cls(polynomial, region, order, scaling, program, tuple(constraint_of), products)
+        scaled_region = SemialgebraicSet(
+            region.variables, tuple(scaled[:count]), tuple(scaled[count:])
+        )
+        return cls(
+            polynomial,
+            region,
+            order,
+            scaling,
+            scaled_region,
+            program,
+            tuple(constraint_of),
+            products,
+        )
+
+    @property
+    def target(self) -> Polynomial:
+        """The scaled polynomial."""
+        return self.program.targets[0]
 
     def level(self, gamma: fmpq) -> fmpq:
         """The level of the program that belongs to p - gamma."""
@@ -114,10 +139,9 @@ class PutinarProgram:
         """The gamma of a numerical level."""
         return float(np.ldexp(level, -self.scaling.exponents[0]))
 
-    def moments(self, scaled: Mapping[tuple[int, ...], float]) -> dict[tuple[int, ...], float]:
-        """Moments in the original variables."""
-        shifts = np.array(self.scaling.shifts)
-        return {row: float(np.ldexp(v, int(shifts @ np.array(row)))) for row, v in scaled.items()}
+    def point(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The original coordinates of a point of the scaled problem."""
+        return np.ldexp(y, self.scaling.shifts)
 
     def certificate(self, solution: ExactSolution, gamma: fmpq | None) -> SosCertificate:
         """The certificate of an exact solution; of p itself without a gamma."""
@@ -157,10 +181,8 @@ def _checked_order(polynomial: Polynomial, region: SemialgebraicSet, order: int 
             f"order {order!r}: products have the degree 2 * order, so give an integer from {least} "
             "on, half of the largest degree"
         )
-    # Counted without making the basis.
-    n, size = polynomial.num_variables, 1
-    for k in range(1, order + 1):
-        size = size * (n + k) // k
+    n = polynomial.num_variables
+    size = basis_size(n, order)
     if size > MAX_BASIS:
         raise InputError(
             f"order {order} in {n} variables has {size} monomials, at most {MAX_BASIS} are taken: "

@@ -20,15 +20,17 @@ from fractions import Fraction
 import numpy as np
 from flint import arb, arb_mat, ctx, fmpz_mat
 from numpy.typing import NDArray
-from scipy.linalg import eigh, qr
+from scipy.linalg import qr
 
 from tasks.sos.facial import complement
 from tasks.sos.gram import GramProblem
 
 BITS = 640
 MAX_STEPS = 60
-MAX_EQUATIONS = 6_000_000
+MAX_EQUATIONS = 30_000_000
 """Entries of the derivative that is still formed."""
+SMALLEST_SQUARE = 1e-13
+"""Smallest squared singular value of the derivative, relative to the largest, that counts."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _split(gram: NDArray[np.float64], weight: NDArray[np.float64], threshold: fl
     """Choose as many well conditioned rows as there are large eigenvalues."""
     scale = 1.0 / np.sqrt(weight)
     scaled = gram * scale * scale[:, None]
-    values, vectors = eigh(scaled)
+    values, vectors = np.linalg.eigh(scaled)
     rank = int((values >= threshold).sum())
     # Rows of the large eigenvectors; pivoted QR picks independent ones.
     large = vectors[:, len(values) - rank :]
@@ -131,12 +133,20 @@ def _converged(
             return None
         previous = exponent
         if inverse is None:
-            inverse = np.linalg.pinv(_derivative(entries, splits, parts), rcond=1e-9)
+            inverse = _pseudo_inverse(_derivative(entries, splits, parts))
         unit = arb(2) ** int(exponent)
         scaled = np.array([float((value / unit).mid()) for value in residual])
         step = (inverse @ scaled).tolist()
         y = [(value - arb(change) * unit).mid() for value, change in zip(y, step, strict=True)]
     return None
+
+
+def _pseudo_inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pseudo-inverse through the normal equations; the iteration makes up for their condition."""
+    values, vectors = np.linalg.eigh(matrix.T @ matrix)
+    is_large = values > SMALLEST_SQUARE * max(values[-1], 0.0) if len(values) else values > 0
+    scaled = vectors[:, is_large] / values[is_large]
+    return scaled @ (vectors[:, is_large].T @ matrix.T)
 
 
 def _places(entries: _Entries, chosen: NDArray[np.int64]) -> list[tuple[int, int, int]]:

@@ -207,4 +207,10 @@ def _scaled_monomials(basis: NDArray[np.int32], zero: Zero, unit: arb) -> list[f
             value *= x**e
         values.append(value)
     largest = max(float(abs(value).mid()) for value in values)
-    return [(value / largest * unit).mid().floor().unique_fmpz() for value in values]
+    return [_floor(value / largest * unit) for value in values]
+
+
+def _floor(value: arb) -> fmpz:
+    """Integer part of a midpoint."""
+    mantissa, exponent = (int(part) for part in value.mid().man_exp())
+    return fmpz(mantissa << exponent if exponent >= 0 else mantissa >> -exponent)
