@@ -101,5 +101,16 @@ FLOWS: dict[str, FlowEntry] = {
             tables=("candidates", "archive", "known"),
             citations=("FIC", "LCP"),
         ),
+        FlowEntry(
+            name="sos-certify",
+            summary="Sums of squares: an exact proof or refutation of every given polynomial.",
+            entrypoint="flows.sos_certify.sos_certify",
+            config="tasks.sos.config:CertifyConfig",
+            plan="tasks.sos.run:plan_certify",
+            recipes="flows.recipes.sos:RECIPES",
+            report="flows.sos_reports",
+            tables=("certificates", "attempts", "verification"),
+            citations=("NSOS", "PP08", "Reznick78", "TSSOS"),
+        ),
     )
 }

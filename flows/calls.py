@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.records import Run
+from tasks.sos.run import CertifyItem, run_check_item
 from tasks.tcurves import (
     SWEEP_TABLES,
     CensusItem,
@@ -21,7 +22,16 @@ from tasks.tcurves import (
     run_verification_item,
 )
 
-__all__ = ["StoredPayloads", "SweepPayloads", "VerificationPayloads", "VerificationWork", "verify"]
+__all__ = [
+    "CheckPayloads",
+    "CheckWork",
+    "StoredPayloads",
+    "SweepPayloads",
+    "VerificationPayloads",
+    "VerificationWork",
+    "check",
+    "verify",
+]
 
 
 class StoredPayloads(Mapping[str, Any]):
@@ -32,17 +42,26 @@ class StoredPayloads(Mapping[str, Any]):
     run : Run
         Holds the rows.
     tables : sequence of str
-        Tables with a column ``triangulation``, which equals the key.
+        Tables whose column `column` equals the key.
     items : Mapping[str, Any]
         Key -> item, in planned order.
     make : callable
         (item, rows of the first table, ...) -> payload.
+    column : str
+        By default ``triangulation``.
     """
 
     def __init__(
-        self, run: Run, tables: Sequence[str], items: Mapping[str, Any], make: Callable[..., Any]
+        self,
+        run: Run,
+        tables: Sequence[str],
+        items: Mapping[str, Any],
+        make: Callable[..., Any],
+        *,
+        column: str = "triangulation",
     ) -> None:
         self._items = items
+        self._column = column
         self._tables = [run.read(table) for table in tables] if items else []
         self._make = make
 
@@ -54,7 +73,7 @@ class StoredPayloads(Mapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         item = self._items[key]
-        rows = [table.filter(pc.field("triangulation") == key) for table in self._tables]
+        rows = [table.filter(pc.field(self._column) == key) for table in self._tables]
         return self._make(item, *rows)
 
 
@@ -89,3 +108,24 @@ class SweepPayloads(StoredPayloads):
 def _result(item: SweepItem, sweep: pa.Table, shards: pa.Table) -> SweepResult:
     """The stored shards of the item's triangulation."""
     return SweepResult(item.triangulation, item.identity, sweep, shards)
+
+
+@dataclass(frozen=True)
+class CheckWork:
+    """A batch of polynomials with the certificates that are to be checked again."""
+
+    item: CertifyItem
+    certificates: pa.Table
+
+
+def check(work: CheckWork) -> dict[str, pa.Table]:
+    """Tables of the verification of one batch."""
+    return run_check_item(work.item, work.certificates)
+
+
+class CheckPayloads(StoredPayloads):
+    """Batch -> the verification of its certificates."""
+
+    def __init__(self, run: Run, items: Sequence[CertifyItem]) -> None:
+        by_key = {item.key: item for item in items}
+        super().__init__(run, ["certificates"], by_key, CheckWork, column="item")

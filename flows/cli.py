@@ -229,10 +229,15 @@ def _plot(options: argparse.Namespace) -> int:
 
 def _certify(options: argparse.Namespace) -> int:
     """`latticework certify RUN`."""
-    from flows.exports import write_certificates
     from tasks.records import Store
 
     run = Store.open(options.out or None).find_run(options.run)
+    if "certificates" in run.tables:
+        return _certify_polynomials(run, options)
+    if options.name:
+        raise InputError(f"--name is for polynomials; run {run.run_id} found schemes, see --scheme")
+    from flows.exports import write_certificates
+
     export = write_certificates(
         run, scheme=options.scheme, folder=options.to, with_polynomials=options.polynomial
     )
@@ -241,6 +246,21 @@ def _certify(options: argparse.Namespace) -> int:
     for scheme in export.uncertified:
         reason = "it was found only on triangulations that are not certified regular"
         _complain(f"{scheme} gets no certificate: {reason}", EXIT_FAILED)
+    return EXIT_FAILED if export.uncertified else EXIT_OK
+
+
+def _certify_polynomials(run: Run, options: argparse.Namespace) -> int:
+    """`latticework certify RUN` of a run about sums of squares."""
+    from flows.sos_exports import write_sos_certificates
+
+    if options.scheme or options.polynomial:
+        given = "--scheme" if options.scheme else "--polynomial"
+        raise InputError(f"{given} is for schemes; run {run.run_id} is about sums of squares")
+    export = write_sos_certificates(run, name=options.name, folder=options.to)
+    for path in export.paths:
+        print(path)
+    for line in export.uncertified:
+        _complain(line, EXIT_FAILED)
     return EXIT_FAILED if export.uncertified else EXIT_OK
 
 

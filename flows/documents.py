@@ -32,6 +32,10 @@ class Document:
         One text per heading.
     lines : sequence of str
         What follows from the table.
+    subject : str
+        What a row is about.
+    elastic : str
+        Heading of the column that is cut first where the terminal is narrow.
     """
 
     run: Run
@@ -39,6 +43,8 @@ class Document:
     words: Collection[str]
     rows: Sequence[Sequence[str]]
     lines: Sequence[str]
+    subject: str = "triangulation"
+    elastic: str = ""
 
     def terminal(self) -> Group:
         """Table and lines for the terminal."""
@@ -46,9 +52,10 @@ class Document:
         table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, collapse_padding=True)
         for heading in self.headings:
             justify = "left" if heading in self.words else "right"
-            table.add_column(heading, justify=justify, no_wrap=True)
+            table.add_column(heading, justify=justify, no_wrap=heading != self.elastic)
         for row in self.rows:
-            table.add_row(*row)
+            cells = zip(self.headings, row, strict=True)
+            table.add_row(*(_cut(text) if name == self.elastic else text for name, text in cells))
         return Group(table, *(Text(line) for line in self.lines))
 
     def markdown(self) -> str:
@@ -58,7 +65,7 @@ class Document:
             "",
             f"| {' | '.join(self.headings)} |",
             "|" + " --- |" * len(self.headings),
-            *(f"| {' | '.join(row)} |" for row in self.rows),
+            *(f"| {' | '.join(map(_escaped, row))} |" for row in self.rows),
             "",
             *(f"* {line}" for line in self.lines),
             "",
@@ -74,7 +81,7 @@ class Document:
         key = f"{self.run.identity.flow}-{self.run.run_id}"
         create_markdown_artifact(self.markdown(), key=key, description="report of the run")
         rows = [dict(zip(self.headings, row, strict=True)) for row in self.rows]
-        create_table_artifact(rows, key=f"{key}-summary", description="one row per triangulation")
+        create_table_artifact(rows, key=f"{key}-summary", description=f"one row per {self.subject}")
 
 
 def cell(value: Any) -> str:
@@ -82,3 +89,13 @@ def cell(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _cut(text: str) -> Text:
+    """Text that is never wrapped."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _escaped(text: str) -> str:
+    """A bar in a cell would begin the next one."""
+    return text.replace("|", "&#124;")

@@ -1,7 +1,7 @@
-"""What leaves a stored run for people: certificates, polynomials, galleries.
+"""What leaves a stored run of T-curves for people: certificates, polynomials, galleries.
 
 They are made from the stored records alone: of a census or a sweep from its tables histogram and
-summary, of a hunt from its archive.
+summary, of a hunt from its archive. Certificates of sums of squares are `flows.sos_exports`.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def build_parser(
     plot = command("plot", "draw the figures of a run again")
     plot.add_argument("run", metavar="RUN", help="id, its beginning, path or latest")
     plot.add_argument("--gallery", action="store_true", help="and one page of all schemes found")
-    certify = command("certify", "write certificates of the schemes that a run found")
+    certify = command("certify", "write certificates of the schemes or polynomials of a run")
     _add_certify_options(certify)
     verify = command("verify", "check certificate files in exact arithmetic")
     verify.add_argument("files", nargs="+", metavar="FILE", help="certificates of any kind")
@@ -96,6 +96,7 @@ def _add_certify_options(certify: argparse.ArgumentParser) -> None:
     """Options of `certify`."""
     certify.add_argument("run", metavar="RUN", help="id, its beginning, path or latest")
     certify.add_argument("--scheme", default="", metavar="VIRO", help="only this: '<9v1<1>>'")
+    certify.add_argument("--name", default="", metavar="NAME", help="only this polynomial")
     certify.add_argument("--to", default="", metavar="DIR", help="default: in the run's folder")
     certify.add_argument("--polynomial", action="store_true", help="and integer polynomials")
 

@@ -26,6 +26,7 @@ __all__ = [
     "Union",
     "degree_unions",
     "draw_figures",
+    "is_whole",
     "publish_report",
     "report_rows",
     "stored_figures",
@@ -190,14 +191,14 @@ def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
     for triangulation, histogram in _drawable(run):
         kinds = ["histogram"] + ["curve"] * (histogram["witness"].null_count < len(histogram))
         paths = [_figure_path(kind, triangulation.name) for kind in kinds]
-        if not (only_missing and all(_is_whole(run, path) for path in paths)):
+        if not (only_missing and all(is_whole(run, path) for path in paths)):
             _draw_pair(run, triangulation, histogram)
             is_new = True
     _draw_coverages(run, only_missing=not is_new)
     return stored_figures(run)
 
 
-def _is_whole(run: Run, path: str) -> bool:
+def is_whole(run: Run, path: str) -> bool:
     """Whether a picture is there and ends as PNG files do."""
     return run.volume.exists(path) and run.volume.read(path).to_pybytes().endswith(PNG_END)
 
@@ -242,7 +243,7 @@ def _draw_coverages(run: Run, *, only_missing: bool) -> None:
         rows = histogram.filter(pc.field("triangulation").isin(names))
         path = _figure_path("coverage", str(degree))
         is_wanted = degree <= CLASSIFIED_DEGREE and rows.num_rows > 0
-        if is_wanted and not (only_missing and _is_whole(run, path)):
+        if is_wanted and not (only_missing and is_whole(run, path)):
             place = run.volume.location(path)
             save_figure(draw_coverage(rows, possible_schemes(degree)), place)
 

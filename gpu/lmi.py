@@ -26,9 +26,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import cho_solve, get_blas_funcs, get_lapack_funcs, solve_triangular
+
+from gpu.barrier import fill_barrier
 
 MAX_STEPS = 400
 SHRINK = 0.15
@@ -36,6 +37,9 @@ SHRINK = 0.15
 CLOSE = 0.6
 """Newton decrement of a point that is close to the path."""
 STALLED = 1e-14
+
+_cholesky, _triangular_solve = get_lapack_funcs(("potrf", "trtrs"), dtype=np.float64)
+(_length,) = get_blas_funcs(("nrm2",), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -147,44 +151,39 @@ class LmiSolution:
     ended: str
 
 
-@njit(cache=True)
-def _barrier(inverse, widths, offsets, start, block, row, column, value, gradient, hessian):
-    """Fill gradient and Hessian of -log det; `inverse` holds the blocks of P, flat."""
-    num_variables = start.size - 1
-    work = np.zeros(inverse.size)
-    for k in range(num_variables):
-        work[:] = 0.0
-        trace = 0.0
-        for e in range(start[k], start[k + 1]):
-            m, base = widths[block[e]], offsets[block[e]]
-            i, j, v = row[e], column[e], value[e]
-            p_i = inverse[base + i * m : base + (i + 1) * m]
-            p_j = inverse[base + j * m : base + (j + 1) * m]
-            if i == j:
-                trace += v * p_i[i]
-                for a in range(m):
-                    scale = v * p_i[a]
-                    line = work[base + a * m : base + (a + 1) * m]
-                    for b in range(a, m):
-                        line[b] += scale * p_i[b]
-            else:
-                trace += 2.0 * v * p_i[j]
-                for a in range(m):
-                    left, right = v * p_i[a], v * p_j[a]
-                    line = work[base + a * m : base + (a + 1) * m]
-                    for b in range(a, m):
-                        line[b] += left * p_j[b] + right * p_i[b]
-        gradient[k] = -trace
-        for other in range(k, num_variables):
-            total = 0.0
-            for e in range(start[other], start[other + 1]):
-                place = offsets[block[e]] + row[e] * widths[block[e]] + column[e]
-                if row[e] == column[e]:
-                    total += value[e] * work[place]
-                else:
-                    total += 2.0 * value[e] * work[place]
-            hessian[k, other] = total
-            hessian[other, k] = total
+class _Newton:
+    """Gradient and factored Hessian H = L L' of -log det at one point."""
+
+    def __init__(
+        self,
+        gradient: NDArray[np.float64],
+        hessian: NDArray[np.float64],
+        equation: NDArray[np.float64] | None,
+    ) -> None:
+        """Take the upper triangle of the Hessian, which is overwritten."""
+        diagonal = hessian.diagonal()
+        # A ridge relative to each variable.
+        hessian.flat[:: len(diagonal) + 1] += STALLED * np.maximum(diagonal, 1e-300)
+        # In Fortran's order the upper triangle is the lower one.
+        factor, info = _cholesky(hessian.T, lower=1, clean=0, overwrite_a=1)
+        if info:
+            raise np.linalg.LinAlgError("the Hessian matrix is singular to working precision")
+        self.gradient, self._factor = gradient, factor
+        self._normal = None if equation is None else self._half(equation)
+
+    def solve(self, residual: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
+        """Solution of H d = r + nu a with a'd = 0, the length sqrt(d'Hd), and nu."""
+        half, nu = self._half(residual), 0.0
+        if self._normal is not None:
+            nu = -float(self._normal @ half) / float(self._normal @ self._normal)
+            half = half + nu * self._normal
+        step, _ = _triangular_solve(self._factor, half, lower=1, trans=1)
+        return step, float(_length(half)), nu
+
+    def _half(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Solution of L x = vector."""
+        half, _ = _triangular_solve(self._factor, vector, lower=1)
+        return half
 
 
 class _Path:
@@ -195,6 +194,8 @@ class _Path:
     ) -> None:
         self.lmi, self.objective, self.equation = lmi, objective, equation
         self._layout = (lmi._widths(), lmi._offsets())
+        self._entries = (lmi.start, lmi.block, lmi.row, lmi.column)
+        self._weights = lmi.value * np.where(lmi.row == lmi.column, 0.5, 1.0)
 
     def move_to(self, y: NDArray[np.float64]) -> bool:
         """Go to a point; False if it is not strictly feasible."""
@@ -208,38 +209,49 @@ class _Path:
             return False
         self.y, self.slacks, self.factors = y, slacks, factors
         self.inverses = [_inverse(factor) for factor in factors]
-        size = self.lmi.num_variables
-        self.gradient, self.hessian = np.empty(size), np.empty((size, size))
-        flat = np.concatenate([inverse.ravel() for inverse in self.inverses])
-        lmi = self.lmi
-        _barrier(
-            flat,
-            *self._layout,
-            *(lmi.start, lmi.block, lmi.row, lmi.column, lmi.value),
-            self.gradient,
-            self.hessian,
-        )
+        self._newton: _Newton | None = None
         return True
+
+    def newton(self) -> _Newton:
+        """Derivatives at the present point; they do not depend on mu."""
+        if self._newton is None:
+            size = self.lmi.num_variables
+            gradient, hessian = np.empty(size), np.empty((size, size))
+            flat = np.concatenate([inverse.ravel() for inverse in self.inverses])
+            fill_barrier(flat, *self._layout, *self._entries, self._weights, gradient, hessian)
+            self._newton = _Newton(gradient, hessian, self.equation)
+        return self._newton
 
     def direction(self, mu: float) -> tuple[NDArray[np.float64], float, float]:
         """Newton direction, decrement, and the multiplier of the equation."""
-        # The diagonal scaling makes the ridge relative to each variable.
-        scale = 1.0 / np.sqrt(np.maximum(self.hessian.diagonal(), 1e-300))
-        scaled = self.hessian * scale * scale[:, None]
-        scaled.flat[:: len(scale) + 1] += STALLED
-        factor = cho_factor(scaled, lower=True)
-        residual = self.objective / mu - self.gradient
-        step = scale * cho_solve(factor, scale * residual)
-        nu = 0.0
-        if self.equation is not None:
-            lift = scale * cho_solve(factor, scale * self.equation)
-            nu = -float(self.equation @ step) / float(self.equation @ lift)
-            step = step + nu * lift
-        decrement = float(np.sqrt(max(0.0, step @ self.hessian @ step)))
+        newton = self.newton()
+        step, decrement, nu = newton.solve(self.objective / mu - newton.gradient)
+        if not (np.isfinite(decrement) and np.isfinite(step).all()):
+            raise np.linalg.LinAlgError("the Newton direction is not finite")
         return step, decrement, mu * nu
 
-    def line_search(self, step: NDArray[np.float64], mu: float) -> float:
-        """Length that minimizes the barrier problem along a direction, inside the cone."""
+    def best_move(self, step: NDArray[np.float64], mu: float) -> tuple[NDArray[np.float64], float]:
+        """Direction and length towards the minimum of the barrier problem.
+
+        The Newton direction d is the tangent of the curve on which the gradient tends to 0; with
+        H c = <F_k, P D P D P>, half of its second derivative, y + l d + l^2 c follows it further.
+        So after a line search along d there is another one along d + l c.
+        """
+        length, value = self._line_search(step, mu)
+        bends = []
+        for inverse, change in zip(self.inverses, self.lmi.combination(step), strict=True):
+            half = inverse @ change
+            bend = half @ inverse @ half.T
+            bends.append((bend + bend.T) / 2)
+        bend, _, _ = self.newton().solve(self.lmi.inner_products(bends))
+        bent = step + length * bend
+        if not np.isfinite(bent).all():
+            return step, length
+        bent_length, bent_value = self._line_search(bent, mu)
+        return (bent, bent_length) if bent_value < value else (step, length)
+
+    def _line_search(self, step: NDArray[np.float64], mu: float) -> tuple[float, float]:
+        """Length that minimizes the barrier problem along a direction, and the change there."""
         roots = []
         for factor, change in zip(self.factors, self.lmi.combination(step), strict=True):
             half = solve_triangular(factor, change, lower=True)
@@ -249,7 +261,8 @@ class _Path:
         slope = float(self.objective @ step) / mu
         lowest = float(eigenvalues.min())
         limit = np.inf if lowest >= 0 else -1.0 / lowest
-        return _minimize_on_line(eigenvalues, slope, limit)
+        length = _minimize_on_line(eigenvalues, slope, limit)
+        return length, -slope * length - float(np.log1p(length * eigenvalues).sum())
 
     def point(self, mu: float, step: NDArray[np.float64], nu: float, decrement: float) -> LmiPoint:
         """Describe the present point."""
@@ -363,11 +376,13 @@ def maximize_lmi(
                 break
             mu = max(mu * SHRINK, smallest_mu)
             continue
-        length = path.line_search(step, mu)
+        step, length = path.best_move(step, mu)
         steps += 1
         if length * decrement < 1e-9 or not path.move_to(path.y + length * step):
             ended = "stalled"
             break
     if best is None:
         raise np.linalg.LinAlgError("the Hessian matrix at the start is singular")
+    if not best.is_close:
+        best = path.point(mu, np.zeros(lmi.num_variables), 0.0, np.inf)
     return LmiSolution(best, steps, ended)

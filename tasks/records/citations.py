@@ -142,6 +142,44 @@ CITATIONS = MappingProxyType(
                 year=1988,
                 venue="Topology and Geometry, Lecture Notes in Mathematics 1346, Springer",
             ),
+            Citation(
+                key="NSOS",
+                authors=(
+                    "Nico Pelleriti",
+                    "Christoph Spiegel",
+                    "Shiwei Liu",
+                    "David Martínez-Rubio",
+                    "Max Zimmer",
+                    "Sebastian Pokutta",
+                ),
+                title=(
+                    "Neural Sum-of-Squares: Certifying the Nonnegativity of Polynomials with "
+                    "Transformers"
+                ),
+                year=2025,
+                arxiv="2510.13444",
+            ),
+            Citation(
+                key="PP08",
+                authors=("Helfried Peyrl", "Pablo A. Parrilo"),
+                title="Computing sum of squares decompositions with rational coefficients",
+                year=2008,
+                venue="Theoretical Computer Science 409(2)",
+            ),
+            Citation(
+                key="Reznick78",
+                authors=("Bruce Reznick",),
+                title="Extremal psd forms with few terms",
+                year=1978,
+                venue="Duke Mathematical Journal 45(2)",
+            ),
+            Citation(
+                key="TSSOS",
+                authors=("Jie Wang", "Victor Magron", "Jean-Bernard Lasserre"),
+                title="TSSOS: a moment-SOS hierarchy that exploits term sparsity",
+                year=2021,
+                arxiv="1912.08899",
+            ),
         )
     }
 )

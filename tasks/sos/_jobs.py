@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from tasks.records import Status
+from tasks.sos.config import CertifyConfig
 from tasks.sos.polynomial import Polynomial
 from tasks.sos.solvers._isolation import run_isolated
 from tasks.sos.solvers._status import Answer, Limits, SolverStatus
@@ -75,18 +77,23 @@ class Job(Protocol):
 
 @dataclass(frozen=True)
 class CertifyJob:
-    """Decide one polynomial; basis, sparsity, seed as in `CertifyConfig`."""
+    """Decide one polynomial, as the config says."""
 
     polynomial: Polynomial
-    basis: str
-    sparsity: str
-    seed: int
+    config: CertifyConfig
 
     def run(self) -> Certified:
         """Certify; there is no limit within, so that the result does not depend on the clock."""
         from tasks.sos.certify import Settings, certify
 
-        settings = Settings(basis=self.basis, sparsity=self.sparsity, seed=self.seed)  # type: ignore
+        config = self.config
+        settings = Settings(
+            basis=config.basis,
+            sparsity=config.sparsity,
+            solver=config.solver,
+            memory_gib=config.memory_gib,
+            seed=config.seed,
+        )
         found = certify(self.polynomial, settings)
         return Certified(
             verdict=str(found.verdict),
@@ -138,10 +145,14 @@ def _stopped(answer: Answer, limits: Limits) -> Stopped:
     return Stopped(status, reason)
 
 
+@lru_cache(maxsize=1)
 def probe() -> None:
-    """In the process: load what the jobs need."""
-    import tasks.sos.certify
-    import tasks.sos.verification  # noqa: F401 - for their side effect, to be loaded
+    """In the process, once: load what the jobs need, the compiled kernels among it."""
+    motzkin = Polynomial.of(("x", "y"), {(4, 2): 1, (2, 4): 1, (2, 2): -3, (0, 0): 1})
+    for job in (CertifyJob(motzkin, CertifyConfig()), CertifyJob(motzkin + 1, CertifyConfig())):
+        found = job.run()
+        if found.certificate is not None:
+            CheckJob(found.certificate).run()
 
 
 def solve(job: Job, limits: Limits) -> Any:

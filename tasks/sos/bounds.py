@@ -4,10 +4,6 @@ The largest gamma is found in floats; below it, or at it if it is a simple ratio
 value of p at a rational point, an exact certificate is sought.  A rational point found by local
 search bounds the minimum from above, so that the answer is an interval.
 
-If L(1) = 0, L(q^2) >= 0 for all squares that can occur, and L(p) < 0, no p - gamma is a sum of
-squares.  As L(q^2) with q = 1 + e b forces L(b) = 0, the functional lives on the monomials that are
-left when all with a product in ``B + {1}`` are removed, and so on.
-
 References
 ----------
 Parrilo and Sturmfels, Minimizing polynomial functions, arXiv math/0103170.
@@ -20,33 +16,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor, log2
-from operator import add, mul
 
 import numpy as np
 from flint import fmpq
 from numpy.typing import NDArray
 
-from tasks.lattice import half_newton_points
 from tasks.records import InputError
-from tasks.sos.bases import DiagonalConsistency, covers, diagonal_consistency, even_sqrt_basis
+from tasks.sos.bases import covers, even_sqrt_basis
 from tasks.sos.certificates import (
     AnyCertificate,
     NegativeCertificate,
-    NotSosCertificate,
     SosCertificate,
 )
 from tasks.sos.certify import Settings, certify
-from tasks.sos.conic import kernel_form
-from tasks.sos.gram import GramProblem
 from tasks.sos.negativity import Point, find_negative_point, leading_form, negative_at_infinity
 from tasks.sos.polynomial import Polynomial
-from tasks.sos.problem_scaling import ProblemScaling, power_of_two
+from tasks.sos.problem_scaling import ProblemScaling
 from tasks.sos.programs import ProgramBlock, SosProgram
-from tasks.sos.reductions import VariableScaling, sign_symmetry_blocks
-from tasks.sos.refutation import Functional, separating_functional, uncovered_functional
+from tasks.sos.recession import complete_basis, refute_all_levels
+from tasks.sos.reductions import sign_symmetry_blocks
 from tasks.sos.relaxation import Relaxation, SolverChoice, solve_relaxation
 from tasks.sos.semialgebraic import SemialgebraicSet, best_rational_point, local_minimizers
-from tasks.sos.solvers import solve
+from tasks.sos.solvers import SolverStatus
 from tasks.sos.verdict import Verdict
 
 STEPS = (1, 8, 64, 512, 4096, 32768)
@@ -123,12 +114,12 @@ def candidate_levels(level: float, value: fmpq | None, tolerance: float) -> Iter
     """
     scale = 1.0 + abs(level)
     tried = set()
-    if value is not None and float(_number(value)) <= level + NOISE * scale:
+    if value is not None and float(as_fraction(value)) <= level + NOISE * scale:
         tried.add(value)
         yield value
     for limit in DENOMINATORS:
         guess = _simple(level, limit)
-        is_close = abs(float(_number(guess)) - level) <= NOISE / limit * scale
+        is_close = abs(float(as_fraction(guess)) - level) <= NOISE / limit * scale
         if is_close and guess not in tried and (value is None or guess <= value):
             tried.add(guess)
             yield guess
@@ -218,12 +209,12 @@ class _Search:
                 continue
             relaxation = solve_relaxation(program, self.choice)
             level = float(np.ldexp(relaxation.level, -scaling.exponents[0]))
-            if value is not None and level >= float(_number(value)) - NOISE * (1 + abs(level)):
+            if value is not None and level >= float(as_fraction(value)) - NOISE * (1 + abs(level)):
                 break
         assert relaxation is not None  # the complete basis always has a program
         if not relaxation.moments:
             return self._without_level(relaxation, point, value)
-        return self._certified(level, point, value)
+        return self._certified(level, relaxation.status, point, value)
 
     def _best_point(self) -> tuple[Point | None, fmpq | None]:
         region = SemialgebraicSet(self.polynomial.variables)
@@ -231,16 +222,20 @@ class _Search:
         found = best_rational_point(self.polynomial, region, places[:8])
         return found if found is not None else (None, None)
 
-    def _certified(self, level: float, point: Point | None, value: fmpq | None) -> Bound:
+    def _certified(
+        self, level: float, status: SolverStatus, point: Point | None, value: fmpq | None
+    ) -> Bound:
         """Try the levels from the best one on."""
+        if value is not None:
+            # A bound above a value is an error of the solver.
+            level = min(level, float(as_fraction(value)))
         for gamma in candidate_levels(level, value, self.tolerance):
             outcome = certify(self.polynomial - gamma, self.settings)
             if outcome.verdict is not Verdict.PROVED:
                 continue
             proof = _with_bound(outcome.certificate, self.polynomial, gamma)
             return self._finished(Verdict.PROVED, outcome.reason, gamma, level, point, value, proof)
-        reason = "no level near the numerical optimum has a rational certificate"
-        return self._finished(Verdict.NUMERICAL, reason, None, level, point, value, None)
+        return self._finished(*without_proof(status), None, level, point, value, None)
 
     def _without_level(
         self, relaxation: Relaxation, point: Point | None, value: fmpq | None
@@ -267,6 +262,14 @@ class _Search:
         return Bound(verdict, reason, lower, level, point, value, certificate, seconds)
 
 
+def without_proof(status: SolverStatus) -> tuple[Verdict, str]:
+    """What a numerical bound without a certificate is worth."""
+    if status is SolverStatus.OPTIMAL:
+        reason = "no level near the numerical optimum has a rational certificate"
+        return Verdict.NUMERICAL, reason
+    return Verdict.UNDECIDED, f"no certificate, and the solver was not sure: {status.explanation}"
+
+
 def _with_bound(certificate: AnyCertificate | None, p: Polynomial, gamma: fmpq) -> AnyCertificate:
     """The certificate of p - gamma as one of p >= gamma."""
     assert isinstance(certificate, SosCertificate)  # it is proved
@@ -283,99 +286,11 @@ def _bound_program(p: Polynomial, is_complete: bool) -> tuple[SosProgram | None,
     scaling = ProblemScaling.balancing(p, ())
     [target] = scaling.apply(p)
     support = _constant_support(p)
-    basis = _complete_basis(support).basis if is_complete else even_sqrt_basis(support)
+    basis = complete_basis(support).basis if is_complete else even_sqrt_basis(support)
     if not is_complete and len(covers(basis, support)):
         return None, scaling
     blocks = [ProgramBlock(basis[part]) for part in sign_symmetry_blocks(basis, support)]
     return SosProgram((target,), tuple(blocks)), scaling
-
-
-def _complete_basis(support: NDArray[np.int32]) -> DiagonalConsistency:
-    return diagonal_consistency(half_newton_points(support).points, support)
-
-
-# --- no level at all ----------------------------------------------------------------------------
-
-
-def refute_all_levels(
-    polynomial: Polynomial, choice: SolverChoice | None = None
-) -> NotSosCertificate | None:
-    """Certificate that p - gamma is a sum of squares for no gamma; None if none was found.
-
-    It is stated for p - p(0) + 1, and holds for every other constant since L(1) = 0.
-    """
-    choice = choice or SolverChoice()
-    zero = (0,) * polynomial.num_variables
-    shifted = polynomial - polynomial.coefficient(zero) + 1
-    support = shifted.exponents
-    consistent = _complete_basis(support)
-    left, vanishing = _recession_basis(consistent.basis)
-    scaling = VariableScaling.balancing(polynomial)
-    scaled = scaling.apply(polynomial)
-    kept = {row: c for row, c in scaled.terms().items() if row not in vanishing}
-    target = Polynomial.of(polynomial.variables, kept)
-    blocks = [left[part] for part in sign_symmetry_blocks(left, support)]
-    functional = _recession_functional(target, blocks, vanishing, choice)
-    if functional is None:
-        return None
-    values = {
-        row: value * power_of_two(sum(map(mul, scaling.shifts, row)))
-        for row, value in functional.items()
-    }
-    return NotSosCertificate.of(
-        shifted,
-        inequalities=half_newton_points(support).inequalities,
-        removed=consistent.removed,
-        functional=values,
-    )
-
-
-def _recession_basis(
-    basis: NDArray[np.int32],
-) -> tuple[NDArray[np.int32], set[tuple[int, ...]]]:
-    """Remove 1 and whatever has its double among the products with removed ones.
-
-    Returns
-    -------
-    The monomials left, and the monomials at which L must vanish.
-    """
-    rows = list(map(tuple, basis.tolist()))
-    vanishing: set[tuple[int, ...]] = set()
-    fresh = [row for row in rows if not any(row)]
-    while fresh:
-        vanishing |= {
-            tuple(map(add, a, b)) for a in fresh for b in list(map(tuple, basis.tolist()))
-        }
-        rows = [row for row in rows if row not in fresh]
-        fresh = [row for row in rows if tuple(2 * e for e in row) in vanishing]
-    return np.array(rows, dtype=np.int32).reshape(len(rows), basis.shape[1]), vanishing
-
-
-def _recession_functional(
-    target: Polynomial,
-    blocks: list[NDArray[np.int32]],
-    vanishing: set[tuple[int, ...]],
-    choice: SolverChoice,
-) -> Functional | None:
-    """L >= 0 on the squares of the blocks, 0 where it must vanish, with L(target) < 0."""
-    problem = GramProblem.of(target, blocks)
-    if problem.uncovered:
-        return uncovered_functional(problem)
-    if not blocks:
-        return None
-    names = target.variables
-    sums = list(map(tuple, problem.monomials.tolist()))
-    free = tuple((Polynomial.of(names, {row: 1}),) for row in sums if row in vanishing)
-    program = SosProgram((target,), tuple(map(ProgramBlock, blocks)), free)
-    form = kernel_form(program.linear_map(), program.right_sides(), objective="max_t")
-    answer = solve(form.program, choice.name, time_limit_s=choice.seconds, isolated=choice.isolated)
-    found = form.recover(answer).moments
-    if len(found) != len(program.equations):
-        return None
-    moments = np.array(
-        [0.0 if row in vanishing else found[program.equations[0, row]] for row in sums]
-    )
-    return separating_functional(problem, moments)
 
 
 def _simple(level: float, limit: int) -> fmpq:
@@ -383,5 +298,6 @@ def _simple(level: float, limit: int) -> fmpq:
     return fmpq(guess.numerator, guess.denominator)
 
 
-def _number(value: fmpq) -> Fraction:
+def as_fraction(value: fmpq) -> Fraction:
+    """The same number for the standard library."""
     return Fraction(int(value.p), int(value.q))

@@ -22,9 +22,13 @@ class CertifyConfig(FrozenConfig):
     """Monomials of the squares. auto: the square roots of the even terms, and if they do not do,
     half of the Newton polytope; full: all up to half the degree, a baseline."""
 
-    sparsity: Literal["sign", "term"] = "sign"
+    sparsity: Literal["sign", "term", "chordal"] = "sign"
     """Blocks of the Gram matrix: by sign symmetries, which lose nothing, or by term sparsity, which
-    may lose a proof."""
+    may lose a proof: its components, or the smaller cliques of a chordal extension."""
+
+    solver: Literal["auto", "interior", "clarabel", "scs", "mosek", "sdpa", "csdp"] = "auto"
+    """What solves the Gram problems. auto: the project's own interior points, and SCS where those
+    are too large. No solver is trusted: every verdict rests on exact arithmetic."""
 
     seconds: float = Field(default=120.0, gt=0.0, le=1e6)
     """Time of one polynomial; one that takes longer is stopped and has status over_budget."""

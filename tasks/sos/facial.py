@@ -161,7 +161,8 @@ def rational_complements(vectors: NDArray[np.float64]) -> Iterator[fmpz_mat]:
     # Pivots: rows on which the columns are well conditioned.
     order = np.asarray(qr(vectors.T, pivoting=True, mode="r")[1])
     pivots, others = order[:rank], order[rank:]
-    ratios = np.linalg.solve(vectors[pivots].T, vectors[others].T)  # (k, m - k)
+    solved = np.linalg.solve(vectors[pivots].T, vectors[others].T)
+    ratios = solved.astype(np.float64)  # (k, m - k)
     seen = set()
     for limit, tolerance in zip(DENOMINATORS, TOLERANCES, strict=True):
         guess = _rationalized(ratios, limit, tolerance)

@@ -152,7 +152,7 @@ def _points(
         multiplications.append(reduced[[place[tuple(row)] for row in raised.tolist()]])
     shares = stream(seed, "extraction").dirichlet(np.ones(len(multiplications)))
     mixed = sum(share * matrix for share, matrix in zip(shares, multiplications, strict=True))
-    _, frame = schur(mixed)
+    frame = np.asarray(schur(mixed)[1])
     return np.array(
         [[float(q @ matrix @ q) for matrix in multiplications] for q in frame.T]
     ).reshape(rank, basis.shape[1])
@@ -167,7 +167,7 @@ def _weights(
     basis: NDArray[np.int32], first: NDArray[np.float64], points: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Shares of the points, by least squares from the moments of low degree."""
-    return np.linalg.lstsq(_monomials(basis, points), first, rcond=None)[0]
+    return np.asarray(np.linalg.lstsq(_monomials(basis, points), first, rcond=None)[0], float)
 
 
 def _matches(

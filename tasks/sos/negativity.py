@@ -22,6 +22,9 @@ NUM_STARTS = 24
 ROUNDINGS = (0, 1, 2, 4, 8, 16, 32, 48)
 """Bits after the point, fewest first."""
 
+OPTIONS = {"maxiter": 200, "gtol": 1e-12, "ftol": 1e-14}
+"""Values are small far from the origin, and so are their gradients."""
+
 Point = tuple[fmpq, ...]
 
 
@@ -38,8 +41,9 @@ def find_negative_point(
     seed : int
         Root of the random starts.
     """
-    if polynomial.is_zero:
-        return None
+    if polynomial.degree <= 0:
+        origin = (fmpq(0),) * polynomial.num_variables
+        return origin if polynomial.evaluate(origin) < 0 else None
     layout = sparse_terms(polynomial.exponents)
     coefficients = polynomial.float_coefficients()
     coefficients = coefficients / np.abs(coefficients).max()
@@ -55,7 +59,7 @@ def find_negative_point(
     for start in chain(hints, _starts(polynomial.num_variables, seed)):
         if not np.isfinite(start).all():
             continue
-        found = minimize(normalized, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
+        found = minimize(normalized, start, jac=True, method="L-BFGS-B", options=OPTIONS)
         if found.fun < 0:
             point = _rounded(polynomial, found.x)
             if point is not None:

@@ -30,9 +30,19 @@ def is_positive_definite(matrix: fmpq_mat) -> bool:
     if size == 0:
         return True
     numerators, _ = matrix.numer_denom()
-    if any(numerators[i, i] <= 0 for i in range(size)):
+    if any(numerators[i, i] <= 0 for i in range(size)) or _has_large_entry(numerators):
         return False
     return _is_dominant_after_factor(numerators) or _has_positive_minors(numerators)
+
+
+def _has_large_entry(matrix: fmpz_mat) -> bool:
+    """Whether a principal minor of size two is not positive."""
+    rows = matrix.tolist()
+    return any(
+        rows[i][j] * rows[i][j] >= rows[i][i] * rows[j][j]
+        for i in range(len(rows))
+        for j in range(i)
+    )
 
 
 def _is_dominant_after_factor(matrix: fmpz_mat) -> bool:

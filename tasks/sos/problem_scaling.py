@@ -52,7 +52,8 @@ class ProblemScaling:
                 rows.append([weight * value for value in [*a, *unit]])
                 sides.append(-weight * _logarithm(c))
         n = polynomial.num_variables
-        solution = np.linalg.lstsq(np.array(rows), np.array(sides), rcond=None)[0]
+        table = np.array(rows).reshape(len(sides), n + len(given))
+        solution = np.linalg.lstsq(table, np.array(sides), rcond=None)[0]
         shifts = tuple(int(s) for s in np.rint(solution[:n]))
         return cls(shifts, tuple(_balance(p, shifts) for p in given))
 

@@ -16,7 +16,7 @@ Entries Q_ij, i <= j, are numbered block after block in the order of `conic.svec
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -159,6 +159,67 @@ class SosProgram:
         for row, value in self.sides.items():
             sides[row] = _as_float(value)
         return sides
+
+
+def without_forced_zeros(program: SosProgram) -> tuple[SosProgram, list[NDArray[np.int64]]]:
+    """Remove basis monomials whose diagonal entries must be 0.
+
+    An equation 0 = sum of diagonal entries with coefficients of one sign makes them 0, and then
+    their rows.  This is repeated as long as there are such equations.
+
+    Returns
+    -------
+    The program, and by block of the given one the indices that are left (blocks without any are
+    left out of the program).
+    """
+    block_of, row_of, column_of = (place.tolist() for place in program.places)
+    holders: list[dict[int, fmpq]] = [{} for _ in program.equations]
+    for unknown, column in enumerate(program.columns):
+        for row, value in column.items():
+            holders[row][unknown] = value
+    fixed = {*program.sides, program.level_row}
+    dead: set[tuple[int, int]] = set()
+    waiting = [k for k in range(len(holders)) if k not in fixed]
+    while waiting:
+        forced = set()
+        for k in waiting:
+            forced |= _forced(holders[k], program.num_entries, (block_of, row_of, column_of), dead)
+        dead |= forced
+        waiting = [k for k in waiting if holders[k]] if forced else []
+    kept = [
+        np.array([i for i in range(size) if (b, i) not in dead], dtype=np.int64)
+        for b, size in enumerate(program.sizes)
+    ]
+    blocks = tuple(
+        replace(block, basis=block.basis[indices])
+        for block, indices in zip(program.blocks, kept, strict=True)
+        if len(indices)
+    )
+    return replace(program, blocks=blocks), kept
+
+
+def _forced(
+    holders: dict[int, fmpq],
+    num_entries: int,
+    places: tuple[list[int], list[int], list[int]],
+    dead: set[tuple[int, int]],
+) -> set[tuple[int, int]]:
+    """Block and index of the diagonal entries that an equation forces to be 0.
+
+    Entries in dead rows are dropped from the equation.
+    """
+    block, row, column = places
+    for unknown in list(holders):
+        if unknown < num_entries and dead & {
+            (block[unknown], row[unknown]),
+            (block[unknown], column[unknown]),
+        }:
+            del holders[unknown]
+    if any(unknown >= num_entries or row[unknown] != column[unknown] for unknown in holders):
+        return set()
+    if len({value > 0 for value in holders.values()}) != 1:
+        return set()
+    return {(block[unknown], row[unknown]) for unknown in holders}
 
 
 def _entry_columns(block: ProgramBlock, number: Callable[[int, Row], int]) -> Iterator[Column]:

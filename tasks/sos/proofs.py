@@ -252,10 +252,9 @@ class _Search:
 
 
 def unit_weights(blocks: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Weights that compare eigenvalues with the largest entry of a block."""
-    return [
-        np.full(len(block), max(float(np.abs(block).max(initial=0.0)), 1e-300)) for block in blocks
-    ]
+    """Weights that compare all eigenvalues with the largest entry, since a block may be zero."""
+    scale = max((float(np.abs(block).max(initial=0.0)) for block in blocks), default=0.0)
+    return [np.full(len(block), max(scale, 1e-300)) for block in blocks]
 
 
 def _lifted(face: Face, blocks: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:

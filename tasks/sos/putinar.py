@@ -36,7 +36,7 @@ from tasks.sos.certificates import Equality, GramBlock, SosCertificate
 from tasks.sos.elimination import reduced_echelon
 from tasks.sos.polynomial import Polynomial
 from tasks.sos.problem_scaling import ProblemScaling, power_of_two
-from tasks.sos.programs import ProgramBlock, SosProgram
+from tasks.sos.programs import ProgramBlock, SosProgram, without_forced_zeros
 from tasks.sos.reductions import sign_symmetry_blocks
 from tasks.sos.scaling import VariableScaling
 from tasks.sos.semialgebraic import SemialgebraicSet
@@ -111,7 +111,8 @@ class PutinarProgram:
                 blocks.append(ProgramBlock(usable[part], g))
                 constraint_of.append(k)
         products, free = _equality_products(scaled[count:], order, support)
-        program = SosProgram((target,), tuple(blocks), free)
+        program, kept = without_forced_zeros(SosProgram((target,), tuple(blocks), free))
+        constraint_of = [k for k, left in zip(constraint_of, kept, strict=True) if len(left)]
         scaled_region = SemialgebraicSet(
             region.variables, tuple(scaled[:count]), tuple(scaled[count:])
         )

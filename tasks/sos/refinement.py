@@ -6,8 +6,16 @@ matrix has rank r iff the Schur complement
     S(y) = Q_JJ - Q_JI Q_II^-1 Q_IJ,   Q = Q_0 + sum_k y_k N_k
 
 vanishes, and then B = (-Q_II^-1 Q_IJ; identity) spans its kernel.  As dS = B' dQ B, a derivative in
-floats and residuals in many digits give a Newton iteration that gains several digits per step.  The
-kernel of all Gram matrices of p is unique and, where p has a rational Gram matrix in the relative
+floats and residuals in many digits give a Newton iteration that gains several digits per step.
+
+That fails where S is quadratic in some direction, as for a Gram matrix that is singular and unique.
+Then multipliers U are unknowns too: (S(y), <U, B'N_kB> for all k) = 0.  The latter says that BUB' is
+a moment matrix, and the derivative of the whole is symmetric,
+
+    ( H  D' )        D = (B'N_kB)_k,  H_kl = -2 <U, (N_kB)_I' Q_II^-1 (N_lB)_I>,
+    ( D  0  )
+
+where its kernel, for definite U, is that of the face and of the multipliers.  The kernel of all Gram matrices of p is unique and, where p has a rational Gram matrix in the relative
 interior of its face, rational; so enough digits determine its fractions.
 """
 
@@ -29,6 +37,12 @@ BITS = 640
 MAX_STEPS = 60
 MAX_EQUATIONS = 30_000_000
 """Entries of the derivative that is still formed."""
+MAX_COUPLED = 1500
+"""Unknowns and multipliers that are still solved for together."""
+FRESH_STEPS = 4
+"""Steps with multipliers before the derivative is kept."""
+SMALLEST = 1e-8
+"""Eigenvalues of that derivative, relative to the largest, that count as 0."""
 SMALLEST_SQUARE = 1e-13
 """Smallest squared singular value of the derivative, relative to the largest, that counts."""
 
@@ -82,7 +96,7 @@ def refined_complements(
     if not num_equations or num_equations * len(entries.free) > MAX_EQUATIONS:
         return None
     with ctx.workprec(BITS):
-        solvers = _converged(problem, entries, grams, splits)
+        solvers = _converged(problem, entries, grams, splits, weights)
         if solvers is None:
             return None
         ratios = [_fractions(solver) for solver in solvers]
@@ -112,33 +126,224 @@ def _converged(
     entries: _Entries,
     grams: Sequence[NDArray[np.float64]],
     splits: Sequence[_Split],
+    weights: Sequence[NDArray[np.float64]],
 ) -> list[arb_mat] | None:
     """Iterate to rank r; the matrices Q_II^-1 Q_IJ, or None if the iteration does not converge."""
     y = [arb(float(grams[b][i, j])) for b, i, j in _places(entries, entries.free)]
-    constants = [arb(value) for value in problem.coefficients]
     inverse: NDArray[np.float64] | None = None
     previous = np.inf
     for _ in range(MAX_STEPS):
-        blocks = _matrices(problem, entries, constants, y)
-        try:
-            parts = [_schur(block, split) for block, split in zip(blocks, splits, strict=True)]
-        except ZeroDivisionError:
+        parts = _parts(problem, entries, splits, y)
+        if parts is None:
             return None
         residual = [value for schur, _ in parts for value in schur]
-        largest = max((abs(value).mid() for value in residual), default=arb(0))
-        exponent = _exponent(largest)
+        exponent = _largest_exponent(residual)
         if exponent < -BITS * 0.8:
             return [solver for _, solver in parts]
         if exponent > previous - 2:
-            return None
+            return _converged_with_multipliers(problem, entries, y, splits, weights)
         previous = exponent
         if inverse is None:
             inverse = _pseudo_inverse(_derivative(entries, splits, parts))
-        unit = arb(2) ** int(exponent)
-        scaled = np.array([float((value / unit).mid()) for value in residual])
-        step = (inverse @ scaled).tolist()
-        y = [(value - arb(change) * unit).mid() for value, change in zip(y, step, strict=True)]
+        y = _moved(y, inverse, residual, exponent)
     return None
+
+
+def _parts(
+    problem: GramProblem, entries: _Entries, splits: Sequence[_Split], y: list[arb]
+) -> list[tuple[list[arb], arb_mat]] | None:
+    """S(y) and Q_II^-1 Q_IJ of all blocks; None if a Q_II is singular."""
+    blocks = _matrices(problem, entries, [arb(value) for value in problem.coefficients], y)
+    try:
+        return [_schur(block, split) for block, split in zip(blocks, splits, strict=True)]
+    except ZeroDivisionError:
+        return None
+
+
+def _moved(
+    y: list[arb], inverse: NDArray[np.float64], residual: list[arb], exponent: float
+) -> list[arb]:
+    """A Newton step; residuals are of the size 2**exponent, which may be no float."""
+    unit = arb(2) ** int(exponent)
+    scaled = np.array([float((value / unit).mid()) for value in residual])
+    step = (inverse @ scaled).tolist()
+    return [(value - arb(change) * unit).mid() for value, change in zip(y, step, strict=True)]
+
+
+def _converged_with_multipliers(
+    problem: GramProblem,
+    entries: _Entries,
+    y: list[arb],
+    splits: Sequence[_Split],
+    weights: Sequence[NDArray[np.float64]],
+) -> list[arb_mat] | None:
+    """As `_converged`, for S(y) and the multipliers together."""
+    scale = _scales(entries, splits, weights)
+    num_free = len(entries.free)
+    if len(scale) > MAX_COUPLED:
+        return None
+    unknowns: list[arb] = []
+    inverse = np.zeros((0, 0))
+    previous = np.inf
+    for index in range(MAX_STEPS):
+        parts = _parts(problem, entries, splits, unknowns[:num_free] or y)
+        if parts is None:
+            return None
+        if index <= FRESH_STEPS:
+            derivative = _derivative(entries, splits, parts)
+            if not unknowns:
+                first = _first_multipliers(derivative, splits, scale)
+                unknowns = [*y, *map(arb, first.tolist())]
+        multipliers = _multipliers(unknowns[num_free:], splits)
+        residual = [
+            *_stationarity(entries, splits, parts, multipliers),
+            *(value for schur, _ in parts for value in schur),
+        ]
+        exponent = _largest_exponent(residual)
+        if exponent < -BITS * 0.8:
+            return [solver for _, solver in parts]
+        if exponent > previous - 2 and index > FRESH_STEPS:
+            return None
+        previous = exponent
+        if index <= FRESH_STEPS:
+            curvature = _curvature(problem, entries, splits, parts, multipliers, unknowns)
+            inverse = _symmetric_inverse(curvature, derivative, scale)
+        unknowns = _moved(unknowns, inverse, residual, exponent)
+    return None
+
+
+def _scales(
+    entries: _Entries, splits: Sequence[_Split], weights: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Natural sizes of y, then of the multipliers, which are kept as an isometric vector."""
+    sizes = [
+        np.sqrt(weights[b][i] * weights[b][j]) for b, i, j in _places(entries, entries.free)
+    ]
+    for split, weight in zip(splits, weights, strict=True):
+        own = np.sqrt(weight[split.others])
+        a, b = np.triu_indices(len(own))
+        sizes.extend(np.where(a == b, 1.0, np.sqrt(2.0)) / (own[a] * own[b]))
+    return np.array(sizes)
+
+
+def _first_multipliers(
+    derivative: NDArray[np.float64], splits: Sequence[_Split], scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The solution of D'v = 0 closest to the identity: definite, if one of them is."""
+    own = scale[derivative.shape[1] :]
+    scaled = derivative * scale[: derivative.shape[1]] * own[:, None]
+    identity = np.concatenate([np.eye(len(s.others))[np.triu_indices(len(s.others))] for s in splits])
+    left, values, _ = np.linalg.svd(scaled, full_matrices=False)
+    left = left[:, values > 1e-4]
+    return (identity - left @ (left.T @ identity)) * own
+
+
+def _multipliers(values: list[arb], splits: Sequence[_Split]) -> list[arb_mat]:
+    """U of all blocks from their entries on and above the diagonals, those above counted twice."""
+    blocks, offset = [], 0
+    for split in splits:
+        size = len(split.others)
+        block = arb_mat(size, size)
+        for a in range(size):
+            for b in range(a, size):
+                block[a, b] = block[b, a] = values[offset] if a == b else values[offset] / 2
+                offset += 1
+        blocks.append(block)
+    return blocks
+
+
+def _stationarity(
+    entries: _Entries,
+    splits: Sequence[_Split],
+    parts: Sequence[tuple[list[arb], arb_mat]],
+    multipliers: Sequence[arb_mat],
+) -> list[arb]:
+    """<BUB', N_k>: the difference of two entries of one class."""
+    moments = []
+    for split, (_, solver), block in zip(splits, parts, multipliers, strict=True):
+        size = len(split.pivots) + len(split.others)
+        kernel = arb_mat(size, len(split.others))
+        for i, line in zip(split.pivots.tolist(), solver.tolist(), strict=True):
+            for a, value in enumerate(line):
+                kernel[i, a] = -value.mid()
+        for a, i in enumerate(split.others.tolist()):
+            kernel[i, a] = arb(1)
+        moments.append((kernel * block * kernel.transpose()).tolist())
+    free = entries.free
+    pairs = zip(
+        _places(entries, free),
+        _places(entries, entries.pivot_of_class[entries.classes[free]]),
+        entries.share[free].tolist(),
+        strict=True,
+    )
+    return [
+        (share * (moments[b][i][j] - moments[c][k][m])).mid()
+        for (b, i, j), (c, k, m), share in pairs
+    ]
+
+
+def _curvature(
+    problem: GramProblem,
+    entries: _Entries,
+    splits: Sequence[_Split],
+    parts: Sequence[tuple[list[arb], arb_mat]],
+    multipliers: Sequence[arb_mat],
+    unknowns: list[arb],
+) -> NDArray[np.float64]:
+    """H in floats, (K, K)."""
+    constants = [arb(value) for value in problem.coefficients]
+    blocks = _matrices(problem, entries, constants, unknowns[: len(entries.free)])
+    total = np.zeros((len(entries.free), len(entries.free)))
+    for b, (split, (_, solver), weights) in enumerate(
+        zip(splits, parts, multipliers, strict=True)
+    ):
+        if not len(split.pivots) or not len(split.others):
+            continue
+        corner = _floats(blocks[b])[np.ix_(split.pivots, split.pivots)]
+        change = _coupled_changes(entries, b, split, _kernel(split, solver))
+        solved = np.linalg.solve(corner, change.reshape(len(corner), -1))
+        weighted = np.einsum("rak,ab->rbk", change, _floats(weights))
+        width = total.shape[1]
+        total -= 2 * weighted.reshape(-1, width).T @ solved.reshape(-1, width)
+    return total
+
+
+def _coupled_changes(
+    entries: _Entries, b: int, split: _Split, kernel: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(N_k B)_I of a block for all k, (r, kernel dimension, K)."""
+    free = entries.free
+    pivots = entries.pivot_of_class[entries.classes[free]]
+    ratio = -entries.share[free] / entries.share[pivots]
+    place = np.full(len(kernel), -1)
+    place[split.pivots] = np.arange(len(split.pivots))
+    change = np.zeros((len(split.pivots), len(free), kernel.shape[1]))
+    for places, factor in ((free, np.ones(len(free))), (pivots, ratio)):
+        i, j = entries.row[places], entries.column[places]
+        for first, second, counts in ((i, j, i == i), (j, i, i != j)):
+            inside = np.flatnonzero((entries.block[places] == b) & counts)
+            here = inside[place[first[inside]] >= 0]
+            values = kernel[second[here]] * factor[here, None]
+            np.add.at(change, (place[first[here]], here), values)
+    return change.transpose(0, 2, 1)
+
+
+def _symmetric_inverse(
+    curvature: NDArray[np.float64], derivative: NDArray[np.float64], scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Pseudo-inverse of (H, D'; D, 0) at the natural scale of the unknowns."""
+    rest = np.zeros((len(derivative), len(derivative)))
+    whole = np.block([[curvature, derivative.T], [derivative, rest]]) * scale * scale[:, None]
+    return np.linalg.pinv(whole, rcond=SMALLEST, hermitian=True) * scale * scale[:, None]
+
+
+def _floats(matrix: arb_mat) -> NDArray[np.float64]:
+    rows = [[float(value.mid()) for value in row] for row in matrix.tolist()]
+    return np.array(rows).reshape(matrix.nrows(), matrix.ncols())
+
+
+def _largest_exponent(values: list[arb]) -> float:
+    return _exponent(max((abs(value).mid() for value in values), default=arb(0)))
 
 
 def _pseudo_inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

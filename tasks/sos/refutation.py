@@ -29,6 +29,8 @@ def separating_functional(problem: GramProblem, moments: NDArray[np.float64]) ->
     problem : GramProblem
     moments : float64 (S,)
     """
+    if any((moments[rows.diagonal()] <= 0).any() for rows in problem.rows):
+        return None
     scale = _scale(problem, moments)
     for bits in ROUNDINGS:
         units = np.ldexp(1.0, np.floor(np.log2(scale)).astype(int) - bits)
@@ -58,7 +60,7 @@ def _scale(problem: GramProblem, moments: NDArray[np.float64]) -> NDArray[np.flo
     """Geometric mean of the two diagonal moments at the least entry of every class."""
     scale = np.full(problem.num_monomials, np.inf)
     for rows in problem.rows:
-        diagonal = np.sqrt(np.maximum(moments[rows.diagonal()], 1e-300))
+        diagonal = np.sqrt(moments[rows.diagonal()])
         np.minimum.at(scale, rows, diagonal * diagonal[:, None])
     return scale
 

@@ -161,7 +161,7 @@ def _certify(item: CertifyItem, entry: PolynomialEntry) -> _jobs.Certified | _jo
     if entry.polynomial is None:
         return _jobs.Stopped(Status.FAILED, entry.problem)
     config = item.config
-    job = _jobs.CertifyJob(entry.polynomial, config.basis, config.sparsity, config.seed)
+    job = _jobs.CertifyJob(entry.polynomial, config)
     return _jobs.run_job(job, seconds=config.seconds, memory_gib=config.memory_gib)
 
 

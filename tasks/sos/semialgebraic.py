@@ -28,6 +28,10 @@ DENOMINATORS = (1, 2, 6, 16, 120, 1 << 10, 1 << 16, 1 << 24, 1 << 32, 1 << 44)
 """Largest denominators of rational points near a float point, tried in this order."""
 
 
+INWARD = (-40, -32, -24, -16, -8)
+"""Logarithms of the distances by which points at the boundary are moved into the set."""
+
+
 @dataclass(frozen=True)
 class SemialgebraicSet:
     """The points with all inequalities g >= 0 and all equalities h = 0.
@@ -207,6 +211,23 @@ def rational_points(region: SemialgebraicSet, x: NDArray[np.float64]) -> Iterato
             yield candidate
 
 
+def _inward(region: SemialgebraicSet, x: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """The point, then points where the active inequalities are a little larger."""
+    yield x
+    slopes = [
+        np.array([float(part.evaluate_floats(x)) for part in g.gradient()])
+        for g in region.active(x)[: len(region.active(x)) - len(region.equalities)]
+    ]
+    lengths = [float(np.linalg.norm(slope)) for slope in slopes]
+    if not slopes or region.equalities or min(lengths) == 0.0:
+        return
+    # All active inequalities grow along d if the slopes d = 1 they ask for can be had.
+    rows = np.array([slope / length for slope, length in zip(slopes, lengths, strict=True)])
+    direction = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)[0]
+    for exponent in INWARD:
+        yield x + 2.0**exponent * direction
+
+
 def _on_quadric(region: SemialgebraicSet, near: Point) -> Point | None:
     """Rational point of the only equality, if that has degree 2, close to a rational point.
 
@@ -251,9 +272,20 @@ def best_rational_point(
 ) -> tuple[Point, fmpq] | None:
     """Rational point of the set with the least value near given float points; exact."""
     best: tuple[Point, fmpq] | None = None
-    for x in places:
+    for x in chain.from_iterable(_inward(region, x) for x in places):
         for point in rational_points(region, x):
             value = objective.evaluate(point)
             if best is None or value < best[1]:
                 best = point, value
     return best
+
+
+def negative_point(
+    objective: Polynomial, region: SemialgebraicSet, places: Iterable[NDArray[np.float64]]
+) -> Point | None:
+    """A simple rational point of the set with a negative value, near given ones; exact."""
+    for x in chain.from_iterable(_inward(region, x) for x in places):
+        for point in rational_points(region, x):
+            if objective.evaluate(point) < 0:
+                return point
+    return None

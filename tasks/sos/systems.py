@@ -227,7 +227,9 @@ def _solve_by_barrier(system: GramSystem) -> SystemSolution:
     sizes = system.program.sizes
     scale = float(np.abs(constants).max(initial=0.0)) or 1.0
     unit = scale * upper_entries([np.eye(size) for size in sizes])
-    near = lsqr(directions, unit - constants)[0] if directions.shape[1] else np.zeros(0)
+    near = np.zeros(len(system.free_entries))
+    if len(near):
+        near = np.asarray(lsqr(directions, unit - constants)[0], float)
     start = constants + directions @ near
     blocks = symmetric_blocks(start, sizes)
     lmi = _image_lmi(system, tuple(blocks), directions)

@@ -1,7 +1,7 @@
 """Pictures: T-curves, trees of ovals, histograms of schemes, coverage matrices, discovery curves.
 
 Figures are built with matplotlib's object interface, so they need no display and may be made in
-any thread.  `save_figure` writes them with the same bytes every time.
+any thread.  `tasks.records.pictures.save_figure` writes them with the same bytes every time.
 
 >>> from tasks.lattice import honeycomb
 >>> from tasks.tcurves import harnack_signs
@@ -12,9 +12,7 @@ any thread.  `save_figure` writes them with the same bytes every time.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import pyarrow as pa
 from matplotlib.axes import Axes
@@ -26,8 +24,7 @@ from matplotlib.path import Path as Outline
 from numpy.typing import ArrayLike
 
 from tasks.lattice import Triangulation
-from tasks.records import InputError
-from tasks.records.volume import Volume
+from tasks.records.pictures import save_figure
 from tasks.tcurves._charts import Bar, Coverage, coverage, histogram_bars, with_headings
 from tasks.tcurves._colors import GRAY, INK, PSEUDO_LINE_COLOR, TEXT, oval_color, region_color
 from tasks.tcurves._discovery import describe_discovery, discovery, plot_discovery
@@ -61,36 +58,6 @@ _MOST_CELLS = 180
 
 _SIZE = (32 / 3, 8.0)  # inches: 1600 x 1200 pixels
 _DPI = 150
-_METADATA: dict[str, dict[str, None]] = {
-    ".png": {"Software": None},
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
-
-
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG or PDF: whole or not at all, and the same bytes every time.
-
-    Parameters
-    ----------
-    path : str or Path
-        Local path or URI ending in .png or .pdf; missing folders are made.
-
-    Raises
-    ------
-    InputError
-        If the name ends otherwise.
-    StoreError
-        If the file cannot be written.
-    """
-    folder, _, name = str(path).rpartition("/")
-    suffix = Path(name).suffix.lower()
-    if suffix not in _METADATA:
-        raise InputError(f"figure {path}: the name must end in {' or '.join(_METADATA)}")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix[1:], dpi=_DPI, metadata=_METADATA[suffix])
-    Volume.open(folder or ("/" if str(path).startswith("/") else ".")).write(
-        name, buffer.getvalue()
-    )
 
 
 # --- one curve ----------------------------------------------------------------------------------

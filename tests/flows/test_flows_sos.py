@@ -1,0 +1,468 @@
+"""The flow `sos-certify` end to end, through the command, on small polynomials without Ray."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from flows.cli import main
+from flows.sos_certify import CertifyTally, sos_certify
+from flows.sos_exports import file_stems
+from flows.sos_reports import describe_blocks, markdown_report, report_rows
+from tasks.records import Store
+from tasks.sos import _jobs
+from tasks.sos.config import CertifyConfig
+from tasks.sos.run import run_certify_item, run_check_item
+from tasks.sos.solvers import close_workers
+
+pytestmark = pytest.mark.flow
+
+NAMES = ["sosdemo1", "motzkin", "neg_biquartic", "booth", "(x - y)^2 + 1/3"]
+RUN = ["run", "sos-certify", "--address", "serial", "--set", "batch=2"]
+GIVEN = ["--set", f"polynomials={json.dumps(NAMES)}"]
+KEYS = ["000000", "000001", "000002"]
+
+
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Pictures take longer than everything else."""
+    monkeypatch.setattr("flows.sos_reports.draw_figures", lambda *_, **__: [])
+
+
+@pytest.fixture
+def certified(prefect_api, without_pictures, tmp_path, capsys):
+    """Run the flow with --json into one store: (exit code, the JSON object, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, dict, str]:
+        given = [] if any("polynomials=" in word for word in arguments) else GIVEN
+        code = main([*RUN, *given, "--out", str(tmp_path), "--json", *arguments])
+        captured = capsys.readouterr()
+        return code, json.loads(captured.out.splitlines()[-1]), captured.err
+
+    return run
+
+
+@pytest.fixture
+def command(capsys):
+    """Run any command: (exit code, lines of stdout, lines of stderr)."""
+
+    def run(*arguments: object) -> tuple[int, list[str], list[str]]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out.splitlines(), captured.err.splitlines()
+
+    return run
+
+
+def science_bytes(path: str) -> dict[str, bytes]:
+    """Every deterministic file of a run."""
+    files = (p for p in Path(path).rglob("*") if p.suffix in (".arrow", ".json"))
+    return {p.name: p.read_bytes() for p in files if p.parent.name != "execution"}
+
+
+def stored(path: str):
+    return Store.open(Path(path).parents[1]).find_run(path)
+
+
+def calls(path: str) -> list[str]:
+    """Batches in the execution table, one per call that was made."""
+    items = stored(path).read("execution")["item"].to_pylist()
+    return [item for item in items if item.removeprefix("verify.").isdigit()]
+
+
+def polynomial_file(folder: Path, *records: object) -> str:
+    path = folder / "mine.json"
+    path.write_text(json.dumps(records))
+    return f"polynomials={path}"
+
+
+# --- results ------------------------------------------------------------------------------------
+
+
+def test_every_polynomial_is_a_row_with_a_verified_certificate(certified):
+    code, outcome, _ = certified()
+    assert (code, outcome["status"]) == (0, "ok")
+    assert set(outcome) == {"run_id", "path", "status", "rows"}
+    run = stored(outcome["path"])
+    rows = run.read("certificates")
+    assert rows["name"].to_pylist() == NAMES
+    verdicts = ["proved", "refuted_sos", "negative", "proved", "proved"]
+    assert rows["verdict"].to_pylist() == verdicts
+    assert rows["item"].to_pylist() == [KEYS[0], KEYS[0], KEYS[1], KEYS[1], KEYS[2]]
+    checks = run.read("verification")
+    assert checks["name"].to_pylist() == NAMES
+    assert all(checks["valid"].to_pylist())
+    assert set(run.read("attempts")["name"].to_pylist()) == set(NAMES)
+    assert run.manifest().status == "complete"
+    assert outcome["rows"] == sum(run.read(table).num_rows for table in run.science_tables)
+    assert calls(outcome["path"]) == [*KEYS, *(f"verify.{key}" for key in KEYS)]
+
+
+def test_the_run_cites_its_sources(certified):
+    _, outcome, _ = certified("--set", "polynomials=booth")
+    citations = json.loads((Path(outcome["path"]) / "run.json").read_text())["citations"]
+    assert any("2510.13444" in text for text in citations)
+    assert any("Peyrl" in text for text in citations)
+
+
+def test_a_share_of_the_certificates_can_be_checked(certified):
+    code, outcome, _ = certified("--set", "verify_share=0")
+    assert code == 0
+    assert stored(outcome["path"]).read("verification").num_rows == 0
+    assert stored(outcome["path"]).manifest().status == "complete"
+
+
+def test_the_report_counts_and_compares_with_what_is_known(prefect_api, tmp_path, capsys):
+    assert main([*RUN, *GIVEN, "--out", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert "certify: 3 of 3" in captured.err
+    for line in (
+        "5 polynomials: 3 proved, 1 refuted_sos, 1 negative",
+        "known sums of squares: 2, proved: 2",
+        "known to be none: 2, refuted: 2",
+        "answers that contradict what is known: 0",
+        "certificates checked again by another program: 5, valid: 5",
+        "figures/sizes.png",
+        "figures/basis-motzkin.png",
+    ):
+        assert line in captured.out
+    pictures = list(tmp_path.rglob("figures/*.png"))
+    assert len(pictures) == 6
+    for picture in pictures:
+        picture.unlink()
+    assert main(["plot", "latest", "--out", str(tmp_path)]) == 0
+    assert sorted(capsys.readouterr().out.split()) == sorted(map(str, pictures))
+    assert main(["results", "latest", "--out", str(tmp_path)]) == 0
+    assert "refuted_sos" in capsys.readouterr().out
+
+
+def test_a_contradiction_to_the_input_is_shown(certified, tmp_path, command):
+    records = [
+        {"name": "liar", "text": "x^2 + 1", "is_sos": False},
+        {"name": "worse", "text": "x^2 - 1", "is_nonneg": True},
+    ]
+    code, outcome, _ = certified("--set", polynomial_file(tmp_path, *records))
+    assert code == 0
+    _, out, _ = command("results", outcome["path"], "--out", tmp_path)
+    assert "answers that contradict what is known: 2" in out
+    assert "WRONG? liar: proved, but the input says that it is no sum of squares" in out
+    assert "WRONG? worse: negative, but the input says that it is nonnegative" in out
+    assert sum("proved (WRONG?)" in line for line in out) == 1
+
+
+def test_markdown_has_one_row_per_polynomial_and_escapes_bars(certified, tmp_path):
+    given = polynomial_file(tmp_path, {"name": "a|b", "text": "x^2"}, "y^2 + 1")
+    _, outcome, _ = certified("--set", given)
+    lines = markdown_report(stored(outcome["path"])).splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert len(rows) == 4
+    assert {line.count("|") for line in rows} == {7}
+    assert "a&#124;b" in rows[2]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [(None, ""), ([4], "4"), ([1, 1, 1], "3·1"), ([2, 3, 2, 1], "3 + 2·2 + 1"),
+     ([1, 2, 3, 4], "4 + 3 + ...")],
+)  # fmt: skip
+def test_blocks_are_described_from_the_largest(sizes, words):
+    assert describe_blocks(sizes) == words
+
+
+def test_seconds_of_stages_are_in_the_execution_table(certified):
+    _, outcome, _ = certified()
+    rows = {row["name"]: row for row in report_rows(stored(outcome["path"]))}
+    assert {"basis", "blocks", "check"} <= set(rows["motzkin"]["stages"])
+    assert rows["motzkin"]["seconds"] > 0
+
+
+# --- resume -------------------------------------------------------------------------------------
+
+
+def test_a_finished_run_is_not_computed_again(certified):
+    _, first, _ = certified()
+    before = science_bytes(first["path"])
+    assert certified("--set", "seconds=60")[1] == first
+    assert science_bytes(first["path"]) == before
+    assert len(calls(first["path"])) == 6
+
+
+def test_a_second_store_gets_the_same_bytes(certified, tmp_path):
+    _, first, _ = certified()
+    close_workers()
+    _, second, _ = certified("--out", str(tmp_path / "other"))
+    assert first["run_id"] == second["run_id"]
+    assert science_bytes(first["path"]) == science_bytes(second["path"])
+
+
+@pytest.mark.parametrize(
+    ("table", "again"), [("certificates", KEYS[1]), ("verification", f"verify.{KEYS[1]}")]
+)
+def test_a_damaged_part_is_named_and_done_again_alone(certified, table, again):
+    _, first, _ = certified()
+    before = science_bytes(first["path"])
+    part = Path(first["path"]) / f"{table}/{table}-{KEYS[1]}.arrow"
+    part.write_bytes(part.read_bytes()[:-100])
+    code, _, err = certified()
+    assert code == 0
+    assert f"{table}/{table}-{KEYS[1]}.arrow" in "".join(err.split())
+    assert science_bytes(first["path"]) == before
+    assert calls(first["path"]).count(again) == 2
+    assert len(calls(first["path"])) == 7
+
+
+def test_a_killed_run_is_continued_to_the_same_bytes(certified, prefect_api, tmp_path):
+    names = ["--set", "polynomials=benchmarks", "--set", "batch=1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *RUN, *names, "--out", str(tmp_path / "killed")],
+        env=os.environ | {"PREFECT_API_URL": prefect_api},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert any("certify: 3 of 50" in line for line in iter(process.stderr.readline, ""))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    _, continued, _ = certified(*names, "--out", str(tmp_path / "killed"))
+    assert 100 <= len(calls(continued["path"])) <= 101
+    _, whole, _ = certified(*names)
+    assert science_bytes(continued["path"]) == science_bytes(whole["path"])
+
+
+@pytest.mark.ray
+def test_ray_and_serial_give_the_same_bytes(certified, local_ray, tmp_path):
+    _, serial, _ = certified()
+    _, ray, _ = certified("--address", "local", "--out", str(tmp_path / "ray"))
+    assert ray["run_id"] == serial["run_id"]
+    assert science_bytes(ray["path"]) == science_bytes(serial["path"])
+
+
+# --- failures -----------------------------------------------------------------------------------
+
+
+def test_a_bad_polynomial_is_a_row_and_exit_1_and_the_others_are_certified(certified, tmp_path):
+    given = polynomial_file(tmp_path, "x^2 + 1", {"name": "typo", "text": "x^^2"}, "y^2")
+    code, outcome, err = certified("--set", given)
+    assert (code, outcome["status"]) == (1, "failed")
+    assert err.splitlines()[-1].startswith("latticework: 1 of 3 not ok: typo: failed, ")
+    assert "Traceback" not in err
+    run = stored(outcome["path"])
+    assert run.read("certificates")["verdict"].to_pylist() == ["proved", None, "proved"]
+    assert run.read("verification")["valid"].to_pylist() == [True, True]
+    assert run.manifest().status == "partial"
+
+
+@pytest.fixture
+def rigged(monkeypatch):
+    """Jobs that misbehave as the first variable says; processes that find them."""
+    folder = Path(__file__).parents[1] / "sos"
+    monkeypatch.syspath_prepend(str(folder))
+    close_workers()
+    monkeypatch.setattr(_jobs, "ADAPTER", "rigged_jobs")
+    yield
+    close_workers()
+
+
+def test_poison_of_every_kind_stops_nobody_else_and_a_rerun_mends_it(
+    certified, rigged, monkeypatch, capsys, tmp_path
+):
+    texts = ["x^2 + 1", "hangs^2", "crashes^2", "eats^2", "y^2"]
+    given = ["--set", f"polynomials={json.dumps(texts)}", "--set", "batch=5"]
+    code, outcome, err = certified(*given, "--set", "seconds=4", "--set", "memory_gib=1")
+    assert code == 1
+    assert err.splitlines()[-1].startswith(
+        "latticework: 3 of 5 not ok: hangs^2: over_budget, stopped after 4 s; raise seconds; and 2"
+    )
+    rows = stored(outcome["path"]).read("certificates")
+    fates = ["ok", "over_budget", "failed", "over_budget", "ok"]
+    assert rows["status"].to_pylist() == fates
+    monkeypatch.setattr(_jobs, "ADAPTER", _jobs.__name__)
+    code, mended, _ = certified(*given)
+    assert (code, mended["run_id"]) == (0, outcome["run_id"])
+    run = stored(outcome["path"])
+    assert run.read("certificates")["verdict"].to_pylist() == ["proved"] * 5
+    assert run.read("verification")["name"].to_pylist() == texts
+
+
+def test_a_batch_that_raises_is_rows_and_the_others_go_on(certified, monkeypatch):
+    def fails(item):
+        if item.key == KEYS[0]:
+            raise RuntimeError("no luck")
+        return run_certify_item(item)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.sos_certify.run_certify_item", fails)
+        code, outcome, err = certified()
+    assert code == 1
+    assert "2 of 5 not ok: sosdemo1: failed, no luck; and 1 more" in err
+    assert certified()[0] == 0
+    assert calls(outcome["path"]).count(KEYS[1]) == 1
+
+
+def test_a_verification_that_raises_is_done_by_the_next_run(certified, monkeypatch):
+    def fails(work):
+        if work.item.key == KEYS[1]:
+            raise RuntimeError("no luck")
+        return run_check_item(work.item, work.certificates)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.sos_certify.check", fails)
+        code, outcome, err = certified()
+    assert code == 1
+    assert f"1 of 5 not ok: batch {KEYS[1]}: unfinished, run the same command again" in err
+    assert certified()[0] == 0
+    assert calls(outcome["path"]).count(KEYS[1]) == 1
+
+
+def test_a_certificate_that_is_not_valid_fails_the_run(certified, monkeypatch):
+    def lies(item):
+        tables = run_certify_item(item)
+        rows = tables["certificates"]
+        texts = [text.replace('"1/3"', '"1/4"') for text in rows["certificate"].to_pylist()]
+        place = rows.schema.get_field_index("certificate")
+        return tables | {"certificates": rows.set_column(place, rows.schema.field(place), [texts])}
+
+    monkeypatch.setattr("flows.sos_certify.run_certify_item", lies)
+    code, outcome, err = certified()
+    assert code == 1
+    assert "1 of 5 not ok: (x - y)^2 + 1/3: failed, " in err
+    checks = stored(outcome["path"]).read("verification")
+    assert checks["valid"].to_pylist() == [True] * 4 + [False]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "polynomials=missing.json"], "no such file: missing.json"),
+        (["--set", "polynomials=x^2 +"], "neither a file nor a polynomial"),
+        (["--set", "polynomials=motzkn"], "did you mean 'motzkin'"),
+        (["--set", "polynomials=[]"], "polynomials: [] is not allowed"),
+        (["--set", "basis=all"], "basis: 'all' is not allowed"),
+        (["--set", "seconds=0"], "seconds: 0 is not allowed: must be greater than 0"),
+        (["--set", "memory=3"], "unknown key 'memory'; did you mean memory_gib?"),
+        (["--recipe", "clasics"], "did you mean classics?"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(arguments, message, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, [line] = command("run", "sos-certify", *arguments)
+    assert (code, out) == (2, [])
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_flow_itself_describes_a_failure_in_its_state(prefect_api, tmp_path):
+    config = CertifyConfig(polynomials=("missing.json",))
+    state = sos_certify(config, store=str(tmp_path), ray_address="serial", return_state=True)
+    assert state.is_failed()
+    assert "missing.json" in state.message
+
+
+def test_ctrl_c_is_one_line_and_exit_130_and_leaves_no_process(prefect_api, tmp_path):
+    text = " + ".join(f"x{i}^8" for i in range(9)) + " - x0*x1*x2*x3*x4*x5*x6 + 1"
+    slow = ["--set", f"polynomials={json.dumps([text])}", "--set", "basis=full"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *RUN, *slow, "--out", str(tmp_path)],
+        env=os.environ | {"PREFECT_API_URL": prefect_api},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert any("certify: 0 of 1" in line for line in iter(process.stderr.readline, ""))
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
+
+
+# --- certificates -------------------------------------------------------------------------------
+
+
+def test_certificates_are_written_and_verified_by_the_command(certified, command, tmp_path):
+    names = [*NAMES, "scheiderer_quartic"]
+    _, outcome, _ = certified("--set", f"polynomials={json.dumps(names)}")
+    folder = tmp_path / "certificates"
+    code, paths, err = command("certify", outcome["path"], "--to", folder, "--out", tmp_path)
+    assert code == 1
+    assert [line for line in err if "scheiderer_quartic gets no certificate: numerical" in line]
+    stems = ["sosdemo1", "motzkin", "neg_biquartic", "booth", "x_-_y_2_+_1_3"]
+    assert [Path(path).stem for path in paths] == stems
+    code, out, _ = command("verify", *paths)
+    assert code == 0
+    assert all(": valid: p " in line for line in out)
+    provenance = json.loads(Path(paths[1]).read_text())["provenance"]
+    assert provenance["run"] == f"sos-certify/{outcome['run_id']}"
+    assert provenance["name"] == "motzkin"
+
+
+def test_one_certificate_goes_into_the_run_by_default_and_twice_the_same_bytes(
+    certified, command, tmp_path
+):
+    _, outcome, _ = certified()
+    arguments = ("certify", "latest", "--name", "motzkin", "--out", tmp_path)
+    code, [path], _ = command(*arguments)
+    assert code == 0
+    assert Path(path).parent == Path(outcome["path"]) / "certificates"
+    before = Path(path).read_bytes()
+    assert command(*arguments)[1] == [path]
+    assert Path(path).read_bytes() == before
+    Path(path).write_text(before.decode().replace('"-3"', '"-2"'))
+    code, [line], _ = command("verify", path)
+    assert code == 1
+    assert "not valid" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--name", "motzki"], "no polynomial 'motzki'; did you mean 'motzkin'?"),
+        (["--scheme", "<1>"], "--scheme is for schemes"),
+        (["--polynomial"], "--polynomial is for schemes"),
+    ],
+)
+def test_what_a_run_of_polynomials_has_not_is_refused(
+    certified, command, tmp_path, options, message
+):
+    certified()
+    code, out, [line] = command("certify", "latest", *options, "--out", tmp_path)
+    assert (code, out) == (2, [])
+    assert message in line
+
+
+def test_file_names_are_safe_and_distinct():
+    names = ["a/b", "a b", "../x", "A_B", "", "...", "é", "x" * 300, "-rf"]
+    stems = list(file_stems(names).values())
+    assert stems[:3] == ["a_b", "a_b-2", "x"]
+    assert len({stem.lower() for stem in stems}) == len(names)
+    assert all(stem and not stem.startswith((".", "-")) and len(stem) < 90 for stem in stems)
+
+
+def test_the_tally_counts_a_polynomial_once(certified):
+    _, outcome, _ = certified()
+    run = stored(outcome["path"])
+    tally = CertifyTally(run)
+    assert tally.describe() == "1 negative, 3 proved, 1 refuted_sos"
+    tally.add({"certificates": run.read("certificates")})
+    assert tally.describe() == "1 negative, 3 proved, 1 refuted_sos"
+
+
+def test_sql_sees_the_tables(certified, command, tmp_path):
+    certified()
+    query = "SELECT count(*) AS proved FROM certificates WHERE verdict = 'proved'"
+    code, out, _ = command("results", "latest", "--sql", query, "--out", tmp_path)
+    assert code == 0
+    assert any("3" in line for line in out)
+
+
+@pytest.mark.parametrize("recipe", ["classics", "traps", "classics-newton"])
+def test_smoke_twins_are_quick(certified, recipe, tmp_path):
+    began = time.perf_counter()
+    arguments = ["run", "sos-certify", "--recipe", recipe, "--smoke", "--address", "serial"]
+    assert main([*arguments, "--out", str(tmp_path / "smoke")]) == 0
+    assert time.perf_counter() - began < 10

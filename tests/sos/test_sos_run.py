@@ -1,0 +1,345 @@
+"""Batches of polynomials: every one is a row, the same in every execution, whatever the others."""
+
+import json
+import sys
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from tasks.records import InputError, Status
+from tasks.records.schema import check_science_schema
+from tasks.sos import _jobs
+from tasks.sos.config import CertifyConfig
+from tasks.sos.run import (
+    CERTIFY_TABLES,
+    CHECK_TABLES,
+    agreement,
+    certificates_to_check,
+    failed_certify_item,
+    is_whole_text,
+    plan_certify,
+    run_certify_item,
+    run_check_item,
+)
+from tasks.sos.schema import ATTEMPTS_SCHEMA, CERTIFICATE_CHECKS_SCHEMA, CERTIFICATES_SCHEMA
+from tasks.sos.solvers import close_workers
+from tasks.sos.verification import verify_sos_certificate
+
+pytestmark = pytest.mark.solver
+
+GOOD = ("(x - y)^2 + 1/3", "motzkin")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_workers():
+    """Processes that find the rigged jobs; none is left behind."""
+    close_workers()
+    yield
+    close_workers()
+
+
+@pytest.fixture
+def rigged(monkeypatch):
+    monkeypatch.setattr(_jobs, "ADAPTER", "rigged_jobs")
+
+
+def item_of(*polynomials, **settings):
+    [item] = plan_certify(CertifyConfig(polynomials=polynomials, batch=100, **settings)).items
+    return item
+
+
+def certified(*polynomials, **settings):
+    """Rows of the certificates by name."""
+    tables = run_certify_item(item_of(*polynomials, **settings))
+    return {row["name"]: row for row in tables["certificates"].to_pylist()}
+
+
+def file_of(tmp_path, *records, name="mine.json"):
+    path = tmp_path / name
+    path.write_text(json.dumps({"polynomials": list(records)}))
+    return str(path)
+
+
+# --- plans --------------------------------------------------------------------------------------
+
+
+def test_polynomials_are_cut_into_batches_in_their_order():
+    plan = plan_certify(CertifyConfig(polynomials=("benchmarks",), batch=20))
+    assert [item.key for item in plan.items] == ["000000", "000001", "000002"]
+    assert [len(item.entries) for item in plan.items] == [20, 20, 10]
+    assert plan.num_polynomials == 50
+    assert plan.items[0].entries[0].name == "motzkin"
+
+
+def test_limits_are_no_part_of_the_identity_but_all_else_is():
+    def run_id(**settings):
+        settings = {"polynomials": ("motzkin",)} | settings
+        return plan_certify(CertifyConfig(**settings)).identity.run_id
+
+    assert run_id() == run_id(seconds=1, memory_gib=1)
+    others = [{"basis": "full"}, {"sparsity": "term"}, {"solver": "scs"}, {"batch": 9}, {"seed": 1}]
+    others += [{"verify_share": 0.5}, {"polynomials": ("booth",)}]
+    assert len({run_id(), *(run_id(**other) for other in others)}) == 8
+
+
+def test_the_identity_follows_the_content_and_not_the_place_of_a_file(tmp_path):
+    record = {"name": "p", "text": "x^2 + 1", "is_sos": True}
+
+    def run_id(file, **changes):
+        path = file_of(tmp_path, record | changes, name=file)
+        return plan_certify(CertifyConfig(polynomials=(path,))).identity.run_id
+
+    first = run_id("a.json")
+    assert run_id("b.json") == first
+    assert run_id("b.json", note="not used") == first
+    changes = [{"text": "x^2 + 2"}, {"text": "y^2 + 1"}, {"is_sos": False}, {"name": "q"}]
+    assert len({first, *(run_id("b.json", **change) for change in changes)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("missing.json", "missing.json"),
+        ("x^2 +", "neither a file nor a polynomial"),
+        ("motzkinn", "did you mean 'motzkin'"),
+        ("benchmarks#motzki", "did you mean 'motzkin'"),
+        ("x^(1/2)", "neither a file nor a polynomial"),
+    ],
+)
+def test_what_is_no_polynomial_is_refused_in_one_line(given, message):
+    with pytest.raises(InputError, match=message) as caught:
+        plan_certify(CertifyConfig(polynomials=(given,)))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plan_loads_no_solver():
+    import subprocess
+
+    program = (
+        "import sys\n"
+        "import tasks.sos.run, tasks.sos.config, tasks.sos\n"
+        "heavy = {'torch', 'clarabel', 'scs', 'sympy', 'numba', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def test_rows_hold_verdict_sizes_and_a_certificate_that_verifies():
+    rows = certified("sosdemo1", "motzkin", "neg_biquartic")
+    assert [row["verdict"] for row in rows.values()] == ["proved", "refuted_sos", "negative"]
+    claims = [json.loads(row["certificate"])["claim"] for row in rows.values()]
+    assert claims == ["sos", "not_sos", "negative"]
+    for row in rows.values():
+        assert verify_sos_certificate(json.loads(row["certificate"])).valid
+        assert (row["status"], row["agrees"]) == ("ok", True)
+        assert sum(row["block_sizes"]) == row["basis_size"]
+        entries = sum(m * (m + 1) // 2 for m in row["block_sizes"])
+        assert row["num_free"] == entries - row["num_monomials"]
+        assert row["lower"] <= row["upper"]
+
+
+def test_sums_are_those_of_the_polynomial():
+    [row] = certified("x^4*y^2 + 2*x - 3/2").values()
+    assert row["polynomial"] == "x^4*y^2 + 2*x - 3/2"
+    assert (row["num_variables"], row["degree"], row["num_terms"]) == (2, 6, 3)
+    assert row["variables"] == ["x", "y"]
+    assert (row["known_sos"], row["agrees"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("0*x", "proved"),
+        ("7/2", "proved"),
+        ("-1", "negative"),
+        ("x^3 + x", "negative"),
+        ("-x^2 + 1", "negative"),
+        ("x^2", "proved"),
+        ("x^2 - x^2", "proved"),
+    ],
+)
+def test_trivial_polynomials_get_the_right_status(text, verdict):
+    [row] = certified(text).values()
+    assert (row["status"], row["verdict"]) == ("ok", verdict)
+    assert verify_sos_certificate(json.loads(row["certificate"])).valid
+
+
+def test_equal_identities_give_equal_tables():
+    item = item_of(*GOOD, "himmelblau")
+    first, second = run_certify_item(item), run_certify_item(item)
+    for table in CERTIFY_TABLES:
+        assert first[table].equals(second[table], check_metadata=True)
+    checks = [run_check_item(item, first["certificates"])["verification"] for _ in range(2)]
+    assert checks[0].equals(checks[1])
+
+
+def test_rows_do_not_depend_on_their_batch():
+    together = certified(*GOOD)
+    assert len(together) == 2
+    for name in GOOD:
+        [alone] = certified(name).values()
+        row = next(row for row in together.values() if row["polynomial"] == alone["polynomial"])
+        ignored = {"fingerprint": None}
+        assert row | ignored == alone | ignored
+
+
+def test_attempts_are_one_row_per_basis():
+    tables = run_certify_item(item_of("motzkin_times_x2+y2"))
+    rows = tables["attempts"].to_pylist()
+    assert [(row["attempt"], row["basis"]) for row in rows] == [(0, "even-sqrt"), (1, "newton")]
+    assert [row["basis_size"] for row in rows] == [7, 8]
+    [last] = tables["certificates"].to_pylist()
+    assert all(last[key] == rows[-1][key] for key in ("basis", "basis_size", "lower", "num_free"))
+
+
+def test_the_rule_of_the_basis_is_that_of_the_config():
+    rows = [certified("motzkin_times_1+x2", basis=rule) for rule in ("newton", "full")]
+    [newton], [full] = (list(row.values()) for row in rows)
+    assert (newton["basis"], full["basis"]) == ("newton", "full")
+    assert newton["basis_size"] < full["basis_size"] == 15
+
+
+def test_seconds_are_rows_of_the_execution_table_only():
+    tables = run_certify_item(item_of("sosdemo1"))
+    names = tables["execution"]["item"].to_pylist()
+    assert {"basis.sosdemo1", "solve.sosdemo1", "write.sosdemo1"} <= set(names)
+    assert min(tables["execution"]["seconds"].to_pylist()) >= 0
+    for schema in (CERTIFICATES_SCHEMA, ATTEMPTS_SCHEMA, CERTIFICATE_CHECKS_SCHEMA):
+        check_science_schema(schema, "the schema")
+        assert not [name for name in schema.names if "second" in name]
+
+
+def test_a_long_polynomial_is_cut_in_its_text_but_not_in_its_certificate():
+    text = " + ".join(f"x{i}^2" for i in range(300))
+    [row] = certified(text).values()
+    assert row["polynomial"].endswith(" ... (300 terms)")
+    assert not is_whole_text(row["polynomial"])
+    assert len(json.loads(row["certificate"])["polynomial"]["coefficients"]) == 300
+
+
+@pytest.mark.parametrize(
+    ("verdict", "known_sos", "known_nonneg", "agrees"),
+    [
+        ("proved", True, None, True),
+        ("proved", False, True, False),
+        ("refuted_sos", False, True, True),
+        ("refuted_sos", True, True, False),
+        ("negative", False, False, True),
+        ("negative", False, True, False),
+        ("negative", None, True, False),
+        ("numerical", False, None, None),
+        ("undecided", True, True, None),
+        ("proved", None, None, None),
+    ],
+)
+def test_only_exact_verdicts_agree_or_contradict(verdict, known_sos, known_nonneg, agrees):
+    assert agreement(verdict, known_sos, known_nonneg) is agrees
+
+
+# --- poison -------------------------------------------------------------------------------------
+
+
+def test_a_bad_polynomial_is_a_row_and_the_others_go_on(tmp_path):
+    records = [
+        {"name": "good", "text": "x^2 + 1"},
+        {"name": "typo", "text": "x^2 + + "},
+        {"name": "nan", "variables": ["x"], "exponents": [[2]], "coefficients": ["nan"]},
+        {"name": "short", "variables": ["x"], "exponents": [[2], [0]], "coefficients": ["1"]},
+        {"name": "last", "text": "(x*y)^2"},
+    ]
+    rows = certified(file_of(tmp_path, *records))
+    assert [row["status"] for row in rows.values()] == ["ok", "failed", "failed", "failed", "ok"]
+    for name in ("typo", "nan", "short"):
+        assert rows[name]["verdict"] is None
+        assert rows[name]["reason"]
+        assert "\n" not in rows[name]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("behavior", "status", "words"),
+    [
+        ("hangs", "over_budget", "stopped after 2 s; raise seconds"),
+        ("eats", "over_budget", "stopped above 1 GiB of memory; raise memory_gib"),
+        ("crashes", "failed", "ended with SIGSEGV"),
+        ("raises", "failed", "RuntimeError: no luck"),
+    ],
+)
+def test_one_poisoned_polynomial_never_stops_the_others(rigged, behavior, status, words):
+    texts = ("x^2 + 1", f"{behavior}^2", "y^2 + 2")
+    rows = certified(*texts, seconds=2 if behavior == "hangs" else 60, memory_gib=1)
+    assert [row["status"] for row in rows.values()] == ["ok", status, "ok"]
+    assert words in rows[texts[1]]["reason"]
+    assert [row["verdict"] for row in rows.values()] == ["proved", None, "proved"]
+
+
+def test_a_polynomial_that_really_takes_long_is_stopped():
+    text = " + ".join(f"x{i}^8" for i in range(9)) + " - x0*x1*x2*x3*x4*x5*x6 + 1"
+    rows = certified("x^2", text, "y^2", seconds=0.5, basis="full")
+    assert [row["status"] for row in rows.values()] == ["ok", "over_budget", "ok"]
+
+
+def test_a_batch_whose_call_failed_is_a_row_for_each():
+    item = item_of(*GOOD)
+    tables = failed_certify_item(item, "WorkerOutOfMemory", "the worker is gone")
+    assert set(tables) == set(CERTIFY_TABLES)
+    rows = tables["certificates"].to_pylist()
+    assert [row["status"] for row in rows] == ["failed"] * 2
+    assert {row["reason"] for row in rows} == {"the worker is gone"}
+    assert tables["attempts"].num_rows == 0
+    over = failed_certify_item(item, "BudgetExceeded", "too much")["certificates"]
+    assert set(over["status"].to_pylist()) == {Status.OVER_BUDGET}
+
+
+# --- verification -------------------------------------------------------------------------------
+
+
+def checked(item, certificates):
+    tables = run_check_item(item, certificates)
+    assert set(tables) == {*CHECK_TABLES, "execution"}
+    return tables["verification"].to_pylist()
+
+
+def test_every_certificate_is_checked_again():
+    item = item_of("sosdemo1", "motzkin", "neg_biquartic", "scheiderer_quartic")
+    rows = checked(item, run_certify_item(item)["certificates"])
+    assert [row["name"] for row in rows] == ["sosdemo1", "motzkin", "neg_biquartic"]
+    assert [row["claim"] for row in rows] == ["sos", "not_sos", "negative"]
+    assert all(row["valid"] and row["status"] == "ok" and row["reason"] == "" for row in rows)
+
+
+def with_certificate(certificates, text):
+    place = certificates.schema.get_field_index("certificate")
+    return certificates.set_column(place, certificates.schema.field(place), pa.array([text]))
+
+
+def test_a_wrong_certificate_is_found_and_a_broken_one_is_a_row_too():
+    item = item_of("(x - y)^2 + 1/3")
+    certificates = run_certify_item(item)["certificates"]
+    data = json.loads(certificates["certificate"].to_pylist()[0])
+    data.pop("sha256")
+    data["polynomial"]["coefficients"][0] = "2"
+    [row] = checked(item, with_certificate(certificates, json.dumps(data)))
+    assert (row["status"], row["valid"]) == ("failed", False)
+    assert "identity" in row["reason"]
+    [row] = checked(item, with_certificate(certificates, "{}"))
+    assert (row["status"], row["valid"]) == ("failed", None)
+    assert "InputError" in row["reason"]
+
+
+def test_the_share_to_check_is_chosen_by_name_and_seed():
+    names = [f"p{i}" for i in range(400)]
+    item = item_of("x^2", verify_share=0.25)
+    chosen = certificates_to_check(item, names)
+    assert 60 < len(chosen) < 140
+    assert certificates_to_check(item, names[100:]) == [n for n in chosen if int(n[1:]) >= 100]
+    other = replace(item, identity=replace(item.identity, seed=1))
+    assert certificates_to_check(other, names) != chosen
+    assert certificates_to_check(item_of("x^2"), names) == names
+    assert certificates_to_check(item_of("x^2", verify_share=0), names) == []
