@@ -37,6 +37,10 @@ SHRINK = 0.15
 CLOSE = 0.6
 """Newton decrement of a point that is close to the path."""
 STALLED = 1e-14
+LONGEST = 1e6
+"""Newton directions that one step may take, where the objective is unbounded."""
+BEND_COST = 30.0
+"""Of following the second derivative of the path, in units of sum m_b**3; a step takes K**3."""
 
 _cholesky, _triangular_solve = get_lapack_funcs(("potrf", "trtrs"), dtype=np.float64)
 (_length,) = get_blas_funcs(("nrm2",), dtype=np.float64)
@@ -238,6 +242,8 @@ class _Path:
         So after a line search along d there is another one along d + l c.
         """
         length, value = self._line_search(step, mu)
+        if self.lmi.num_variables**3 < BEND_COST * sum(size**3 for size in self.lmi.sizes):
+            return step, length
         bends = []
         for inverse, change in zip(self.inverses, self.lmi.combination(step), strict=True):
             half = inverse @ change
@@ -311,7 +317,7 @@ def _minimize_on_line(eigenvalues: NDArray[np.float64], slope: float, limit: flo
         if not low < proposal < high:
             proposal = (low + high) / 2 if np.isfinite(high) else 2.0 * length
         length = proposal
-    return min(length, 0.999 * limit)
+    return min(length, 0.999 * limit, LONGEST)
 
 
 def maximize_lmi(

@@ -82,7 +82,7 @@ class CertifyJob:
     polynomial: Polynomial
     config: CertifyConfig
 
-    def run(self) -> Certified:
+    def run(self) -> Certified | Stopped:
         """Certify; there is no limit within, so that the result does not depend on the clock."""
         from tasks.sos.certify import Settings, certify
 
@@ -95,6 +95,8 @@ class CertifyJob:
             seed=config.seed,
         )
         found = certify(self.polynomial, settings)
+        if found.is_over_budget:
+            return Stopped(Status.OVER_BUDGET, found.reason)
         return Certified(
             verdict=str(found.verdict),
             reason=found.reason,

@@ -118,6 +118,8 @@ class Certification:
     attempts : tuple of Attempt
     seconds : dict of str to float
         Wall time by stage.
+    is_over_budget : bool
+        Whether it is undecided because time or memory were over.
     """
 
     verdict: Verdict
@@ -125,6 +127,7 @@ class Certification:
     certificate: AnyCertificate | None
     attempts: tuple[Attempt, ...]
     seconds: dict[str, float]
+    is_over_budget: bool = False
 
 
 @dataclass
@@ -172,13 +175,17 @@ def certify(polynomial: Polynomial, settings: Settings | None = None) -> Certifi
     settings : Settings, optional
     """
     settings = settings or Settings()
-    scaling = VariableScaling.balancing(polynomial)
-    work = _Work(polynomial, settings, scaling, scaling.apply(polynomial))
+    identity = VariableScaling((0,) * polynomial.num_variables)
+    work = _Work(polynomial, settings, identity, polynomial)
     try:
         trivial = _trivial(work)
-        return trivial if trivial is not None else _by_bases(work)
+        if trivial is not None:
+            return trivial
+        work.scaling = VariableScaling.balancing(polynomial)
+        work.scaled = work.scaling.apply(polynomial)
+        return _by_bases(work)
     except BudgetExceeded as error:
-        return work.finished(Verdict.UNDECIDED, str(error))
+        return replace(work.finished(Verdict.UNDECIDED, str(error)), is_over_budget=True)
 
 
 def _trivial(work: _Work) -> Certification | None:
@@ -186,11 +193,24 @@ def _trivial(work: _Work) -> Certification | None:
     p = work.polynomial
     if p.is_zero:
         return work.finished(Verdict.PROVED, "zero", SosCertificate(polynomial=p, gram=()))
+    if p.degree == 0:
+        return _constant(work)
     if p.degree % 2:
         with work.stage("refute"):
             point = negative_at_infinity(p, seed=work.settings.seed)
         return work.finished(Verdict.NEGATIVE, "odd degree", NegativeCertificate.of(p, point))
     return None
+
+
+def _constant(work: _Work) -> Certification:
+    """A number other than 0: a square, or negative everywhere."""
+    p = work.polynomial
+    origin = (0,) * p.num_variables
+    value = p.coefficient(origin)
+    if value < 0:
+        return work.finished(Verdict.NEGATIVE, "constant", NegativeCertificate.of(p, origin))
+    block = GramBlock.of(np.zeros((1, p.num_variables), dtype=np.int32), [[value]])
+    return work.finished(Verdict.PROVED, "constant", SosCertificate(polynomial=p, gram=(block,)))
 
 
 def _by_bases(work: _Work) -> Certification:
@@ -359,13 +379,13 @@ def _refuted(
     reason: str,
 ) -> Certification:
     """Certificate of a negative value, or else of the separation, in the original variables."""
-    if not candidate.is_complete:
-        return work.finished(Verdict.UNDECIDED, f"no squares over this basis: {reason}")
     with work.stage("refute"):
         point = find_negative_point(work.scaled, hints, seed=work.settings.seed)
     if point is not None:
         original = NegativeCertificate.of(work.polynomial, work.scaling.point(point))
         return work.finished(Verdict.NEGATIVE, "negative point", original)
+    if not candidate.is_complete:
+        return work.finished(Verdict.UNDECIDED, f"no squares over this basis: {reason}")
     if functional is None:
         return work.finished(Verdict.UNDECIDED, reason)
     assert candidate.removed is not None  # it is complete

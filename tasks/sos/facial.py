@@ -161,8 +161,10 @@ def rational_complements(vectors: NDArray[np.float64]) -> Iterator[fmpz_mat]:
     # Pivots: rows on which the columns are well conditioned.
     order = np.asarray(qr(vectors.T, pivoting=True, mode="r")[1])
     pivots, others = order[:rank], order[rank:]
-    solved = np.linalg.solve(vectors[pivots].T, vectors[others].T)
-    ratios = solved.astype(np.float64)  # (k, m - k)
+    try:
+        ratios = np.linalg.solve(vectors[pivots].T, vectors[others].T).astype(np.float64)
+    except np.linalg.LinAlgError:  # dependent columns have no echelon form to guess
+        return
     seen = set()
     for limit, tolerance in zip(DENOMINATORS, TOLERANCES, strict=True):
         guess = _rationalized(ratios, limit, tolerance)

@@ -286,9 +286,7 @@ def minimizers_of(
     if relaxation.moments:
         step = max(1, *((g.degree + 1) // 2 for g in program.region.constraints), 1)
         found = extract_points(relaxation.moments, n, order, step=step, seed=seed)
-        units = [tuple(int(i == j) for j in range(n)) for i in range(n)]
-        mean = np.array([relaxation.moments.get(unit, 0.0) for unit in units])
-        hints = list(found.points) or [mean]
+        hints = list(found.points) or _guesses(relaxation.moments, n)
     polished = local_minimizers(
         program.target,
         program.scaled_region,
@@ -307,6 +305,16 @@ def minimizers_of(
         ranks=found.ranks,
         is_flat=is_flat,
     )
+
+
+def _guesses(moments: Mapping[tuple[int, ...], float], n: int) -> list[NDArray[np.float64]]:
+    """The mean of L, and the mean plus and minus its principal axes."""
+    matrix = _moment_matrix(full_basis(n, 1)[::-1], moments)
+    # The reversed basis is 1, x_n, ..., x_1.
+    mean = matrix[0, :0:-1]
+    values, axes = np.linalg.eigh(matrix[:0:-1, :0:-1] - np.outer(mean, mean))
+    steps = (np.sqrt(np.maximum(values, 0.0)) * axes).T[::-1]
+    return [mean, *(mean + sign * step for step in steps for sign in (1, -1))]
 
 
 def _least(target: Polynomial, places: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from itertools import chain
 import numpy as np
 from flint import fmpq
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from gpu.terms import sparse_terms, value_and_gradient
 from tasks.records import stream
@@ -22,8 +22,11 @@ NUM_STARTS = 24
 ROUNDINGS = (0, 1, 2, 4, 8, 16, 32, 48)
 """Bits after the point, fewest first."""
 
-OPTIONS = {"maxiter": 200, "gtol": 1e-12, "ftol": 1e-14}
-"""Values are small far from the origin, and so are their gradients."""
+COARSE = {"maxiter": 200}
+FINE = {"maxiter": 200, "gtol": 1e-12, "ftol": 1e-14}
+"""Far from the origin values and gradients are small."""
+NUM_FINE = 4
+"""Lowest ends of descents that are continued to more precision."""
 
 Point = tuple[fmpq, ...]
 
@@ -56,14 +59,21 @@ def find_negative_point(
         weight = size**-half
         return value * weight, gradient * weight - 2.0 * half * value * weight / size * x
 
+    def descent(start: NDArray[np.float64], precision: dict[str, float]) -> OptimizeResult:
+        return minimize(normalized, start, jac=True, method="L-BFGS-B", options=precision)
+
+    ends: list[tuple[float, NDArray[np.float64]]] = []
     for start in chain(hints, _starts(polynomial.num_variables, seed)):
-        if not np.isfinite(start).all():
-            continue
-        found = minimize(normalized, start, jac=True, method="L-BFGS-B", options=OPTIONS)
-        if found.fun < 0:
-            point = _rounded(polynomial, found.x)
+        if np.isfinite(start).all():
+            found = descent(start, COARSE)
+            point = _rounded(polynomial, found.x) if found.fun < 0 else None
             if point is not None:
                 return point
+            ends.append((float(found.fun), found.x))
+    for _, end in sorted(ends, key=lambda pair: pair[0])[:NUM_FINE]:
+        point = _rounded(polynomial, descent(end, FINE).x)
+        if point is not None:
+            return point
     return None
 
 

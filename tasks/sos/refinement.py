@@ -37,9 +37,9 @@ BITS = 640
 MAX_STEPS = 60
 MAX_EQUATIONS = 30_000_000
 """Entries of the derivative that is still formed."""
-MAX_COUPLED = 1500
+MAX_COUPLED = 800
 """Unknowns and multipliers that are still solved for together."""
-FRESH_STEPS = 4
+FRESH_STEPS = 3
 """Steps with multipliers before the derivative is kept."""
 SMALLEST = 1e-8
 """Eigenvalues of that derivative, relative to the largest, that count as 0."""
@@ -140,7 +140,7 @@ def _converged(
         exponent = _largest_exponent(residual)
         if exponent < -BITS * 0.8:
             return [solver for _, solver in parts]
-        if exponent > previous - 2:
+        if exponent == np.inf or exponent > previous - 2:
             return _converged_with_multipliers(problem, entries, y, splits, weights)
         previous = exponent
         if inverse is None:
@@ -202,7 +202,7 @@ def _converged_with_multipliers(
         exponent = _largest_exponent(residual)
         if exponent < -BITS * 0.8:
             return [solver for _, solver in parts]
-        if exponent > previous - 2 and index > FRESH_STEPS:
+        if exponent == np.inf or exponent > previous - 2 and index >= FRESH_STEPS:
             return None
         previous = exponent
         if index <= FRESH_STEPS:
@@ -343,7 +343,7 @@ def _floats(matrix: arb_mat) -> NDArray[np.float64]:
 
 
 def _largest_exponent(values: list[arb]) -> float:
-    return _exponent(max((abs(value).mid() for value in values), default=arb(0)))
+    return max(map(_exponent, values), default=_exponent(arb(0)))
 
 
 def _pseudo_inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -442,7 +442,9 @@ def _kernel(split: _Split, solver: arb_mat) -> NDArray[np.float64]:
 
 
 def _exponent(value: arb) -> float:
-    """Binary exponent of a midpoint; far below all others for 0."""
+    """Binary exponent of a midpoint; far below all others for 0, infinite where it is no number."""
+    if not value.is_finite():
+        return float("inf")
     if value == 0:
         return -10.0 * BITS
     mantissa, exponent = value.man_exp()

@@ -12,10 +12,16 @@ from flint import fmpq, fmpq_mat
 from numpy.typing import NDArray
 
 from tasks.sos.gram import GramProblem
+from tasks.sos.interior import product_moments
 from tasks.sos.positivity import is_positive_definite
 
 ROUNDINGS = (4, 8, 16, 24, 32, 48)
 """Bits of the moments relative to the diagonal of the moment matrix."""
+
+SHARES = (0.0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 0.3)
+"""Shares of the measure that are mixed in."""
+ROOM = 1e-13
+"""Least eigenvalue relative to the diagonal that is not mistaken for a rounding error."""
 
 Functional = dict[tuple[int, ...], fmpq]
 """Values of L; 0 at all other monomials."""
@@ -24,13 +30,51 @@ Functional = dict[tuple[int, ...], fmpq]
 def separating_functional(problem: GramProblem, moments: NDArray[np.float64]) -> Functional | None:
     """Round moments to the fewest bits that still separate, exactly; None if they do not.
 
+    Moments on the boundary of the cone, as conic solvers give, are first mixed with those of a
+    measure, as little as makes their matrices positive definite.
+
     Parameters
     ----------
     problem : GramProblem
     moments : float64 (S,)
     """
-    if any((moments[rows.diagonal()] <= 0).any() for rows in problem.rows):
-        return None
+    inner = _unit(problem, product_moments(problem.monomials))
+    size = float(np.abs(_diagonals(problem, moments)).sum())
+    for share in SHARES:
+        mixed = moments + share * size * inner
+        if problem.target @ mixed >= 0:
+            return None
+        if _is_clearly_definite(problem, mixed):
+            found = _rounded(problem, mixed)
+            if found is not None:
+                return found
+    return None
+
+
+def _unit(problem: GramProblem, moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The multiple for which the diagonals add up to 1."""
+    return moments / _diagonals(problem, moments).sum()
+
+
+def _diagonals(problem: GramProblem, moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.concatenate([moments[rows.diagonal()] for rows in problem.rows])
+
+
+def _is_clearly_definite(problem: GramProblem, moments: NDArray[np.float64]) -> bool:
+    """Whether the moment matrices, scaled to unit diagonals, have Cholesky factors in floats."""
+    if not (_diagonals(problem, moments) > 0).all():
+        return False
+    try:
+        for matrix in problem.moment_matrices(moments):
+            scale = 1.0 / np.sqrt(matrix.diagonal())
+            np.linalg.cholesky(matrix * scale * scale[:, None] - ROOM * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def _rounded(problem: GramProblem, moments: NDArray[np.float64]) -> Functional | None:
+    """Round to the fewest bits that separate."""
     scale = _scale(problem, moments)
     for bits in ROUNDINGS:
         units = np.ldexp(1.0, np.floor(np.log2(scale)).astype(int) - bits)

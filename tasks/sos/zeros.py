@@ -109,7 +109,7 @@ def refined_zero(polynomial: Polynomial, x: NDArray[np.float64], bits: int) -> Z
                 return None
             point = [(value - step[i, 0]).mid() for i, value in enumerate(point)]
             size = max(float(abs(step[i, 0]).mid()) for i in range(len(point)))
-            if not size < 1e-3:
+            if not size < 1e-3 or not all(value.is_finite() for value in point):
                 return None
             precision = int(precision * 1.8)
         return tuple(point) if jet.vanishes(point, bits) else None

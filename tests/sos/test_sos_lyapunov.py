@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from optimization_problems import INLINE, is_valid, polynomials
@@ -71,7 +73,7 @@ def test_strict_decrease_is_certified_where_asked_for():
         VAN_DER_POL, radius="1/2", epsilon="1/4", is_strict=True, choice=INLINE
     )
     [ball] = polynomials("x y", "1/4 - x^2 - y^2")
-    check(result, VAN_DER_POL, epsilon="1/4", ball=ball, strict="1/4")
+    check(result, VAN_DER_POL, epsilon=Fraction(1, 4), ball=ball, strict=Fraction(1, 4))
 
 
 def test_the_function_decreases_along_integrated_solutions():
