@@ -11,6 +11,9 @@ export DO_NOT_TRACK := 1
 export PREFECT_CLI_PROMPT := false
 export RAY_USAGE_STATS_ENABLED := 0
 export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO := 0
+# Tests run two processes, and small matrices gain nothing from threads.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: demo test lint bench serve clean
 .DEFAULT_GOAL := demo

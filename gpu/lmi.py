@@ -27,8 +27,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, get_blas_funcs, get_lapack_funcs, solve_triangular
+from scipy.linalg import solve_triangular
 
+from gpu._newton import Newton, inverse_of, minimize_on_line
 from gpu.barrier import fill_barrier
 
 MAX_STEPS = 400
@@ -36,14 +37,8 @@ SHRINK = 0.15
 """Factor of mu once a point is close to the path."""
 CLOSE = 0.6
 """Newton decrement of a point that is close to the path."""
-STALLED = 1e-14
-LONGEST = 1e6
-"""Newton directions that one step may take, where the objective is unbounded."""
 BEND_COST = 30.0
 """Of following the second derivative of the path, in units of sum m_b**3; a step takes K**3."""
-
-_cholesky, _triangular_solve = get_lapack_funcs(("potrf", "trtrs"), dtype=np.float64)
-(_length,) = get_blas_funcs(("nrm2",), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -155,41 +150,6 @@ class LmiSolution:
     ended: str
 
 
-class _Newton:
-    """Gradient and factored Hessian H = L L' of -log det at one point."""
-
-    def __init__(
-        self,
-        gradient: NDArray[np.float64],
-        hessian: NDArray[np.float64],
-        equation: NDArray[np.float64] | None,
-    ) -> None:
-        """Take the upper triangle of the Hessian, which is overwritten."""
-        diagonal = hessian.diagonal()
-        # A ridge relative to each variable.
-        hessian.flat[:: len(diagonal) + 1] += STALLED * np.maximum(diagonal, 1e-300)
-        # In Fortran's order the upper triangle is the lower one.
-        factor, info = _cholesky(hessian.T, lower=1, clean=0, overwrite_a=1)
-        if info:
-            raise np.linalg.LinAlgError("the Hessian matrix is singular to working precision")
-        self.gradient, self._factor = gradient, factor
-        self._normal = None if equation is None else self._half(equation)
-
-    def solve(self, residual: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
-        """Solution of H d = r + nu a with a'd = 0, the length sqrt(d'Hd), and nu."""
-        half, nu = self._half(residual), 0.0
-        if self._normal is not None:
-            nu = -float(self._normal @ half) / float(self._normal @ self._normal)
-            half = half + nu * self._normal
-        step, _ = _triangular_solve(self._factor, half, lower=1, trans=1)
-        return step, float(_length(half)), nu
-
-    def _half(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Solution of L x = vector."""
-        half, _ = _triangular_solve(self._factor, vector, lower=1)
-        return half
-
-
 class _Path:
     """The Newton steps of one problem."""
 
@@ -212,18 +172,18 @@ class _Path:
         except np.linalg.LinAlgError:
             return False
         self.y, self.slacks, self.factors = y, slacks, factors
-        self.inverses = [_inverse(factor) for factor in factors]
-        self._newton: _Newton | None = None
+        self.inverses = [inverse_of(factor) for factor in factors]
+        self._newton: Newton | None = None
         return True
 
-    def newton(self) -> _Newton:
+    def newton(self) -> Newton:
         """Derivatives at the present point; they do not depend on mu."""
         if self._newton is None:
             size = self.lmi.num_variables
             gradient, hessian = np.empty(size), np.empty((size, size))
             flat = np.concatenate([inverse.ravel() for inverse in self.inverses])
             fill_barrier(flat, *self._layout, *self._entries, self._weights, gradient, hessian)
-            self._newton = _Newton(gradient, hessian, self.equation)
+            self._newton = Newton(gradient, hessian, self.equation)
         return self._newton
 
     def direction(self, mu: float) -> tuple[NDArray[np.float64], float, float]:
@@ -267,7 +227,7 @@ class _Path:
         slope = float(self.objective @ step) / mu
         lowest = float(eigenvalues.min())
         limit = np.inf if lowest >= 0 else -1.0 / lowest
-        length = _minimize_on_line(eigenvalues, slope, limit)
+        length = minimize_on_line(eigenvalues, slope, limit)
         return length, -slope * length - float(np.log1p(length * eigenvalues).sum())
 
     def point(self, mu: float, step: NDArray[np.float64], nu: float, decrement: float) -> LmiPoint:
@@ -292,32 +252,6 @@ class _Path:
             bound=bound,
             is_close=decrement < 1.0,
         )
-
-
-def _inverse(factor: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Symmetric inverse of L L'."""
-    inverse = np.asarray(cho_solve((factor, True), np.eye(len(factor))))
-    return (inverse + inverse.T) / 2
-
-
-def _minimize_on_line(eigenvalues: NDArray[np.float64], slope: float, limit: float) -> float:
-    """Minimize -slope a - sum log(1 + a e) over 0 < a < limit by safeguarded Newton steps."""
-    low, high, length = 0.0, limit, min(1.0, 0.9 * limit)
-    for _ in range(40):
-        terms = eigenvalues / (1.0 + length * eigenvalues)
-        derivative = -slope - float(terms.sum())
-        if derivative > 0:
-            high = length
-        else:
-            low = length
-        curvature = float(terms @ terms)
-        if abs(derivative) <= 1e-3 * np.sqrt(curvature) or curvature == 0.0:
-            break
-        proposal = length - derivative / curvature
-        if not low < proposal < high:
-            proposal = (low + high) / 2 if np.isfinite(high) else 2.0 * length
-        length = proposal
-    return min(length, 0.999 * limit, LONGEST)
 
 
 def maximize_lmi(

@@ -71,6 +71,7 @@ def _no_float(text: str) -> None:
 
 
 def as_list(value: Any, what: str) -> list[Any] | tuple[Any, ...]:
+    """Return a list as it is; InputError for anything else."""
     if not isinstance(value, list | tuple):
         raise InputError(f"{what}: {shortened(value)} must be a list")
     return value

@@ -20,15 +20,8 @@ import numpy as np
 from flint import fmpq
 from numpy.typing import NDArray
 
-from tasks.lattice import half_newton_points
 from tasks.records import BudgetExceeded
-from tasks.sos.bases import (
-    complete_repair,
-    covers,
-    diagonal_consistency,
-    even_sqrt_basis,
-    full_basis,
-)
+from tasks.sos.basis_rules import BasisRule, Candidate, candidate_basis
 from tasks.sos.certificates import (
     AnyCertificate,
     GramBlock,
@@ -48,7 +41,6 @@ from tasks.sos.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 
-BasisRule = Literal["auto", "even-sqrt", "newton", "full"]
 Sparsity = Literal["sign", "term", "chordal"]
 NUMERICAL_TOLERANCE = 1e-8
 """Least eigenvalue, relative to the diagonal, of a Gram matrix that counts as semidefinite."""
@@ -220,7 +212,7 @@ def _by_bases(work: _Work) -> Certification:
     tried: set[bytes] = set()
     for rule in rules:
         with work.stage("basis"):
-            candidate = _candidate(work.scaled, rule)
+            candidate = candidate_basis(work.scaled, rule)
         if candidate is None or (candidate.basis.tobytes() in tried and not candidate.is_complete):
             continue
         tried.add(candidate.basis.tobytes())
@@ -233,40 +225,7 @@ def _by_bases(work: _Work) -> Certification:
     return last
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """A basis, and why it is enough if it is."""
-
-    rule: str
-    basis: NDArray[np.int32]
-    inequalities: tuple[tuple[int, ...], ...] = ()
-    removed: NDArray[np.int32] | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether a polynomial without squares over this basis is no sum of squares."""
-        return self.removed is not None
-
-
-def _candidate(p: Polynomial, rule: str) -> _Candidate | None:
-    """Make the basis of a rule; None if the rule has none that covers the terms."""
-    if rule == "even-sqrt":
-        basis = even_sqrt_basis(p.exponents)
-        if not len(covers(basis, p.exponents)):
-            return _Candidate(rule, basis)
-        newton = half_newton_points(p.exponents)
-        repaired = complete_repair(basis, p.exponents, newton.points)
-        return None if len(covers(repaired, p.exponents)) else _Candidate(rule, repaired)
-    if rule == "full":
-        basis = full_basis(p.num_variables, p.degree // 2)
-        bounds = ((1,) * p.num_variables, (-1,) * p.num_variables)
-        return _Candidate(rule, basis, bounds[:1], np.zeros((0, p.num_variables), dtype=np.int32))
-    newton = half_newton_points(p.exponents)
-    consistent = diagonal_consistency(newton.points, p.exponents)
-    return _Candidate(rule, consistent.basis, newton.inequalities, consistent.removed)
-
-
-def _by_basis(work: _Work, candidate: _Candidate) -> Certification:
+def _by_basis(work: _Work, candidate: Candidate) -> Certification:
     """Decide with one basis, as far as it goes."""
     p, rule = work.scaled, candidate.rule
     with work.stage("blocks"):
@@ -305,7 +264,7 @@ def _blocks(basis: NDArray[np.int32], p: Polynomial, sparsity: Sparsity) -> list
 
 
 def _concluded(
-    work: _Work, candidate: _Candidate, problem: GramProblem, solution: InteriorSolution
+    work: _Work, candidate: Candidate, problem: GramProblem, solution: InteriorSolution
 ) -> Certification:
     """Turn numbers into a proof or a refutation, if that is possible."""
     if solution.feasibility is Feasibility.OUTSIDE:
@@ -373,7 +332,7 @@ def _proved(work: _Work, problem: GramProblem, proof: ExactGrams) -> Certificati
 
 def _refuted(
     work: _Work,
-    candidate: _Candidate,
+    candidate: Candidate,
     functional: Functional | None,
     hints: tuple[NDArray[np.float64], ...],
     reason: str,

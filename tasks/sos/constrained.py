@@ -48,7 +48,6 @@ class _Proofs:
 
     program: PutinarProgram
     choice: SolverChoice
-    seed: int
     places: list[NDArray[np.float64]]
     """Local minimizers of the scaled problem, best first."""
     system: GramSystem = field(init=False)
@@ -187,7 +186,7 @@ def certify_on_set(
         certificate = NegativeCertificate.of(polynomial, found)
         reason = "negative at a point of the set"
         return Certification(Verdict.NEGATIVE, reason, certificate, (), seconds)
-    proofs = _Proofs(program, choice or SolverChoice(), seed, places)
+    proofs = _Proofs(program, choice or SolverChoice(), places)
     with _timed(seconds, "solve"):
         system, solution = proofs.solve(fmpq(0))
     attempt = _attempt(program, system, solution)
@@ -301,7 +300,7 @@ def lower_bound_on_set(
     program = PutinarProgram.of(polynomial, region, order)
     relaxation = solve_relaxation(program.program, choice)
     found = minimizers_of(program, relaxation, seed=seed)
-    search = _BoundSearch(program, choice, seed, tolerance, found, began)
+    search = _BoundSearch(program, choice, tolerance, found, began)
     if relaxation.level == np.inf:
         return search.of_empty_set()
     if not relaxation.moments:
@@ -315,7 +314,6 @@ class _BoundSearch:
 
     program: PutinarProgram
     choice: SolverChoice
-    seed: int
     tolerance: float
     found: Minimizers
     began: float
@@ -326,7 +324,7 @@ class _BoundSearch:
         best = best_rational_point(program.polynomial, program.region, self.found.points)
         value = None if best is None else best[1]
         places = [np.ldexp(x, [-s for s in program.scaling.shifts]) for x in self.found.points]
-        proofs = _Proofs(program, self.choice, self.seed, places)
+        proofs = _Proofs(program, self.choice, places)
         if value is not None:
             # A bound above a value is an error of the solver.
             level = min(level, float(as_fraction(value)))
@@ -344,7 +342,7 @@ class _BoundSearch:
         """Prove that -1 >= 0 on the set, if possible."""
         minus_one = Polynomial.constant(self.program.polynomial.variables, -1)
         program = PutinarProgram.of(minus_one, self.program.region, self.program.order)
-        proofs = _Proofs(program, self.choice, self.seed, [])
+        proofs = _Proofs(program, self.choice, [])
         system, solution = proofs.solve(fmpq(0))
         proof = None
         if solution is not None and solution.feasibility is not Feasibility.OUTSIDE:

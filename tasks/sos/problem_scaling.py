@@ -41,7 +41,7 @@ class ProblemScaling:
         >>> from tasks.sos.parsing import parse_polynomial
         >>> p, g = (parse_polynomial(text, ("x",)) for text in ("x^2 - 64*x", "1024 - x^2"))
         >>> ProblemScaling.balancing(p, [g])
-        ProblemScaling(shifts=(5,), exponents=(-10, -10))
+        ProblemScaling(shifts=(5,), exponents=(-11, -10))
         """
         given = [polynomial, *constraints]
         rows, sides = [], []

@@ -19,7 +19,9 @@ def squares_sum(rng, basis, num_squares, bits=4):
     variables = names(basis.shape[1])
     total = Polynomial.zero(variables)
     for _ in range(num_squares):
-        row = [Fraction(int(v), 1 << bits) for v in rng.integers(-(2**bits), 2**bits + 1, len(basis))]
+        row = [
+            Fraction(int(v), 1 << bits) for v in rng.integers(-(2**bits), 2**bits + 1, len(basis))
+        ]
         q = Polynomial.from_arrays(variables, basis, row)
         total = total + q * q
     return total

@@ -111,7 +111,9 @@ def test_exact_projections_stay_close_to_solutions():
     problem = GramProblem.of(MOTZKIN, [basis])
     solution = problem.projected(random_grams(problem, 1))
     [exact] = problem.exact_projection(solution, 40)
-    floats = np.array([[float(Fraction(int(v.p), int(v.q))) for v in row] for row in exact.tolist()])
+    floats = np.array(
+        [[float(Fraction(int(v.p), int(v.q))) for v in row] for row in exact.tolist()]
+    )
     assert np.abs(floats - solution[0]).max() < 2.0**-39
 
 

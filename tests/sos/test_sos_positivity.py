@@ -44,7 +44,9 @@ def is_semidefinite(rows):
     """All principal minors are nonnegative."""
     size = len(rows)
     return all(
-        minor(rows, chosen) >= 0 for k in range(1, size + 1) for chosen in combinations(range(size), k)
+        minor(rows, chosen) >= 0
+        for k in range(1, size + 1)
+        for chosen in combinations(range(size), k)
     )
 
 

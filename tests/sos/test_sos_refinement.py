@@ -80,7 +80,20 @@ def test_a_definite_matrix_has_nothing_to_refine():
 
 
 def test_too_many_equations_are_left_out(monkeypatch):
-    monkeypatch.setattr("tasks.sos.refinement.MAX_EQUATIONS", 3)
+    monkeypatch.setattr("tasks.sos.refinement.MAX_EQUATIONS", 0)
     p = parse_polynomial("(x - 1)^2 + (y - 2)^2 + (x*y - 2)^2")
     basis = np.array([[1, 1], [1, 0], [0, 1], [0, 0]], dtype=np.int32)
     assert refined(GramProblem.of(p, [basis])) is None
+
+
+def test_a_unique_gram_matrix_needs_multipliers(monkeypatch):
+    """Its Schur complement is quadratic in the only direction there is."""
+    p = parse_polynomial("(x - 10007/9973)^2 + (y + 1)^2 + (x*y + 10007/9973)^2")
+    basis = np.array([[1, 1], [1, 0], [0, 1], [0, 0]], dtype=np.int32)
+    problem = GramProblem.of(p, [basis])
+    assert problem.num_free == 1
+    [complement] = refined(problem)
+    for column in complement.transpose().tolist():
+        assert (column[1] - column[0]) * 10007 == (column[2] - column[3]) * 9973
+    monkeypatch.setattr("tasks.sos.refinement.converged_with_multipliers", lambda *_: None)
+    assert refined(problem) is None

@@ -74,7 +74,9 @@ def test_moments_of_wildly_different_sizes_keep_their_digits():
     assert separates(functional, problem)
 
 
-@pytest.mark.parametrize("moments", [[0.0, 0.0, 0.0], [-1.0, 0.0, 1.0], [1.0, 9.0, 1.0], [9.0, 0.0, 1.0]])
+@pytest.mark.parametrize(
+    "moments", [[0.0, 0.0, 0.0], [-1.0, 0.0, 1.0], [1.0, 9.0, 1.0], [9.0, 0.0, 1.0]]
+)
 def test_moments_that_separate_nothing_are_refused(moments):
     problem = GramProblem.of(parse_polynomial("x^2 - 1"), [full_basis(1, 1)])
     assert separating_functional(problem, np.array(moments)) is None

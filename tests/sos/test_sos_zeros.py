@@ -53,7 +53,9 @@ def test_all_zeros_of_motzkin_are_found_once():
     assert all(close(tuple(abs(v) for v in zero), exact(1, 1)) for zero in zeros)
 
 
-@pytest.mark.parametrize("text", ["x^2 + y^2 + 1", "x^4 + y^4 + 1/1000", "(x*y - 1)^2 + y^2 + 1/50"])
+@pytest.mark.parametrize(
+    "text", ["x^2 + y^2 + 1", "x^4 + y^4 + 1/1000", "(x*y - 1)^2 + y^2 + 1/50"]
+)
 def test_positive_polynomials_have_no_zeros(text):
     assert found(text) == []
 
@@ -80,7 +82,6 @@ def test_a_start_far_away_is_not_refined():
     assert refined_zero(p, np.array([3.0]), 200) is None
 
 
-
 def test_relations_at_a_rational_zero_are_all_vectors_orthogonal_to_it():
     """z = (xy, x, y, 1) at (1/3, 5/7): 3 independent relations."""
     basis = np.array([[1, 1], [1, 0], [0, 1], [0, 0]], dtype=np.int32)
@@ -98,7 +99,9 @@ def test_relations_at_an_irrational_zero_are_those_of_its_conjugates():
     columns = relations(full_basis(1, 3), zeros, digits=60)
     expected = fmpz_mat(2, 4, [1, 0, -2, 0, 0, 1, 0, -2])
     assert columns.ncols() == 2
-    both = fmpz_mat(4, 4, [int(v) for m in (expected, columns.transpose()) for r in m.tolist() for v in r])
+    both = fmpz_mat(
+        4, 4, [int(v) for m in (expected, columns.transpose()) for r in m.tolist() for v in r]
+    )
     assert both.rank() == 2
 
 

@@ -1,0 +1,117 @@
+"""Calls in a process of their own, with limits on its CPU time and memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+SETUP_LIMIT_S = 300.0
+"""CPU seconds for imports, compilation and whatever else comes before the clock starts."""
+TICK_S = 0.05
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a call.
+
+    Attributes
+    ----------
+    seconds : float
+        CPU seconds; the limit if it was cut off there or by its memory.
+    note : str
+        What the call said, or why it was cut off.
+    is_bound : bool
+        Whether it was cut off, so that its time is a lower bound.
+    is_solved : bool
+        What the call said of itself.
+    """
+
+    seconds: float
+    note: str
+    is_bound: bool = False
+    is_solved: bool = False
+
+
+Prepared = Callable[[], tuple[bool, str]]
+"""What is timed; says whether the problem was solved, and how."""
+
+
+def run_limited(
+    prepare: Callable[..., Prepared], *arguments: Any, seconds: float, gib: float, repeats: int = 3
+) -> Outcome:
+    """Prepare a call in a new process, then time it there: the best of some repeats.
+
+    Repeats end once their sum is above a tenth of the limit.
+    """
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    job = partial(_serve, theirs, prepare, arguments, repeats, seconds / 10)
+    process = context.Process(target=job, daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        return _watch(ours, process.pid or 0, seconds, int(gib * 2**30))
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+
+
+def _watch(channel: Connection, pid: int, seconds: float, max_bytes: int) -> Outcome:
+    """The outcome of the process, or that of a limit."""
+    begun, limit = 0.0, SETUP_LIMIT_S
+    try:
+        while True:
+            if channel.poll(TICK_S):
+                message = channel.recv()
+                if isinstance(message, Outcome):
+                    return message
+                begun, limit = message, seconds
+            spent, resident = _usage(pid)
+            if resident > max_bytes:
+                return Outcome(seconds, f"above {max_bytes / 2**30:.3g} GiB", is_bound=True)
+            if spent - begun > limit:
+                return Outcome(seconds, f"above {seconds:.3g} s", is_bound=True)
+    except EOFError:
+        return Outcome(seconds, "its process died", is_bound=True)
+
+
+def _usage(pid: int) -> tuple[float, int]:
+    """CPU seconds and resident bytes of a process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0, 0
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND, int(
+        fields[21]
+    ) * resource.getpagesize()
+
+
+def _serve(
+    channel: Connection,
+    prepare: Callable[..., Prepared],
+    arguments: tuple[Any, ...],
+    repeats: int,
+    enough: float,
+) -> None:
+    """In the new process: prepare, say so, time."""
+    try:
+        call = prepare(*arguments)
+        channel.send(time.process_time())
+        times: list[float] = []
+        while len(times) < repeats and (not times or sum(times) < enough):
+            start = time.process_time()
+            is_solved, note = call()
+            times.append(time.process_time() - start)
+        channel.send(Outcome(min(times), note, is_solved=is_solved))
+    except Exception as error:  # noqa: BLE001 - any failure of a competitor is a result
+        channel.send(Outcome(float("nan"), f"{type(error).__name__}: {error}"[:60]))

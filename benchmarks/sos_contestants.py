@@ -1,0 +1,200 @@
+"""Ways to find a sum of squares, ours and others', each as a call to be timed.
+
+All get the same planted polynomial; interpreters, imports, compilation and the drawing of the
+polynomial are not counted.  The conic forms and the cvxpy model get the Gram problem and count the
+building of their own model; SumOfSquares.py and our own full path get the polynomial alone.
+
+Whatever matrices come out are projected onto the equations; `certified` then says that they pass
+the test lambda_min > m max|residual|, and otherwise the least eigenvalue is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.limits import Prepared
+from tasks.lattice import half_newton_points
+from tasks.records.seeds import stream
+from tasks.sos.bases import even_sqrt_basis
+from tasks.sos.batches import certify_batch
+from tasks.sos.certify import BasisRule, Settings, certify
+from tasks.sos.conic import Objective, kernel_form
+from tasks.sos.gram import GramProblem, Grams
+from tasks.sos.interior import solve_interior
+from tasks.sos.planted import Structure, planted
+from tasks.sos.polynomial import Polynomial
+from tasks.sos.solvers import SolverStatus, solve
+
+TOLERANCE = 1e-6
+"""Of every conic solver, absolute and relative; t is the level of strict feasibility."""
+Cell = tuple[int, int, int]
+"""Variables, degree, size."""
+
+
+def polynomial_of(cell: Cell, structure: Structure, seed: int) -> Polynomial:
+    """The planted polynomial of a cell."""
+    return planted(*cell, structure, stream(seed, "benchmark", *cell)).polynomial
+
+
+def gram_problem(cell: Cell, structure: Structure, seed: int) -> GramProblem:
+    """Its Gram problem over the even square roots, one block."""
+    p = polynomial_of(cell, structure, seed)
+    return GramProblem.of(p, (even_sqrt_basis(p.exponents),))
+
+
+def judged(problem: GramProblem, grams: Grams) -> str:
+    """Whether matrices prove feasibility, or how far from semidefinite they are."""
+    projected = problem.projected(grams)
+    missing = np.abs(problem.target - problem.class_sums(projected)) / problem.class_sizes
+    lowest = min(float(np.linalg.eigvalsh(gram)[0]) for gram in projected)
+    largest = max(float(np.abs(gram).max()) for gram in projected)
+    size = sum(problem.sizes)
+    is_certified = lowest > size * (missing.max() + 4 * (size + 3) * 2.0**-53 * largest)
+    return "certified" if is_certified else f"lambda_min {lowest:.0e}"
+
+
+def our_proof(cell: Cell, structure: Structure, seed: int, basis: BasisRule = "auto") -> Prepared:
+    """Polynomial to exact certificate."""
+    certify(polynomial_of((2, 4, 4), "dense", 0))
+    p = polynomial_of(cell, structure, seed)
+
+    def call() -> tuple[bool, str]:
+        found = certify(p, Settings(basis=basis, memory_gib=8.0))
+        tried = ", ".join(f"m {a.basis_size} K {a.num_free}" for a in found.attempts)
+        return found.verdict.value == "proved", f"{found.verdict.value}: {found.reason}; {tried}"
+
+    return call
+
+
+def our_interior(cell: Cell, structure: Structure, seed: int) -> Prepared:
+    """Gram problem to matrices, by interior points."""
+    solve_interior(gram_problem((2, 4, 4), "dense", 0))
+    problem = gram_problem(cell, structure, seed)
+
+    def call() -> tuple[bool, str]:
+        if problem.num_free == 0:
+            return True, "K = 0, nothing to solve"
+        found = solve_interior(problem)
+        note = f"{found.feasibility.value}, {found.num_steps} steps, t {found.lower:.0e}"
+        return found.lower > -TOLERANCE, f"{note}, {judged(problem, found.grams)}"
+
+    return call
+
+
+def our_batched(cell: Cell, structure: Structure, seed: int) -> Prepared:
+    """Gram problem to matrices, by the batched method, alone in its batch."""
+    certify_batch([gram_problem((2, 4, 4), "dense", 0)], device="cpu")
+    problem = gram_problem(cell, structure, seed)
+
+    def call() -> tuple[bool, str]:
+        [item] = certify_batch([problem], device="cpu")
+        return item.certified, f"{item.iterations} steps, {judged(problem, item.grams)}"
+
+    return call
+
+
+def kernel_conic(
+    cell: Cell,
+    structure: Structure,
+    seed: int,
+    solver: str,
+    objective: Objective,
+    basis: str = "even-sqrt",
+) -> Prepared:
+    """Kernel form, built directly as a sparse matrix."""
+    p = polynomial_of(cell, structure, seed)
+    is_newton = basis == "newton"
+    rows = half_newton_points(p.exponents).points if is_newton else even_sqrt_basis(p.exponents)
+    problem = GramProblem.of(p, (rows,))
+    tiny = gram_problem((2, 4, 4), "dense", 0)
+    solve(kernel_form(tiny, tiny.target).program, solver, isolated=False)
+
+    def call() -> tuple[bool, str]:
+        form = kernel_form(problem, problem.target, objective=objective)
+        limits = {"time_limit_s": 1e6, "memory_limit_gib": 1e3, "tolerance": TOLERANCE}
+        found = solve(form.program, solver, isolated=False, **limits)
+        grams = form.recover(found).grams
+        quality = judged(problem, grams) if grams else "no point"
+        is_solved = found.status is SolverStatus.OPTIMAL
+        return is_solved, f"{found.status.value}, {found.iterations} steps, {quality}"
+
+    return call
+
+
+def cvxpy_clarabel(cell: Cell, structure: Structure, seed: int) -> Prepared:
+    """A cvxpy model of the Gram problem: one matrix variable, one sparse equation."""
+    import cvxpy as cp
+    from scipy import sparse
+
+    problem = gram_problem(cell, structure, seed)
+
+    def call() -> tuple[bool, str]:
+        (rows,) = problem.rows
+        entries = (np.ones(rows.size), (rows.ravel(), np.arange(rows.size)))
+        sums = sparse.csr_array(entries, shape=(problem.num_monomials, rows.size))
+        gram = cp.Variable(rows.shape, PSD=True)
+        model = cp.Problem(cp.Minimize(0), [sums @ cp.vec(gram, order="C") == problem.target])
+        limits = dict.fromkeys(("tol_feas", "tol_gap_abs", "tol_gap_rel"), TOLERANCE)
+        model.solve(solver="CLARABEL", **limits)
+        quality = "no point" if gram.value is None else judged(problem, (np.array(gram.value),))
+        return model.status == "optimal", f"{model.status}, {quality}"
+
+    return call
+
+
+def sumofsquares_py(cell: Cell, structure: Structure, seed: int) -> Prepared:
+    """SumOfSquares.py with its Newton polytope option and CVXOPT."""
+    import sympy
+    from SumOfSquares import SOSProblem
+
+    p = polynomial_of(cell, structure, seed)
+    symbols = sympy.symbols(p.variables)
+    terms = {
+        exponent: sympy.Rational(int(value.p), int(value.q))
+        for exponent, value in p.terms().items()
+    }
+    expression = sympy.Poly(terms, *symbols).as_expr()
+
+    def call() -> tuple[bool, str]:
+        problem = SOSProblem()
+        problem.add_sos_constraint(expression, list(symbols), sparse=True)
+        limits = {f"{side}_{kind}_tol": TOLERANCE for side in ("rel", "abs") for kind in KINDS}
+        solution = problem.solve(solver="cvxopt", **limits)
+        return str(solution.problemStatus) == "feasible", str(solution.problemStatus)
+
+    return call
+
+
+KINDS = ("prim_fsb", "dual_fsb", "ipm_opt")
+"""Tolerances that picos names."""
+
+SAME_BASIS = {
+    f"{title} kernel form, {words}": (kernel_conic, solver, objective)
+    for title, solver in (("SCS", "scs"), ("Clarabel", "clarabel"))
+    for words, objective in (("feasibility", "feasibility"), ("max t", "max_t"))
+}
+"""Conic solvers on the basis of even square roots."""
+OURS = {
+    "ours, with proof": (our_proof,),
+    "ours, interior points": (our_interior,),
+    "ours, batched method": (our_batched,),
+}
+NEWTON_SCS = {
+    "SCS kernel form, half Newton, feasibility": (kernel_conic, "scs", "feasibility", "newton"),
+    "SCS kernel form, half Newton, max t": (kernel_conic, "scs", "max_t", "newton"),
+}
+OTHERS = {
+    "cvxpy + Clarabel": (cvxpy_clarabel,),
+    "SumOfSquares.py": (sumofsquares_py,),
+    "ours, half Newton, with proof": (our_proof, "newton"),
+    "ours, full basis, with proof": (our_proof, "full"),
+}
+CONTESTANTS: dict[str, tuple[Callable[..., Prepared], *tuple[str, ...]]] = {
+    **OURS,
+    **SAME_BASIS,
+    **NEWTON_SCS,
+    **OTHERS,
+}
+"""Name -> what prepares the call, and its arguments after the seed."""
