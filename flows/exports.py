@@ -13,7 +13,7 @@ from itertools import groupby
 from tasks.records import InputError, LatticeworkError, Run
 from tasks.records.volume import Volume
 from tasks.tcurves.gallery import gallery_page
-from tasks.tcurves.hunt import reported_schemes
+from tasks.tcurves.hunt import KNOWN_SCHEMA, reported_schemes
 from tasks.tcurves.polynomial import t_polynomial
 from tasks.tcurves.verification import verify_certificate
 from tasks.tcurves.verify import CLASSIFIED_DEGREE, possible_schemes
@@ -151,14 +151,16 @@ def write_galleries(run: Run) -> list[str]:
     for degree, group in groupby(run_witnesses(run), key=lambda witness: witness.degree):
         name = f"gallery-{degree}.html"
         source = f"{run.identity.flow} {run.run_id}, code {run.identity.code_version}"
-        page = gallery_page(group, known=_known_schemes(degree), source=source)
+        page = gallery_page(group, known=_known_schemes(run, degree), source=source)
         run.volume.write(name, page.encode())
         places.append(run.volume.location(name))
     return places
 
 
-def _known_schemes(degree: int) -> Sequence[str]:
-    """The classification, or in degree 8 what is reported, else nothing."""
+def _known_schemes(run: Run, degree: int) -> Sequence[str]:
+    """The list of a hunt; else the classification, or in degree 8 what is reported, or nothing."""
+    if "known" in run.science_tables:
+        return run.read("known", schema=KNOWN_SCHEMA)["scheme"].to_pylist()
     if degree <= CLASSIFIED_DEGREE:
         return possible_schemes(degree)
     return reported_schemes() if degree == 8 else ()

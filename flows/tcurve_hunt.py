@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -22,14 +22,14 @@ from flows.progress import announce, reporter
 from flows.recipes.tcurve_hunt import seven
 from flows.steps import Stage, Tables, fan_out, guarded, run_step
 from flows.stored import open_run
-from tasks.records import LatticeworkError, Run, Status
+from tasks.records import CorruptPartError, LatticeworkError, Run, Status
 from tasks.tcurves.archive import Archive, candidate_of
 from tasks.tcurves.hunt import HuntConfig, HuntPlan, known_table, plan_hunt
 from tasks.tcurves.hunt_rounds import (
-    HuntItem,
     archive_table,
     empty_archive,
     failed_hunt_item,
+    item_keys,
     round_items,
     run_hunt_item,
 )
@@ -71,8 +71,9 @@ def _run(config: HuntConfig, store: str, ray_address: str) -> State:
     announce("report")
     run_step("report", _report, run)
     run.finish(tables=["candidates"])
+    failed = f", {archive.num_failed} failed" if archive.num_failed else ""
     return Completed(
-        message=f"{len(archive.finds)} schemes from {archive.num_candidates} candidates"
+        message=f"{len(archive.finds)} schemes from {archive.num_candidates} candidates{failed}"
     )
 
 
@@ -80,7 +81,12 @@ def _report(run: Run) -> None:
     """Publish the report of a hunt."""
     from flows.hunt_reports import publish_report
 
-    publish_report(run)
+    try:
+        publish_report(run)
+    except CorruptPartError as error:
+        raise LatticeworkError(
+            f"{error}; run the hunt with its former stop_at and minutes to make it again"
+        ) from error
 
 
 def _hunt(plan: HuntPlan, run: Run, executor: Executor, archive: Archive) -> None:
@@ -90,27 +96,32 @@ def _hunt(plan: HuntPlan, run: Run, executor: Executor, archive: Archive) -> Non
     done = run.check(["candidates"]).done
     tell = reporter("hunt", publish=True)
     for number in count():
-        items = round_items(plan, archive, number)
-        missing = [item for item in items if item.key not in done]
+        keys = item_keys(plan, number)
+        missing = set(keys) - done
         if missing and (_is_enough(config, archive) or time.monotonic() > deadline):
             break
         if missing:
-            payloads = {item.key: item for item in missing}
+            items = round_items(plan, archive, number)
+            payloads = {item.key: item for item in items if item.key in missing}
+            tally = HuntTally(archive)
             stage = Stage(
                 f"round {number}",
                 run_hunt_item,
                 failed_hunt_item,
                 payloads,
-                tally=HuntTally(archive),
+                tally=tally,
                 tell=tell,
             )
             fan_out(stage, run, executor)
-        _learn(plan, run, archive, number, items)
+            if tally.num_lost:
+                raise LatticeworkError(
+                    f"round {number}: {tally.num_lost} of {len(keys)} items were lost with their "
+                    "workers; finished items are kept, run the same command again"
+                )
+        rows = _stored_rows(run, keys)
+        _learn(plan, run, archive, number, rows)
         if not archive.finds:
-            raise LatticeworkError(
-                "no seed has a certificate of regularity within the memory budget; "
-                "give other seeds or raise memory_gib"
-            )
+            raise LatticeworkError(f"no seed gave a scheme: {_reasons(rows)}; give other seeds")
 
 
 class HuntTally:
@@ -119,9 +130,14 @@ class HuntTally:
     def __init__(self, archive: Archive) -> None:
         self._found = set(archive.finds)
         self._num_candidates = archive.num_candidates
+        self.num_lost = 0
+        """Items that came back without candidates."""
 
     def add(self, tables: Tables) -> None:
         """Take the candidates of one item into account."""
+        if "candidates" not in tables:
+            self.num_lost += 1
+            return
         for codes in tables["candidates"]["codes"].to_pylist():
             if codes is not None:
                 self._found.update(codes)
@@ -137,11 +153,14 @@ def _is_enough(config: HuntConfig, archive: Archive) -> bool:
     return 0 < config.stop_at <= len(archive.finds)
 
 
-def _learn(plan: HuntPlan, run: Run, archive: Archive, number: int, items: list[HuntItem]) -> None:
+def _learn(
+    plan: HuntPlan, run: Run, archive: Archive, number: int, rows: list[dict[str, Any]]
+) -> None:
     """Enter a round into the archive and store what it added."""
     before = frozenset(archive.finds)
-    rows = list(_counted_rows(run, items))
-    better = archive.extend(candidate_of(row, plan.config.degree) for row in rows)
+    counted = [row for row in rows if row["status"] == Status.OK and row["codes"] is not None]
+    archive.note(rows)
+    better = archive.extend(candidate_of(row, plan.config.degree) for row in counted)
     new = frozenset(archive.finds) - before
     if better:
         table = archive_table(plan, archive, number, better, new)
@@ -156,9 +175,12 @@ def _learn(plan: HuntPlan, run: Run, archive: Archive, number: int, items: list[
         )
 
 
-def _counted_rows(run: Run, items: list[HuntItem]) -> Iterator[dict]:
-    """Rows of a round whose census was taken."""
-    for item in items:
-        for row in run.read_part("candidates", item.key).to_pylist():
-            if row["status"] == Status.OK and row["codes"] is not None:
-                yield row
+def _stored_rows(run: Run, keys: list[str]) -> list[dict[str, Any]]:
+    """All candidates of a round."""
+    return [row for key in keys for row in run.read_part("candidates", key).to_pylist()]
+
+
+def _reasons(rows: list[dict[str, Any]]) -> str:
+    """Why candidates have no census, each reason once."""
+    reasons = {row["reason"] or f"no scheme with {row['min_ovals']} ovals or more" for row in rows}
+    return ", ".join(sorted(reasons))

@@ -99,6 +99,9 @@ def _describe(entry: dict[str, Any], model: type[BaseModel] | None) -> str:
         return f"{prefix}unknown key{_allowed(entry, model)}"
     if entry["type"] == "json_invalid":
         return f"{prefix}{entry['msg']}"
+    if entry["type"] in ("value_error", "assertion_error") and isinstance(entry["input"], Mapping):
+        # A rule of the model itself names its fields; the whole input would only hide them.
+        return f"{prefix}{_rule(entry['msg'])}"
     return f"{prefix}{shortened(entry['input'])} is not allowed: {_rule(entry['msg'])}"
 
 

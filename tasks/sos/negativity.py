@@ -6,7 +6,7 @@ has the leading form of p at infinity.  What it finds is rounded to few bits and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 import numpy as np
@@ -22,8 +22,8 @@ NUM_STARTS = 24
 ROUNDINGS = (0, 1, 2, 4, 8, 16, 32, 48)
 """Bits after the point, fewest first."""
 
-COARSE = {"maxiter": 200}
-FINE = {"maxiter": 200, "gtol": 1e-12, "ftol": 1e-14}
+COARSE: Mapping[str, float] = {"maxiter": 200}
+FINE: Mapping[str, float] = {"maxiter": 200, "gtol": 1e-12, "ftol": 1e-14}
 """Far from the origin values and gradients are small."""
 NUM_FINE = 4
 """Lowest ends of descents that are continued to more precision."""
@@ -59,13 +59,14 @@ def find_negative_point(
         weight = size**-half
         return value * weight, gradient * weight - 2.0 * half * value * weight / size * x
 
-    def descent(start: NDArray[np.float64], precision: dict[str, float]) -> OptimizeResult:
-        return minimize(normalized, start, jac=True, method="L-BFGS-B", options=precision)
+    def descent(start: NDArray[np.float64], precision: Mapping[str, float]) -> OptimizeResult:
+        return minimize(normalized, start, jac=True, method="L-BFGS-B", options=dict(precision))
 
     ends: list[tuple[float, NDArray[np.float64]]] = []
-    for start in chain(hints, _starts(polynomial.num_variables, seed)):
+    plain = ((start, COARSE) for start in _starts(polynomial.num_variables, seed))
+    for start, precision in chain(((hint, FINE) for hint in hints), plain):
         if np.isfinite(start).all():
-            found = descent(start, COARSE)
+            found = descent(start, precision)
             point = _rounded(polynomial, found.x) if found.fun < 0 else None
             if point is not None:
                 return point

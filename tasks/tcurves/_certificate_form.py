@@ -20,10 +20,11 @@ def parse_record(text: str) -> dict[str, Any]:
         If it is not JSON, another format or version, or a key is missing, unknown or ill-typed.
     """
     record = _parse_object(text)
-    if record.get("format") != FORMAT or record.get("version") != VERSION:
+    version = record.get("version")
+    if record.get("format") != FORMAT or not _is_integer(version) or version != VERSION:
         raise InputError(
             f"its format is {_short(record.get('format'))}, version "
-            f"{_short(record.get('version'))}; known is {FORMAT!r}, version {VERSION}"
+            f"{_short(version)}; known is {FORMAT!r}, version {VERSION}"
         )
     expected = {"format", "version", *(key for key, _, _ in _FORMS)}
     if record.keys() != expected:

@@ -6,6 +6,7 @@ matplotlib is imported by `tasks.tcurves.figures` only; figures and axes are pla
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -35,8 +36,9 @@ class Discovery:
     is_maximal: NDArray[np.bool_]
     """(m,)."""
     is_known: NDArray[np.bool_]
-    """(m,): on the list of known schemes; all True if nothing is, as there is no list then."""
+    """(m,): on the list of known schemes; all True if there is no list."""
     has_list: bool
+    """Whether there is a list of known schemes, found or not."""
     num_candidates: int
     """Candidates tried up to now."""
 
@@ -48,8 +50,8 @@ class Discovery:
         return places, np.append(values, values[-1])
 
 
-def discovery(archive: pa.Table, num_candidates: int) -> Discovery:
-    """Read the table of a hunt's archive.
+def discovery(archive: pa.Table, num_candidates: int, *, num_known: int) -> Discovery:
+    """Read the table of a hunt's archive; with `num_known` 0 there is no list of known schemes.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def discovery(archive: pa.Table, num_candidates: int) -> Discovery:
         np.array([row[name] for row in rows]) for name in _COLUMNS[:4]
     )
     known, total = known.astype(bool), max(num_candidates, int(candidates[-1]))
-    has_list = bool(known.any())
+    has_list = num_known > 0
     return Discovery(
         candidates, ovals, maximal.astype(bool), known | (not has_list), has_list, total
     )
@@ -156,12 +158,30 @@ def _plot_counts(axes: Axes, found: Discovery, num_known: int) -> None:
     axes.set_ylabel("schemes found", fontsize=11, color=INK)
 
 
-def _plot_ovals(axes: Axes, found: Discovery) -> None:
-    """Draw a disk for the first finds at each place and number of ovals, its area their number."""
-    pairs = zip(found.candidates.tolist(), found.ovals.tolist(), strict=True)
-    groups = Counter(zip(pairs, found.is_maximal.tolist(), found.is_known.tolist(), strict=True))
-    for ((x, y), is_maximal, is_known), number in sorted(groups.items()):
+def _disks(found: Discovery) -> Iterator[tuple[int, int, int, str]]:
+    """List disks as candidates, ovals, number and color, in the order of drawing.
+
+    Places with schemes that are not on the list come last, larger disks before smaller ones.
+    """
+    groups: dict[tuple[int, int], Counter[str]] = {}
+    columns = (found.candidates, found.ovals, found.is_maximal, found.is_known)
+    for x, y, is_maximal, is_known in zip(*(c.tolist() for c in columns), strict=True):
         color = _NEW if not is_known else MAXIMAL_COLOR if is_maximal else _BLUE
+        groups.setdefault((x, y), Counter())[color] += 1
+    order = sorted(groups.items(), key=lambda group: (_NEW in group[1], -group[1].total(), group[0]))
+    for (x, y), colors in order:
+        number = colors.total()
+        for color, count in sorted(colors.items(), key=lambda e: (-e[1], e[0] == _NEW)):
+            yield x, y, number, color
+            number -= count
+
+
+def _plot_ovals(axes: Axes, found: Discovery) -> None:
+    """Draw a disk for the first finds at each place and number of ovals, its area their number.
+
+    Where some are known and some are not, the smaller group is a disk within the disk of all.
+    """
+    for x, y, number, color in _disks(found):
         axes.plot(
             max(x, 1), y, "o", ms=4.2 * number**0.5, mfc=color, mec="white", mew=0.7, alpha=0.9
         )

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.lattice import REFLECTIONS, Triangulation, automorphisms, honeycomb
+from tasks.records import Status
 from tasks.tcurves.restrictions import harnack_bound
 from tasks.tcurves.schemes import Scheme
 from tasks.tcurves.weights import weight_bits
@@ -120,10 +121,11 @@ class Archive:
     seeds: list[Triangulation] = field(default_factory=list)
     """Candidates of round 0: the parents on an island that has nothing yet."""
     keys: set[str] = field(default_factory=set)
-    """Canonical keys of all candidates."""
+    """Canonical keys of all candidates, also of those without a census."""
     num_candidates: int = 0
-    curve: list[tuple[int, int]] = field(default_factory=list)
-    """(candidates, schemes) after every discovery."""
+    """Candidates whose census has been taken."""
+    num_failed: int = 0
+    """Candidates without a census because of an error."""
 
     def add(self, candidate: Candidate) -> list[Find]:
         """Enter a candidate; return the schemes that it found first or with less."""
@@ -133,19 +135,23 @@ class Archive:
             self.seeds.append(candidate.triangulation)
         self.everywhere.add(candidate)
         self.island.add(candidate)
-        before = len(self.finds)
         better = []
         for code, witness in zip(candidate.codes, candidate.witnesses, strict=True):
             find = Find(code, candidate, witness)
             if code not in self.finds or find.size < self.finds[code].size:
                 self.finds[code] = find
                 better.append(find)
-        if len(self.finds) > before:
-            self.curve.append((self.num_candidates, len(self.finds)))
         if 0 < self.patience <= self.island.since_discovery:
             self.island = Island()
             self.num_islands += 1
         return better
+
+    def note(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take note of stored candidates, of which some may have no census."""
+        for row in rows:
+            if row["key"] is not None:
+                self.keys.add(row["key"])
+            self.num_failed += row["status"] == Status.FAILED
 
     def extend(self, candidates: Iterable[Candidate]) -> list[Find]:
         """Enter candidates in the order of their places; return what got better."""
@@ -190,7 +196,7 @@ class Archive:
         return honeycomb(self.degree)
 
     def tried(self) -> NDArray[np.uint64]:
-        """Numbers of the keys of all candidates, ascending."""
+        """Numbers of the keys of all candidates, ascending, uint64."""
         return np.sort(np.array([key_number(key) for key in self.keys], dtype=np.uint64))
 
 

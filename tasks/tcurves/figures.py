@@ -320,7 +320,7 @@ def draw_discovery(archive: pa.Table, *, num_known: int = 0, num_candidates: int
     """Draw how a hunt found its schemes: their number, and their ovals, against candidates tried.
 
     Blue are known schemes, vermilion known M-curves, orange all others; the dashed line tells how
-    many are known.  Without a list of known schemes, all count as known.
+    many are known.  Without a list of known schemes, all are drawn in the colors of known ones.
 
     Parameters
     ----------
@@ -336,7 +336,7 @@ def draw_discovery(archive: pa.Table, *, num_known: int = 0, num_candidates: int
     InputError
         If a column is missing, or nothing was found yet.
     """
-    found = discovery(archive, num_candidates)
+    found = discovery(archive, num_candidates, num_known=num_known)
     figure = _new_figure()
     upper = figure.add_axes((0.075, 0.40, 0.90, 0.49), gid="counts")
     lower = figure.add_axes((0.075, 0.09, 0.90, 0.27), gid="ovals")

@@ -27,6 +27,7 @@ from tasks.records import (
     science_schema,
     science_table,
 )
+from tasks.tcurves.restrictions import harnack_bound
 from tasks.tcurves.schemes import Scheme
 from tasks.tcurves.verify import CLASSIFIED_DEGREE, possible_schemes
 
@@ -69,8 +70,8 @@ class HuntConfig(FrozenConfig):
     """Share of the candidates that keep a reflection of the triangle; the others are flipped."""
 
     patience: int = Field(default=600, ge=0)
-    """Candidates without a new scheme after which the search starts again from the seeds, keeping
-    what it has found; 0: never."""
+    """Censuses without a scheme that is new since the last start, after which the search starts
+    again from the seeds, keeping what it has found; 0: never."""
 
     min_ovals: int = Field(default=0, ge=0, le=29)
     """Ovals from which on a targeted census counts."""
@@ -89,6 +90,16 @@ class HuntConfig(FrozenConfig):
 
     stop_at: int = Field(default=0, ge=0)
     """Stop once so many schemes are found; 0: never."""
+
+    @model_validator(mode="after")
+    def _ovals_are_possible(self) -> Self:
+        most = harnack_bound(self.degree) - self.degree % 2
+        if self.min_ovals > most:
+            raise ValueError(
+                f"min_ovals = {self.min_ovals} is not allowed: curves of degree {self.degree} have "
+                f"at most {most} ovals"
+            )
+        return self
 
     @model_validator(mode="after")
     def _shares_leave_room(self) -> Self:
@@ -131,7 +142,7 @@ ARCHIVE_SCHEMA = science_schema(
     column("is_maximal", pa.bool_(), "M-curve"),
     column("is_known", pa.bool_(), "on the list of known schemes"),
     column("is_first", pa.bool_(), "first certificate of this scheme, not a smaller one"),
-    column("candidates", pa.int64(), "candidates tried up to the end of this round"),
+    column("candidates", pa.int64(), "censuses taken up to the end of this round"),
     column("witness", pa.uint64(), "signs: bit i is the sign of point i"),
     column("triangles", pa.list_(pa.list_(pa.int32(), 3)), "point indices of the triangles"),
     column("weights", pa.list_(pa.int64()), "integer weights that prove regularity"),
@@ -172,7 +183,7 @@ def plan_hunt(config: HuntConfig) -> HuntPlan:
                 f"seed {seed.name} has degree {seed.degree}; this hunt is in degree {config.degree}"
             )
     known = _known_schemes(config)
-    settings = config.model_dump(exclude={"minutes", "stop_at"})
+    settings = config.model_dump(exclude={"minutes", "stop_at", "known"})
     settings["seeds"] = [seed.name for seed in seeds]
     identity = RunIdentity(
         flow=HUNT_FLOW,
@@ -204,12 +215,15 @@ def _known_schemes(config: HuntConfig) -> tuple[str, ...]:
     path = Path(config.known)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot read the known schemes {path}: {error}") from error
     listed = content.get("schemes") if isinstance(content, dict) else content
     if not isinstance(listed, list) or not all(isinstance(entry, str) for entry in listed):
         raise InputError(f"{path} must hold a JSON list of schemes in Viro notation")
-    schemes = [Scheme.parse(entry) for entry in listed]
+    try:
+        schemes = [Scheme.parse(entry) for entry in listed]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     if any(scheme.pseudo_line != bool(config.degree % 2) for scheme in schemes):
         raise InputError(f"{path} holds schemes that no curve of degree {config.degree} has")
     return tuple(map(str, sorted(set(schemes))))

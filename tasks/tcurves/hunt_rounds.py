@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.lattice import Triangulation, canonical_key, certify
+from tasks.lattice import Regularity, Triangulation, canonical_key, certify
 from tasks.records import BudgetExceeded, RunIdentity, Status, science_table, stream
 from tasks.tcurves.archive import Archive, Find, key_number
 from tasks.tcurves.census import frontier_census
@@ -31,6 +31,8 @@ from tasks.tcurves.proposals import Move, Origin, promise, score, vary
 from tasks.tcurves.restrictions import is_maximal
 from tasks.tcurves.weights import weight_bits
 
+INFRASTRUCTURE = "infrastructure"
+"""Kind of a failure of a machine, as the workers name it."""
 MAX_REDRAWS = 8
 """Draws for a variant that is new to the hunt; each goes further from the parent."""
 
@@ -53,12 +55,25 @@ class HuntItem:
     @property
     def key(self) -> str:
         """Name of the item within its run; sorts by round and index."""
-        return f"r{self.round:06d}.{self.first:05d}"
+        return item_key(self.round, self.first)
+
+
+def item_key(number: int, first: int) -> str:
+    """Name an item by its round and the index of its first candidate."""
+    return f"r{number:06d}.{first:05d}"
 
 
 def empty_archive(plan: HuntPlan) -> Archive:
     """Begin a hunt."""
     return Archive(plan.config.degree, patience=plan.config.patience)
+
+
+def item_keys(plan: HuntPlan, number: int) -> list[str]:
+    """Name the items of a round."""
+    size, total = (
+        (1, len(plan.seeds)) if number == 0 else (plan.config.batch, plan.config.round_size)
+    )
+    return [item_key(number, first) for first in range(0, total, size)]
 
 
 def round_items(plan: HuntPlan, archive: Archive, number: int) -> list[HuntItem]:
@@ -102,7 +117,13 @@ def run_hunt_item(item: HuntItem) -> dict[str, pa.Table]:
 
 
 def failed_hunt_item(item: HuntItem, kind: str, message: str) -> dict[str, pa.Table]:
-    """Record an item that failed as a whole: one row without census for each candidate."""
+    """Record an item that failed as a whole: one row without census for each candidate.
+
+    Nothing is recorded where the machine failed and not the item: what a hunt finds depends on its
+    seed only, so the item has to be done again.
+    """
+    if kind == INFRASTRUCTURE:
+        return {}
     rows = [
         {
             **dict.fromkeys(CANDIDATES_SCHEMA.names),
@@ -167,11 +188,14 @@ def _candidate(
 def _evaluate(triangulation: Triangulation, config: HuntConfig, min_ovals: int) -> dict[str, Any]:
     """Certify a triangulation and take its census."""
     certified = certify(triangulation)
+    if any(abs(weight) >= 1 << 63 for weight in certified.triangulation.weights or ()):
+        certified = certify(triangulation.with_weights(None))  # weights that can be stored
+    is_undecided = certified.regularity is Regularity.UNDECIDED
     row: dict[str, Any] = {
         "status": str(Status.OK),
         "key": canonical_key(triangulation),
         "score": score(triangulation),
-        "regular": certified.is_regular,
+        "regular": None if is_undecided else certified.is_regular,
         "triangles": triangulation.triangles.tolist(),
         "weights": certified.triangulation.weights,
         "min_ovals": min_ovals,

@@ -30,12 +30,18 @@ from functools import cached_property, total_ordering
 from typing import Any, TypeAlias
 
 from tasks.records import InputError
+from tasks.records.errors import shortened
 
 Forest: TypeAlias = tuple[Any, ...]
 """Children of a region: one Forest for each oval next to it; canonical ones are sorted."""
 
 MAX_CODED_OVALS = 31
 """Ovals that the 64-bit code of a scheme holds (see `gpu.forests`)."""
+
+MAX_DIGITS = 4
+MAX_DEPTH = 64
+MAX_OVALS = 10_000
+"""What is read as Viro notation; curves up to degree 60 have at most 1712 ovals, 30 in a nest."""
 
 _TOKEN = re.compile(r"\s*(?:(\d+)|([<>]|v|⊔|J))")
 
@@ -99,7 +105,8 @@ class Scheme:
         Raises
         ------
         InputError
-            If the text is not Viro notation, with the place.
+            If the text is not Viro notation, with the place, or is beyond `MAX_DIGITS`,
+            `MAX_DEPTH` or `MAX_OVALS`.
         """
         return _Parser(text).scheme()
 
@@ -167,13 +174,14 @@ def _parentheses(forest: Forest) -> str:
 
 
 class _Parser:
-    """Recursive descent over: scheme = term {v term}, term = J | number [< scheme >]."""
+    """Recursive descent over: scheme = term {v term}, term = J | number [< scheme >]; linear."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens: list[tuple[str, int]] = []
-        position = 0
-        while text[position:].strip():
+        self._depth = 0
+        position, end = 0, len(text.rstrip())
+        while position < end:
             match = _TOKEN.match(text, position)
             if match is None:
                 raise self._error(position)
@@ -184,9 +192,12 @@ class _Parser:
 
     def _error(self, position: int) -> InputError:
         return InputError(
-            f"{self._text!r} is not a real scheme in Viro notation (at character {position + 1}); "
+            f"{shortened(self._text)} is not a real scheme in Viro notation (at character {position + 1}); "
             "examples: <9v1<1>>, <Jv1v1<3>>"
         )
+
+    def _beyond(self, what: str) -> InputError:
+        return InputError(f"{shortened(self._text)} is not read as a real scheme: it has {what}")
 
     def _take(self, expected: str = "") -> str:
         token, position = self._tokens[self._at]
@@ -217,20 +228,33 @@ class _Parser:
         return Scheme.of(forest, pseudo_line=pseudo_line)
 
     def _forest(self) -> Forest:
-        trees = self._term()
+        """Read a disjoint union; count before anything is multiplied out."""
+        terms = [self._term()]
         while self._next() == "v":
             self._take("v")
-            trees += self._term()
-        return trees
+            terms.append(self._term())
+        if sum(number * (1 + count_ovals(inside)) for number, inside in terms) > MAX_OVALS:
+            raise self._beyond(f"more than {MAX_OVALS} ovals")
+        return tuple(inside for number, inside in terms for _ in range(number))
 
-    def _term(self) -> Forest:
+    def _term(self) -> tuple[int, Forest]:
+        """Read m<a>, or m alone, as (m, a)."""
         token, position = self._tokens[self._at]
-        if not token.isdigit() or int(token) > 10_000:
+        if not token.isdigit() or len(token) > MAX_DIGITS:
             raise self._error(position)
         self._take()
         inside: Forest = ()
         if self._next() == "<":
             self._take("<")
-            inside = self._forest()
+            inside = self._inside()
             self._take(">")
-        return (inside,) * int(token)
+        return int(token), inside
+
+    def _inside(self) -> Forest:
+        """Read what is inside ovals."""
+        self._depth += 1
+        if self._depth >= MAX_DEPTH:
+            raise self._beyond(f"more than {MAX_DEPTH} ovals in a nest")
+        forest = self._forest()
+        self._depth -= 1
+        return forest

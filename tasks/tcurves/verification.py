@@ -164,9 +164,12 @@ def _derived_scheme(
 
 def _check_scheme(certificate: Certificate, derived: str) -> Iterator[str]:
     """Compare the stated with the derived scheme and with the classical restrictions."""
+    if not isinstance(certificate.scheme, str):
+        yield "scheme: not a string"
+        return
     try:
         stated = Scheme.parse(certificate.scheme)
-    except (InputError, TypeError) as error:
+    except InputError as error:
         yield f"scheme: {error}"
         return
     if str(stated) != derived:

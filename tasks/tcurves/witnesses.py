@@ -106,16 +106,17 @@ def archive_witnesses(archive: pa.Table) -> list[Witness]:
     Parameters
     ----------
     archive : pa.Table
-        Columns scheme, witness, triangles, weights, in the order of rounds.
+        Columns round, scheme, witness, triangles, weights, in the order of rounds. The round names
+        the triangulation.
     """
-    names = ["scheme", "witness", "triangles", "weights"]
+    names = ["round", "scheme", "witness", "triangles", "weights"]
     last = {row["scheme"]: row for row in archive.select(names).to_pylist()}
     return _best(
         Witness(
             Scheme.parse(scheme),
             _shrunk_triangulation(
                 {
-                    "triangulation": f"hunt {scheme}",
+                    "triangulation": f"round {row['round']}",
                     "degree": isqrt(len(row["triangles"])),
                     "regular": True,
                     **row,

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from flows.cli import main
-from tasks.records import Store
+from tasks.records import InfrastructureError, Store
+from tasks.tcurves.hunt_rounds import run_hunt_item
 
 pytestmark = pytest.mark.flow
 
@@ -85,6 +86,33 @@ def test_a_killed_hunt_loses_no_stored_candidate(prefect_api, tmp_path):
     subprocess.run([*command, "--set", "stop_at=40"], check=True, capture_output=True)
     after = science_bytes(next(tmp_path.glob("*/*")))
     assert {name: after[name] for name in kept} == kept
+
+
+def test_items_lost_with_their_workers_are_done_when_the_hunt_is_run_again(
+    hunt, tmp_path, monkeypatch, capsys
+):
+    def lost_in_round_1(item):
+        if item.round == 1:
+            raise InfrastructureError("the worker died")
+        return run_hunt_item(item)
+
+    settings = ("--set", "degree=6", "--set", "stop_at=40")
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.tcurve_hunt.run_hunt_item", lost_in_round_1)
+        code = main([*RUN, "--set", "round_size=4", "--out", str(tmp_path), *settings])
+    captured = capsys.readouterr()
+    assert code == 1
+    assert "round 1: 1 of 1 items were lost with their workers" in captured.err.splitlines()[-1]
+    _, again = hunt(*settings)
+    _, whole = hunt(*settings, store=tmp_path / "other")
+    assert science_bytes(again["path"]) == science_bytes(whole["path"])
+
+
+def test_a_seed_that_gives_nothing_is_said_with_its_reason(prefect_api, tmp_path, capsys):
+    settings = ("--set", "degree=6", "--set", "memory_gib=1e-6")
+    code = main([*RUN, *settings, "--out", str(tmp_path)])
+    assert code == 1
+    assert "no seed gave a scheme: " in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_sigterm_ends_a_hunt_like_ctrl_c(prefect_api, tmp_path):

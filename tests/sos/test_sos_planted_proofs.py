@@ -1,4 +1,4 @@
-"""Planted sums of squares are proved, perturbed ones refuted; every certificate is checked again."""
+"""Planted sums of squares are proved, perturbed ones refuted; all certificates are checked."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -12,6 +12,9 @@ from scipy.stats import spearmanr
 from strategies import SEEDS, triangulations
 
 from tasks.lattice import (
+    Certified,
+    Regularity,
+    RegularityCertificate,
     Triangulation,
     automorphisms,
     canonical_key,
@@ -28,6 +31,7 @@ from tasks.tcurves.hunt_rounds import (
     archive_table,
     empty_archive,
     failed_hunt_item,
+    item_keys,
     round_items,
     run_hunt_item,
 )
@@ -232,6 +236,76 @@ def test_a_failed_item_is_a_row_for_each_candidate():
     ] * 3
 
 
+def test_an_item_that_was_lost_with_its_machine_leaves_no_row():
+    plan, archive, _ = hunted(HuntConfig(degree=4, round_size=3), 1)
+    item = round_items(plan, archive, 1)[0]
+    assert failed_hunt_item(item, "infrastructure", "the worker died") == {}
+
+
+@pytest.mark.parametrize("number", [0, 1, 7])
+def test_items_are_named_without_being_proposed(number):
+    plan, archive, _ = hunted(HuntConfig(degree=4, round_size=7, batch=3), 1)
+    keys = [item.key for item in round_items(plan, archive, number)]
+    assert item_keys(plan, number) == keys
+
+
+def test_candidates_without_a_census_are_not_tried_again():
+    archive = Archive(4)
+    irregular = {"key": "ab" * 32, "status": "ok", "codes": None}
+    failed = {"key": None, "status": "failed", "codes": None}
+    archive.note([irregular, failed])
+    assert archive.tried().tolist() == [0xABABABABABABABAB]
+    assert archive.num_failed == 1
+
+
+def test_weights_beyond_64_bits_are_replaced_by_smaller_ones():
+    start = honeycomb(4)
+    big = start.with_weights(tuple(10**30 * w + i % 3 for i, w in enumerate(start.weights)))
+    assert is_regular_with(big, big.weights)
+    item = round_items(plan_hunt(HuntConfig(degree=4)), Archive(4), 0)[0]
+    large = replace(item, origins=(Origin("seed", big),))
+    [row] = run_hunt_item(large)["candidates"].to_pylist()
+    assert is_regular_with(start, row["weights"])
+    assert row["codes"]
+
+
+def test_undecided_regularity_is_not_called_irregular(monkeypatch):
+    nothing = RegularityCertificate(Regularity.UNDECIDED, None, "no decision")
+    undecided = Certified(honeycomb(4).with_weights(None), nothing)
+    monkeypatch.setattr("tasks.tcurves.hunt_rounds.certify", lambda _: undecided)
+    item = round_items(plan_hunt(HuntConfig(degree=4)), Archive(4), 0)[0]
+    [row] = run_hunt_item(item)["candidates"].to_pylist()
+    assert (row["regular"], row["reason"], row["codes"]) == (None, "undecided", None)
+
+
+def test_the_place_of_the_known_list_does_not_name_the_run(tmp_path):
+    lists = []
+    for name in ("one.json", "two.json"):
+        (tmp_path / name).write_text('["<4>"]')
+        lists.append(plan_hunt(HuntConfig(degree=4, known=str(tmp_path / name))).identity)
+    assert lists[0] == lists[1]
+    assert str(tmp_path) not in lists[0].config
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("[" * 100_000, "cannot read the known schemes"), ('["<4", "<1>"]', "known.json: ")],
+)
+def test_a_bad_known_list_is_named(tmp_path, content, message):
+    path = tmp_path / "known.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        plan_hunt(HuntConfig(degree=4, known=str(path)))
+
+
+def test_more_ovals_than_the_degree_allows_are_refused():
+    assert HuntConfig(degree=6, min_ovals=11).min_ovals == 11
+    with pytest.raises(ValueError, match="curves of degree 6 have at most 11 ovals"):
+        HuntConfig(degree=6, min_ovals=12)
+    with pytest.raises(ValueError, match="curves of degree 7 have at most 15 ovals"):
+        HuntConfig(degree=7, min_ovals=16)
+
+
 def test_targeted_candidates_hold_only_schemes_with_many_ovals():
     config = HuntConfig(degree=6, min_ovals=9, targeted_share=1.0, round_size=4)
     _, archive, _ = hunted(config, 2)
@@ -258,7 +332,6 @@ def test_the_archive_keeps_the_smallest_certificate():
     [smaller] = archive.add(candidate((0, 2), 0, [2]))
     assert archive.finds[2] is smaller
     assert archive.island.hits == {2: 3, 10: 1}
-    assert archive.curve == [(1, 2)]
 
 
 def test_an_island_without_discoveries_is_left_and_its_finds_are_kept():
