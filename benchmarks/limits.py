@@ -54,7 +54,7 @@ def run_limited(
     """
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    job = partial(_serve, theirs, prepare, arguments, repeats, seconds / 10)
+    job = partial(_serve, theirs, prepare, arguments, repeats, seconds)
     process = context.Process(target=job, daemon=True)
     process.start()
     theirs.close()
@@ -86,14 +86,13 @@ def _watch(channel: Connection, pid: int, seconds: float, max_bytes: int) -> Out
 
 
 def _usage(pid: int) -> tuple[float, int]:
-    """CPU seconds and resident bytes of a process."""
+    """CPU seconds and resident bytes of a process; zeros once it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0, 0
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND, int(
-        fields[21]
-    ) * resource.getpagesize()
+    ticks, pages = int(fields[11]) + int(fields[12]), int(fields[21])
+    return ticks / TICKS_PER_SECOND, pages * resource.getpagesize()
 
 
 def _serve(
@@ -101,17 +100,19 @@ def _serve(
     prepare: Callable[..., Prepared],
     arguments: tuple[Any, ...],
     repeats: int,
-    enough: float,
+    limit: float,
 ) -> None:
     """In the new process: prepare, say so, time."""
     try:
         call = prepare(*arguments)
         channel.send(time.process_time())
         times: list[float] = []
-        while len(times) < repeats and (not times or sum(times) < enough):
+        while len(times) < repeats and (not times or sum(times) < limit / 10):
             start = time.process_time()
             is_solved, note = call()
             times.append(time.process_time() - start)
         channel.send(Outcome(min(times), note, is_solved=is_solved))
+    except MemoryError as error:
+        channel.send(Outcome(limit, f"out of memory: {error}"[:60], is_bound=True))
     except Exception as error:  # noqa: BLE001 - any failure of a competitor is a result
         channel.send(Outcome(float("nan"), f"{type(error).__name__}: {error}"[:60]))

@@ -125,7 +125,8 @@ def _conclusions(run: Run, found: _Findings) -> Iterator[str]:
     if found.known:
         hit = len(found.finds) - len(found.flaws)
         yield f"{hit} of the {len(found.known)} known schemes"
-        yield f"{verified} not on the list, certificates verified"
+        if found.flaws:
+            yield f"{verified} not on the list, certificates verified"
     else:
         yield f"no list of known schemes to compare with; {verified} certificates verified"
     yield from _listed(found)

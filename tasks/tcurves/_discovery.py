@@ -168,8 +168,9 @@ def _disks(found: Discovery) -> Iterator[tuple[int, int, int, str]]:
     for x, y, is_maximal, is_known in zip(*(c.tolist() for c in columns), strict=True):
         color = _NEW if not is_known else MAXIMAL_COLOR if is_maximal else _BLUE
         groups.setdefault((x, y), Counter())[color] += 1
-    order = sorted(groups.items(), key=lambda group: (_NEW in group[1], -group[1].total(), group[0]))
-    for (x, y), colors in order:
+    order = sorted((_NEW in colors, -colors.total(), place) for place, colors in groups.items())
+    for _, _, (x, y) in order:
+        colors = groups[x, y]
         number = colors.total()
         for color, count in sorted(colors.items(), key=lambda e: (-e[1], e[0] == _NEW)):
             yield x, y, number, color

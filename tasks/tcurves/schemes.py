@@ -192,8 +192,8 @@ class _Parser:
 
     def _error(self, position: int) -> InputError:
         return InputError(
-            f"{shortened(self._text)} is not a real scheme in Viro notation (at character {position + 1}); "
-            "examples: <9v1<1>>, <Jv1v1<3>>"
+            f"{shortened(self._text)} is not a real scheme in Viro notation "
+            f"(at character {position + 1}); examples: <9v1<1>>, <Jv1v1<3>>"
         )
 
     def _beyond(self, what: str) -> InputError:

@@ -239,6 +239,20 @@ def test_an_unreadable_file_does_not_hide_the_verdict_on_the_next(sextics, comma
     assert len(err) == 1
 
 
+def test_schemes_that_nobody_can_read_do_not_hide_the_verdict_on_the_next(
+    sextics, command, tmp_path
+):
+    valid = certificates(sextics[2])[0]
+    huge = ("<" + "9" * 5000 + ">", "1<" * 3000 + "1" + ">" * 3000, "<1000<1000<1000<1>>>>")
+    files = [tmp_path / f"{number}.json" for number in range(len(huge))]
+    for file, scheme in zip(files, huge, strict=True):
+        replace(read_certificate(valid), scheme=scheme).sealed().write(file)
+    code, out, err = command("verify", *files, valid)
+    assert (code, err) == (EXIT_FAILED, [])
+    assert [": not valid: scheme: " in line for line in out] == [True, True, True, False]
+    assert all(len(line) < 200 + len(str(valid)) for line in out)
+
+
 @pytest.mark.parametrize(
     ("scheme", "message"),
     [

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tasks.records import FrozenConfig, canonical_json, describe_validation_error, fingerprint
 
@@ -18,6 +18,24 @@ class Census(FrozenConfig):
     engine: Literal["frontier", "union-find"] = "frontier"
     memory_gib: float = Field(default=4.0, gt=0)
     """memory budget of one item in GiB"""
+
+
+class Shares(FrozenConfig):
+    first: float = 0.5
+    second: float = 0.5
+
+    @field_validator("first")
+    @classmethod
+    def _is_positive(cls, value: float) -> float:
+        if value <= 0:
+            raise ValueError("give a positive number")
+        return value
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> "Shares":
+        if self.first + self.second > 1:
+            raise ValueError(f"first + second = {self.first + self.second:g} is not allowed")
+        return self
 
 
 class Reordered(FrozenConfig):
@@ -94,6 +112,24 @@ def test_validation_errors_are_described_in_one_line(values, line):
     with pytest.raises(ValidationError) as caught:
         Census.model_validate(values)
     assert describe_validation_error(caught.value, model=Census) == line
+
+
+class Outer(FrozenConfig):
+    shares: Shares = Shares()
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "line"),
+    [
+        (Shares, {"first": 0.7}, "first + second = 1.2 is not allowed"),
+        (Shares, {"first": -1}, "first: -1 is not allowed: give a positive number"),
+        (Outer, {"shares": {"first": 0.7}}, "shares: first + second = 1.2 is not allowed"),
+    ],
+)
+def test_rules_of_a_whole_model_are_told_without_its_input(model, values, line):
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(values)
+    assert describe_validation_error(caught.value) == line
 
 
 def test_several_validation_errors_still_make_one_line():

@@ -57,9 +57,9 @@ def test_points_have_few_bits_where_that_is_enough():
 
 
 def test_a_hint_finds_a_needle():
-    """Negative within 1e-4 of (1/3, 77) only."""
-    p = parse_polynomial("((3*x - 1)^2 + (y - 77)^2)*(x^2 + y^2 + 1) - 1/100000000")
-    hint = [np.array([np.inf, 0.0]), np.array([0.3333, 77.0001])]
+    """Negative within about 1e-3 of (1/3, 7) only."""
+    p = parse_polynomial("((3*x - 1)^2 + (y - 7)^2)*(x^2 + y^2 + 1) - 1/10000")
+    hint = [np.array([np.inf, 0.0]), np.array([0.3333, 7.01])]
     point = find_negative_point(p, hint)
     assert point is not None
     assert p.evaluate(point) < 0

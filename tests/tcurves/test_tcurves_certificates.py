@@ -170,6 +170,9 @@ def test_every_flip_breaks_the_weights(harnack):
         ({"scheme": "<11>"}, "restrictions"),
         ({"scheme": "nonsense"}, "scheme"),
         ({"scheme": None}, "scheme"),
+        ({"scheme": "<" + "9" * 5000 + ">"}, "scheme"),
+        ({"scheme": "1<" * 3000}, "scheme"),
+        ({"scheme": "<1000<1000<1000<1>>>>"}, "scheme"),
         ({"degree": 7}, "triangulation"),
         ({"degree": 0}, "triangulation"),
         ({"degree": "6"}, "triangulation"),
@@ -266,6 +269,8 @@ def test_damaged_files_are_refused_or_not_valid(harnack, data):
     [
         ("format", "other", "its format is 'other'"),
         ("version", 2, "version 2"),
+        ("version", True, "version True"),
+        ("version", "1", "version '1'"),
         ("degree", 6.0, "6.0 is not an integer"),
         ("degree", True, "degree is True"),
         ("degree", float("nan"), "NaN is not an integer"),

@@ -67,6 +67,50 @@ def test_without_a_list_nothing_is_called_new():
     assert figure.texts[0].get_text() == "2 schemes  ·  4 candidates"
 
 
+def test_a_list_of_which_nothing_was_found_is_a_list():
+    figure = draw_discovery(
+        archive((1, 5, False, False, True), (4, 9, True, False, True)), num_known=3
+    )
+    assert line(figure, "known")[1] == [0, 0, 0, 0]
+    assert line(figure, "all")[1] == [0, 1, 2, 2]
+    assert texts(figure) == ["not on the list"]
+    heading = figure.texts[0].get_text()
+    assert heading == "0 of 3 known schemes  ·  2 not on the list  ·  4 candidates"
+
+
+def disks(figure):
+    """(candidates, ovals, area in disks of one find, color), in the order of drawing."""
+    found = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
+    return [
+        (
+            int(disk.get_xdata()[0]),
+            int(disk.get_ydata()[0]),
+            round((disk.get_markersize() / 4.2) ** 2),
+            disk.get_markerfacecolor(),
+        )
+        for disk in found
+    ]
+
+
+def test_no_disk_hides_another_one():
+    known, new = (False, True, True), (False, False, True)
+    rows = [(1, 5, *known)] * 6 + [(1, 5, *new)] * 2 + [(1, 4, *known)] + [(2, 5, *known)] * 3
+    rows += [(2, 6, *new)] * 5 + [(2, 6, *known)] + [(4, 7, *known), (4, 7, *new)]
+    drawn = disks(draw_discovery(archive(*rows), num_known=20))
+    blue, orange = drawn[0][3], drawn[-1][3]
+    assert drawn == [
+        (2, 5, 3, blue),
+        (1, 4, 1, blue),
+        (1, 5, 8, blue),
+        (1, 5, 2, orange),
+        (2, 6, 6, orange),
+        (2, 6, 1, blue),
+        (4, 7, 2, blue),
+        (4, 7, 1, orange),
+    ]
+    assert blue != orange
+
+
 def test_every_first_find_is_in_a_disk_at_its_number_of_ovals():
     figure = draw_discovery(HUNT)
     disks = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
@@ -75,8 +119,8 @@ def test_every_first_find_is_in_a_disk_at_its_number_of_ovals():
 
 
 def test_candidates_after_the_last_find_prolong_the_curve_and_fewer_do_not_cut_it():
-    assert discovery(HUNT, 100).num_candidates == 100
-    assert discovery(HUNT, 2).num_candidates == 33
+    assert discovery(HUNT, 100, num_known=0).num_candidates == 100
+    assert discovery(HUNT, 2, num_known=0).num_candidates == 33
 
 
 @pytest.mark.parametrize(

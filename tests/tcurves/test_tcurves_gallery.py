@@ -341,6 +341,7 @@ def test_of_a_scheme_in_an_archive_the_last_row_counts():
     rows = [(bat, word), (same.triangulation, same.signs)]
     archive = pa.table(
         {
+            "round": [0, 7],
             "scheme": [str(scheme)] * 2,
             "witness": pa.array([w for _, w in rows], pa.uint64()),
             "triangles": [t.triangles.tolist() for t, _ in rows],
@@ -348,6 +349,7 @@ def test_of_a_scheme_in_an_archive_the_last_row_counts():
         }
     )
     [witness] = archive_witnesses(archive)
+    assert witness.triangulation.name == "round 7"
     assert witness.triangulation.with_weights(None) == comb.with_weights(None)
     assert witness.degree == 6
     assert witness.signs == same.signs

@@ -101,6 +101,41 @@ def test_what_is_not_viro_notation_is_refused_in_one_line(text):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "ovals"),
+    [
+        ("1<" * 63 + "1" + ">" * 63, 64),
+        ("<9999>", 9999),
+        ("<99<100>>", 99 * 101),
+        ("<0<9999>v1>", 1),
+        ("v".join(["1"] * 10_000), 10_000),
+    ],
+)
+def test_long_notation_is_read_up_to_the_limits(text, ovals):
+    assert Scheme.parse(text).ovals == ovals
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<" + "9" * 5000 + ">", r"not a real scheme in Viro notation \(at character 2\)"),
+        ("<00001>", r"\(at character 2\)"),
+        ("1<" * 3000 + "1" + ">" * 3000, "more than 64 ovals in a nest"),
+        ("1<" * 64 + "1" + ">" * 64, "more than 64 ovals in a nest"),
+        ("<1000<1000<1000<1>>>>", "more than 10000 ovals"),
+        ("<9999v2>", "more than 10000 ovals"),
+        ("v".join(["1"] * 10_001), "more than 10000 ovals"),
+        ("1v" * 100_000, r"\(at character 200001\)"),
+        (" " * 1_000_000 + "x", r"\(at character 1\)"),
+    ],
+)
+def test_notation_beyond_the_limits_is_refused_in_one_short_line(text, message):
+    with pytest.raises(InputError, match=message) as caught:
+        Scheme.parse(text)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
 def test_the_numbers_of_real_schemes_are_the_classical_ones():
     assert [len(known_schemes(d)) for d in range(1, 8)] == [1, 2, 2, 6, 8, 56, 121]
 
