@@ -41,6 +41,8 @@ lint: $(VENV)/.stamp
 bench: $(VENV)/.stamp
 	@$(BIN)/python -m benchmarks.census
 	@$(BIN)/python -m benchmarks.kernels
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.sos_batches
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.sos
 
 serve: $(VENV)/.stamp
 	@$(BIN)/latticework serve

@@ -98,7 +98,9 @@ def test_every_dependency_is_pinned():
 
 
 @pytest.mark.parametrize("heavy", ["prefect", "ray", "torch", "matplotlib", "cupy"])
-@pytest.mark.parametrize("module", ["flows", "flows.cli", "tasks.tcurves", "workers"])
+@pytest.mark.parametrize(
+    "module", ["flows", "flows.cli", "tasks.tcurves", "tasks.sos", "tasks.sos.certify", "workers"]
+)
 def test_importing_loads_nothing_heavy(module, heavy):
     code = f"import {module}, sys; sys.exit({heavy!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -90,6 +90,7 @@ def as_rows(value: Any, n: int, what: str) -> tuple[Row, ...]:
 
 
 def as_numbers(value: Any, what: str) -> tuple[Fraction, ...]:
+    """Return the rationals of a list of texts."""
     return tuple(as_number(each, what) for each in as_list(value, what))
 
 

@@ -45,6 +45,7 @@ class Entries:
 
 
 def entry_places(entries: Entries, chosen: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """(block, row, column) of chosen entries."""
     return list(
         zip(
             entries.block[chosen].tolist(),
