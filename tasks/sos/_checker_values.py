@@ -95,6 +95,7 @@ def as_numbers(value: Any, what: str) -> tuple[Fraction, ...]:
 
 
 def as_number(value: Any, what: str) -> Fraction:
+    """Return the rational of a text such as "-3/2"; InputError for anything else."""
     match = _NUMBER.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise InputError(f"{what}: {shortened(value)} must be a fraction as text, '-3/2' or '7'")
@@ -115,6 +116,7 @@ def _integer(digits: str) -> int:
 
 
 def is_integer(value: Any) -> bool:
+    """Whether a value is an integer and no truth value."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -156,6 +156,7 @@ def moved(
 
 
 def largest_exponent(values: list[arb]) -> float:
+    """Binary exponent of the largest of the midpoints."""
     return max(map(_exponent, values), default=_exponent(arb(0)))
 
 
