@@ -256,7 +256,7 @@ def test_floats_in_sympy_are_taken_as_the_binary_fractions_they_are():
     "expression",
     [
         *(sympy.sin(X), 1 / X, sympy.sqrt(2) * X, sympy.I * X, sympy.pi * X, X**Y),
-        *(sympy.oo * X, sympy.nan, "x +", object(), X ** sympy.Rational(1, 2), sympy.Symbol("a b")),
+        *(sympy.oo * X, sympy.nan, "x +", Ellipsis, X ** sympy.Rational(1, 2), sympy.Symbol("a b")),
     ],
     ids=str,
 )
