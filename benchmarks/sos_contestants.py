@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.limits import Prepared
-from tasks.lattice import half_newton_points
+from tasks.lattice.polytopes import half_newton_points
 from tasks.records.seeds import stream
 from tasks.sos.bases import even_sqrt_basis
 from tasks.sos.batches import certify_batch

@@ -22,7 +22,6 @@ from tasks.lattice.points import (
     num_points,
     point_index,
 )
-from tasks.lattice.polytopes import HalfNewton, half_newton_points, newton_vertices
 from tasks.lattice.regularity import (
     Regularity,
     RegularityCertificate,
@@ -42,7 +41,6 @@ __all__ = [
     "REFLECTIONS",
     "SOURCES",
     "Certified",
-    "HalfNewton",
     "InvalidTriangulation",
     "MinkowskiSums",
     "Regularity",
@@ -62,14 +60,12 @@ __all__ = [
     "flip_neighbors",
     "flippable_edges",
     "folding_forms",
-    "half_newton_points",
     "honeycomb",
     "is_irregular_with",
     "is_regular_with",
     "lattice_points",
     "load_triangulations",
     "minkowski_sums",
-    "newton_vertices",
     "num_points",
     "permutations",
     "perturbed",

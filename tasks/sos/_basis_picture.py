@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.lattice import half_newton_points, newton_vertices
+from tasks.lattice.polytopes import half_newton_points, newton_vertices
 from tasks.records import InputError
 from tasks.sos.bases import complete_repair, diagonal_consistency, even_sqrt_basis, full_basis
 from tasks.sos.polynomial import Polynomial

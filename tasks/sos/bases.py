@@ -19,8 +19,9 @@ from math import comb
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tasks.lattice import half_newton_points, sort_monomials
+from tasks.lattice import sort_monomials
 from tasks.lattice.monomials import Rows, as_rows, row_keys
+from tasks.lattice.polytopes import half_newton_points
 from tasks.records import InputError
 from tasks.sos._diagonal import DiagonalConsistency, diagonal_consistency
 from tasks.sos._repair import complete_repair

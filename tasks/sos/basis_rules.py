@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.lattice import half_newton_points
+from tasks.lattice.polytopes import half_newton_points
 from tasks.sos.bases import (
     complete_repair,
     covers,
@@ -38,7 +38,7 @@ class Candidate:
     rule : str
     basis : int32 (m, n)
     inequalities : tuple of integer n-tuples
-        As in `tasks.lattice.HalfNewton`; of a complete basis.
+        As in `tasks.lattice.polytopes.HalfNewton`; of a complete basis.
     removed : int32 (r, n), optional
         Removed by diagonal consistency, in order; of a complete basis.
     """

@@ -29,7 +29,8 @@ import numpy as np
 from flint import fmpq
 from numpy.typing import NDArray
 
-from tasks.lattice import half_newton_points, sort_monomials
+from tasks.lattice import sort_monomials
+from tasks.lattice.polytopes import half_newton_points
 from tasks.records import InputError
 from tasks.sos.bases import full_basis
 from tasks.sos.certificates import GramBlock, SosCertificate

@@ -13,7 +13,7 @@ from operator import add, mul
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.lattice import half_newton_points
+from tasks.lattice.polytopes import half_newton_points
 from tasks.sos.bases import DiagonalConsistency, diagonal_consistency
 from tasks.sos.certificates import NotSosCertificate
 from tasks.sos.conic import kernel_form

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.spatial import ConvexHull
 
-from tasks.lattice import half_newton_points, minkowski_sums, newton_vertices, sort_monomials
-from tasks.lattice.polytopes import separating_normal
+from tasks.lattice import minkowski_sums, sort_monomials
+from tasks.lattice.polytopes import half_newton_points, newton_vertices, separating_normal
 from tasks.records import InputError
 from tasks.records.errors import BudgetExceeded
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from tasks.lattice import half_newton_points
+from tasks.lattice.polytopes import half_newton_points
 from tasks.records import InputError
 from tasks.records.pictures import save_figure
 from tasks.sos import load_polynomials, parse_polynomial
