@@ -4,6 +4,8 @@
 >>> [triangulation] = load_triangulations(["7_fra"])
 >>> certify_regularity(triangulation).status.value
 'regular'
+
+Newton polytopes are in `tasks.lattice.polytopes`, which is not imported here: it loads Numba.
 """
 
 from tasks.lattice._errors import InvalidTriangulation
