@@ -55,12 +55,14 @@ def supervise(call: Callable[[], int]) -> Verdict:
     sys.stdout.flush()
     sys.stderr.flush()
     read_end, write_end = os.pipe()
+    # Held back until the parent hands them on and the child is a group of its own.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     child = os.fork()
     if child == 0:
         os.close(read_end)
-        _answer_from(write_end, call)
+        _answer_from(write_end, call, mask)
     os.close(write_end)
-    status = _wait(child)
+    status = _wait(child, mask)
     with os.fdopen(read_end, "rb") as pipe:
         answer = pipe.read().decode("utf-8", errors="replace")
     return _verdict(answer, status)
@@ -80,11 +82,12 @@ def abandon(reason: str) -> None:
     os._exit(1)
 
 
-def _answer_from(pipe: int, call: Callable[[], int]) -> None:
+def _answer_from(pipe: int, call: Callable[[], int], mask: set[signal.Signals]) -> None:
     """Make the call in the child and answer with its exit code; does not return."""
     global _answer_pipe
     _answer_pipe = pipe
     os.setpgid(0, 0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # Handlers run in reverse order: registered before all others of the child, this one is last.
     atexit.register(_leave)
@@ -101,13 +104,14 @@ def _leave() -> None:
     os._exit(1)
 
 
-def _wait(child: int) -> int:
-    """Wait for the child and hand signals on to it; its wait status."""
+def _wait(child: int, mask: set[signal.Signals]) -> int:
+    """Wait for the child and hand signals on to it, those held back first; its wait status."""
 
     def forward(number: int, _: FrameType | None) -> None:
         os.kill(child, number)
 
     before = {number: signal.signal(number, forward) for number in FORWARDED}
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
         _, status = os.waitpid(child, 0)
     finally:

@@ -18,9 +18,9 @@ print("verdict", verdict.code, verdict.reason, flush=True)
 """
 
 
-def started(body):
+def started(body, program=PROGRAM):
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(body=body)],
+        [sys.executable, "-c", program.format(body=body)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -77,6 +77,24 @@ def test_signals_reach_the_call_once(number):
     process = started(body)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert out.splitlines()[-1] == "verdict 41 "
+
+
+def test_a_signal_before_the_supervisor_waits_reaches_the_call():
+    slow_fork = (
+        "fork = os.fork\n"
+        "def slow():\n"
+        "    child = fork()\n"
+        "    time.sleep(2 if child else 0)\n"
+        "    return child\n"
+        "os.fork = slow\n"
+    )
+    body = "hits = []; signal.signal(2, lambda *_: hits.append(1)); print('ready', flush=True); "
+    program = PROGRAM.replace("verdict =", f"{slow_fork}verdict =")
+    process = started(f"{body}time.sleep(4); return 40 + len(hits)", program)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert out.splitlines()[-1] == "verdict 41 "
 
