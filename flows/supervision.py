@@ -15,7 +15,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import FrameType
 
@@ -82,7 +82,7 @@ def abandon(reason: str) -> None:
     os._exit(1)
 
 
-def _answer_from(pipe: int, call: Callable[[], int], mask: set[signal.Signals]) -> None:
+def _answer_from(pipe: int, call: Callable[[], int], mask: Iterable[int]) -> None:
     """Make the call in the child and answer with its exit code; does not return."""
     global _answer_pipe
     _answer_pipe = pipe
@@ -104,7 +104,7 @@ def _leave() -> None:
     os._exit(1)
 
 
-def _wait(child: int, mask: set[signal.Signals]) -> int:
+def _wait(child: int, mask: Iterable[int]) -> int:
     """Wait for the child and hand signals on to it, those held back first; its wait status."""
 
     def forward(number: int, _: FrameType | None) -> None:
