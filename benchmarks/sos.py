@@ -28,8 +28,8 @@ from benchmarks.sos_contestants import (
     polynomial_of,
 )
 from tasks.sos.certify import certify
-from tasks.sos.files import load_polynomials
-from tasks.sos.planted import STRUCTURES, Structure
+from tasks.sos.polynomials.files import load_polynomials
+from tasks.sos.sampling.planted import STRUCTURES, Structure
 
 LARGE: Cell = (6, 20, 60)
 SMALL: tuple[Cell, ...] = ((4, 6, 20), (8, 20, 30), (6, 12, 30))

@@ -22,11 +22,11 @@ from scipy import sparse
 
 from benchmarks.calibration import calibrate
 from tasks.records.seeds import stream
-from tasks.sos.batches import certify_batch
-from tasks.sos.conic import ConicProgram, kernel_form, smat
-from tasks.sos.gram import GramProblem
-from tasks.sos.planted import planted
-from tasks.sos.solvers.scs import row_order
+from tasks.sos.conic.forms import ConicProgram, kernel_form, smat
+from tasks.sos.conic.solvers.scs import row_order
+from tasks.sos.gram.batches import certify_batch
+from tasks.sos.gram.problem import GramProblem
+from tasks.sos.sampling.planted import planted
 
 CELLS = ((4, 6, 16), (4, 6, 20), (2, 20, 24), (6, 12, 24), (6, 12, 30), (8, 20, 30))
 """Variables, degree, size."""

@@ -17,15 +17,15 @@ import numpy as np
 from benchmarks.limits import Prepared
 from tasks.lattice.polytopes import half_newton_points
 from tasks.records.seeds import stream
-from tasks.sos.bases import even_sqrt_basis
-from tasks.sos.batches import certify_batch
+from tasks.sos.bases.monomial_bases import even_sqrt_basis
 from tasks.sos.certify import BasisRule, Settings, certify
-from tasks.sos.conic import Objective, kernel_form
-from tasks.sos.gram import GramProblem, Grams
-from tasks.sos.interior import solve_interior
-from tasks.sos.planted import Structure, planted
-from tasks.sos.polynomial import Polynomial
-from tasks.sos.solvers import SolverStatus, solve
+from tasks.sos.conic.forms import Objective, kernel_form
+from tasks.sos.conic.solvers import SolverStatus, solve
+from tasks.sos.gram.batches import certify_batch
+from tasks.sos.gram.interior import solve_interior
+from tasks.sos.gram.problem import GramProblem, Grams
+from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.sampling.planted import Structure, planted
 
 TOLERANCE = 1e-6
 """Of every conic solver, absolute and relative; t is the level of strict feasibility."""

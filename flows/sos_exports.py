@@ -81,7 +81,7 @@ def _why_not(row: dict[str, Any]) -> str:
 def _certificate_text(row: dict[str, Any], run: Run) -> str:
     """One certificate with its origin; it is not written unless it is valid."""
     from tasks.sos.certificates import parse_sos_certificate
-    from tasks.sos.verification import verify_sos_certificate
+    from tasks.sos.checker.verification import verify_sos_certificate
 
     data = json.loads(row["certificate"])
     found = verify_sos_certificate(data)

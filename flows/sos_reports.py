@@ -238,7 +238,7 @@ def _draw_basis(run: Run, row: dict[str, Any]) -> None:
     """Draw one polynomial."""
     from tasks.records.pictures import save_figure
     from tasks.sos.figures import draw_basis
-    from tasks.sos.parsing import parse_polynomial
+    from tasks.sos.polynomials.parsing import parse_polynomial
 
     polynomial = parse_polynomial(row["polynomial"], row["variables"])
     figure = draw_basis(polynomial, row["basis"], name=row["name"], verdict=row["verdict"])

@@ -92,7 +92,11 @@ def _judge_curve(file: str) -> _Verdict:
 
 def _judge_sum(file: str, *, squares: bool) -> _Verdict:
     """Verdict on a certificate about sums of squares."""
-    from tasks.sos.verification import read_certificate_data, squares_text, verify_sos_certificate
+    from tasks.sos.checker.verification import (
+        read_certificate_data,
+        squares_text,
+        verify_sos_certificate,
+    )
 
     data = read_certificate_data(file)
     try:

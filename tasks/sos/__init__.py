@@ -9,14 +9,14 @@ positive semidefinite matrix Q. All numbers that a claim rests on are rational.
 x^2 - 2*x*y + y^2 + 1/3 2
 """
 
-from tasks.sos.files import (
+from tasks.sos.polynomials.files import (
     PolynomialEntry,
     load_polynomials,
     write_polynomials_arrow,
     write_polynomials_json,
 )
-from tasks.sos.parsing import from_sympy, parse_polynomial
-from tasks.sos.polynomial import Polynomial, rational
+from tasks.sos.polynomials.parsing import from_sympy, parse_polynomial
+from tasks.sos.polynomials.polynomial import Polynomial, rational
 
 __all__ = [
     "Polynomial",

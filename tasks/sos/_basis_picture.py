@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 
 from tasks.lattice.polytopes import half_newton_points, newton_vertices
 from tasks.records import InputError
-from tasks.sos.bases import complete_repair, diagonal_consistency, even_sqrt_basis, full_basis
-from tasks.sos.polynomial import Polynomial
-from tasks.sos.reductions import sign_symmetry_blocks
+from tasks.sos.bases.monomial_bases import (
+    complete_repair,
+    diagonal_consistency,
+    even_sqrt_basis,
+    full_basis,
+)
+from tasks.sos.bases.reductions import sign_symmetry_blocks
+from tasks.sos.polynomials.polynomial import Polynomial
 
 Rows = NDArray[np.int32]
 Points = NDArray[np.float64]

@@ -16,8 +16,8 @@ from flint import fmpq, fmpq_mat
 from numpy.typing import ArrayLike
 
 from tasks.records import InputError, StoreError
-from tasks.sos._checker_form import Stated, parse_certificate_data
-from tasks.sos.polynomial import Polynomial, Rational, rational
+from tasks.sos.checker._form import Stated, parse_certificate_data
+from tasks.sos.polynomials.polynomial import Polynomial, Rational, rational
 
 Row = tuple[int, ...]
 Gram = fmpq_mat | Sequence[Sequence[Rational]]

@@ -1,8 +1,8 @@
 """Work on one polynomial in a process of its own, which is stopped at a deadline.
 
-The processes are those of the solvers (`tasks.sos.solvers._isolation`), for which this module is an
-adapter: they are kept from job to job while they are healthy, and killed when a job takes too long
-or too much memory, or when their parent ends. A job is answered by its result; a job that was
+The processes are those of the solvers (`tasks.sos.conic.solvers._isolation`), for which this module
+is an adapter: they are kept from job to job while they are healthy, and killed when a job takes too
+long or too much memory, or when their parent ends. A job is answered by its result; a job that was
 stopped, crashed or raised is a `Stopped`.
 """
 
@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from tasks.records import Status
 from tasks.sos.config import CertifyConfig
-from tasks.sos.polynomial import Polynomial
-from tasks.sos.solvers._isolation import run_isolated
-from tasks.sos.solvers._status import Answer, Limits, SolverStatus
+from tasks.sos.conic.solvers._isolation import run_isolated
+from tasks.sos.conic.solvers._status import Answer, Limits, SolverStatus
+from tasks.sos.polynomials.polynomial import Polynomial
 
 ADAPTER = __name__
 """Module that the process imports for its jobs."""
@@ -114,7 +114,7 @@ class CheckJob:
 
     def run(self) -> Checked:
         """Verify in exact arithmetic."""
-        from tasks.sos.verification import verify_sos_certificate
+        from tasks.sos.checker.verification import verify_sos_certificate
 
         found = verify_sos_certificate(json.loads(self.certificate))
         reason = "; ".join(found.reasons)

@@ -23,7 +23,8 @@ an object of texts that prove nothing, and "sha256", the digest of the rest as J
 keys, no spaces and ASCII only.  The digest finds any change of a finished file; as anybody can
 compute it, it proves nothing.
 
-`tasks.sos.verification` decides whether a certificate is valid; it uses nothing of this module.
+`tasks.sos.checker.verification` decides whether a certificate is valid; it uses nothing of this
+module.
 
 References
 ----------
@@ -54,7 +55,7 @@ from tasks.sos._certificate_data import (
     part,
     replace_file,
 )
-from tasks.sos._checker_form import (
+from tasks.sos.checker._form import (
     KIND,
     VERSION,
     Block,
@@ -64,8 +65,8 @@ from tasks.sos._checker_form import (
     SumClaim,
     Terms,
 )
-from tasks.sos._checker_values import read_object
-from tasks.sos.polynomial import Polynomial, Rational, rational
+from tasks.sos.checker._values import read_object
+from tasks.sos.polynomials.polynomial import Polynomial, Rational, rational
 
 __all__ = [
     "AnyCertificate",

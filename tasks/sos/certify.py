@@ -21,7 +21,8 @@ from flint import fmpq
 from numpy.typing import NDArray
 
 from tasks.records import BudgetExceeded
-from tasks.sos.basis_rules import BasisRule, Candidate, candidate_basis
+from tasks.sos.bases.reductions import VariableScaling, sign_symmetry_blocks, term_sparsity_blocks
+from tasks.sos.bases.rules import BasisRule, Candidate, candidate_basis
 from tasks.sos.certificates import (
     AnyCertificate,
     GramBlock,
@@ -29,14 +30,13 @@ from tasks.sos.certificates import (
     NotSosCertificate,
     SosCertificate,
 )
-from tasks.sos.gram import GramProblem
-from tasks.sos.interior import Feasibility, InteriorSolution, diagonal_weights
-from tasks.sos.negativity import find_negative_point, negative_at_infinity
-from tasks.sos.numerics import NotSolvedError, SolverName, solve_numerically
-from tasks.sos.polynomial import Polynomial
-from tasks.sos.proofs import ExactGrams, prove_by_projection, prove_on_face, prove_unique
-from tasks.sos.reductions import VariableScaling, sign_symmetry_blocks, term_sparsity_blocks
-from tasks.sos.refutation import Functional, separating_functional, uncovered_functional
+from tasks.sos.gram.interior import Feasibility, InteriorSolution, diagonal_weights
+from tasks.sos.gram.numerics import NotSolvedError, SolverName, solve_numerically
+from tasks.sos.gram.problem import GramProblem
+from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.proofs.negativity import find_negative_point, negative_at_infinity
+from tasks.sos.proofs.refutation import Functional, separating_functional, uncovered_functional
+from tasks.sos.proofs.rounding import ExactGrams, prove_by_projection, prove_on_face, prove_unique
 from tasks.sos.verdict import Verdict
 
 logger = logging.getLogger(__name__)

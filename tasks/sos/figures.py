@@ -34,7 +34,7 @@ from tasks.sos._size_charts import (
     plot_seconds,
     plot_sizes,
 )
-from tasks.sos.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.verdict import Verdict
 
 __all__ = ["draw_basis", "draw_sizes"]

@@ -33,8 +33,8 @@ from tasks.records import (
 )
 from tasks.sos import _jobs
 from tasks.sos.config import CertifyConfig
-from tasks.sos.files import PolynomialEntry, load_polynomials
-from tasks.sos.polynomial import Polynomial
+from tasks.sos.polynomials.files import PolynomialEntry, load_polynomials
+from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.schema import ATTEMPTS_SCHEMA, CERTIFICATE_CHECKS_SCHEMA, CERTIFICATES_SCHEMA
 from tasks.sos.verdict import Verdict
 

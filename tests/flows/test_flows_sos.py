@@ -17,8 +17,8 @@ from flows.sos_reports import describe_blocks, markdown_report, report_rows
 from tasks.records import Store
 from tasks.sos import _jobs
 from tasks.sos.config import CertifyConfig
+from tasks.sos.conic.solvers import close_workers
 from tasks.sos.run import run_certify_item, run_check_item
-from tasks.sos.solvers import close_workers
 
 pytestmark = pytest.mark.flow
 

@@ -9,7 +9,7 @@ import pytest
 from flows.cli import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK, main
 from tasks.lattice import honeycomb
 from tasks.sos.certificates import GramBlock, NegativeCertificate, SosCertificate
-from tasks.sos.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.tcurves import Certificate
 
 

@@ -6,7 +6,7 @@ from flint import fmpq
 
 from tasks.sos.certificates import Equality, GramBlock, NotSosCertificate, SosCertificate
 from tasks.sos.certificates import NegativeCertificate as Negative
-from tasks.sos.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial
 
 X, Y = (Polynomial.variable(("x", "y"), i) for i in range(2))
 ONE = Polynomial.constant(("x", "y"), 1)

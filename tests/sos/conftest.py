@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.sos.solvers import _solve, close_workers
+from tasks.sos.conic.solvers import _solve, close_workers
 
 
 @pytest.fixture

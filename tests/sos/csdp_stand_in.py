@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from lmi_oracle import CSDP_CODES, solve_pair
 
-from tasks.sos.conic import smat
+from tasks.sos.conic.forms import smat
 
 
 def read_sdpa(text):

@@ -6,8 +6,8 @@ import cvxpy as cp
 import numpy as np
 
 from tasks.sos import Polynomial
-from tasks.sos.bases import full_basis
-from tasks.sos.gram import GramProblem
+from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.gram.problem import GramProblem
 
 
 def names(num_variables):

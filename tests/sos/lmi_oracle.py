@@ -6,8 +6,8 @@
 import numpy as np
 from scipy import sparse
 
-from tasks.sos.conic import ConicProgram, svec
-from tasks.sos.solvers import SolverStatus, solve
+from tasks.sos.conic.forms import ConicProgram, svec
+from tasks.sos.conic.solvers import SolverStatus, solve
 
 
 def solve_pair(c, diagonal, blocks):

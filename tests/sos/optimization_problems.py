@@ -5,8 +5,8 @@ from fractions import Fraction
 from flint import fmpq
 
 from tasks.sos import Polynomial, load_polynomials, parse_polynomial
-from tasks.sos.relaxation import SolverChoice
-from tasks.sos.verification import verify_sos_certificate
+from tasks.sos.checker.verification import verify_sos_certificate
+from tasks.sos.optimization.relaxation import SolverChoice
 
 INLINE = SolverChoice(isolated=False)
 """No process for solves of milliseconds."""

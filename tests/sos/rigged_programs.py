@@ -3,8 +3,8 @@
 import numpy as np
 from rigged_solver import RiggedProgram
 
-from tasks.sos.conic import LinearMap, kernel_form
-from tasks.sos.solvers import solve
+from tasks.sos.conic.forms import LinearMap, kernel_form
+from tasks.sos.conic.solvers import solve
 
 SQUARES = np.array([[0, 1], [1, 2]])  # x², xy, y² in the basis (x, y)
 QUADRATIC = np.array([1.0, 2.0, 3.0])

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.sos._cone_program import ConicProgram
-from tasks.sos.solvers._status import Answer, Limits, SolverStatus, SolverUnavailable
+from tasks.sos.conic._cone_program import ConicProgram
+from tasks.sos.conic.solvers._status import Answer, Limits, SolverStatus, SolverUnavailable
 
 CHUNK = 4 << 20  # float64 numbers: 32 MiB
 NOTHING = np.zeros(0)
@@ -38,7 +38,7 @@ def solve(program: RiggedProgram, limits: Limits) -> Answer:
 
 
 def honest(program, limits):
-    from tasks.sos.solvers import clarabel
+    from tasks.sos.conic.solvers import clarabel
 
     return clarabel.solve(program, limits)
 

@@ -14,11 +14,11 @@ from csdp_stand_in import read_sdpa
 from lmi_oracle import solve_pair
 from rigged_programs import FORM, LEAST_EIGENVALUE, SQUARES
 
-from tasks.sos.conic import LinearMap, image_form, kernel_form, smat, svec
-from tasks.sos.solvers import SolverStatus, scs, solve, unavailability
-from tasks.sos.solvers import mosek as mosek_adapter
-from tasks.sos.solvers._sdpa_form import sdpa_pair, sdpa_text
-from tasks.sos.solvers._status import Limits
+from tasks.sos.conic.forms import LinearMap, image_form, kernel_form, smat, svec
+from tasks.sos.conic.solvers import SolverStatus, scs, solve, unavailability
+from tasks.sos.conic.solvers import mosek as mosek_adapter
+from tasks.sos.conic.solvers._sdpa_form import sdpa_pair, sdpa_text
+from tasks.sos.conic.solvers._status import Limits
 
 pytestmark = pytest.mark.usefixtures("fresh_probes")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tasks.lattice import minkowski_sums, sort_monomials
 from tasks.records import InputError
-from tasks.sos.bases import (
+from tasks.sos.bases.monomial_bases import (
     complete_repair,
     covers,
     diagonal_consistency,

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from tasks.records.seeds import stream
-from tasks.sos.batches import MAX_SIZE, certify_batch
-from tasks.sos.gram import GramProblem
-from tasks.sos.interior import Feasibility, solve_interior
-from tasks.sos.perturbations import negative_somewhere, outside_cone
-from tasks.sos.planted import planted
-from tasks.sos.polynomial import Polynomial
+from tasks.sos.gram.batches import MAX_SIZE, certify_batch
+from tasks.sos.gram.interior import Feasibility, solve_interior
+from tasks.sos.gram.problem import GramProblem
+from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.sampling.perturbations import negative_somewhere, outside_cone
+from tasks.sos.sampling.planted import planted
 
 
 def draw(num, structure="dense", cell=(4, 6, 12)):

@@ -7,9 +7,9 @@ from flint import fmpq
 from optimization_problems import INLINE, as_float, benchmark, is_valid, polynomials
 
 from tasks.records import InputError
-from tasks.sos.bases import full_basis
-from tasks.sos.bounds import candidate_levels, lower_bound
-from tasks.sos.recession import refute_all_levels
+from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.optimization.bounds import candidate_levels, lower_bound
+from tasks.sos.optimization.recession import refute_all_levels
 from tasks.sos.verdict import Verdict
 
 

@@ -17,7 +17,7 @@ from tasks.sos.certificates import (
     parse_sos_certificate,
     read_sos_certificate,
 )
-from tasks.sos.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial
 
 
 def represented(certificate: SosCertificate) -> Polynomial:

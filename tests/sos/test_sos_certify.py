@@ -9,8 +9,8 @@ from polynomial_strategies import polynomials
 
 from tasks.sos import Polynomial, load_polynomials, parse_polynomial
 from tasks.sos.certify import Settings, certify
+from tasks.sos.checker.verification import verify_sos_certificate
 from tasks.sos.verdict import Verdict
-from tasks.sos.verification import verify_sos_certificate
 
 CLAIMS = {Verdict.PROVED: "sos", Verdict.REFUTED_SOS: "not_sos", Verdict.NEGATIVE: "negative"}
 MOTZKIN = "x^4*y^2 + x^2*y^4 - 3*x^2*y^2 + 1"

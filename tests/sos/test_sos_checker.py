@@ -9,10 +9,10 @@ from flint import fmpz_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.sos import _checker_basis as bases
-from tasks.sos import _checker_psd as psd
-from tasks.sos._checker_terms import number_text, polynomial_text
-from tasks.sos._checker_values import as_number
+from tasks.sos.checker import _basis as bases
+from tasks.sos.checker import _psd as psd
+from tasks.sos.checker._terms import number_text, polynomial_text
+from tasks.sos.checker._values import as_number
 
 # --- positive semidefinite matrices -------------------------------------------------------------
 

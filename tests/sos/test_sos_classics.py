@@ -6,8 +6,8 @@ import pytest
 
 from tasks.sos import Polynomial, load_polynomials
 from tasks.sos.certify import Certification, certify
+from tasks.sos.checker.verification import verify_sos_certificate
 from tasks.sos.verdict import Verdict
-from tasks.sos.verification import verify_sos_certificate
 
 CLASSICS = {entry.name: entry for entry in load_polynomials(["benchmarks"])}
 SUMS = [name for name, entry in CLASSICS.items() if entry.known["is_sos"]]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tasks.records import InputError
-from tasks.sos.conic import (
+from tasks.sos.conic.forms import (
     ConicProgram,
     LinearMap,
     image_form,
@@ -16,7 +16,7 @@ from tasks.sos.conic import (
     svec,
     svec_indices,
 )
-from tasks.sos.solvers import SolverStatus, solve
+from tasks.sos.conic.solvers import SolverStatus, solve
 
 FORMS = [kernel_form, image_form]
 OBJECTIVES = ["max_t", "max_gamma", "feasibility"]

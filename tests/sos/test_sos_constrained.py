@@ -17,13 +17,13 @@ from optimization_problems import (
 )
 
 from tasks.records import InputError
-from tasks.sos.bases import full_basis
-from tasks.sos.constrained import certify_on_set, lower_bound_on_set
-from tasks.sos.putinar import PutinarProgram
-from tasks.sos.relaxation import solve_relaxation
-from tasks.sos.semialgebraic import SemialgebraicSet, best_rational_point
+from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.checker.verification import verify_sos_certificate
+from tasks.sos.optimization.constrained import certify_on_set, lower_bound_on_set
+from tasks.sos.optimization.putinar import PutinarProgram
+from tasks.sos.optimization.relaxation import solve_relaxation
+from tasks.sos.optimization.semialgebraic import SemialgebraicSet, best_rational_point
 from tasks.sos.verdict import Verdict
-from tasks.sos.verification import verify_sos_certificate
 
 
 def level_by_cvxpy(p, inequalities, equalities, order):

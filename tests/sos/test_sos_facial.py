@@ -11,7 +11,7 @@ from strategies import SEEDS
 
 from gpu.lmi import Lmi
 from tasks.sos import parse_polynomial
-from tasks.sos.facial import (
+from tasks.sos.gram.facial import (
     centered_on_face,
     complement,
     face_of,
@@ -24,8 +24,8 @@ from tasks.sos.facial import (
     trace_bound,
     with_trace_bound,
 )
-from tasks.sos.gram import GramProblem
-from tasks.sos.positivity import as_floats
+from tasks.sos.gram.positivity import as_floats
+from tasks.sos.gram.problem import GramProblem
 
 HARD = parse_polynomial("(x^2 - y)^2 + (x*y - 1)^2 + (x - y)^2")
 """Zero at (1, 1) only."""

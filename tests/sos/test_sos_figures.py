@@ -10,7 +10,7 @@ from tasks.records.pictures import save_figure
 from tasks.sos import load_polynomials, parse_polynomial
 from tasks.sos._basis_picture import basis_picture, solid
 from tasks.sos._size_charts import MAX_ROWS, chosen_rows, describe_choice, full_size
-from tasks.sos.bases import diagonal_consistency
+from tasks.sos.bases.monomial_bases import diagonal_consistency
 from tasks.sos.figures import draw_basis, draw_sizes
 
 MOTZKIN = parse_polynomial("x^4*y^2 + x^2*y^4 - 3*x^2*y^2 + 1")

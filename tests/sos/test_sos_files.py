@@ -19,7 +19,7 @@ from tasks.sos import (
     write_polynomials_arrow,
     write_polynomials_json,
 )
-from tasks.sos import _records as records
+from tasks.sos.polynomials import _records as records
 
 OBJECT = {"variables": ["x", "y"], "exponents": [[2, 0], [0, 2]], "coefficients": ["1", "3/2"]}
 POLYNOMIAL = parse_polynomial("x^2 + 3/2*y^2")

@@ -13,9 +13,9 @@ from polynomial_strategies import polynomials
 
 from tasks.lattice import sort_monomials
 from tasks.sos import Polynomial, parse_polynomial
-from tasks.sos.bases import full_basis
-from tasks.sos.gram import GramProblem
-from tasks.sos.reductions import sign_symmetry_blocks
+from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.bases.reductions import sign_symmetry_blocks
+from tasks.sos.gram.problem import GramProblem
 
 MOTZKIN = parse_polynomial("x^4*y^2 + x^2*y^4 - 3*x^2*y^2 + 1")
 

@@ -7,15 +7,16 @@ import pytest
 from flint import fmpq
 from gram_examples import largest_shift, random_problem
 
-from tasks.sos import interior, parse_polynomial
-from tasks.sos.bases import full_basis
-from tasks.sos.gram import GramProblem
-from tasks.sos.interior import (
+from tasks.sos import parse_polynomial
+from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.gram import interior
+from tasks.sos.gram.interior import (
     Feasibility,
     diagonal_weights,
     product_moments,
     solve_interior,
 )
+from tasks.sos.gram.problem import GramProblem
 
 KINDS = ("inside", "boundary", "outside")
 SHAPES = [(1, 3), (2, 2), (3, 2), (2, 3)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rigged_programs import FORM, rigged, worker_pid
 
-from tasks.sos.solvers import SolverStatus, _isolation, close_workers, solve
+from tasks.sos.conic.solvers import SolverStatus, _isolation, close_workers, solve
 
 pytestmark = pytest.mark.usefixtures("rigged_adapter", "own_workers")
 
@@ -182,7 +182,7 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {here!r})
 from rigged_programs import FORM, rigged, worker_pid
-from tasks.sos.solvers import _solve, solve
+from tasks.sos.conic.solvers import _solve, solve
 _solve._ADAPTERS["rigged"] = "rigged_solver"
 def say(word): print(word, flush=True)
 say(worker_pid())

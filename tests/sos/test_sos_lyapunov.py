@@ -6,7 +6,7 @@ from optimization_problems import INLINE, is_valid, polynomials
 from scipy.integrate import solve_ivp
 
 from tasks.records import InputError
-from tasks.sos.lyapunov import derivative_along, find_lyapunov_function
+from tasks.sos.optimization.lyapunov import derivative_along, find_lyapunov_function
 from tasks.sos.verdict import Verdict
 
 PARRILO = polynomials("x y", "-x + (1 + x)*y", "-(1 + x)*x")

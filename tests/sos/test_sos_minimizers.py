@@ -10,8 +10,8 @@ from optimization_problems import (
 )
 
 from tasks.records import InputError
-from tasks.sos.bases import full_basis
-from tasks.sos.minimizers import extract_points, minimizers
+from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.optimization.minimizers import extract_points, minimizers
 
 
 def moments_of(points, weights, order):

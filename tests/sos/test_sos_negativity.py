@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from polynomial_strategies import points, polynomials
 
 from tasks.sos import Polynomial, parse_polynomial
-from tasks.sos.negativity import find_negative_point, negative_at_infinity
+from tasks.sos.proofs.negativity import find_negative_point, negative_at_infinity
 
 
 @given(polynomials(("x", "y"), max_exponent=3))

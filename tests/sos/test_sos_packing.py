@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.sos._packing import Packing, largest_digits
+from tasks.sos.polynomials._packing import Packing, largest_digits
 
 ROWS = st.integers(0, 12).flatmap(
     lambda n: st.lists(

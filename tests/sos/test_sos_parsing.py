@@ -10,7 +10,7 @@ from polynomial_strategies import VARIABLES, polynomials
 
 from tasks.records import InputError
 from tasks.sos import Polynomial, from_sympy, parse_polynomial
-from tasks.sos._parser import Parser
+from tasks.sos.polynomials._parser import Parser
 
 # --- what is read -----------------------------------------------------------------------------
 

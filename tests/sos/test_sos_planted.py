@@ -12,10 +12,10 @@ from flint import fmpq
 from tasks.lattice import sort_monomials
 from tasks.records import InputError
 from tasks.records.seeds import stream
-from tasks.sos import perturbations
-from tasks.sos import planted as planted_module
-from tasks.sos.perturbations import negative_somewhere, outside_cone
-from tasks.sos.planted import STRUCTURES, planted
+from tasks.sos.sampling import perturbations
+from tasks.sos.sampling import planted as planted_module
+from tasks.sos.sampling.perturbations import negative_somewhere, outside_cone
+from tasks.sos.sampling.planted import STRUCTURES, planted
 
 MANY = [(4, 6, 20, s) for s in STRUCTURES] + [(2, 10, 12, "dense"), (40, 6, 15, "sparse")]
 

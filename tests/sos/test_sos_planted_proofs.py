@@ -7,10 +7,10 @@ import pytest
 
 from tasks.records import stream
 from tasks.sos.certify import Settings, certify
-from tasks.sos.perturbations import negative_somewhere, outside_cone
-from tasks.sos.planted import STRUCTURES, planted
+from tasks.sos.checker.verification import verify_sos_certificate
+from tasks.sos.sampling.perturbations import negative_somewhere, outside_cone
+from tasks.sos.sampling.planted import STRUCTURES, planted
 from tasks.sos.verdict import Verdict
-from tasks.sos.verification import verify_sos_certificate
 
 SMALL = ((4, 6, 20), (6, 12, 30), (8, 20, 30))
 LARGE = ((6, 20, 60),)

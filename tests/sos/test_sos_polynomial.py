@@ -209,7 +209,7 @@ def test_floats_are_evaluated_in_any_leading_shape(monkeypatch):
     grid = np.random.default_rng(0).normal(size=(4, 5, 3))
     expected = grid[..., 0] ** 2 + 2 * grid[..., 1] * grid[..., 2] - 3
     np.testing.assert_allclose(p.evaluate_floats(grid), expected, rtol=1e-13, atol=1e-13)
-    monkeypatch.setattr("tasks.sos.polynomial._BLOCK", 7)
+    monkeypatch.setattr("tasks.sos.polynomials.polynomial._BLOCK", 7)
     np.testing.assert_allclose(p.evaluate_floats(grid), expected, rtol=1e-13, atol=1e-13)
     assert p.evaluate_floats(np.empty((0, 3))).shape == (0,)
 

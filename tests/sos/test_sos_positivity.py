@@ -10,7 +10,7 @@ from flint import fmpq, fmpq_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.sos.positivity import as_floats, is_positive_definite, is_positive_semidefinite
+from tasks.sos.gram.positivity import as_floats, is_positive_definite, is_positive_semidefinite
 
 TINY = Fraction(1, 2**200)
 

@@ -3,17 +3,17 @@ import pytest
 from flint import fmpq, fmpq_mat, fmpz_mat
 from optimization_problems import polynomials
 
-from tasks.sos.bases import full_basis
-from tasks.sos.elimination import CONSTANT, LEVEL, reduced_echelon, side
-from tasks.sos.problem_scaling import ProblemScaling
-from tasks.sos.programs import (
+from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.optimization.elimination import CONSTANT, LEVEL, reduced_echelon, side
+from tasks.sos.optimization.problem_scaling import ProblemScaling
+from tasks.sos.optimization.programs import (
     ProgramBlock,
     SosProgram,
     symmetric_blocks,
     upper_entries,
     without_forced_zeros,
 )
-from tasks.sos.systems import GramSystem, solve_system
+from tasks.sos.optimization.systems import GramSystem, solve_system
 
 X = fmpq
 

@@ -7,17 +7,17 @@ from gram_examples import random_problem
 
 from tasks.records import stream
 from tasks.sos import parse_polynomial
-from tasks.sos.gram import GramProblem
-from tasks.sos.interior import diagonal_weights, solve_interior
-from tasks.sos.planted import planted
-from tasks.sos.positivity import is_positive_semidefinite
-from tasks.sos.proofs import (
+from tasks.sos.gram.interior import diagonal_weights, solve_interior
+from tasks.sos.gram.positivity import is_positive_semidefinite
+from tasks.sos.gram.problem import GramProblem
+from tasks.sos.proofs.rounding import (
     prove_by_projection,
     prove_on_face,
     prove_unique,
     thresholds,
     unique_grams,
 )
+from tasks.sos.sampling.planted import planted
 
 SHAPES = [(1, 3), (2, 2), (3, 2)]
 

@@ -8,9 +8,8 @@ from flint import fmpq, fmpq_mat
 
 from tasks.lattice import minkowski_sums, sort_monomials
 from tasks.records import InputError
-from tasks.sos.bases import full_basis, half_newton_basis
-from tasks.sos.polynomial import Polynomial
-from tasks.sos.reductions import (
+from tasks.sos.bases.monomial_bases import full_basis, half_newton_basis
+from tasks.sos.bases.reductions import (
     Restriction,
     VariableScaling,
     correlative_blocks,
@@ -20,7 +19,8 @@ from tasks.sos.reductions import (
     spread,
     term_sparsity_blocks,
 )
-from tasks.sos.sparsity import chordal_extension, maximal_cliques
+from tasks.sos.bases.sparsity import chordal_extension, maximal_cliques
+from tasks.sos.polynomials.polynomial import Polynomial
 
 MOTZKIN = {(4, 2): 1, (2, 4): 1, (2, 2): -3, (0, 0): 1}
 ROBINSON = {

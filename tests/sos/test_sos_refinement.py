@@ -8,10 +8,10 @@ from flint import fmpz_mat
 
 from tasks.records import stream
 from tasks.sos import Polynomial, parse_polynomial
-from tasks.sos.gram import GramProblem
-from tasks.sos.interior import diagonal_weights, solve_interior
-from tasks.sos.planted import planted
-from tasks.sos.refinement import refined_complements
+from tasks.sos.gram.interior import diagonal_weights, solve_interior
+from tasks.sos.gram.problem import GramProblem
+from tasks.sos.proofs.refinement import refined_complements
+from tasks.sos.sampling.planted import planted
 
 THRESHOLD = 1e-6
 
@@ -80,7 +80,7 @@ def test_a_definite_matrix_has_nothing_to_refine():
 
 
 def test_too_many_equations_are_left_out(monkeypatch):
-    monkeypatch.setattr("tasks.sos.refinement.MAX_EQUATIONS", 0)
+    monkeypatch.setattr("tasks.sos.proofs.refinement.MAX_EQUATIONS", 0)
     p = parse_polynomial("(x - 1)^2 + (y - 2)^2 + (x*y - 2)^2")
     basis = np.array([[1, 1], [1, 0], [0, 1], [0, 0]], dtype=np.int32)
     assert refined(GramProblem.of(p, [basis])) is None
@@ -95,5 +95,5 @@ def test_a_unique_gram_matrix_needs_multipliers(monkeypatch):
     [complement] = refined(problem)
     for column in complement.transpose().tolist():
         assert (column[1] - column[0]) * 10007 == (column[2] - column[3]) * 9973
-    monkeypatch.setattr("tasks.sos.refinement.converged_with_multipliers", lambda *_: None)
+    monkeypatch.setattr("tasks.sos.proofs.refinement.converged_with_multipliers", lambda *_: None)
     assert refined(problem) is None

@@ -8,11 +8,11 @@ from flint import fmpq_mat
 from gram_examples import random_problem
 
 from tasks.sos import parse_polynomial
-from tasks.sos.bases import full_basis
-from tasks.sos.gram import GramProblem
-from tasks.sos.interior import solve_interior
-from tasks.sos.positivity import is_positive_semidefinite
-from tasks.sos.refutation import separating_functional, uncovered_functional
+from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.gram.interior import solve_interior
+from tasks.sos.gram.positivity import is_positive_semidefinite
+from tasks.sos.gram.problem import GramProblem
+from tasks.sos.proofs.refutation import separating_functional, uncovered_functional
 
 MOTZKIN = parse_polynomial("x^4*y^2 + x^2*y^4 - 3*x^2*y^2 + 1")
 SHAPES = [(1, 2), (2, 2), (3, 2), (2, 3)]

@@ -10,7 +10,9 @@ import pytest
 from tasks.records import InputError, Status
 from tasks.records.schema import check_science_schema
 from tasks.sos import _jobs
+from tasks.sos.checker.verification import verify_sos_certificate
 from tasks.sos.config import CertifyConfig
+from tasks.sos.conic.solvers import close_workers
 from tasks.sos.run import (
     CERTIFY_TABLES,
     CHECK_TABLES,
@@ -23,8 +25,6 @@ from tasks.sos.run import (
     run_check_item,
 )
 from tasks.sos.schema import ATTEMPTS_SCHEMA, CERTIFICATE_CHECKS_SCHEMA, CERTIFICATES_SCHEMA
-from tasks.sos.solvers import close_workers
-from tasks.sos.verification import verify_sos_certificate
 
 pytestmark = pytest.mark.solver
 

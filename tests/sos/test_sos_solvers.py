@@ -11,8 +11,8 @@ import pytest
 from rigged_programs import FORM, LEAST_EIGENVALUE, QUADRATIC, SQUARES, rigged
 
 from tasks.records import InputError
-from tasks.sos.conic import LinearMap, image_form, kernel_form
-from tasks.sos.solvers import SOLVERS, SolverStatus, point_error, solve, unavailability
+from tasks.sos.conic.forms import LinearMap, image_form, kernel_form
+from tasks.sos.conic.solvers import SOLVERS, SolverStatus, point_error, solve, unavailability
 
 pytestmark = pytest.mark.usefixtures("rigged_adapter", "fresh_probes", "own_workers")
 

@@ -30,7 +30,7 @@ from certificate_examples import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tasks.sos.verification as checker
+import tasks.sos.checker.verification as checker
 from tasks.records import InputError
 from tasks.sos.certificates import (
     Equality,
@@ -39,13 +39,13 @@ from tasks.sos.certificates import (
     NotSosCertificate,
     SosCertificate,
 )
-from tasks.sos.polynomial import Polynomial
-from tasks.sos.verification import (
+from tasks.sos.checker.verification import (
     read_certificate_data,
     squares,
     squares_text,
     verify_sos_certificate,
 )
+from tasks.sos.polynomials.polynomial import Polynomial
 
 
 def unsealed(certificate) -> dict:
@@ -290,7 +290,7 @@ def test_a_functional_must_be_negative_at_p_and_nonnegative_on_squares(values, f
 
 
 def test_an_enumeration_that_takes_too_long_is_not_believed(monkeypatch):
-    monkeypatch.setattr("tasks.sos._checker_basis.MAX_NODES", 10)
+    monkeypatch.setattr("tasks.sos.checker._basis.MAX_NODES", 10)
     verification = verify_sos_certificate(choi_lam().to_data())
     assert not verification.valid
     assert "cannot be checked" in verification.reasons[0]
@@ -487,7 +487,7 @@ def test_what_is_no_json_object_is_one_line(tmp_path, content, message):
 
 
 def test_files_beyond_the_limit_are_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.sos._checker_values.MAX_FILE_BYTES", 10)
+    monkeypatch.setattr("tasks.sos.checker._values.MAX_FILE_BYTES", 10)
     file = tmp_path / "certificate.json"
     file.write_text(difference_square().to_json())
     with pytest.raises(InputError, match="more than 10 bytes"):
@@ -527,7 +527,7 @@ def test_refutations_and_points_have_no_squares():
 @settings(deadline=None, max_examples=40)
 @given(sums_of_squares())
 def test_the_printed_squares_add_up_to_the_polynomial(instance):
-    from tasks.sos.parsing import parse_polynomial
+    from tasks.sos.polynomials.parsing import parse_polynomial
 
     p, basis, gram = instance
     certificate = SosCertificate(polynomial=p, gram=(GramBlock.of(basis, gram),))
@@ -544,9 +544,10 @@ def test_the_printed_squares_add_up_to_the_polynomial(instance):
 
 def test_the_checker_imports_the_standard_library_and_itself_only():
     folder = Path(checker.__file__).parent
-    files = [folder / "verification.py", *folder.glob("_checker_*.py")]
-    assert len(files) == 7
-    own = {f"tasks.sos.{file.stem}" for file in files} | {"tasks.records", "tasks.records.errors"}
+    files = list(folder.glob("*.py"))
+    assert len(files) == 8
+    own = {f"tasks.sos.checker.{file.stem}" for file in files}
+    own |= {"tasks.records", "tasks.records.errors"}
     for file in files:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom):

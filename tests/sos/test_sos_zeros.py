@@ -7,8 +7,8 @@ import pytest
 from flint import arb, ctx, fmpz_mat
 
 from tasks.sos import Polynomial, parse_polynomial
-from tasks.sos.bases import full_basis
-from tasks.sos.zeros import real_zeros, refined_zero, relations
+from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.proofs.zeros import real_zeros, refined_zero, relations
 
 BITS = 400
 

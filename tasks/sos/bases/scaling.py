@@ -1,0 +1,142 @@
+"""Scaling of variables by powers of two.
+
+With integers s and e let p'(x) = 2^e p(2^s_1 x_1, .., 2^s_n x_n). A coefficient c_a of p becomes
+``2^(e + s·a) c_a``, and p = z'Qz turns into p' = z'(2^e D Q D)z with D = diag(2^(s·b)): all exact.
+The *spread* of p is the range of log2 |c_a|.
+
+No scaling changes Σ μ_a log2 |c_a| for affine dependencies Σ μ_a a = 0, Σ μ_a = 0, so the spread
+has a positive lower bound, `minimal_spread`. Brown's badly scaled function
+(x - 10⁶)² + (y - 2·10⁻⁶)² + (xy - 2)² has spread 58 (10^17.4) and cannot get below 38.5 (10^11.6),
+mainly as c_y² / (c_yy c_1), about 1.6·10⁻²³, is invariant. A small coefficient as c_y does no harm;
+what disturbs solvers is different magnitudes on the diagonal of Q, hence the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log2
+from typing import Any, TypeVar
+
+import numpy as np
+from flint import fmpq, fmpq_mat, fmpz
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+
+from tasks.lattice.monomials import Rows
+from tasks.sos.polynomials.polynomial import Polynomial
+
+Matrix = TypeVar("Matrix", NDArray[np.float64], fmpq_mat)
+
+# Coefficients of even terms 2b are diagonal entries of Q, others at most products of their roots.
+_EVEN_WEIGHT = 4.0
+
+
+@dataclass(frozen=True)
+class VariableScaling:
+    """The scaling p'(x) = 2^exponent p(2^shifts x).
+
+    Attributes
+    ----------
+    shifts
+        s, one integer per variable.
+    exponent
+        e.
+    """
+
+    shifts: tuple[int, ...]
+    exponent: int = 0
+
+    @classmethod
+    def balancing(cls, polynomial: Polynomial) -> VariableScaling:
+        """The scaling that brings the coefficients closest to 1.
+
+        Minimizes Σ w_a (log2 |c_a| + s·a + e)², w_a = 4 for even terms and 1 for others, over
+        real s and e (of all minima the shortest), and rounds. The identity if that gains nothing.
+
+        >>> p = Polynomial.of(("x",), {(2,): 1, (1,): 2**11, (0,): 2**20})
+        >>> VariableScaling.balancing(p)
+        VariableScaling(shifts=(10,), exponent=-20)
+        """
+        identity = cls((0,) * polynomial.num_variables)
+        if polynomial.is_zero:
+            return identity
+        weights = np.where((polynomial.exponents & 1).any(axis=1), 1.0, _EVEN_WEIGHT) ** 0.5
+        table = _with_ones(polynomial.exponents) * weights[:, None]
+        target = -_logarithms(polynomial) * weights
+        solution = np.rint(np.linalg.lstsq(table, target, rcond=None)[0])
+        if np.linalg.norm(table @ solution - target) >= np.linalg.norm(target):
+            return identity
+        *shifts, exponent = (int(value) for value in solution)
+        return cls(tuple(shifts), exponent)
+
+    def apply(self, polynomial: Polynomial) -> Polynomial:
+        """p'."""
+        return polynomial.scaled(self.shifts) * _power(self.exponent)
+
+    def undo(self, polynomial: Polynomial) -> Polynomial:
+        """p, given p'."""
+        return polynomial.scaled([-shift for shift in self.shifts]) * _power(-self.exponent)
+
+    def apply_to_gram(self, gram: Matrix, basis: Rows) -> Matrix:
+        """The Gram matrix of p', given one of p in this basis."""
+        return _rescaled(gram, basis.astype(np.int64) @ self._columns(), self.exponent)
+
+    def invert(self, gram: Matrix, basis: Rows) -> Matrix:
+        """The Gram matrix of p, given one of p' in this basis."""
+        return _rescaled(gram, -(basis.astype(np.int64) @ self._columns()), -self.exponent)
+
+    def point(self, scaled_point: Sequence[fmpq]) -> tuple[fmpq, ...]:
+        """The x with ``2^exponent p(x) = p'(y)``, given y."""
+        return tuple(y * _power(shift) for y, shift in zip(scaled_point, self.shifts, strict=True))
+
+    def _columns(self) -> NDArray[np.int64]:
+        return np.array(self.shifts, dtype=np.int64)
+
+
+def spread(polynomial: Polynomial) -> float:
+    """Range of log2 |c|; 0 for p = 0."""
+    return 0.0 if polynomial.is_zero else float(np.ptp(_logarithms(polynomial)))
+
+
+def minimal_spread(polynomial: Polynomial) -> float:
+    """The least spread that real scalings of the variables can reach: a linear program."""
+    if polynomial.is_zero:
+        return 0.0
+    logarithms, n = _logarithms(polynomial), polynomial.num_variables
+    table = _with_ones(polynomial.exponents)
+    one_sided = -np.ones((len(table), 1))
+    found = linprog(
+        np.append(np.zeros(n + 1), 2.0),
+        A_ub=np.block([[table, one_sided], [-table, one_sided]]),
+        b_ub=np.concatenate([-logarithms, logarithms]),
+        bounds=[(None, None)] * (n + 2),
+    )
+    return float(found.fun)
+
+
+def _with_ones(exponents: NDArray[np.int32]) -> NDArray[np.float64]:
+    return np.column_stack([exponents, np.ones(len(exponents))]).astype(np.float64)
+
+
+def _logarithms(polynomial: Polynomial) -> NDArray[np.float64]:
+    """log2 |c|, of any magnitude."""
+    return np.array(
+        [log2(abs(int(c.p))) - log2(int(c.q)) for c in polynomial.coefficients], dtype=np.float64
+    )
+
+
+def _power(exponent: int) -> fmpq:
+    """2^exponent."""
+    power = fmpz(1) << abs(exponent)
+    return fmpq(power) if exponent >= 0 else fmpq(1, power)
+
+
+def _rescaled(gram: Any, shifts: NDArray[np.int64], exponent: int) -> Any:
+    """Entries times 2^(shift_i + shift_j + exponent)."""
+    exponents = shifts[:, None] + shifts[None, :] + exponent
+    if isinstance(gram, np.ndarray):
+        return np.ldexp(gram, exponents)
+    size = len(shifts)
+    entries = [gram[i, j] * _power(int(exponents[i, j])) for i in range(size) for j in range(size)]
+    return fmpq_mat(size, size, entries)

@@ -1,0 +1,1 @@
+"""Conic programs as sparse matrices (`forms`), and the solvers that take them (`solvers`)."""

@@ -1,0 +1,183 @@
+"""One call for all solvers: probe, run within limits, check, fall back."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from tasks.records import InputError
+from tasks.sos.conic._cone_program import ConicProgram, Floats, smat, svec
+from tasks.sos.conic.solvers._checks import checked, cone_distance, fits
+from tasks.sos.conic.solvers._isolation import run_isolated
+from tasks.sos.conic.solvers._status import Answer, ConicSolution, Limits, SolverStatus
+from tasks.sos.conic.solvers._worker import NOTHING, call_adapter
+
+logger = logging.getLogger(__name__)
+
+SOLVERS = ("clarabel", "scs", "mosek", "sdpa", "csdp")
+DEFAULT_SOLVER = "clarabel"
+PROBE_LIMITS = Limits(time_limit_s=30.0, memory_limit_gib=2.0, tolerance=1e-6)
+
+_ADAPTERS = {name: f"tasks.sos.conic.solvers.{name}" for name in SOLVERS}
+_probes: dict[str, Answer] = {}
+
+
+def solve(
+    program: ConicProgram,
+    solver: str = DEFAULT_SOLVER,
+    *,
+    time_limit_s: float = 60.0,
+    memory_limit_gib: float = 4.0,
+    tolerance: float = 1e-8,
+    isolated: bool = True,
+) -> ConicSolution:
+    """Solve a conic program; whatever the solver does, the outcome is a status.
+
+    Parameters
+    ----------
+    program
+        What to solve.
+    solver
+        One of `SOLVERS`. If it is unavailable, `DEFAULT_SOLVER` solves instead, and the solution
+        says so.
+    time_limit_s, memory_limit_gib
+        Enforced from outside: the process is killed. Memory is resident memory of that process,
+        interpreter included (about 0.15 GiB).
+    tolerance
+        On relative residuals and gap, as the solver measures them; recomputed within a factor 10.
+    isolated
+        False solves in this process: a few ms less, but only the solver's own time limit holds.
+
+    Raises
+    ------
+    InputError
+        On an unknown solver or a limit that is no positive number.
+    """
+    _require_known(solver)
+    limits = _limits(time_limit_s, memory_limit_gib, tolerance)
+    known = _decided(program, tolerance)
+    if known is not None:
+        return _solution(program, known, 0.0, "presolve")
+    probe = _probed(solver, isolated=isolated)
+    if probe.status is SolverStatus.OPTIMAL:
+        answer, seconds = _run(solver, "solve", program, limits, isolated=isolated)
+        if answer.status is not SolverStatus.UNAVAILABLE:
+            return _solution(program, checked(program, answer, tolerance), seconds, solver)
+        probe = _probes[solver] = answer  # a licence can end at any time
+    if solver == DEFAULT_SOLVER:
+        return _solution(program, probe, 0.0, solver)
+    solution = solve(
+        program,
+        time_limit_s=time_limit_s,
+        memory_limit_gib=memory_limit_gib,
+        tolerance=tolerance,
+        isolated=isolated,
+    )
+    note = f"{_reason(probe)}; {DEFAULT_SOLVER} was used instead. {solution.message}".strip()
+    return replace(solution, fallback_from=solver, message=note)
+
+
+def unavailability(solver: str, *, isolated: bool = True) -> str:
+    """Why a solver cannot be used, in one line; "" if it can. Probed once per process.
+
+    Raises
+    ------
+    InputError
+        On an unknown solver.
+    """
+    _require_known(solver)
+    return _reason(_probed(solver, isolated=isolated))
+
+
+def _probed(solver: str, *, isolated: bool) -> Answer:
+    """OPTIMAL if the solver can be used. A crash or a timeout of the probe is not remembered."""
+    if solver in _probes:
+        return _probes[solver]
+    answer, _ = _run(solver, "probe", None, PROBE_LIMITS, isolated=isolated)
+    if answer.status in (SolverStatus.OPTIMAL, SolverStatus.UNAVAILABLE):
+        _probes[solver] = answer
+    if answer.status is not SolverStatus.OPTIMAL:
+        logger.info("%s is unavailable: %s", solver, _reason(answer))
+    return answer
+
+
+def _reason(probe: Answer) -> str:
+    is_usable = probe.status is SolverStatus.OPTIMAL
+    return "" if is_usable else probe.message or probe.status.explanation
+
+
+def _run(
+    solver: str, task: str, program: ConicProgram | None, limits: Limits, *, isolated: bool
+) -> tuple[Answer, float]:
+    if isolated:
+        return run_isolated(_ADAPTERS[solver], task, program, limits)
+    start = time.perf_counter()
+    answer = call_adapter(_ADAPTERS[solver], task, program, limits)
+    return answer, time.perf_counter() - start
+
+
+def _decided(program: ConicProgram, tolerance: float) -> Answer | None:
+    """The answer to a program that needs no solver: a constant row that fails, or no variables."""
+    zero, end = program.num_zero, program.num_zero + program.num_nonnegative
+    is_constant = np.bincount(program.A.indices, minlength=len(program.b))[:end] == 0
+    fails = np.concatenate([program.b[:zero] != 0, program.b[zero:end] < 0]) & is_constant
+    if fails.any():
+        y = np.zeros(len(program.b))
+        row = int(np.argmax(fails))
+        y[row] = -np.sign(program.b[row])
+        return _infeasible(y, "an equation without variables fails")
+    return None if len(program.q) else _constant(program, tolerance)
+
+
+def _constant(program: ConicProgram, tolerance: float) -> Answer:
+    """s = b is the only slack; b outside the cone is separated by its least eigenvector."""
+    y = np.zeros(len(program.b))
+    distance = cone_distance(program, program.b, is_dual=False)
+    if distance <= tolerance * (1 + np.max(np.abs(program.b), initial=0.0)):
+        return Answer(SolverStatus.OPTIMAL, np.zeros(0), program.b, y)
+    least, rows = min(
+        ((np.linalg.eigh(smat(program.b[rows])), rows) for rows in program.psd_slices),
+        key=lambda item: item[0].eigenvalues[0],
+    )
+    y[rows] = svec(np.outer(least.eigenvectors[:, 0], least.eigenvectors[:, 0]))
+    return _infeasible(y, f"the only matrix has the eigenvalue {least.eigenvalues[0]:.3g}")
+
+
+def _infeasible(y: Floats, reason: str) -> Answer:
+    return Answer(SolverStatus.PRIMAL_INFEASIBLE, NOTHING, NOTHING, y, message=reason)
+
+
+def _solution(program: ConicProgram, answer: Answer, seconds: float, solver: str) -> ConicSolution:
+    has_x = answer.status is not SolverStatus.PRIMAL_INFEASIBLE and fits(answer.x, program.q)
+    has_y = answer.status is not SolverStatus.DUAL_INFEASIBLE and fits(answer.y, program.b)
+    return ConicSolution(
+        status=answer.status,
+        x=answer.x if has_x else NOTHING,
+        s=answer.s if has_x else NOTHING,
+        y=answer.y if has_y else NOTHING,
+        objective=float(program.q @ answer.x) if has_x else float("nan"),
+        iterations=answer.iterations,
+        seconds=seconds,
+        solver=solver,
+        message=answer.message,
+    )
+
+
+def _require_known(solver: str) -> None:
+    if solver not in _ADAPTERS:
+        raise InputError(f"unknown solver {solver!r}; use one of {', '.join(SOLVERS)}")
+
+
+def _limits(time_limit_s: float, memory_limit_gib: float, tolerance: float) -> Limits:
+    for name, value in (
+        ("time_limit_s", time_limit_s),
+        ("memory_limit_gib", memory_limit_gib),
+        ("tolerance", tolerance),
+    ):
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(f"{name} must be a positive number; got {value!r}")
+    return Limits(float(time_limit_s), float(memory_limit_gib), float(tolerance))

@@ -1,0 +1,122 @@
+"""The numerical solution of a Gram problem: by interior points here, or by a conic solver.
+
+Our own method is the fastest up to some thousand unknowns and gives the most accurate kernels;
+beyond, or where asked for, a conic solver gets the kernel form.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import numpy as np
+
+from tasks.records import BudgetExceeded
+from tasks.sos.conic.forms import kernel_form
+from tasks.sos.conic.solvers import SolverStatus, solve
+from tasks.sos.gram.facial import scaled_eigenvalues
+from tasks.sos.gram.interior import (
+    MAX_UNKNOWNS,
+    Feasibility,
+    InteriorSolution,
+    diagonal_weights,
+    solve_interior,
+)
+from tasks.sos.gram.problem import GramProblem
+
+SolverName = Literal["auto", "interior", "clarabel", "scs", "mosek", "sdpa", "csdp"]
+LARGE_SOLVER = "scs"
+"""For problems beyond our own method."""
+TOLERANCE = 1e-7
+"""Of the conic solvers; t within it counts as 0."""
+
+
+class NotSolvedError(Exception):
+    """A conic solver gave no point; the message says why."""
+
+
+def solve_numerically(
+    problem: GramProblem,
+    *,
+    solver: SolverName = "auto",
+    seconds: float = float("inf"),
+    memory_gib: float = 4.0,
+) -> InteriorSolution:
+    """Solve a Gram problem in floats.
+
+    Parameters
+    ----------
+    problem : GramProblem
+    solver : str
+        ``auto`` takes our own method up to `MAX_UNKNOWNS` unknowns, SCS beyond.
+    seconds, memory_gib : float
+        Limits; those of a conic solver are enforced from outside.
+
+    Raises
+    ------
+    BudgetExceeded
+        If the time is over.
+    NotSolvedError
+        If the solver has no usable answer.
+    """
+    unknowns = min(problem.num_free + 1, problem.num_monomials)
+    if solver == "interior" or (solver == "auto" and unknowns <= MAX_UNKNOWNS):
+        return _by_interior_points(problem, seconds)
+    name = LARGE_SOLVER if solver == "auto" else solver
+    return _by_conic_solver(problem, name, seconds, memory_gib)
+
+
+def _by_interior_points(problem: GramProblem, seconds: float) -> InteriorSolution:
+    """Our own method, ended at the deadline."""
+    deadline = time.perf_counter() + seconds
+
+    def on_step() -> None:
+        if time.perf_counter() > deadline:
+            raise BudgetExceeded("the time was over before the Gram problem was solved")
+
+    try:
+        return solve_interior(problem, on_step=on_step)
+    except (OverflowError, ValueError, np.linalg.LinAlgError) as error:
+        raise NotSolvedError(f"interior points: {error}") from error
+
+
+def _by_conic_solver(
+    problem: GramProblem, name: str, seconds: float, memory_gib: float
+) -> InteriorSolution:
+    """Kernel form, maximizing t with Q - t I semidefinite."""
+    form = kernel_form(problem, problem.target)
+    solution = solve(
+        form.program,
+        name,
+        time_limit_s=min(seconds, 1e6),
+        memory_limit_gib=memory_gib,
+        tolerance=TOLERANCE,
+    )
+    found = form.recover(solution)
+    if not found.grams or not len(found.moments):
+        if solution.status in (SolverStatus.TIME_LIMIT, SolverStatus.MEMORY_LIMIT):
+            raise BudgetExceeded(f"{solution.solver}: {solution.status.explanation}")
+        raise NotSolvedError(f"{solution.solver}: {solution.status.explanation}")
+    grams = problem.projected(found.grams)
+    weights = diagonal_weights(problem)
+    lower = min(
+        float(scaled_eigenvalues(gram, weight)[0])
+        for gram, weight in zip(grams, weights, strict=True)
+    )
+    upper = float(problem.target @ found.moments)
+    feasibility = Feasibility.BOUNDARY
+    if lower > TOLERANCE:
+        feasibility = Feasibility.INTERIOR
+    elif upper < -TOLERANCE:
+        feasibility = Feasibility.OUTSIDE
+    return InteriorSolution(
+        feasibility=feasibility,
+        grams=grams,
+        moments=found.moments,
+        lower=lower,
+        upper=upper,
+        form=solution.solver,
+        num_unknowns=problem.num_monomials,
+        num_steps=solution.iterations,
+        ended=str(solution.status),
+    )

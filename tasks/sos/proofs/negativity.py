@@ -1,0 +1,130 @@
+"""Rational points at which a polynomial is negative.
+
+The search minimizes ``p(x) / (1 + |x|^2)^d`` in floats, which is bounded, has the sign of p, and
+has the leading form of p at infinity.  What it finds is rounded to few bits and evaluated exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+
+import numpy as np
+from flint import fmpq
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
+
+from gpu.terms import sparse_terms, value_and_gradient
+from tasks.records import stream
+from tasks.sos.polynomials.polynomial import Polynomial
+
+NUM_STARTS = 24
+ROUNDINGS = (0, 1, 2, 4, 8, 16, 32, 48)
+"""Bits after the point, fewest first."""
+
+COARSE: Mapping[str, float] = {"maxiter": 200}
+FINE: Mapping[str, float] = {"maxiter": 200, "gtol": 1e-12, "ftol": 1e-14}
+"""Far from the origin values and gradients are small."""
+NUM_FINE = 4
+"""Lowest ends of descents that are continued to more precision."""
+
+Point = tuple[fmpq, ...]
+
+
+def find_negative_point(
+    polynomial: Polynomial, hints: Iterable[NDArray[np.float64]] = (), *, seed: int = 0
+) -> Point | None:
+    """Search for a rational point with p(point) < 0; None if none was found.
+
+    Parameters
+    ----------
+    polynomial : Polynomial
+    hints : iterable of float64 (n,)
+        Points to start from, tried before the random ones.
+    seed : int
+        Root of the random starts.
+    """
+    if polynomial.degree <= 0:
+        origin = (fmpq(0),) * polynomial.num_variables
+        return origin if polynomial.evaluate(origin) < 0 else None
+    layout = sparse_terms(polynomial.exponents)
+    coefficients = polynomial.float_coefficients()
+    coefficients = coefficients / np.abs(coefficients).max()
+    half = max(1.0, polynomial.degree / 2)
+    gradient = np.empty(polynomial.num_variables)
+
+    def normalized(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        value = value_and_gradient(*layout, coefficients, x, gradient)
+        size = 1.0 + float(x @ x)
+        weight = size**-half
+        return value * weight, gradient * weight - 2.0 * half * value * weight / size * x
+
+    def descent(start: NDArray[np.float64], precision: Mapping[str, float]) -> OptimizeResult:
+        return minimize(normalized, start, jac=True, method="L-BFGS-B", options=dict(precision))
+
+    ends: list[tuple[float, NDArray[np.float64]]] = []
+    plain = ((start, COARSE) for start in _starts(polynomial.num_variables, seed))
+    for start, precision in chain(((hint, FINE) for hint in hints), plain):
+        if np.isfinite(start).all():
+            found = descent(start, precision)
+            point = _rounded(polynomial, found.x) if found.fun < 0 else None
+            if point is not None:
+                return point
+            ends.append((float(found.fun), found.x))
+    for _, end in sorted(ends, key=lambda pair: pair[0])[:NUM_FINE]:
+        point = _rounded(polynomial, descent(end, FINE).x)
+        if point is not None:
+            return point
+    return None
+
+
+def _starts(num_variables: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """The origin, then normal points of several scales."""
+    rng = stream(seed, "negative-point")
+    yield np.zeros(num_variables)
+    for index in range(NUM_STARTS):
+        yield rng.standard_normal(num_variables) * 2.0 ** (index % 6 - 2)
+
+
+def _rounded(polynomial: Polynomial, x: NDArray[np.float64]) -> Point | None:
+    """The point with the fewest bits at which the polynomial is still negative."""
+    for bits in ROUNDINGS:
+        scaled = np.rint(np.ldexp(x, bits))
+        if not np.isfinite(scaled).all():
+            return None
+        point = tuple(fmpq(int(value), 1 << bits) for value in scaled.tolist())
+        if polynomial.evaluate(point) < 0:
+            return point
+    return None
+
+
+def negative_at_infinity(polynomial: Polynomial, *, seed: int = 0) -> Point:
+    """Find a rational point at which a polynomial of odd degree is negative; one always exists.
+
+    Along a line on which the leading form does not vanish, p changes its sign at infinity.
+
+    Raises
+    ------
+    ValueError
+        If the degree is even.
+    """
+    if polynomial.degree % 2 == 0:
+        raise ValueError(f"the degree must be odd, it is {polynomial.degree}")
+    rng = stream(seed, "line")
+    leading = leading_form(polynomial)
+    while True:
+        line = [fmpq(int(v)) for v in rng.integers(-9, 10, size=polynomial.num_variables)]
+        slope = leading.evaluate(line)
+        if slope != 0:
+            break
+    length = fmpq(-1 if slope > 0 else 1)
+    while polynomial.evaluate([length * v for v in line]) >= 0:
+        length *= 2
+    return tuple(length * v for v in line)
+
+
+def leading_form(polynomial: Polynomial) -> Polynomial:
+    """Terms of the highest degree."""
+    is_leading = polynomial.exponents.sum(axis=1) == polynomial.degree
+    chosen = [c for c, leads in zip(polynomial.coefficients, is_leading, strict=True) if leads]
+    return Polynomial.from_arrays(polynomial.variables, polynomial.exponents[is_leading], chosen)

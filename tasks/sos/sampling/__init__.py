@@ -1,0 +1,1 @@
+"""Random polynomials whose status is known by construction."""
