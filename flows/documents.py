@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ from rich.text import Text
 from tasks.records import Run
 
 __all__ = ["Document", "cell"]
+
+# Code between backticks is left alone; an underscore within a word is plain text.
+_SPECIAL = re.compile(r"(`[^`]*`)|([\\`*\[\]<>~]|(?<!\w)_|_(?!\w))")
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Document:
             "|" + " --- |" * len(self.headings),
             *(f"| {' | '.join(map(_escaped, row))} |" for row in self.rows),
             "",
-            *(f"* {line}" for line in self.lines),
+            *(f"* {_escaped(line)}" for line in self.lines),
             "",
             f"Tables: `{self.run.path}`",
         ]
@@ -97,5 +101,6 @@ def _cut(text: str) -> Text:
 
 
 def _escaped(text: str) -> str:
-    """A bar in a cell would begin the next one."""
-    return text.replace("|", "&#124;")
+    """Text that Markdown shows as it is: x*y*z without italics, <J> without a tag, bars as bars."""
+    escaped = _SPECIAL.sub(lambda found: found[1] or f"\\{found[2]}", text)
+    return escaped.replace("|", "&#124;")

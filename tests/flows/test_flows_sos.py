@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from flows.cli import main
 from flows.sos_certify import CertifyTally, sos_certify
@@ -155,10 +156,16 @@ def test_a_contradiction_to_the_input_is_shown(certified, tmp_path, command):
     assert sum("proved (WRONG?)" in line for line in out) == 1
 
 
-def test_markdown_has_one_row_per_polynomial_and_escapes_bars(certified, tmp_path):
-    given = polynomial_file(tmp_path, {"name": "a|b", "text": "x^2"}, "y^2 + 1")
+def test_markdown_has_one_row_per_polynomial_and_shows_names_as_they_are(certified, tmp_path):
+    given = polynomial_file(
+        tmp_path, {"name": "a|b", "text": "x^2"}, {"name": "x*y*z <b> _a_", "text": "y^2 + 1"}
+    )
     _, outcome, _ = certified("--set", given)
-    lines = markdown_report(stored(outcome["path"])).splitlines()
+    text = markdown_report(stored(outcome["path"]))
+    shown = MarkdownIt().enable("table").render(text)
+    assert "<td>a|b</td>" in shown
+    assert "<td>x*y*z &lt;b&gt; _a_</td>" in shown
+    lines = text.splitlines()
     rows = [line for line in lines if line.startswith("|")]
     assert len(rows) == 4
     assert {line.count("|") for line in rows} == {7}
