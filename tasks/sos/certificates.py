@@ -16,7 +16,8 @@ claim "not_sos"
     consistency.  "functional" {"exponents": [[...], ...], "values": ["a/b", ...]} is a linear
     functional L, 0 elsewhere, nonnegative on the squares of what is left, with L(p) < 0.
 claim "negative"
-    "point" ["a/b", ...] with p(point) < 0.
+    "point" ["a/b", ...] with p(point) < 0.  "constraints" and "equalities", which may be missing,
+    list polynomials g and h with g(point) >= 0 and h(point) = 0: p is negative on their set.
 
 Polynomials other than p are objects of "exponents" and "coefficients".  Optional are "provenance",
 an object of texts that prove nothing, and "sha256", the digest of the rest as JSON with sorted
@@ -208,19 +209,46 @@ class NotSosCertificate(_Certificate):
 
 @dataclass(frozen=True, kw_only=True)
 class NegativeCertificate(_Certificate):
-    """p is negative at a rational point."""
+    """p is negative at a rational point.
+
+    Attributes
+    ----------
+    constraints
+        Polynomials that are nonnegative there.
+    equalities
+        Polynomials that vanish there.
+    """
 
     claim: ClassVar[str] = "negative"
 
     point: tuple[fmpq, ...]
+    constraints: tuple[Polynomial, ...] = ()
+    equalities: tuple[Polynomial, ...] = ()
 
     @classmethod
-    def of(cls, polynomial: Polynomial, point: Sequence[Rational]) -> NegativeCertificate:
+    def of(
+        cls,
+        polynomial: Polynomial,
+        point: Sequence[Rational],
+        *,
+        constraints: Sequence[Polynomial] = (),
+        equalities: Sequence[Polynomial] = (),
+    ) -> NegativeCertificate:
         """Certificate with the point's coordinates taken exactly."""
-        return cls(polynomial=polynomial, point=tuple(rational(x) for x in point))
+        return cls(
+            polynomial=polynomial,
+            point=tuple(rational(x) for x in point),
+            constraints=tuple(constraints),
+            equalities=tuple(equalities),
+        )
 
     def _content(self) -> dict[str, Any]:
-        return {"point": [str(x) for x in self.point]}
+        content: dict[str, Any] = {"point": [str(x) for x in self.point]}
+        if self.constraints:
+            content["constraints"] = [part(g) for g in self.constraints]
+        if self.equalities:
+            content["equalities"] = [part(h) for h in self.equalities]
+        return content
 
 
 AnyCertificate = SosCertificate | NotSosCertificate | NegativeCertificate
@@ -256,9 +284,17 @@ def parse_sos_certificate(data: Mapping[str, Any]) -> AnyCertificate:
 
 
 def _certificate(stated: Stated, p: Polynomial) -> AnyCertificate:
+    def polynomials(given: tuple[Terms, ...]) -> list[Polynomial]:
+        return [Polynomial.of(p.variables, _terms(terms)) for terms in given]
+
     match stated.content:
-        case PointClaim(point):
-            return NegativeCertificate.of(p, point)
+        case PointClaim(point, constraints, equalities):
+            return NegativeCertificate.of(
+                p,
+                point,
+                constraints=polynomials(constraints),
+                equalities=polynomials(equalities),
+            )
         case RefutationClaim(inequalities, removed, functional):
             values = _terms(functional)
             return NotSosCertificate.of(

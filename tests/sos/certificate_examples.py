@@ -89,6 +89,14 @@ def negative_value() -> Negative:
     return Negative.of(X**2 - 3 * X * Y + Y**2, ["1/2", "1/2"])
 
 
+def negative_on_a_set() -> Negative:
+    """1 + x + y = -1/5 at (-3/5, -3/5), where x^2 + y^2 <= 1 and x = y."""
+    return Negative.of(
+        1 + X + Y, ["-3/5", "-3/5"], constraints=[1 - X**2 - Y**2], equalities=[X - Y]
+    )
+
+
 SUMS = (difference_square, two_blocks, lower_bound, on_the_disk, on_the_circle)
 REFUTATIONS = (motzkin, choi_lam, without_x)
-ALL = (*SUMS, *REFUTATIONS, negative_value)
+POINTS = (negative_value, negative_on_a_set)
+ALL = (*SUMS, *REFUTATIONS, *POINTS)

@@ -212,6 +212,8 @@ def test_a_polynomial_that_is_negative_on_a_set_gets_a_rational_point_of_the_set
     outcome = certify_on_set(objective, inequalities, equalities, choice=INLINE)
     assert outcome.verdict is Verdict.NEGATIVE
     assert is_valid(outcome.certificate)
+    assert outcome.certificate.constraints == tuple(inequalities)
+    assert outcome.certificate.equalities == tuple(equalities)
     point = outcome.certificate.point
     assert SemialgebraicSet.of(("x", "y"), inequalities, equalities).contains(point)
     assert objective.evaluate(point) < 0

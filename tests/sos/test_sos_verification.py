@@ -13,6 +13,7 @@ from certificate_examples import (
     CHOI_LAM,
     MOTZKIN,
     MOTZKIN_NORMALS,
+    POINTS,
     REFUTATIONS,
     SUMS,
     X,
@@ -21,6 +22,7 @@ from certificate_examples import (
     difference_square,
     lower_bound,
     motzkin,
+    negative_on_a_set,
     negative_value,
     on_the_circle,
     on_the_disk,
@@ -82,6 +84,10 @@ def test_the_examples_are_valid(make):
         (on_the_circle, "p >= 0 on the set given by 1 equation"),
         (motzkin, "p is not a sum of squares"),
         (negative_value, "p < 0 at (1/2, 1/2)"),
+        (
+            negative_on_a_set,
+            "p < 0 at (-3/5, -3/5) of the set given by 1 inequality and 1 equation",
+        ),
     ],
 )
 def test_the_statement_says_what_is_proved(make, statement):
@@ -299,6 +305,13 @@ def test_an_enumeration_that_takes_too_long_is_not_believed(monkeypatch):
 def test_a_point_must_give_a_negative_value():
     for point in (["1", "1/3"], ["0", "0"]):
         assert reasons(unsealed(negative_value()) | {"point": point}) == ["point"]
+
+
+def test_a_point_must_lie_in_the_set():
+    data = unsealed(negative_on_a_set())
+    assert reasons(data | {"point": ["-4/5", "-4/5"]}) == ["point"]
+    assert reasons(data | {"point": ["-3/5", "-4/5"]}) == ["point"]
+    assert reasons(data | {"point": ["-1", "-4/5"]}) == ["point", "point"]
 
 
 def test_a_value_too_long_to_compute_is_not_believed():
@@ -520,7 +533,7 @@ def test_squares_are_printed_with_bound_multiplier_and_equality():
 
 
 def test_refutations_and_points_have_no_squares():
-    for make in (*REFUTATIONS, negative_value):
+    for make in (*REFUTATIONS, *POINTS):
         assert (squares(make().to_data()), squares_text(make().to_data())) == ([], "")
 
 

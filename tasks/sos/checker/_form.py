@@ -53,9 +53,11 @@ class RefutationClaim:
 
 @dataclass(frozen=True)
 class PointClaim:
-    """p is negative at a point."""
+    """p is negative at a point where the constraints are nonnegative and the equalities vanish."""
 
     point: tuple[Fraction, ...]
+    constraints: tuple[Terms, ...]
+    equalities: tuple[Terms, ...]
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,13 @@ def _point(data: Mapping[str, Any], n: int) -> PointClaim:
     point = as_numbers(data["point"], "point")
     if len(point) != n:
         raise InputError(f"point: {len(point)} coordinates for {n} variables")
-    return PointClaim(point)
+    constraints = as_list(data.get("constraints", []), "constraints")
+    equalities = as_list(data.get("equalities", []), "equalities")
+    return PointClaim(
+        point,
+        tuple(_part(g, n, f"constraint {k}") for k, g in enumerate(constraints)),
+        tuple(_part(h, n, f"equality {k}") for k, h in enumerate(equalities)),
+    )
 
 
 _ALWAYS = ("kind", "version", "claim", "polynomial")
@@ -210,5 +218,5 @@ _Parser = Callable[[Mapping[str, Any], int], SumClaim | RefutationClaim | PointC
 _CLAIMS: dict[str, tuple[tuple[str, ...], tuple[str, ...], _Parser]] = {
     "sos": (("gram",), ("equalities", "constraints", "bound"), _sum),
     "not_sos": (("inequalities", "removed", "functional"), (), _refutation),
-    "negative": (("point",), (), _point),
+    "negative": (("point",), ("constraints", "equalities"), _point),
 }

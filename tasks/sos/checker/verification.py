@@ -119,7 +119,7 @@ def verify_sos_certificate(data: Mapping[str, Any]) -> SosVerification:
     else:
         sizes = ()
         reasons += [*_check_point(stated.polynomial, content)]
-        statement = f"p < 0 at ({', '.join(map(number_text, content.point))})"
+        statement = _point_statement(content)
     degree = max(map(sum, stated.polynomial), default=-1)
     outcome = (not reasons, tuple(reasons), stated.claim, statement)
     return SosVerification(*outcome, len(stated.variables), degree, sizes)
@@ -162,6 +162,15 @@ def _check_digest(data: Mapping[str, Any]) -> Iterator[str]:
 
 def _sum_statement(claim: SumClaim) -> str:
     bound = number_text(claim.bound or 0)
+    if region := _region(claim):
+        return f"p >= {bound} on {region}"
+    if claim.bound is not None:
+        return f"p - ({bound}) is a sum of squares, hence p >= {bound}"
+    return "p is a sum of squares"
+
+
+def _region(claim: SumClaim | PointClaim) -> str:
+    """The set that a claim is about; "" if there are no constraints."""
     parts = [
         f"{len(given)} {one if len(given) == 1 else many}"
         for given, one, many in (
@@ -170,11 +179,7 @@ def _sum_statement(claim: SumClaim) -> str:
         )
         if given
     ]
-    if parts:
-        return f"p >= {bound} on the set given by {' and '.join(parts)}"
-    if claim.bound is not None:
-        return f"p - ({bound}) is a sum of squares, hence p >= {bound}"
-    return "p is a sum of squares"
+    return f"the set given by {' and '.join(parts)}" if parts else ""
 
 
 def _check_sum(stated: Stated, claim: SumClaim) -> Iterator[str]:
@@ -246,10 +251,22 @@ def moment_entries(basis: list[Row], functional: Terms) -> dict[tuple[int, int],
 # --- points -------------------------------------------------------------------------------------
 
 
+def _point_statement(claim: PointClaim) -> str:
+    region = _region(claim)
+    return f"p < 0 at ({', '.join(map(number_text, claim.point))}){region and f' of {region}'}"
+
+
 def _check_point(polynomial: Terms, claim: PointClaim) -> Iterator[str]:
-    if value_bits(polynomial, claim.point) > MAX_VALUE_BITS:
-        yield f"point: it cannot be checked: the value has more than {MAX_VALUE_BITS} bits"
+    polynomials = [polynomial, *claim.constraints, *claim.equalities]
+    if any(value_bits(each, claim.point) > MAX_VALUE_BITS for each in polynomials):
+        yield f"point: it cannot be checked: a value has more than {MAX_VALUE_BITS} bits"
         return
     value = value_at(polynomial, claim.point)
     if value >= 0:
         yield f"point: the value there is {short_number(value)}, not negative"
+    for k, g in enumerate(claim.constraints):
+        if (value := value_at(g, claim.point)) < 0:
+            yield f"point: the value of constraint {k} there is {short_number(value)}, negative"
+    for k, h in enumerate(claim.equalities):
+        if value := value_at(h, claim.point):
+            yield f"point: the value of equality {k} there is {short_number(value)}, not 0"

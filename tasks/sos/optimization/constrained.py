@@ -172,8 +172,7 @@ def certify_on_set(
     Returns
     -------
     Certification
-        PROVED with an `SosCertificate`.  NEGATIVE with a rational point of the set, exactly; the
-        certificate says that p < 0 there, `SemialgebraicSet.contains` that it is in the set.
+        PROVED with an `SosCertificate`.  NEGATIVE with a rational point of the set, exactly.
         NUMERICAL and UNDECIDED say nothing about higher orders.
 
     Raises
@@ -195,7 +194,9 @@ def certify_on_set(
         places = local_minimizers(program.target, program.scaled_region, num_starts=8, seed=seed)
         found = negative_point(polynomial, region, [program.point(y) for y in places[:4]])
     if found is not None:
-        certificate = NegativeCertificate.of(polynomial, found)
+        certificate = NegativeCertificate.of(
+            polynomial, found, constraints=region.inequalities, equalities=region.equalities
+        )
         reason = "negative at a point of the set"
         return Certification(Verdict.NEGATIVE, reason, certificate, (), seconds)
     proofs = _Proofs(program, choice or SolverChoice(), places)
