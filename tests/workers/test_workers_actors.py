@@ -340,7 +340,8 @@ GPUS = """
 with connect("local", num_cpus=2, num_gpus=2) as executor:
     for gpus in (1.0, 0.5):
         profile = ResourceProfile(cpus=0.1, gpus=gpus)
-        items = [WorkItem(str(n), 0.2) for n in range(12)]
+        # Enough for the last worker to begin before they are over.
+        items = [WorkItem(str(n), 0.2) for n in range(36)]
         found = map_batches(sleep_then_say_where, items, executor=executor, profile=profile)
         outcomes = list(found)
         devices = {(pid, gpu) for pid, gpu in (outcome.value for outcome in outcomes)}
@@ -352,9 +353,9 @@ with connect("local", num_cpus=2, num_gpus=2) as executor:
 def test_calls_that_reserve_gpus_run_on_one_warm_worker_for_each_share(run):
     out, err = run(GPUS).finish()
     assert out.splitlines() == [
-        "12 2 ['0', '1']",
+        "36 2 ['0', '1']",
         "['(gpu 0)', '(gpu 1)']",
-        "12 4 ['0', '0', '1', '1']",
+        "36 4 ['0', '0', '1', '1']",
         "['(gpu 0)', '(gpu 1)']",
     ], err
 
