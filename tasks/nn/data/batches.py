@@ -1,0 +1,81 @@
+"""Batches: which images at which step, a function of seed and step alone.
+
+Epoch e visits the rows in the order of a permutation that depends on (seed, e); step t takes the
+(t mod s)-th block of B rows, s = N // B steps per epoch, and the remaining N mod B rows sit out
+that epoch.  Augmentation draws from a stream of (seed, t).  So training resumes at any step
+without a state of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from tasks.nn.data.augmentation import Augmentation
+from tasks.nn.data.datasets import Dataset, Split
+from tasks.records import InputError, derive_seed
+
+NO_AUGMENTATION = Augmentation()
+
+
+def steps_per_epoch(num_images: int, batch_size: int) -> int:
+    """Number of whole batches in an epoch.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if not 1 <= batch_size <= num_images:
+        raise InputError(f"batches of {batch_size} from {num_images} images: take 1..{num_images}")
+    return num_images // batch_size
+
+
+def training_batches(
+    dataset: Dataset,
+    batch_size: int,
+    *,
+    seed: int,
+    start: int = 0,
+    augmentation: Augmentation = NO_AUGMENTATION,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless batches (inputs float32 (B, C, H, W), labels (B,)) from step `start` on.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        On the device where the batches are wanted.
+    seed : int
+        Of order and augmentation.
+    """
+    train = dataset.train
+    length = steps_per_epoch(len(train), batch_size)
+    epoch, position = divmod(start, length)
+    while True:
+        order = _order(len(train), seed, epoch).to(train.images.device)
+        for block in range(position, length):
+            rows = order[block * batch_size : (block + 1) * batch_size]
+            generator = _generator(seed, "augmentation", epoch * length + block)
+            images = augmentation.moved(train.images[rows], generator)
+            inputs = augmentation.changed(dataset.normalized(images), generator)
+            yield inputs, train.labels[rows]
+        epoch, position = epoch + 1, 0
+
+
+def evaluation_batches(
+    dataset: Dataset, split: Split, batch_size: int = 500
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """All images of a split in order, once; the last batch may be smaller."""
+    for first in range(0, len(split), batch_size):
+        part = split.at(slice(first, first + batch_size))
+        yield dataset.normalized(part.images), part.labels
+
+
+def _order(num_rows: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(num_rows, generator=_generator(seed, "order", epoch))
+
+
+def _generator(seed: int, name: str, number: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derive_seed(seed, name, number))

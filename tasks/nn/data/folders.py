@@ -1,0 +1,145 @@
+"""Folders of pictures, one folder per class, as ImageNet and TinyImageNet are published.
+
+    train/<class>/**/picture       val/<class>/**/picture     (or test/ in place of val/)
+
+TinyImageNet names the classes of its validation pictures in ``val/val_annotations.txt`` instead.
+Pictures are scaled so that the short side fits and are cut to a square around the middle.  They
+are decoded once into one file of bytes, which is mapped into memory afterwards: a data set may
+exceed the main memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from tasks.nn.data.datasets import Split
+from tasks.records import InputError
+
+logger = logging.getLogger(__name__)
+
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"})
+_ANNOTATIONS = "val_annotations.txt"
+_TEST_FOLDERS = ("val", "test")
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether a folder has the parts that `read_folders` reads."""
+    return (folder / "train").is_dir() and _test_folder(folder) is not None
+
+
+def read_folders(
+    folder: Path, size: int, *, cache: Path | None = None
+) -> tuple[Split, Split, tuple[str, ...]]:
+    """(training set, test set, class names) of a folder of pictures.
+
+    Parameters
+    ----------
+    size : int
+        Side of the square images.
+    cache : path, optional
+        Folder for the decoded bytes; without it they are kept in memory.
+
+    Raises
+    ------
+    InputError
+        If there are no classes, no pictures, or a picture cannot be read.
+    """
+    classes = tuple(sorted(path.name for path in (folder / "train").iterdir() if path.is_dir()))
+    test_folder = _test_folder(folder)
+    if not classes or test_folder is None:
+        raise InputError(f"{folder}: wanted are train/<class>/ and val/<class>/ with pictures")
+    train = _by_class(folder / "train", classes)
+    annotated = test_folder / _ANNOTATIONS
+    test = (
+        _annotated(annotated, classes) if annotated.is_file() else _by_class(test_folder, classes)
+    )
+    return _decoded(train, size, cache), _decoded(test, size, cache), classes
+
+
+def _test_folder(folder: Path) -> Path | None:
+    found = [folder / name for name in _TEST_FOLDERS if (folder / name).is_dir()]
+    return found[0] if found else None
+
+
+def _by_class(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
+    return [
+        (path, label)
+        for label, name in enumerate(classes)
+        for path in sorted((folder / name).rglob("*"))
+        if path.suffix.lower() in _SUFFIXES
+    ]
+
+
+def _annotated(path: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
+    labels = {name: label for label, name in enumerate(classes)}
+    rows = [line.split("\t")[:2] for line in path.read_text(encoding="utf-8").splitlines()]
+    unknown = sorted({name for _, name in rows} - set(classes))
+    if unknown:
+        raise InputError(f"{path}: class {unknown[0]} has no folder in train/")
+    return [(path.parent / "images" / picture, labels[name]) for picture, name in rows]
+
+
+def _decoded(pictures: list[tuple[Path, int]], size: int, cache: Path | None) -> Split:
+    if not pictures:
+        raise InputError(f"no pictures found; known are {', '.join(sorted(_SUFFIXES))}")
+    labels = torch.tensor([label for _, label in pictures])
+    paths = [path for path, _ in pictures]
+    shape = (len(paths), 3, size, size)
+    if cache is None:
+        images = torch.empty(shape, dtype=torch.uint8)
+        _fill(images.numpy(), paths, size)
+        return Split(images, labels)
+    file = cache / f"{_key(paths, size)}.bytes"
+    if not file.exists():
+        _write(file, paths, size)
+    mapped = torch.from_file(str(file), size=int(np.prod(shape)), dtype=torch.uint8)
+    return Split(mapped.reshape(shape), labels)
+
+
+def _write(file: Path, paths: list[Path], size: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{secrets.token_hex(4)}.tmp")
+    shape = (len(paths), 3, size, size)
+    images = np.memmap(temporary, dtype=np.uint8, mode="w+", shape=shape)
+    logger.info("decoding %d pictures into %s", len(paths), file)
+    try:
+        _fill(images, paths, size)
+        images.flush()
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fill(images: np.ndarray, paths: list[Path], size: int) -> None:
+    for row, path in enumerate(paths):
+        images[row] = _square(path, size).transpose(2, 0, 1)
+
+
+def _square(path: Path, size: int) -> np.ndarray:
+    try:
+        with Image.open(path) as picture:
+            picture = picture.convert("RGB")
+            scale = size / min(picture.size)
+            width, height = (max(round(scale * side), size) for side in picture.size)
+            scaled = picture.resize((width, height), Image.Resampling.BILINEAR)
+    except (OSError, UnidentifiedImageError) as error:
+        raise InputError(f"{path}: is no picture that can be read: {error}") from error
+    left, top = (width - size) // 2, (height - size) // 2
+    return np.asarray(scaled.crop((left, top, left + size, top + size)))
+
+
+def _key(paths: list[Path], size: int) -> str:
+    """Name of the decoded file: another one as soon as a picture is added, moved or changed."""
+    total = hashlib.sha256(f"{size}".encode())
+    for path in paths:
+        status = path.stat()
+        total.update(f"{path}|{status.st_size}|{status.st_mtime_ns}\n".encode())
+    return total.hexdigest()[:16]

@@ -1,0 +1,59 @@
+"""Sparse networks: masks, allocations, multiplications, channels and their surgery."""
+
+from tasks.nn.sparsity.allocation import ALLOCATIONS, Allocation, layer_counts, total_kept
+from tasks.nn.sparsity.channels import ChannelGroup, channel_groups
+from tasks.nn.sparsity.flops import Multiplications, count_multiplications, output_positions
+from tasks.nn.sparsity.masks import (
+    HeldMasks,
+    Masks,
+    apply_masks,
+    block_masks,
+    check_masks,
+    check_no_layer_empty,
+    full_masks,
+    global_masks,
+    hold_masks,
+    largest,
+    masks_by_count,
+    num_kept,
+    prunable_weights,
+    pruned_scores,
+    sparsity,
+)
+from tasks.nn.sparsity.surgery import (
+    channel_masks,
+    channel_norms,
+    largest_channels,
+    without_channels,
+)
+
+__all__ = [
+    "ALLOCATIONS",
+    "Allocation",
+    "ChannelGroup",
+    "HeldMasks",
+    "Masks",
+    "Multiplications",
+    "apply_masks",
+    "block_masks",
+    "channel_groups",
+    "channel_masks",
+    "channel_norms",
+    "check_masks",
+    "check_no_layer_empty",
+    "count_multiplications",
+    "full_masks",
+    "global_masks",
+    "hold_masks",
+    "largest",
+    "largest_channels",
+    "layer_counts",
+    "masks_by_count",
+    "num_kept",
+    "output_positions",
+    "prunable_weights",
+    "pruned_scores",
+    "sparsity",
+    "total_kept",
+    "without_channels",
+]
