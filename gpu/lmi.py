@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from gpu._newton import Newton, inverse_of, minimize_on_line
+from gpu._newton import RIDGES, Newton, inverse_of, minimize_on_line
 from gpu.barrier import fill_barrier
 
 MAX_STEPS = 400
@@ -37,6 +37,7 @@ SHRINK = 0.15
 """Factor of mu once a point is close to the path."""
 CLOSE = 0.6
 """Newton decrement of a point that is close to the path."""
+STEP_SHARES = (1.0, 0.5, 0.1)
 BEND_COST = 30.0
 """Of following the second derivative of the path, in units of sum m_b**3; a step takes K**3."""
 
@@ -141,7 +142,8 @@ class LmiSolution:
     num_steps : int
         Newton steps.
     ended : str
-        ``stop`` (as the caller asked), ``gap`` (mu is small enough), ``stalled`` (rounding errors),
+        ``stop`` (as the caller asked), ``enough`` (the objective is large enough; this point need
+        not be close to the path), ``gap`` (mu is small enough), ``stalled`` (rounding errors),
         ``steps``.
     """
 
@@ -176,15 +178,27 @@ class _Path:
         self._newton: Newton | None = None
         return True
 
+    def move_along(self, change: NDArray[np.float64]) -> bool:
+        """Take a step, or the part of it that rounding errors leave feasible; False if none is."""
+        return any(self.move_to(self.y + share * change) for share in STEP_SHARES)
+
     def newton(self) -> Newton:
         """Derivatives at the present point; they do not depend on mu."""
         if self._newton is None:
-            size = self.lmi.num_variables
-            gradient, hessian = np.empty(size), np.empty((size, size))
-            flat = np.concatenate([inverse.ravel() for inverse in self.inverses])
-            fill_barrier(flat, *self._layout, *self._entries, self._weights, gradient, hessian)
-            self._newton = Newton(gradient, hessian, self.equation)
+            self._newton = self._factored()
         return self._newton
+
+    def _factored(self) -> Newton:
+        size = self.lmi.num_variables
+        flat = np.concatenate([inverse.ravel() for inverse in self.inverses])
+        for ridge in RIDGES:
+            gradient, hessian = np.empty(size), np.empty((size, size))
+            fill_barrier(flat, *self._layout, *self._entries, self._weights, gradient, hessian)
+            try:
+                return Newton(gradient, hessian, self.equation, ridge)
+            except np.linalg.LinAlgError:
+                continue
+        raise np.linalg.LinAlgError("the Hessian matrix is singular to working precision")
 
     def direction(self, mu: float) -> tuple[NDArray[np.float64], float, float]:
         """Newton direction, decrement, and the multiplier of the equation."""
@@ -262,6 +276,7 @@ def maximize_lmi(
     equation: NDArray[np.float64] | None = None,
     stop: Callable[[LmiPoint], bool] = lambda _: False,
     on_step: Callable[[], None] = lambda: None,
+    enough: float = np.inf,
     mu: float = 1.0,
     smallest_mu: float = 1e-11,
     max_steps: int = MAX_STEPS,
@@ -281,6 +296,8 @@ def maximize_lmi(
         Asked at every point close to the path; True ends the run there.
     on_step : callable
         Called before every Newton step; may raise to end the run.
+    enough : float
+        The run ends at the first point, close to the path or not, with so large an objective.
     mu, smallest_mu : float
         First and last parameter of the path.
 
@@ -318,9 +335,12 @@ def maximize_lmi(
             continue
         step, length = path.best_move(step, mu)
         steps += 1
-        if length * decrement < 1e-9 or not path.move_to(path.y + length * step):
+        if length * decrement < 1e-9 or not path.move_along(length * step):
             ended = "stalled"
             break
+        if float(objective @ path.y) >= enough:
+            point = path.point(mu, np.zeros(lmi.num_variables), 0.0, np.inf)
+            return LmiSolution(point, steps, "enough")
     if best is None:
         raise np.linalg.LinAlgError("the Hessian matrix at the start is singular")
     if not best.is_close:

@@ -98,11 +98,12 @@ def as_rows(rows: ArrayLike) -> tuple[Row, ...]:
 
 def as_matrix(gram: Gram, size: int) -> list[list[fmpq]]:
     """Rows of a symmetric matrix of this size; `InputError` if it is none."""
-    given = gram.tolist() if isinstance(gram, fmpq_mat) else gram
-    rows = [[rational(q) for q in row] for row in given]
+    is_exact = isinstance(gram, fmpq_mat)
+    rows = gram.tolist() if is_exact else [[rational(q) for q in row] for row in gram]
     if len(rows) != size or any(len(row) != size for row in rows):
         raise InputError(f"a Gram matrix of {len(rows)} rows for {size} monomials: give {size}")
-    if any(rows[i][j] != rows[j][i] for i in range(size) for j in range(i)):
+    transposed = fmpq_mat(size, size, [q for row in rows for q in row]) if not is_exact else gram
+    if transposed != transposed.transpose():
         raise InputError("the Gram matrix is not symmetric")
     return rows
 

@@ -189,3 +189,28 @@ def test_target_rounds_long_fractions_correctly():
     problem = GramProblem.of(p, [np.array([[1]], dtype=np.int32)])
     assert problem.target.tolist() == [float(third)]
     assert problem.coefficients == (fmpq(third.numerator, third.denominator),)
+
+
+@given(problems())
+@settings(max_examples=60)
+def test_all_entries_but_the_pivot_of_a_class_are_free(problem):
+    entries = problem.entries
+    assert len(entries.free) == problem.num_free
+    assert sorted([*entries.free, *entries.pivot_of_class]) == list(range(len(entries.classes)))
+    assert np.array_equal(entries.classes[entries.pivot_of_class], np.arange(problem.num_monomials))
+    for places, chosen in (
+        (entries.free_places, entries.free),
+        (entries.pivot_places, entries.pivot_of_class),
+    ):
+        expected = [problem.rows[b][i, j] for b, i, j in places]
+        assert entries.classes[chosen].tolist() == expected
+        assert all(i <= j for _, i, j in places)
+
+
+def test_exact_projections_of_long_fractions_leave_machine_words():
+    third = Fraction(10**40 + 1, 3 * 10**40)
+    p = Polynomial.of(("x",), {(2,): third, (1,): -third, (0,): 10**30})
+    problem = GramProblem.of(p, [full_basis(1, 1)])
+    [exact] = problem.exact_projection([np.array([[0.3, -0.1], [-0.1, 1e30]])], 20)
+    value = fmpq(third.numerator, third.denominator)
+    assert exact == fmpq_mat(2, 2, [value, -value / 2, -value / 2, fmpq(10**30)])

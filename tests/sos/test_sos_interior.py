@@ -181,3 +181,19 @@ def test_product_moments_are_positive_definite():
 
 def test_every_feasibility_is_explained():
     assert all(kind.explanation.endswith(".") for kind in Feasibility)
+
+
+def test_enough_takes_the_first_matrix_that_is_definite():
+    problem = random_problem(0, "inside", 3, 2)
+    quick, best = solve_interior(problem, enough=1e-4), solve_interior(problem)
+    assert (quick.ended, quick.feasibility) == ("enough", Feasibility.INTERIOR)
+    assert quick.num_steps <= best.num_steps
+    assert quick.upper == np.inf
+    assert least_eigenvalue(problem, quick) >= quick.lower * (1 - 1e-9) > 0
+    assert np.allclose(problem.class_sums(quick.grams), problem.target)
+
+
+@pytest.mark.parametrize("kind", ["boundary", "outside"])
+def test_enough_changes_nothing_where_there_is_no_definite_matrix(kind):
+    problem = random_problem(0, kind, 2, 2)
+    assert solve_interior(problem, enough=1e-4).feasibility is EXPECTED[kind]

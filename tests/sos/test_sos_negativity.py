@@ -1,6 +1,8 @@
 """Rational points of negative value, against exact evaluation and brute force."""
 
+import time
 from itertools import product
+from math import gcd
 
 import numpy as np
 import pytest
@@ -9,7 +11,11 @@ from hypothesis import given, settings
 from polynomial_strategies import points, polynomials
 
 from tasks.sos import Polynomial, parse_polynomial
-from tasks.sos.proofs.negativity import find_negative_point, negative_at_infinity
+from tasks.sos.proofs.negativity import (
+    find_negative_point,
+    negative_at_infinity,
+    negative_corner,
+)
 
 
 @given(polynomials(("x", "y"), max_exponent=3))
@@ -93,3 +99,43 @@ def test_odd_degrees_are_negative_somewhere(p):
 def test_even_degrees_are_refused():
     with pytest.raises(ValueError, match="odd"):
         negative_at_infinity(parse_polynomial("x^2"))
+
+
+def test_the_lowest_corner_of_the_cube_is_found():
+    p = parse_polynomial("x^2*y^2 + 3*x*y + z^4 + z/2")
+    point = negative_corner(p)
+    assert point is not None
+    corners = list(product((-1, 1), repeat=3))
+    assert p.evaluate(point) == min(p.evaluate(corner) for corner in corners) < 0
+    assert point in corners
+
+
+@pytest.mark.parametrize("text", ["x^2 + y^2 - 1", "x^2 - 1/2", "0*x"])
+def test_no_corner_is_claimed_where_all_values_are_nonnegative(text):
+    assert negative_corner(parse_polynomial(text)) is None
+
+
+def test_corners_of_many_variables_are_left_out():
+    p = parse_polynomial(" + ".join(f"x{i}^2" for i in range(30)) + " - 100")
+    assert negative_corner(p) is None
+
+
+def test_a_grid_on_which_the_leading_form_vanishes_is_left():
+    """It is 0 at all (a, b) with |a|, |b| <= 9."""
+    directions = [(a, b) for a in range(-9, 10) for b in range(1, 10) if gcd(a, b) == 1]
+    p = Polynomial.of(("x", "y"), {(0, 1): 1})
+    for a, b in directions:
+        p = p * Polynomial.of(("x", "y"), {(1, 0): b, (0, 1): -a})
+    odd = p if p.degree % 2 else p * Polynomial.of(("x", "y"), {(1, 0): 1})
+    assert all(odd.evaluate(place) == 0 for place in product(range(-9, 10, 3), repeat=2))
+    started = time.perf_counter()
+    assert odd.evaluate(negative_at_infinity(odd)) < 0
+    assert time.perf_counter() - started < 5
+
+
+def test_a_change_of_sign_that_is_far_away_is_found_at_once():
+    p = parse_polynomial("1e-40000*x^3 + 1e40000")
+    started = time.perf_counter()
+    [x] = negative_at_infinity(p)
+    assert p.evaluate([x]) < 0 <= p.evaluate([x / 2])
+    assert time.perf_counter() - started < 5

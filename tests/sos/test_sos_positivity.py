@@ -10,7 +10,12 @@ from flint import fmpq, fmpq_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.sos.gram.positivity import as_floats, is_positive_definite, is_positive_semidefinite
+from tasks.sos.gram.positivity import (
+    _is_dominant_in_words,
+    as_floats,
+    is_positive_definite,
+    is_positive_semidefinite,
+)
 
 TINY = Fraction(1, 2**200)
 
@@ -170,3 +175,24 @@ def test_floats_are_the_nearest(rows):
 def test_floats_of_long_fractions_are_correctly_rounded():
     value = Fraction(10**500 + 1, 3 * 10**500)
     assert as_floats(exact([[value]]))[0, 0] == float(value)
+
+
+@given(symmetric_matrices(), st.integers(-40, 200))
+@settings(max_examples=200)
+def test_machine_words_are_never_wrong(rows, bits):
+    scaled = exact([[value * Fraction(2) ** bits for value in row] for row in rows])
+    numerators, _ = scaled.numer_denom()
+    if not rows or any(numerators[i, i] <= 0 for i in range(len(rows))):
+        return
+    assert _is_dominant_in_words(numerators) in (None, is_definite(rows))
+
+
+@pytest.mark.parametrize("size", [1, 5, 40, 90])
+def test_machine_words_decide_well_conditioned_matrices(size):
+    factor = np.random.default_rng(size).integers(-(2**20), 2**20, (size, 2 * size))
+    numerators, _ = exact(gram_of(factor)).numer_denom()
+    assert _is_dominant_in_words(numerators) is True
+    flipped = fmpq_mat(numerators) - fmpq_mat(
+        size, size, [int(i == j == size - 1) * 2**60 for i in range(size) for j in range(size)]
+    )
+    assert not is_positive_definite(flipped)

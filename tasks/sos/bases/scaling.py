@@ -19,7 +19,7 @@ from math import log2
 from typing import Any, TypeVar
 
 import numpy as np
-from flint import fmpq, fmpq_mat, fmpz
+from flint import fmpq, fmpq_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
@@ -137,6 +137,12 @@ def _rescaled(gram: Any, shifts: NDArray[np.int64], exponent: int) -> Any:
     exponents = shifts[:, None] + shifts[None, :] + exponent
     if isinstance(gram, np.ndarray):
         return np.ldexp(gram, exponents)
+    if not exponents.any():
+        return gram
+    # Whole numbers over a common denominator: their products with powers of two are shifts.
+    numerators, denominator = gram.numer_denom()
+    lowest = int(exponents.min())
+    lifts = (exponents - lowest).ravel().tolist()
+    lifted = [value << lift for value, lift in zip(numerators.entries(), lifts, strict=True)]
     size = len(shifts)
-    entries = [gram[i, j] * _power(int(exponents[i, j])) for i in range(size) for j in range(size)]
-    return fmpq_mat(size, size, entries)
+    return fmpq_mat(fmpz_mat(size, size, lifted)) * (_power(lowest) / denominator)

@@ -5,6 +5,11 @@ Problems of the same total size m_1 + ... + m_B form a bucket, whose matrices ar
 positive definite Gram matrices of most polynomials in the interior of the cone of sums of squares
 in a few eigendecompositions.  It decides nothing else: what it leaves open, boundary cases above
 all, is given to a fallback, one problem at a time.
+
+Its worth is in batches that are at hand together: at m = 20 it takes 0.4 ms of one core per
+full-rank problem, `cuts` one by one 0.5 to 1.5 ms, interior points 1 to 7 ms.  `tasks.sos.certify`
+does not use it: its items come one by one, with limits of their own, and solving takes less than
+half of their time.  Without weights it certifies 46 to 80 % of sparse problems, `cuts` 60 to 87 %.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from math import lcm
 from typing import Protocol
 
 import numpy as np
-from flint import fmpq, fmpq_mat, fmpz, fmpz_mat
+from flint import fmpq, fmpq_mat, fmpz, fmpz_mat, nmod_mat
 from numpy.typing import NDArray
 from scipy.linalg import qr
 
@@ -36,6 +36,7 @@ TOLERANCES = (1e-2, 1e-3, 1e-5, 1e-6, 1e-9)
 """Largest errors of rationalized entries with these denominators."""
 MAX_UNKNOWNS = 4000
 """Unknowns of a face's equations that are still solved exactly."""
+PRIME = 2**31 - 1
 ROOM = 1e3
 """Bound on the traces where there is no other, relative to the matrices at the start."""
 
@@ -235,8 +236,12 @@ def face_of(problem: GramEquations, bases: Sequence[fmpz_mat]) -> Face | None:
 
 def _solved(system: fmpz_mat, scale: int, bases: tuple[fmpz_mat, ...]) -> Face | None:
     """Read the solutions off the reduced row echelon form of (A | scale * c)."""
-    reduced, denominator, rank = system.rref()
     width = system.ncols() - 1
+    # Most guesses are wrong, and then the equations contradict each other modulo nearly all primes.
+    quick, rank = nmod_mat(system, PRIME).rref()
+    if rank and all(quick[rank - 1, j] == 0 for j in range(width)):
+        return None
+    reduced, denominator, rank = system.rref()
     rows = reduced.tolist()[:rank]
     pivots = [next(j for j, value in enumerate(row) if value != 0) for row in rows]
     if pivots and pivots[-1] == width:
@@ -266,20 +271,34 @@ def free_values(face: Face, blocks: Sequence[NDArray[np.float64]]) -> NDArray[np
     return np.concatenate([*packed, np.zeros(0)])[list(face.free)]
 
 
+def column_weights(face: Face) -> list[NDArray[np.float64]]:
+    """Scale of the diagonals of R_b if that of Q_b is 1: 1 / |V_j|^2, float64 (r_b,)."""
+    found = []
+    for basis in face.bases:
+        squares = [sum(int(v) * int(v) for v in row) for row in basis.transpose().tolist()]
+        found.append(np.array([1 / max(square, 1) for square in squares], dtype=np.float64))
+    return found
+
+
 def centered_on_face(
     face: Face, near: Sequence[NDArray[np.float64]], *, is_bounded: bool = True
 ) -> list[NDArray[np.float64]]:
-    """Solve ``max t : R(y) - t I >= 0`` in floats from a nearby point; the blocks R_b.
+    """Solve ``max t : R(y) - t W >= 0`` in floats from a nearby point; the blocks R_b.
+
+    W is the diagonal matrix of `column_weights`.
 
     Unless the set of all positive semidefinite R(y) is known to be bounded, their traces are.
     """
-    lmi = _face_lmi(face)
+    weights = column_weights(face)
+    roots = [np.sqrt(np.outer(weight, weight)) for weight in weights]
+    lmi = _face_lmi(face, weights)
     y = np.append(free_values(face, near), 0.0)
     blocks = [a + b for a, b in zip(lmi.constants, lmi.combination(y), strict=True)]
     if not is_bounded:
         lmi = with_trace_bound(lmi, trace_bound(blocks))
-    scale = max(float(np.abs(block).max(initial=0.0)) for block in blocks) or 1.0
-    lowest = min(float(np.linalg.eigvalsh(block)[0]) for block in blocks if len(block))
+    scaled = [block / root for block, root in zip(blocks, roots, strict=True)]
+    scale = max(float(np.abs(block).max(initial=0.0)) for block in scaled) or 1.0
+    lowest = min(float(np.linalg.eigvalsh(block)[0]) for block in scaled if len(block))
     y[-1] = lowest - max(1e-3 * scale, abs(lowest))
     objective = np.append(np.zeros(face.num_free), 1.0)
     point = maximize_lmi(
@@ -290,7 +309,10 @@ def centered_on_face(
         smallest_mu=1e-11 * scale,
     ).point
     slacks = point.slacks[: len(face.sizes)]
-    return [slack + point.objective * np.eye(len(slack)) for slack in slacks]
+    return [
+        slack + point.objective * np.diag(weight)
+        for slack, weight in zip(slacks, weights, strict=True)
+    ]
 
 
 def trace_bound(blocks: Sequence[NDArray[np.float64]]) -> float:
@@ -318,7 +340,7 @@ def with_trace_bound(lmi: Lmi, bound: float) -> Lmi:
     )
 
 
-def _face_lmi(face: Face) -> Lmi:
+def _face_lmi(face: Face, weights: Sequence[NDArray[np.float64]]) -> Lmi:
     """Unknowns: y, then t."""
     places = [
         (b, i, j)
@@ -339,5 +361,5 @@ def _face_lmi(face: Face) -> Lmi:
         block=block[chosen],
         row=row[chosen],
         column=column[chosen],
-        value=np.concatenate([values[unknown, entry], -np.ones(len(diagonal))]),
+        value=np.concatenate([values[unknown, entry], -np.concatenate(weights)]),
     )

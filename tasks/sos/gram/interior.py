@@ -67,9 +67,10 @@ class InteriorSolution:
     moments : float64 (S,)
         L, normalized by ``sum_b <W_b, M_b(L)> = 1``.
     lower, upper : float
-        Bounds on the optimal t: Q - lower W is positive semidefinite, and upper = L(p).
+        Bounds on the optimal t: Q - lower W is positive semidefinite, and upper = L(p), infinite
+        where no L was found.
     form : str
-        ``image`` or ``kernel``, or the name of the conic solver.
+        ``image`` or ``kernel``, ``cuts``, or the name of the conic solver.
     num_unknowns, num_steps : int
     ended : str
         As in `gpu.lmi.LmiSolution`.
@@ -103,7 +104,10 @@ def diagonal_weights(problem: GramProblem) -> list[NDArray[np.float64]]:
 
 
 def solve_interior(
-    problem: GramProblem, *, on_step: Callable[[], None] = lambda: None
+    problem: GramProblem,
+    *,
+    on_step: Callable[[], None] = lambda: None,
+    enough: float = np.inf,
 ) -> InteriorSolution:
     """Decide numerically whether a Gram problem is feasible.
 
@@ -112,6 +116,9 @@ def solve_interior(
     problem : GramProblem
     on_step : callable
         Called before every Newton step; may raise to end the run.
+    enough : float
+        In image form a Gram matrix with t >= enough is taken at once, without bounds: then `upper`
+        is infinite and the moments mean nothing.
 
     Raises
     ------
@@ -124,12 +131,15 @@ def solve_interior(
             f"{min(problem.num_free, problem.num_monomials)} unknowns, at most {MAX_UNKNOWNS}"
         )
     if problem.num_free <= problem.num_monomials:
-        return _solve_image(problem, weights, on_step)
+        return _solve_image(problem, weights, on_step, enough)
     return _solve_kernel(problem, weights, on_step)
 
 
 def _solve_image(
-    problem: GramProblem, weights: list[NDArray[np.float64]], on_step: Callable[[], None]
+    problem: GramProblem,
+    weights: list[NDArray[np.float64]],
+    on_step: Callable[[], None],
+    enough: float = np.inf,
 ) -> InteriorSolution:
     """Over the free dimensions: Q = Q_0 + sum_k y_k N_k."""
     constants = problem.projected(tuple(np.diag(weight) for weight in weights))
@@ -147,6 +157,9 @@ def _solve_image(
         start,
         stop=lambda point: _is_decided(point.objective, point.bound),
         on_step=on_step,
+        enough=enough,
+        # The path is joined where its t is about as far from the optimum as the start.
+        mu=max(1.0, abs(lowest)) / sum(problem.sizes),
         smallest_mu=SMALLEST_MU,
     )
     point = solution.point
@@ -154,47 +167,32 @@ def _solve_image(
         slack + point.objective * np.diag(weight)
         for slack, weight in zip(point.slacks, weights, strict=True)
     )
-    bounds = (point.objective, point.bound)
+    bounds = (point.objective, np.inf if solution.ended == "enough" else point.bound)
     moments = _class_means(problem, point.duals)
     return _finished(problem, grams, moments, bounds, solution, "image")
 
 
 def _image_lmi(problem: GramProblem, constants: Grams, weights: list[NDArray[np.float64]]) -> Lmi:
-    """Unknowns: every entry but the last of its class, then t.
+    """Unknowns: the free entries, then t.
 
-    Raising an entry lowers the last entry of its class so that the sum of the class stays.
+    Raising an entry lowers the pivot of its class so that the sum of the class stays.
     """
-    block, row, column, classes = _upper_entries(problem)
-    share = np.where(row == column, 1.0, 2.0)
-    order = np.argsort(classes, kind="stable")
-    is_last = np.append(classes[order][1:] != classes[order][:-1], True)
-    pivots = np.empty(problem.num_monomials, dtype=np.int64)
-    pivots[classes[order][is_last]] = order[is_last]
-    free = order[~is_last]
-    # The last entry of a class is in its last block, so the entries are ordered by block.
-    entries = np.stack([free, pivots[classes[free]]], axis=1)
-    values = np.stack([np.ones(len(free)), -share[free] / share[entries[:, 1]]], axis=1)
+    found, free = problem.entries, problem.entries.free
+    # The pivot of a class is in its last block, so the entries are ordered by block.
+    entries = np.stack([free, found.pivot_of_class[found.classes[free]]], axis=1)
+    ratio = found.share[free] / found.share[entries[:, 1]]
+    values = np.stack([np.ones(len(free)), -ratio], axis=1)
     flat, sizes = entries.ravel(), problem.sizes
     diagonal = np.concatenate([np.arange(size) for size in sizes])
     blocks = np.repeat(np.arange(len(sizes)), sizes)
     return Lmi(
         constants=constants,
         start=np.append(2 * np.arange(len(free) + 1), 2 * len(free) + len(blocks)).astype(np.int64),
-        block=np.concatenate([block[flat], blocks]).astype(np.int64),
-        row=np.concatenate([row[flat], diagonal]).astype(np.int64),
-        column=np.concatenate([column[flat], diagonal]).astype(np.int64),
+        block=np.concatenate([found.block[flat], blocks]).astype(np.int64),
+        row=np.concatenate([found.row[flat], diagonal]).astype(np.int64),
+        column=np.concatenate([found.column[flat], diagonal]).astype(np.int64),
         value=np.concatenate([values.ravel(), -np.concatenate(weights)]),
     )
-
-
-def _upper_entries(problem: GramProblem) -> tuple[NDArray[np.int64], ...]:
-    """Block, row, column and class of all entries on and above the diagonals."""
-    places = [np.triu_indices(size) for size in problem.sizes]
-    block = np.repeat(np.arange(len(places)), [len(rows) for rows, _ in places])
-    row = np.concatenate([rows for rows, _ in places])
-    column = np.concatenate([columns for _, columns in places])
-    classes = [rows[place] for rows, place in zip(problem.rows, places, strict=True)]
-    return block, row, column, np.concatenate(classes)
 
 
 def _solve_kernel(
@@ -226,15 +224,15 @@ def _solve_kernel(
 
 def _kernel_lmi(problem: GramProblem) -> Lmi:
     """Unknowns: the moments; the matrix of L is M(L)."""
-    block, row, column, classes = _upper_entries(problem)
-    order = np.lexsort((block, classes))
-    counts = np.bincount(classes, minlength=problem.num_monomials)
+    entries = problem.entries
+    order = np.lexsort((entries.block, entries.classes))
+    counts = np.bincount(entries.classes, minlength=problem.num_monomials)
     return Lmi(
         constants=tuple(np.zeros((size, size)) for size in problem.sizes),
         start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        block=block[order],
-        row=row[order],
-        column=column[order],
+        block=entries.block[order],
+        row=entries.row[order],
+        column=entries.column[order],
         value=np.ones(len(order)),
     )
 
@@ -274,7 +272,7 @@ def _finished(
 ) -> InteriorSolution:
     """Say what has come out."""
     lower, upper = bounds
-    if solution.ended != "stop":
+    if solution.ended not in ("stop", "enough"):
         feasibility = Feasibility.BOUNDARY
     else:
         feasibility = Feasibility.INTERIOR if lower > 0 else Feasibility.OUTSIDE

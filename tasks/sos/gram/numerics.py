@@ -14,6 +14,7 @@ import numpy as np
 from tasks.records import BudgetExceeded
 from tasks.sos.conic.forms import kernel_form
 from tasks.sos.conic.solvers import SolverStatus, solve
+from tasks.sos.gram.cuts import find_by_cuts
 from tasks.sos.gram.facial import scaled_eigenvalues
 from tasks.sos.gram.interior import (
     MAX_UNKNOWNS,
@@ -27,6 +28,10 @@ from tasks.sos.gram.problem import GramProblem
 SolverName = Literal["auto", "interior", "clarabel", "scs", "mosek", "sdpa", "csdp"]
 LARGE_SOLVER = "scs"
 """For problems beyond our own method."""
+MIN_FREE = 300
+"""Free dimensions from which a few cuts are tried first: a Newton step takes longer than many."""
+ENOUGH = 1e-4
+"""A t from which a Gram matrix is taken as it comes."""
 TOLERANCE = 1e-7
 """Of the conic solvers; t within it counts as 0."""
 
@@ -75,9 +80,33 @@ def _by_interior_points(problem: GramProblem, seconds: float) -> InteriorSolutio
             raise BudgetExceeded("the time was over before the Gram problem was solved")
 
     try:
-        return solve_interior(problem, on_step=on_step)
+        if problem.num_free >= MIN_FREE:
+            found = _by_cuts(problem)
+            if found is not None:
+                return found
+        return solve_interior(problem, on_step=on_step, enough=ENOUGH)
     except (OverflowError, ValueError, np.linalg.LinAlgError) as error:
         raise NotSolvedError(f"interior points: {error}") from error
+
+
+def _by_cuts(problem: GramProblem) -> InteriorSolution | None:
+    """The first positive definite Gram matrix that a few cuts find."""
+    weights = diagonal_weights(problem)
+    grams, num_steps = find_by_cuts(problem, weights)
+    if grams is None:
+        return None
+    lower = min(float(scaled_eigenvalues(*pair)[0]) for pair in zip(grams, weights, strict=True))
+    return InteriorSolution(
+        feasibility=Feasibility.INTERIOR,
+        grams=grams,
+        moments=np.zeros(problem.num_monomials),
+        lower=lower,
+        upper=float("inf"),
+        form="cuts",
+        num_unknowns=problem.num_free,
+        num_steps=num_steps,
+        ended="enough",
+    )
 
 
 def _by_conic_solver(

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 FACTOR_BITS = 60
 """Bits of the entries of L after scaling to a unit diagonal of Q."""
+WORD_BITS = 24
+"""The same where products are formed in floats."""
 
 
 def as_floats(matrix: fmpq_mat) -> NDArray[np.float64]:
@@ -30,19 +32,45 @@ def is_positive_definite(matrix: fmpq_mat) -> bool:
     if size == 0:
         return True
     numerators, _ = matrix.numer_denom()
-    if any(numerators[i, i] <= 0 for i in range(size)) or _has_large_entry(numerators):
+    if any(numerators[i, i] <= 0 for i in range(size)):
         return False
+    quick = _is_dominant_in_words(numerators)
+    if quick is not None:
+        return quick
     return _is_dominant_after_factor(numerators) or _has_positive_minors(numerators)
 
 
-def _has_large_entry(matrix: fmpz_mat) -> bool:
-    """Whether a principal minor of size two is not positive."""
-    rows = matrix.tolist()
-    return any(
-        rows[i][j] * rows[i][j] >= rows[i][i] * rows[j][j]
-        for i in range(len(rows))
-        for j in range(i)
-    )
+def _is_dominant_in_words(matrix: fmpz_mat) -> bool | None:
+    """As `_is_dominant_after_factor`, with a coarser L in machine words; None: undecided.
+
+    With D = diag(2**-shift_i) and b bits, D Q D 2**2b is rounded down to integers T, so that it is
+    less than 1 off; L 2**b is rounded to integers, in rows no longer than about 2**(b + 1), so that
+    all sums of their products stay below 2**53 and floats multiply them exactly.  False where a
+    principal minor of size two is negative.
+    """
+    size = matrix.nrows()
+    bits = WORD_BITS
+    table = [int(value) for value in matrix.entries()]
+    shifts = np.array([(value.bit_length() - 1) // 2 for value in table[:: size + 1]])
+    lifts = 2 * bits - shifts[:, None] - shifts
+    lifted = [
+        value << lift if lift >= 0 else value >> -lift
+        for value, lift in zip(table, lifts.ravel().tolist(), strict=True)
+    ]
+    # Diagonal entries are below 2**(2 bits + 2), and so are all others of a definite matrix.
+    if max(lifted) > 1 << 2 * bits + 2 or min(lifted) < -1 << 2 * bits + 2:
+        return False
+    scaled = np.array(lifted, dtype=np.int64).reshape(size, size)
+    floats = np.ldexp(scaled.astype(np.float64), -2 * bits)
+    try:
+        factor = np.linalg.cholesky(floats - 2.0 * size * 2.0**-bits * np.eye(size))
+    except np.linalg.LinAlgError:
+        return None
+    rounded = np.rint(np.ldexp(factor, bits))
+    rest = scaled - (rounded @ rounded.T).astype(np.int64)
+    diagonal = rest.diagonal()
+    off = (np.abs(rest) + 1).sum(axis=1) - np.abs(diagonal) - 1
+    return True if bool((diagonal > off).all()) else None
 
 
 def _is_dominant_after_factor(matrix: fmpz_mat) -> bool:

@@ -16,16 +16,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import lcm
+from typing import Any
 
 import numpy as np
 from flint import fmpq, fmpq_mat, fmpz_mat
 from numpy.typing import NDArray
 
-from tasks.lattice import sort_monomials
+from tasks.lattice import positions, sort_monomials
+from tasks.sos.gram.entries import Entries
 from tasks.sos.polynomials.polynomial import Polynomial
 
 Grams = tuple[NDArray[np.float64], ...]
 """One symmetric matrix per block."""
+_INT64_ROOM = 2**60
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,19 @@ class GramProblem:
         n = polynomial.num_variables
         sums = [(basis[:, None, :] + basis[None, :, :]).reshape(-1, n) for basis in bases]
         stacked = np.concatenate([*sums, np.zeros((0, n), dtype=np.int32)])
-        monomials, inverse = _unique_rows(stacked)
+        monomials = sort_monomials(stacked)
+        index = positions(stacked, monomials)
         rows, offset = [], 0
         for basis in bases:
             size = len(basis)
-            rows.append(inverse[offset : offset + size * size].reshape(size, size))
+            rows.append(index[offset : offset + size * size].reshape(size, size))
             offset += size * size
-        terms = polynomial.terms()
-        coefficients = tuple(terms.get(tuple(row), fmpq(0)) for row in monomials.tolist())
-        return cls(polynomial, tuple(bases), monomials, tuple(rows), coefficients)
+        found = [fmpq(0)] * len(monomials)
+        place = positions(polynomial.exponents, monomials)
+        for at, value in zip(place.tolist(), polynomial.coefficients, strict=True):
+            if at >= 0:
+                found[at] = value
+        return cls(polynomial, tuple(bases), monomials, tuple(rows), tuple(found))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -84,8 +92,13 @@ class GramProblem:
     @property
     def uncovered(self) -> list[tuple[int, ...]]:
         """Monomials of the polynomial that no product of two basis monomials gives."""
-        known = set(map(tuple, self.monomials.tolist()))
-        return [row for row in map(tuple, self.polynomial.exponents.tolist()) if row not in known]
+        exponents = self.polynomial.exponents
+        return list(map(tuple, exponents[positions(exponents, self.monomials) < 0].tolist()))
+
+    @cached_property
+    def entries(self) -> Entries:
+        """The entries on and above the diagonals."""
+        return Entries.of(self.rows, self.num_monomials)
 
     @cached_property
     def class_sizes(self) -> NDArray[np.int64]:
@@ -120,48 +133,60 @@ class GramProblem:
             yield from _columns(basis, rows)
 
     def exact_projection(self, grams: Sequence[NDArray[np.float64]], bits: int) -> list[fmpq_mat]:
-        """Round to multiples of ``2**-bits`` and project exactly onto the equations.
+        """Round to multiples of ``2**-bits`` and correct, so that the equations hold exactly.
+
+        What is missing in a class is spread evenly in such multiples; its pivot takes the rest.
+        Hence the entries have few digits where the coefficients have.
 
         References
         ----------
         Peyrl and Parrilo, Computing sum of squares decompositions with rational coefficients, 2008.
         """
-        rounded = [_rounded(gram, bits) for gram in grams]
-        sums = [0] * self.num_monomials
-        for numerators, rows in zip(rounded, self.rows, strict=True):
-            for row, line in zip(rows.tolist(), numerators, strict=True):
-                for monomial, numerator in zip(row, line, strict=True):
-                    sums[monomial] += numerator
-        unit = fmpq(1, 1 << bits)
-        corrections = [
-            (value - total * unit) / int(size)
-            for value, total, size in zip(self.coefficients, sums, self.class_sizes, strict=True)
-        ]
-        return [
-            _corrected(numerators, rows.tolist(), unit, corrections)
-            for numerators, rows in zip(rounded, self.rows, strict=True)
-        ]
+        entries = self.entries
+        whole, numerators = self._coefficients_over(bits + 1)
+        unit = whole >> bits
+        symmetric = [np.rint(np.ldexp((gram + gram.T) / 2, bits)) for gram in grams]
+        upper = np.concatenate([gram[np.triu_indices(len(gram))] for gram in symmetric])
+        values = _integers(upper.tolist(), scale=unit, others=numerators)
+        missing, sizes = np.array(numerators, values.dtype), self.class_sizes.astype(values.dtype)
+        np.subtract.at(missing, entries.classes, values * entries.share)
+        lift = missing // (sizes * unit) * unit
+        values += lift[entries.classes]
+        missing -= lift * sizes
+        values[entries.pivot_of_class] += missing // entries.share[entries.pivot_of_class]
+        return self._blocks(values, whole)
+
+    def _coefficients_over(self, bits: int) -> tuple[int, list[int]]:
+        """A common denominator, twice a multiple of 2**bits and of all, and the numerators."""
+        common = lcm(1 << bits, 2 * self._denominator)
+        return common, [int(c.p) * (common // int(c.q)) for c in self.coefficients]
+
+    @cached_property
+    def _denominator(self) -> int:
+        """Of the coefficients."""
+        return lcm(1, *{int(value.q) for value in self.coefficients})
+
+    def _blocks(self, upper: NDArray[Any], denominator: int) -> list[fmpq_mat]:
+        """Symmetric blocks with given numerators on and above the diagonals."""
+        blocks, offset = [], 0
+        for size in self.sizes:
+            count = size * (size + 1) // 2
+            matrix = np.empty((size, size), dtype=upper.dtype)
+            row, column = np.triu_indices(size)
+            matrix[row, column] = matrix[column, row] = upper[offset : offset + count]
+            blocks.append(fmpq_mat(fmpz_mat(size, size, matrix.ravel().tolist())) / denominator)
+            offset += count
+        return blocks
 
 
-def _rounded(gram: NDArray[np.float64], bits: int) -> list[list[int]]:
-    """Numerators of a symmetric matrix over 2**bits."""
-    symmetric = np.ldexp((gram + gram.T) / 2, bits)
-    return [[int(value) for value in line] for line in np.rint(symmetric).tolist()]
+def _integers(values: list[float], *, scale: int, others: list[int]) -> NDArray[Any]:
+    """Multiples of whole numbers: int64 (N,) if sums of all of them and others are, else objects.
 
-
-def _corrected(
-    numerators: list[list[int]], rows: list[list[int]], unit: fmpq, corrections: list[fmpq]
-) -> fmpq_mat:
-    size = len(numerators)
-    return fmpq_mat(
-        size,
-        size,
-        [
-            numerator * unit + corrections[monomial]
-            for line, row in zip(numerators, rows, strict=True)
-            for numerator, monomial in zip(line, row, strict=True)
-        ],
-    )
+    Sums over classes, and what is added to make up for them, stay below the bound on all sums.
+    """
+    exact = [int(value) * scale for value in values]
+    total = sum(map(abs, exact)) + sum(map(abs, others)) + scale * len(exact)
+    return np.array(exact, dtype=np.int64 if total < _INT64_ROOM else object)
 
 
 def _columns(basis: fmpz_mat, rows: NDArray[np.int64]) -> Iterator[dict[int, int]]:
@@ -180,15 +205,6 @@ def _columns(basis: fmpz_mat, rows: NDArray[np.int64]) -> Iterator[dict[int, int
                     row = classes[i][j]
                     column[row] = column.get(row, 0) + (a * b if u == v else 2 * a * b)
             yield column
-
-
-def _unique_rows(rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Distinct rows in graded lexicographic order, and the place of every given row among them."""
-    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
-    ordered = sort_monomials(distinct)
-    place = {tuple(row): index for index, row in enumerate(ordered.tolist())}
-    order = np.array([place[tuple(row)] for row in distinct.tolist()], dtype=np.int64)
-    return ordered, order[inverse.reshape(-1)]
 
 
 def _as_float(value: fmpq) -> float:

@@ -24,12 +24,11 @@ import numpy as np
 from flint import arb, arb_mat
 from numpy.typing import NDArray
 
+from tasks.sos.gram.entries import Entries
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.proofs._schur import (
     BITS,
-    Entries,
     Split,
-    entry_places,
     gram_matrices,
     kernel_basis,
     largest_exponent,
@@ -103,9 +102,7 @@ def _scales(
     entries: Entries, splits: Sequence[Split], weights: Sequence[NDArray[np.float64]]
 ) -> NDArray[np.float64]:
     """Natural sizes of y, then of the multipliers, which are kept as an isometric vector."""
-    sizes = [
-        np.sqrt(weights[b][i] * weights[b][j]) for b, i, j in entry_places(entries, entries.free)
-    ]
+    sizes = [np.sqrt(weights[b][i] * weights[b][j]) for b, i, j in entries.free_places]
     for split, weight in zip(splits, weights, strict=True):
         own = np.sqrt(weight[split.others])
         a, b = np.triu_indices(len(own))
@@ -160,8 +157,8 @@ def _stationarity(
         moments.append((kernel * block * kernel.transpose()).tolist())
     free = entries.free
     pairs = zip(
-        entry_places(entries, free),
-        entry_places(entries, entries.pivot_of_class[entries.classes[free]]),
+        entries.free_places,
+        [entries.pivot_places[k] for k in entries.classes[free].tolist()],
         entries.share[free].tolist(),
         strict=True,
     )

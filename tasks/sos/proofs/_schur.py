@@ -13,6 +13,7 @@ import numpy as np
 from flint import arb, arb_mat
 from numpy.typing import NDArray
 
+from tasks.sos.gram.entries import Entries
 from tasks.sos.gram.problem import GramProblem
 
 BITS = 640
@@ -24,36 +25,6 @@ class Split:
 
     pivots: NDArray[np.int64]
     others: NDArray[np.int64]
-
-
-class Entries:
-    """The free entries of a Gram problem: all but the last of every class."""
-
-    def __init__(self, problem: GramProblem) -> None:
-        places = [np.triu_indices(size) for size in problem.sizes]
-        self.block = np.repeat(np.arange(len(places)), [len(rows) for rows, _ in places])
-        self.row = np.concatenate([rows for rows, _ in places])
-        self.column = np.concatenate([columns for _, columns in places])
-        classes = [rows[place] for rows, place in zip(problem.rows, places, strict=True)]
-        self.classes = np.concatenate(classes)
-        self.share = np.where(self.row == self.column, 1, 2)
-        order = np.argsort(self.classes, kind="stable")
-        is_last = np.append(np.diff(self.classes[order]) != 0, True)
-        self.pivot_of_class = np.empty(problem.num_monomials, dtype=np.int64)
-        self.pivot_of_class[self.classes[order][is_last]] = order[is_last]
-        self.free = order[~is_last]
-
-
-def entry_places(entries: Entries, chosen: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """(block, row, column) of chosen entries."""
-    return list(
-        zip(
-            entries.block[chosen].tolist(),
-            entries.row[chosen].tolist(),
-            entries.column[chosen].tolist(),
-            strict=True,
-        )
-    )
 
 
 def schur_parts(
@@ -75,11 +46,11 @@ def gram_matrices(
     blocks = [arb_mat(size, size) for size in problem.sizes]
     classes, share = entries.classes.tolist(), entries.share.tolist()
     free = entries.free.tolist()
-    for place, (b, i, j), value in zip(free, entry_places(entries, entries.free), y, strict=True):
+    for place, (b, i, j), value in zip(free, entries.free_places, y, strict=True):
         blocks[b][i, j] = blocks[b][j, i] = value
         rest[classes[place]] -= share[place] * value
     pivots = entries.pivot_of_class
-    for monomial, (b, i, j) in enumerate(entry_places(entries, pivots)):
+    for monomial, (b, i, j) in enumerate(entries.pivot_places):
         value = rest[monomial] / share[int(pivots[monomial])]
         blocks[b][i, j] = blocks[b][j, i] = value
     return blocks
@@ -111,26 +82,33 @@ def _schur(block: arb_mat, split: Split) -> tuple[list[arb], arb_mat]:
 
 
 def schur_derivative(
-    entries: Entries, splits: Sequence[Split], parts: Sequence[tuple[list[arb], arb_mat]]
+    entries: Entries,
+    splits: Sequence[Split],
+    parts: Sequence[tuple[list[arb], arb_mat]],
+    chosen: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
-    """dS / dy in floats, (equations, K)."""
+    """dS / dy in floats, (equations, K); of chosen entries of S, or of all."""
     kernels = [
         kernel_basis(split, solver) for split, (_, solver) in zip(splits, parts, strict=True)
     ]
     free = entries.free
     pivots = entries.pivot_of_class[entries.classes[free]]
     ratio = -entries.share[free] / entries.share[pivots]
-    rows = []
+    rows, offset = [], 0
     for b, kernel in enumerate(kernels):
         first, second = np.triu_indices(kernel.shape[1])
+        if chosen is not None:
+            own = chosen[(chosen >= offset) & (chosen < offset + len(first))] - offset
+            offset += len(first)
+            first, second = first[own], second[own]
+        # A row of `left` for every entry of S, so that the products are formed in place.
+        left, right = kernel[:, first].T.copy(), kernel[:, second].T.copy()
         total = np.zeros((len(first), len(free)))
         for places, factor in ((free, np.ones(len(free))), (pivots, ratio)):
-            here = entries.block[places] == b
+            here = np.flatnonzero(entries.block[places] == b)
             i, j = entries.row[places[here]], entries.column[places[here]]
-            left = kernel[i][:, first] * kernel[j][:, second]
-            both = left + kernel[j][:, first] * kernel[i][:, second]
-            values = np.where((i == j)[:, None], left, both)
-            total[:, here] += (values * factor[here][:, None]).T
+            half = factor[here] * np.where(i == j, 0.5, 1.0)
+            total[:, here] += (left[:, i] * right[:, j] + left[:, j] * right[:, i]) * half
         rows.append(total)
     return np.concatenate(rows)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 import numpy as np
-from flint import fmpq
+from flint import fmpq, fmpz
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
@@ -19,6 +19,9 @@ from tasks.records import stream
 from tasks.sos.polynomials.polynomial import Polynomial
 
 NUM_STARTS = 24
+ROUNDING_ERROR = 1e-9
+"""Bound on relative rounding errors of values, with much room."""
+MAX_CORNER_VALUES = 1 << 21
 ROUNDINGS = (0, 1, 2, 4, 8, 16, 32, 48)
 """Bits after the point, fewest first."""
 
@@ -78,6 +81,22 @@ def find_negative_point(
     return None
 
 
+def negative_corner(polynomial: Polynomial) -> Point | None:
+    """The point of {-1, 1}^n with the lowest value, if that is negative; O(2**n T).
+
+    None too if there are more than `MAX_CORNER_VALUES` values of terms.
+    """
+    n = polynomial.num_variables
+    if polynomial.is_zero or polynomial.num_terms << min(n, 64) > MAX_CORNER_VALUES:
+        return None
+    corners = (np.arange(1 << n)[:, None] >> np.arange(n)) & 1
+    signs = 1 - 2 * ((corners @ (polynomial.exponents.T & 1)) & 1)
+    with np.errstate(invalid="ignore"):  # coefficients beyond the range of floats
+        values = signs @ polynomial.float_coefficients()
+    point = tuple(fmpq(1 - 2 * bit) for bit in corners[int(values.argmin())].tolist())
+    return point if polynomial.evaluate(point) < 0 else None
+
+
 def _starts(num_variables: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """The origin, then normal points of several scales."""
     rng = stream(seed, "negative-point")
@@ -92,10 +111,21 @@ def _rounded(polynomial: Polynomial, x: NDArray[np.float64]) -> Point | None:
         scaled = np.rint(np.ldexp(x, bits))
         if not np.isfinite(scaled).all():
             return None
+        if _is_clearly_positive(polynomial, np.ldexp(scaled, -bits)):
+            continue
         point = tuple(fmpq(int(value), 1 << bits) for value in scaled.tolist())
         if polynomial.evaluate(point) < 0:
             return point
     return None
+
+
+def _is_clearly_positive(polynomial: Polynomial, x: NDArray[np.float64]) -> bool:
+    """Whether p(x) is positive beyond all rounding errors."""
+    layout = sparse_terms(polynomial.exponents)
+    coefficients, gradient = polynomial.float_coefficients(), np.empty(len(x))
+    value = value_and_gradient(*layout, coefficients, x, gradient)
+    size = value_and_gradient(*layout, np.abs(coefficients), np.abs(x), gradient)
+    return bool(value > ROUNDING_ERROR * size) and bool(np.isfinite(size))
 
 
 def negative_at_infinity(polynomial: Polynomial, *, seed: int = 0) -> Point:
@@ -112,15 +142,25 @@ def negative_at_infinity(polynomial: Polynomial, *, seed: int = 0) -> Point:
         raise ValueError(f"the degree must be odd, it is {polynomial.degree}")
     rng = stream(seed, "line")
     leading = leading_form(polynomial)
-    while True:
-        line = [fmpq(int(v)) for v in rng.integers(-9, 10, size=polynomial.num_variables)]
+    # A form vanishes on at most the share d / (2d + 1) of a grid of 2d + 1 values per coordinate.
+    reach = max(9, polynomial.degree)
+    line, slope = [fmpq(0)], fmpq(0)
+    while slope == 0:
+        line = [fmpq(int(v)) for v in rng.integers(-reach, reach + 1, polynomial.num_variables)]
         slope = leading.evaluate(line)
-        if slope != 0:
-            break
-    length = fmpq(-1 if slope > 0 else 1)
-    while polynomial.evaluate([length * v for v in line]) >= 0:
-        length *= 2
-    return tuple(length * v for v in line)
+
+    def point(bits: int) -> Point:
+        length = fmpq(fmpz(-1 if slope > 0 else 1) << bits)
+        return tuple(length * v for v in line)
+
+    high = 0
+    while polynomial.evaluate(point(high)) >= 0:
+        high = 2 * high or 1
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if polynomial.evaluate(point(middle)) < 0 else (middle, high)
+    return point(high)
 
 
 def leading_form(polynomial: Polynomial) -> Polynomial:

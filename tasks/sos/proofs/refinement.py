@@ -14,33 +14,41 @@ rational; so enough digits determine its fractions.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 from flint import arb, arb_mat, ctx, fmpz_mat
 from numpy.typing import NDArray
-from scipy.linalg import qr
+from scipy.linalg import cho_solve, qr
 
+from tasks.records import stream
+from tasks.sos.gram.entries import Entries
 from tasks.sos.gram.facial import complement
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.proofs._multipliers import converged_with_multipliers
 from tasks.sos.proofs._schur import (
     BITS,
-    Entries,
     Split,
-    entry_places,
     largest_exponent,
     moved,
     schur_derivative,
     schur_parts,
 )
 
+logger = logging.getLogger(__name__)
+
 MAX_STEPS = 60
 MAX_EQUATIONS = 30_000_000
 """Entries of the derivative that is still formed."""
 SMALLEST_SQUARE = 1e-13
 """Smallest squared singular value of the derivative, relative to the largest, that counts."""
+WELL_CONDITIONED = 1e-4
+"""Ratio of the diagonal of a Cholesky factor from which on the factor is used."""
+MORE_EQUATIONS = 100
+FEW = 0.6
+"""Share of the entries of S up to which the others are left out of the iteration at first."""
 
 
 def refined_complements(
@@ -62,7 +70,7 @@ def refined_complements(
     """
     splits = [_split(gram, weight, threshold) for gram, weight in zip(grams, weights, strict=True)]
     num_equations = sum(len(s.others) * (len(s.others) + 1) // 2 for s in splits)
-    entries = Entries(problem)
+    entries = problem.entries
     if not num_equations or num_equations * len(entries.free) > MAX_EQUATIONS:
         return None
     with ctx.workprec(BITS):
@@ -99,29 +107,83 @@ def _converged(
     weights: Sequence[NDArray[np.float64]],
 ) -> list[arb_mat] | None:
     """Iterate to rank r; the matrices Q_II^-1 Q_IJ, or None if the iteration does not converge."""
-    y = [arb(float(grams[b][i, j])) for b, i, j in entry_places(entries, entries.free)]
+    y = [arb(float(grams[b][i, j])) for b, i, j in entries.free_places]
+    num_equations = sum(len(s.others) * (len(s.others) + 1) // 2 for s in splits)
+    chosen = _own_equations(entries, splits, num_equations)
+    if len(chosen) < FEW * num_equations:
+        found, _ = _iterated(problem, entries, splits, y, chosen)
+        if found is not None:
+            return found
+    found, y = _iterated(problem, entries, splits, y, np.arange(num_equations))
+    if found is None and y:
+        return converged_with_multipliers(problem, entries, y, splits, weights)
+    return found
+
+
+def _own_equations(
+    entries: Entries, splits: Sequence[Split], num_equations: int
+) -> NDArray[np.int64]:
+    """Entries of S where dQ has entries, and some more: the others mostly vanish with them.
+
+    dS = B' dQ B is dQ there, plus what comes from the few rows I.
+    """
+    is_moving = np.isin(entries.classes, entries.classes[entries.free])
+    found, offset = [], 0
+    for b, split in enumerate(splits):
+        size = len(split.others)
+        place = np.full(size + len(split.pivots), -1)
+        place[split.others] = np.arange(size)
+        here = np.flatnonzero(is_moving & (entries.block == b))
+        i, j = place[entries.row[here]], place[entries.column[here]]
+        inside = (i >= 0) & (j >= 0)
+        # Row i of a triangle begins after i rows of size, size - 1, ... entries.
+        found.append(offset + (i * (2 * size - i - 1) // 2 + j)[inside])
+        offset += size * (size + 1) // 2
+    more = stream(0, "schur equations").integers(num_equations, size=MORE_EQUATIONS)
+    return np.unique(np.concatenate([*found, more]))
+
+
+def _iterated(
+    problem: GramProblem,
+    entries: Entries,
+    splits: Sequence[Split],
+    y: list[arb],
+    chosen: NDArray[np.int64],
+) -> tuple[list[arb_mat] | None, list[arb]]:
+    """Newton's method for chosen entries of S; the last y if it stops to converge, else none."""
     inverse: NDArray[np.float64] | None = None
+    places = chosen.tolist()
     previous = np.inf
     for _ in range(MAX_STEPS):
         parts = schur_parts(problem, entries, splits, y)
         if parts is None:
-            return None
-        residual = [value for schur, _ in parts for value in schur]
+            return None, []
+        values = [value for schur, _ in parts for value in schur]
+        residual = [values[place] for place in places]
         exponent = largest_exponent(residual)
         if exponent < -BITS * 0.8:
-            return [solver for _, solver in parts]
+            is_zero = largest_exponent(values) < -BITS * 0.8
+            return ([solver for _, solver in parts], y) if is_zero else (None, y)
         if exponent == np.inf or exponent > previous - 2:
-            return converged_with_multipliers(problem, entries, y, splits, weights)
+            return None, y
         previous = exponent
         if inverse is None:
-            inverse = _pseudo_inverse(schur_derivative(entries, splits, parts))
+            inverse = _pseudo_inverse(schur_derivative(entries, splits, parts, chosen))
         y = moved(y, inverse, residual, exponent)
-    return None
+    return None, []
 
 
 def _pseudo_inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Pseudo-inverse through the normal equations; the iteration makes up for their condition."""
-    values, vectors = np.linalg.eigh(matrix.T @ matrix)
+    normal = matrix.T @ matrix
+    try:
+        factor = np.linalg.cholesky(normal)
+        lengths = factor.diagonal()
+        if lengths.min(initial=1.0) > WELL_CONDITIONED * lengths.max(initial=1.0):
+            return np.asarray(cho_solve((factor, True), matrix.T))
+    except np.linalg.LinAlgError:
+        logger.debug("the derivative has not full rank")
+    values, vectors = np.linalg.eigh(normal)
     is_large = values > SMALLEST_SQUARE * max(values[-1], 0.0) if len(values) else values > 0
     scaled = vectors[:, is_large] / values[is_large]
     return scaled @ (vectors[:, is_large].T @ matrix.T)

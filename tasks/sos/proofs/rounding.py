@@ -20,6 +20,7 @@ from tasks.sos.gram.facial import (
     Face,
     GramEquations,
     centered_on_face,
+    column_weights,
     face_of,
     free_values,
     identity_face,
@@ -30,6 +31,12 @@ from tasks.sos.gram.facial import (
 )
 from tasks.sos.gram.positivity import is_positive_definite, is_positive_semidefinite
 from tasks.sos.gram.problem import GramProblem
+from tasks.sos.proofs.determined import (
+    Determined,
+    complements_of_determined,
+    determined_entries,
+    determined_on_face,
+)
 from tasks.sos.proofs.refinement import refined_complements
 from tasks.sos.proofs.zeros import DIGITS_PER_ENTRY, Zero, real_zeros, relations
 
@@ -85,8 +92,10 @@ def prove_by_projection(
 ) -> ExactGrams | None:
     """Round and project positive definite Gram matrices; None if no rounding keeps them so."""
     lowest = min((float(np.linalg.eigvalsh(gram)[0]) for gram in grams if len(gram)), default=1.0)
+    size = max(map(len, grams), default=0)
     for bits in ROUNDINGS:
-        if 2.0**-bits > max(lowest, 0.0) and bits != ROUNDINGS[-1]:
+        # In norm, the rounding errors of all entries together are below size * 2**-bits.
+        if size * 2.0**-bits > max(lowest, 0.0) and bits != ROUNDINGS[-1]:
             continue
         exact = problem.exact_projection(grams, bits)
         if all(map(is_positive_definite, exact)):
@@ -110,7 +119,10 @@ def prove_on_face(
     def zeros(bits: int) -> list[list[Zero]]:
         return [real_zeros(problem.polynomial, bits=bits, seed=seed)] * len(problem.bases)
 
-    refined = _faces_of_refined_kernels(problem, grams, weights)
+    refined = chain(
+        _faces_of_determined(determined_entries(problem), grams, weights),
+        _faces_of_refined_kernels(problem, grams, weights),
+    )
     return prove_equations_on_face(
         problem, problem.bases, grams, weights, zeros=zeros, refined=refined
     )
@@ -168,6 +180,23 @@ def _faces_of_kernels(
         found = kernels(grams, weights, threshold)
         if any(kernel.shape[1] for kernel in found):
             yield from _complements(found)
+
+
+def _faces_of_determined(
+    blocks: Sequence[Determined],
+    grams: Sequence[NDArray[np.float64]],
+    weights: Sequence[NDArray[np.float64]],
+) -> Iterator[list[fmpz_mat]]:
+    """The face of the singular principal submatrices that are known exactly."""
+    levels = thresholds(grams, weights)
+    found = [kernels(grams, weights, level) for level in levels]
+    scaled = [
+        [kernel[b] * np.sqrt(weight)[:, None] for kernel in found]
+        for b, weight in enumerate(weights)
+    ]
+    bases = complements_of_determined(blocks, scaled)
+    if bases is not None:
+        yield bases
 
 
 def thresholds(
@@ -239,7 +268,9 @@ class _Search:
         proof = _prove_by_rounding(face, blocks, reductions)
         if proof is not None:
             return proof
-        for bases in _faces_of_kernels(blocks, unit_weights(blocks)):
+        weights = face_weights(face, blocks)
+        known = _faces_of_determined(determined_on_face(face), blocks, weights)
+        for bases in chain(_faces_of_kernels(blocks, weights), known):
             products = [old * new for old, new in zip(face.bases, bases, strict=True)]
             inner = face_of(self.equations, products)
             if inner is None:
@@ -257,6 +288,16 @@ def unit_weights(blocks: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float
     return [np.full(len(block), max(scale, 1e-300)) for block in blocks]
 
 
+def face_weights(face: Face, blocks: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """As `unit_weights`, at the scale of the columns of V."""
+    weights = column_weights(face)
+    scale = max(
+        float(np.abs(block / np.sqrt(np.outer(weight, weight))).max(initial=0.0))
+        for block, weight in zip(blocks, weights, strict=True)
+    )
+    return [weight * max(scale, 1e-300) for weight in weights]
+
+
 def _lifted(face: Face, blocks: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
     """``V_b R_b V_b'`` in floats."""
     lifted = []
@@ -272,8 +313,14 @@ def _prove_by_rounding(
 ) -> ExactGrams | None:
     """Round the parameters of a face; None if no rounding is positive definite."""
     y = free_values(face, near)
+    # Units follow the lengths of the columns of V.
+    roots = [np.sqrt(np.outer(weight, weight)) for weight in column_weights(face)]
+    shifts = np.ceil(-np.log2(free_values(face, roots))).astype(int).tolist()
     for bits in ROUNDINGS if face.num_free else ROUNDINGS[:1]:
-        rounded = [fmpq(int(v), 1 << bits) for v in np.rint(np.ldexp(y, bits)).tolist()]
+        numerators = np.rint(np.ldexp(y, bits + np.array(shifts, dtype=int))).tolist()
+        rounded = [
+            fmpq(int(v), 1 << bits + shift) for v, shift in zip(numerators, shifts, strict=True)
+        ]
         blocks = face.at(rounded)
         decide = is_positive_definite if face.num_free else is_positive_semidefinite
         if all(map(decide, blocks)):

@@ -1,0 +1,91 @@
+"""Negative values far out, along monomial curves.
+
+Let F be the terms of p on which an integer vector w is largest, w·a = h, and p_F their sum. Then
+
+    p(t^w_1 x_1, ..., t^w_n x_n) = t^h (p_F(x) + O(1/t)),
+
+so that p takes negative values where p_F does. If F is a single term c x^a, then p_F is negative at
+a point of {-1, 1}^n exactly if c < 0 or an exponent is odd: vertices of the Newton polytope of a
+nonnegative polynomial are even and have positive coefficients (Reznick 1978).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from flint import fmpq
+from numpy.typing import NDArray
+
+from tasks.records import stream
+from tasks.sos.polynomials.polynomial import Polynomial
+
+NUM_DIRECTIONS = 64
+MAX_DOUBLINGS = 24
+"""t = 2, 4, 16, ..., 2^(2^24) would be too long to write down long before."""
+MAX_BITS = 1_000_000
+"""Longest value of t^w."""
+
+Point = tuple[fmpq, ...]
+
+
+def negative_vertex_point(p: Polynomial, *, seed: int = 0) -> Point | None:
+    """A rational point with p < 0, found at a vertex that is odd or has a negative coefficient.
+
+    Looks at the vertices in the directions of the axes, of the total degree, and in some random
+    ones; None if none of them helps.
+
+    Parameters
+    ----------
+    p : Polynomial
+        Not constant.
+    seed : int
+        Root of the random directions.
+    """
+    exponents = p.exponents.astype(np.int64)
+    is_bad = (exponents & 1).any(axis=1) | np.array([c < 0 for c in p.coefficients])
+    if not is_bad.any():
+        return None
+    for w in _directions(p.num_variables, seed):
+        heights = exponents @ w
+        [top] = [np.flatnonzero(heights == heights.max())]
+        if len(top) == 1 and is_bad[top[0]]:
+            signs = _signs(exponents[top[0]], p.coefficients[int(top[0])])
+            point = _far_out(p, w, signs)
+            if point is not None:
+                return point
+    return None
+
+
+def _directions(n: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Total degree, both ways; the axes, both ways, and next to the total degree; random ones."""
+    ones, units = np.ones(n, dtype=np.int64), np.eye(n, dtype=np.int64)
+    yield from (ones, -ones)
+    for unit in units:
+        yield from (unit, -unit, ones + unit, unit - (n + 1) * ones)
+    rng = stream(seed, "vertices")
+    yield from rng.integers(-9, 10, size=(NUM_DIRECTIONS, n))
+
+
+def _signs(exponent: NDArray[np.int64], coefficient: fmpq) -> list[int]:
+    """Signs of the variables that make the term negative."""
+    signs = [1] * len(exponent)
+    if coefficient > 0:
+        signs[int(np.flatnonzero(exponent & 1)[0])] = -1
+    return signs
+
+
+def _far_out(p: Polynomial, w: NDArray[np.int64], signs: list[int]) -> Point | None:
+    """The point with the least t = 2^(2^k), k = 0, 1, ... at which p is negative."""
+    largest = max(1, int(np.abs(w).max())) * max(1, p.degree)
+    for k in range(MAX_DOUBLINGS):
+        shift = 0 if k == 0 else 1 << (k - 1)
+        if shift * largest > MAX_BITS:
+            return None
+        point = tuple(
+            fmpq(sign << shift * int(e)) if e >= 0 else fmpq(sign, 1 << -shift * int(e))
+            for sign, e in zip(signs, w, strict=True)
+        )
+        if p.evaluate(point) < 0:
+            return point
+    return None
