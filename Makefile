@@ -43,6 +43,7 @@ bench: $(VENV)/.stamp
 	@$(BIN)/python -m benchmarks.kernels
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.sos_batches
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.sos
+	@$(BIN)/python -m benchmarks.sos_datasets
 
 serve: $(VENV)/.stamp
 	@$(BIN)/latticework serve

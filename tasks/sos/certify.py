@@ -10,152 +10,43 @@ Whatever is claimed is checked in exact arithmetic; numbers alone never prove an
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from flint import fmpq
 from numpy.typing import NDArray
 
 from tasks.records import BudgetExceeded
+from tasks.sos._shortcuts import decide_at_last, decide_at_once, find_point
+from tasks.sos._work import Attempt, Certification, Settings, Work
 from tasks.sos.bases.reductions import VariableScaling, sign_symmetry_blocks, term_sparsity_blocks
-from tasks.sos.bases.rules import BasisRule, Candidate, candidate_basis
+from tasks.sos.bases.rules import Candidate
+from tasks.sos.cascade import bases_to_try
 from tasks.sos.certificates import (
-    AnyCertificate,
     GramBlock,
     NegativeCertificate,
     NotSosCertificate,
     SosCertificate,
 )
+from tasks.sos.config import Sparsity
 from tasks.sos.gram.interior import Feasibility, InteriorSolution, diagonal_weights
-from tasks.sos.gram.numerics import NotSolvedError, SolverName, solve_numerically
+from tasks.sos.gram.numerics import NotSolvedError, solve_numerically
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.polynomials.polynomial import Polynomial
-from tasks.sos.proofs.negativity import find_negative_point, negative_at_infinity
+from tasks.sos.proofs.indefinite import unique_functional
 from tasks.sos.proofs.refutation import Functional, separating_functional, uncovered_functional
 from tasks.sos.proofs.rounding import ExactGrams, prove_by_projection, prove_on_face, prove_unique
 from tasks.sos.verdict import Verdict
 
+__all__ = ["NUMERICAL_TOLERANCE", "Attempt", "Certification", "Settings", "certify"]
+
 logger = logging.getLogger(__name__)
 
-Sparsity = Literal["sign", "term", "chordal"]
 NUMERICAL_TOLERANCE = 1e-8
 """Least eigenvalue, relative to the diagonal, of a Gram matrix that counts as semidefinite."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to certify."""
-
-    basis: BasisRule = "auto"
-    """Rule for the basis; auto: even square roots, then half of the Newton polytope."""
-    sparsity: Sparsity = "sign"
-    """Blocks by sign symmetries, which lose nothing, or by term sparsity, which may: its
-    components or, smaller, the cliques of a chordal extension."""
-    solver: SolverName = "auto"
-    """What solves Gram problems; auto: our interior points, and SCS where those are too large."""
-    seconds: float = float("inf")
-    """Time after which no further step begins."""
-    memory_gib: float = 4.0
-    """Memory of a conic solver."""
-    seed: int = 0
-    """Root of the random starts."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One basis that was tried.
-
-    Attributes
-    ----------
-    rule : str
-        ``even-sqrt``, ``newton`` or ``full``.
-    basis_size, block_sizes, num_monomials, num_free : int or tuple of int
-        m, m_b, S and K.
-    feasibility : str
-        What the numbers said; ``unique`` for K = 0, ``uncovered`` if the basis cannot do.
-    lower, upper : float
-        Bounds on the largest t with Q - t W >= 0; NaN where nothing was solved.
-    form : str
-        ``image``, ``kernel``, or empty.
-    num_steps : int
-    """
-
-    rule: str
-    basis_size: int
-    block_sizes: tuple[int, ...]
-    num_monomials: int
-    num_free: int
-    feasibility: str
-    lower: float = float("nan")
-    upper: float = float("nan")
-    form: str = ""
-    num_steps: int = 0
-
-
-@dataclass(frozen=True)
-class Certification:
-    """What became of a polynomial.
-
-    Attributes
-    ----------
-    verdict : Verdict
-    reason : str
-        One phrase: how it was decided, or why not.
-    certificate : certificate, optional
-        For the exact verdicts.
-    attempts : tuple of Attempt
-    seconds : dict of str to float
-        Wall time by stage.
-    is_over_budget : bool
-        Whether it is undecided because time or memory were over.
-    """
-
-    verdict: Verdict
-    reason: str
-    certificate: AnyCertificate | None
-    attempts: tuple[Attempt, ...]
-    seconds: dict[str, float]
-    is_over_budget: bool = False
-
-
-@dataclass
-class _Work:
-    """One polynomial on its way."""
-
-    polynomial: Polynomial
-    settings: Settings
-    scaling: VariableScaling
-    scaled: Polynomial
-    attempts: list[Attempt] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    began: float = field(default_factory=time.perf_counter)
-
-    @property
-    def seconds_left(self) -> float:
-        """Until the time is over."""
-        return max(1e-3, self.settings.seconds - (time.perf_counter() - self.began))
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; refuse to begin one after the time is over."""
-        spent = time.perf_counter() - self.began
-        if spent > self.settings.seconds:
-            raise BudgetExceeded(f"{spent:.3g} s are over before {name}; raise seconds")
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-
-    def finished(
-        self, verdict: Verdict, reason: str, certificate: AnyCertificate | None = None
-    ) -> Certification:
-        """Wrap up."""
-        return Certification(verdict, reason, certificate, tuple(self.attempts), self.seconds)
+ROUNDING_BITS = 80
+"""Of the Gram matrices that are looked at again before they are called semidefinite."""
 
 
 def certify(polynomial: Polynomial, settings: Settings | None = None) -> Certification:
@@ -168,54 +59,32 @@ def certify(polynomial: Polynomial, settings: Settings | None = None) -> Certifi
     """
     settings = settings or Settings()
     identity = VariableScaling((0,) * polynomial.num_variables)
-    work = _Work(polynomial, settings, identity, polynomial)
+    work = Work(polynomial, settings, identity, polynomial)
     try:
-        trivial = _trivial(work)
-        if trivial is not None:
-            return trivial
+        found = decide_at_once(work)
+        if found is not None:
+            return found
         work.scaling = VariableScaling.balancing(polynomial)
         work.scaled = work.scaling.apply(polynomial)
-        return _by_bases(work)
+        found = _by_bases(work)
+        if found.verdict.is_exact:
+            return found
+        rest = replace(settings, seconds=work.seconds_left)
+        return decide_at_last(work, found, partial(certify, settings=rest))
     except BudgetExceeded as error:
         return replace(work.finished(Verdict.UNDECIDED, str(error)), is_over_budget=True)
 
 
-def _trivial(work: _Work) -> Certification | None:
-    """Constants and odd degrees."""
-    p = work.polynomial
-    if p.is_zero:
-        return work.finished(Verdict.PROVED, "zero", SosCertificate(polynomial=p, gram=()))
-    if p.degree == 0:
-        return _constant(work)
-    if p.degree % 2:
-        with work.stage("refute"):
-            point = negative_at_infinity(p, seed=work.settings.seed)
-        return work.finished(Verdict.NEGATIVE, "odd degree", NegativeCertificate.of(p, point))
-    return None
-
-
-def _constant(work: _Work) -> Certification:
-    """A number other than 0: a square, or negative everywhere."""
-    p = work.polynomial
-    origin = (0,) * p.num_variables
-    value = p.coefficient(origin)
-    if value < 0:
-        return work.finished(Verdict.NEGATIVE, "constant", NegativeCertificate.of(p, origin))
-    block = GramBlock.of(np.zeros((1, p.num_variables), dtype=np.int32), [[value]])
-    return work.finished(Verdict.PROVED, "constant", SosCertificate(polynomial=p, gram=(block,)))
-
-
-def _by_bases(work: _Work) -> Certification:
+def _by_bases(work: Work) -> Certification:
     """Try one basis after the other."""
-    rules = ("even-sqrt", "newton") if work.settings.basis == "auto" else (work.settings.basis,)
+    settings = work.settings
     last: Certification | None = None
-    tried: set[bytes] = set()
-    for rule in rules:
+    candidates = bases_to_try(work.polynomial, settings.basis, seed=settings.seed)
+    while True:
         with work.stage("basis"):
-            candidate = candidate_basis(work.scaled, rule)
-        if candidate is None or (candidate.basis.tobytes() in tried and not candidate.is_complete):
-            continue
-        tried.add(candidate.basis.tobytes())
+            candidate = next(candidates, None)
+        if candidate is None:
+            break
         last = _by_basis(work, candidate)
         if last.verdict.is_exact:
             break
@@ -225,7 +94,7 @@ def _by_bases(work: _Work) -> Certification:
     return last
 
 
-def _by_basis(work: _Work, candidate: Candidate) -> Certification:
+def _by_basis(work: Work, candidate: Candidate) -> Certification:
     """Decide with one basis, as far as it goes."""
     p, rule = work.scaled, candidate.rule
     with work.stage("blocks"):
@@ -234,24 +103,40 @@ def _by_basis(work: _Work, candidate: Candidate) -> Certification:
         work.attempts.append(_attempt(rule, problem, "uncovered"))
         return _refuted(work, candidate, uncovered_functional(problem), (), "uncovered term")
     if problem.num_free == 0:
-        with work.stage("prove"):
-            proof = prove_unique(problem)
-        if proof is not None:
-            work.attempts.append(_attempt(rule, problem, "unique"))
-            return _proved(work, problem, proof)
-    with work.stage("solve"):
+        return _by_unique_grams(work, candidate, problem)
+    known = candidate.basis.tobytes()
+    if known not in work.solved:
         try:
-            solution = solve_numerically(
-                problem,
-                solver=work.settings.solver,
-                seconds=work.seconds_left,
-                memory_gib=work.settings.memory_gib,
-            )
+            work.solved[known] = problem, _solution(work, problem)
         except NotSolvedError as error:
             work.attempts.append(_attempt(rule, problem, "not solved"))
             return work.finished(Verdict.UNDECIDED, str(error))
+    problem, solution = work.solved[known]
     work.attempts.append(_attempt(rule, problem, solution.feasibility, solution))
     return _concluded(work, candidate, problem, solution)
+
+
+def _by_unique_grams(work: Work, candidate: Candidate, problem: GramProblem) -> Certification:
+    """Decide exactly where there is one choice of Gram matrices: they are semidefinite or not."""
+    work.attempts.append(_attempt(candidate.rule, problem, "unique"))
+    with work.stage("prove"):
+        proof = prove_unique(problem)
+    if proof is not None:
+        return _proved(work, problem, proof)
+    with work.stage("refute"):
+        functional = unique_functional(problem)
+    return _refuted(work, candidate, functional, (), "unique Gram matrix")
+
+
+def _solution(work: Work, problem: GramProblem) -> InteriorSolution:
+    """Solve in floats, within what is left of the time."""
+    with work.stage("solve"):
+        return solve_numerically(
+            problem,
+            solver=work.settings.solver,
+            seconds=work.seconds_left,
+            memory_gib=work.settings.memory_gib,
+        )
 
 
 def _blocks(basis: NDArray[np.int32], p: Polynomial, sparsity: Sparsity) -> list[NDArray[np.int32]]:
@@ -264,7 +149,7 @@ def _blocks(basis: NDArray[np.int32], p: Polynomial, sparsity: Sparsity) -> list
 
 
 def _concluded(
-    work: _Work, candidate: Candidate, problem: GramProblem, solution: InteriorSolution
+    work: Work, candidate: Candidate, problem: GramProblem, solution: InteriorSolution
 ) -> Certification:
     """Turn numbers into a proof or a refutation, if that is possible."""
     if solution.feasibility is Feasibility.OUTSIDE:
@@ -277,15 +162,37 @@ def _concluded(
         proof = _proof(work, problem, solution)
     if proof is not None:
         return _proved(work, problem, proof)
-    if solution.lower > -NUMERICAL_TOLERANCE:
+    if solution.lower > -NUMERICAL_TOLERANCE and _is_nearly_semidefinite(problem, solution):
         reason = f"semidefinite to {max(0.0, -solution.lower):.1e}, but no rational face was found"
         return work.finished(Verdict.NUMERICAL, reason)
-    return work.finished(
-        Verdict.UNDECIDED, f"t lies in [{solution.lower:.1e}, {solution.upper:.1e}]"
-    )
+    if solution.lower <= solution.upper:
+        reason = f"t lies in [{solution.lower:.1e}, {solution.upper:.1e}], up to rounding errors"
+    else:
+        reason = "rounding errors are larger than what was to be found"
+    return work.finished(Verdict.UNDECIDED, reason)
 
 
-def _proof(work: _Work, problem: GramProblem, solution: InteriorSolution) -> ExactGrams | None:
+def _is_nearly_semidefinite(problem: GramProblem, solution: InteriorSolution) -> bool:
+    """Whether exact Gram matrices near the numerical ones are semidefinite but for rounding errors.
+
+    They are scaled to unit diagonals, so that no large entry hides a small negative one.
+    """
+    for gram in problem.exact_projection(solution.grams, ROUNDING_BITS):
+        matrix = np.array([[int(q.p) / int(q.q) for q in row] for row in gram.tolist()])
+        diagonal = matrix.diagonal()
+        if len(diagonal) and diagonal.min() < 0:
+            return False
+        scale = np.where(diagonal > 0, 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 0.0)
+        hidden = np.abs(matrix[diagonal == 0]).max(initial=0.0)
+        if hidden > NUMERICAL_TOLERANCE * diagonal.max(initial=0.0):
+            return False
+        lowest = np.linalg.eigvalsh(matrix * scale * scale[:, None]).min(initial=0.0)
+        if lowest < -np.sqrt(NUMERICAL_TOLERANCE):
+            return False
+    return True
+
+
+def _proof(work: Work, problem: GramProblem, solution: InteriorSolution) -> ExactGrams | None:
     """Round the Gram matrices, or reduce to faces."""
     if solution.feasibility is Feasibility.INTERIOR:
         proof = prove_by_projection(problem, solution.grams)
@@ -310,16 +217,18 @@ def _attempt(
     )
     if solution is None:
         return tried
+    nan = float("nan")
+    is_sound = solution.lower <= solution.upper
     return replace(
         tried,
-        lower=solution.lower,
-        upper=solution.upper,
+        lower=solution.lower if is_sound else nan,
+        upper=solution.upper if is_sound else nan,
         form=solution.form,
         num_steps=solution.num_steps,
     )
 
 
-def _proved(work: _Work, problem: GramProblem, proof: ExactGrams) -> Certification:
+def _proved(work: Work, problem: GramProblem, proof: ExactGrams) -> Certification:
     """Certificate of a sum of squares, in the original variables."""
     with work.stage("write"):
         blocks = tuple(
@@ -331,7 +240,7 @@ def _proved(work: _Work, problem: GramProblem, proof: ExactGrams) -> Certificati
 
 
 def _refuted(
-    work: _Work,
+    work: Work,
     candidate: Candidate,
     functional: Functional | None,
     hints: tuple[NDArray[np.float64], ...],
@@ -339,9 +248,9 @@ def _refuted(
 ) -> Certification:
     """Certificate of a negative value, or else of the separation, in the original variables."""
     with work.stage("refute"):
-        point = find_negative_point(work.scaled, hints, seed=work.settings.seed)
+        point = find_point(work, hints)
     if point is not None:
-        original = NegativeCertificate.of(work.polynomial, work.scaling.point(point))
+        original = NegativeCertificate.of(work.polynomial, point)
         return work.finished(Verdict.NEGATIVE, "negative point", original)
     if not candidate.is_complete:
         return work.finished(Verdict.UNDECIDED, f"no squares over this basis: {reason}")

@@ -8,6 +8,22 @@ from pydantic import Field
 
 from tasks.records import FrozenConfig
 
+BasisMethod = Literal[
+    "auto",
+    "even-sqrt",
+    "newton",
+    "full",
+    "vertices",
+    "random",
+    "predicted",
+    "cascade",
+    "unrepaired",
+]
+"""Which bases are tried, see `tasks.sos.cascade`."""
+
+Sparsity = Literal["sign", "term", "chordal"]
+"""Blocks of Gram matrices, see `tasks.sos.certify.Settings`."""
+
 
 class CertifyConfig(FrozenConfig):
     """Which polynomials to decide, and how."""
@@ -18,11 +34,13 @@ class CertifyConfig(FrozenConfig):
     """Texts such as x^4 + 2*x*y - 3/2, files (.json, .arrow, .txt), file#name for one polynomial of
     a file, benchmarks for the 50 classical polynomials, or one of their names."""
 
-    basis: Literal["auto", "even-sqrt", "newton", "full"] = "auto"
+    basis: BasisMethod = "auto"
     """Monomials of the squares. auto: the square roots of the even terms, and if they do not do,
-    half of the Newton polytope; full: all up to half the degree, a baseline."""
+    half of the Newton polytope. cascade: what a trained network proposes, then larger and larger
+    bases in the order of its scores, then half of the Newton polytope; predicted: without those in
+    between. The others are baselines: full has all monomials up to half the degree."""
 
-    sparsity: Literal["sign", "term", "chordal"] = "sign"
+    sparsity: Sparsity = "sign"
     """Blocks of the Gram matrix: by sign symmetries, which lose nothing, or by term sparsity, which
     may lose a proof: its components, or the smaller cliques of a chordal extension."""
 

@@ -6,6 +6,7 @@ beyond, or where asked for, a conic solver gets the kernel form.
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Literal
 
@@ -25,9 +26,13 @@ from tasks.sos.gram.interior import (
 )
 from tasks.sos.gram.problem import GramProblem
 
+logger = logging.getLogger(__name__)
+
 SolverName = Literal["auto", "interior", "clarabel", "scs", "mosek", "sdpa", "csdp"]
 LARGE_SOLVER = "scs"
 """For problems beyond our own method."""
+SECOND_SOLVER = "clarabel"
+"""Where our own method does not find a start."""
 MIN_FREE = 300
 """Free dimensions from which a few cuts are tried first: a Newton step takes longer than many."""
 ENOUGH = 1e-4
@@ -53,7 +58,8 @@ def solve_numerically(
     ----------
     problem : GramProblem
     solver : str
-        ``auto`` takes our own method up to `MAX_UNKNOWNS` unknowns, SCS beyond.
+        ``auto`` takes our own method up to `MAX_UNKNOWNS` unknowns, and Clarabel where that does
+        not find a start; SCS beyond.
     seconds, memory_gib : float
         Limits; those of a conic solver are enforced from outside.
 
@@ -65,10 +71,17 @@ def solve_numerically(
         If the solver has no usable answer.
     """
     unknowns = min(problem.num_free + 1, problem.num_monomials)
-    if solver == "interior" or (solver == "auto" and unknowns <= MAX_UNKNOWNS):
+    if solver == "interior":
         return _by_interior_points(problem, seconds)
-    name = LARGE_SOLVER if solver == "auto" else solver
-    return _by_conic_solver(problem, name, seconds, memory_gib)
+    if solver != "auto":
+        return _by_conic_solver(problem, solver, seconds, memory_gib)
+    if unknowns > MAX_UNKNOWNS:
+        return _by_conic_solver(problem, LARGE_SOLVER, seconds, memory_gib)
+    try:
+        return _by_interior_points(problem, seconds)
+    except NotSolvedError as error:
+        logger.info("%s; %s is tried", error, SECOND_SOLVER)
+        return _by_conic_solver(problem, SECOND_SOLVER, seconds, memory_gib)
 
 
 def _by_interior_points(problem: GramProblem, seconds: float) -> InteriorSolution:

@@ -185,7 +185,8 @@ def _curvature(
             continue
         corner = _floats(blocks[b])[np.ix_(split.pivots, split.pivots)]
         change = _coupled_changes(entries, b, split, kernel_basis(split, solver))
-        solved = np.linalg.solve(corner, change.reshape(len(corner), -1))
+        width = change.shape[1] * change.shape[2]
+        solved = np.linalg.solve(corner, change.reshape(len(corner), width))
         weighted = np.einsum("rak,ab->rbk", change, _floats(weights))
         width = total.shape[1]
         total -= 2 * weighted.reshape(-1, width).T @ solved.reshape(-1, width)

@@ -31,6 +31,9 @@ FINE: Mapping[str, float] = {"maxiter": 200, "gtol": 1e-12, "ftol": 1e-14}
 NUM_FINE = 4
 """Lowest ends of descents that are continued to more precision."""
 
+NEARLY_ZERO = 1e-9
+"""Relative to the largest coefficient: values in floats that are not surely positive."""
+
 Point = tuple[fmpq, ...]
 
 
@@ -56,6 +59,7 @@ def find_negative_point(
     half = max(1.0, polynomial.degree / 2)
     gradient = np.empty(polynomial.num_variables)
 
+    @np.errstate(all="ignore")  # far out values leave the range of floats
     def normalized(x: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         value = value_and_gradient(*layout, coefficients, x, gradient)
         size = 1.0 + float(x @ x)
@@ -70,7 +74,7 @@ def find_negative_point(
     for start, precision in chain(((hint, FINE) for hint in hints), plain):
         if np.isfinite(start).all():
             found = descent(start, precision)
-            point = _rounded(polynomial, found.x) if found.fun < 0 else None
+            point = _rounded(polynomial, found.x) if found.fun < NEARLY_ZERO else None
             if point is not None:
                 return point
             ends.append((float(found.fun), found.x))

@@ -180,13 +180,14 @@ def relations(basis: NDArray[np.int32], zeros: list[Zero], *, digits: int) -> fm
     size = len(basis)
     with ctx.workdps(digits + 20):
         unit = arb(10) ** digits
-        columns = [_scaled_monomials(basis, zero, unit) for zero in zeros]
+        scaled = [_scaled_monomials(basis, zero, unit) for zero in zeros]
+    columns = [column for column in scaled if column]
     lattice = fmpz_mat(size, size + len(columns))
     for i in range(size):
         lattice[i, i] = 1
         for k, column in enumerate(columns):
             lattice[i, size + k] = column[i]
-    limit = 10.0 ** (0.5 * digits * len(zeros) / size)
+    limit = 10 ** (digits * len(columns) // (2 * size))
     found = []
     for row in lattice.lll().tolist():
         if max(abs(int(value)) for value in row) < limit:
@@ -199,7 +200,7 @@ def relations(basis: NDArray[np.int32], zeros: list[Zero], *, digits: int) -> fm
 
 
 def _scaled_monomials(basis: NDArray[np.int32], zero: Zero, unit: arb) -> list[fmpz]:
-    """Rounded values of the monomials, the largest of them scaled to the unit."""
+    """Rounded values of the monomials, the largest scaled to the unit; none if it is no number."""
     values = []
     for row in basis.tolist():
         value = arb(1)
@@ -207,6 +208,8 @@ def _scaled_monomials(basis: NDArray[np.int32], zero: Zero, unit: arb) -> list[f
             value *= x**e
         values.append(value)
     largest = max(float(abs(value).mid()) for value in values)
+    if not 0.0 < largest < float("inf"):
+        return []
     return [_floor(value / largest * unit) for value in values]
 
 

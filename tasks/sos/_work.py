@@ -1,0 +1,134 @@
+"""What the work on one polynomial is made of: its settings, attempts, stages and outcome."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tasks.records import BudgetExceeded
+from tasks.sos.bases.reductions import VariableScaling
+from tasks.sos.certificates import AnyCertificate
+from tasks.sos.config import BasisMethod, Sparsity
+from tasks.sos.gram.interior import InteriorSolution
+from tasks.sos.gram.numerics import SolverName
+from tasks.sos.gram.problem import GramProblem
+from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to certify."""
+
+    basis: BasisMethod = "auto"
+    """Which bases are tried, see `tasks.sos.cascade`; auto: even square roots, then half of the
+    Newton polytope."""
+    sparsity: Sparsity = "sign"
+    """Blocks by sign symmetries, which lose nothing, or by term sparsity, which may: its
+    components or, smaller, the cliques of a chordal extension."""
+    solver: SolverName = "auto"
+    """What solves Gram problems; auto: our interior points, and SCS where those are too large."""
+    seconds: float = float("inf")
+    """Time after which no further step begins."""
+    memory_gib: float = 4.0
+    """Memory of a conic solver."""
+    seed: int = 0
+    """Root of the random starts."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One basis that was tried.
+
+    Attributes
+    ----------
+    rule : str
+        Name of its rule, see `tasks.sos.cascade`.
+    basis_size, block_sizes, num_monomials, num_free : int or tuple of int
+        m, m_b, S and K.
+    feasibility : str
+        What the numbers said; ``unique`` for K = 0, ``uncovered`` if the basis cannot do.
+    lower, upper : float
+        Bounds on the largest t with Q - t W >= 0, up to rounding errors; NaN where nothing was
+        solved, or where rounding errors are all there is.
+    form : str
+        ``image``, ``kernel``, ``cuts``, a conic solver, or empty.
+    num_steps : int
+    """
+
+    rule: str
+    basis_size: int
+    block_sizes: tuple[int, ...]
+    num_monomials: int
+    num_free: int
+    feasibility: str
+    lower: float = float("nan")
+    upper: float = float("nan")
+    form: str = ""
+    num_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Certification:
+    """What became of a polynomial.
+
+    Attributes
+    ----------
+    verdict : Verdict
+    reason : str
+        One phrase: how it was decided, or why not.
+    certificate : certificate, optional
+        For the exact verdicts.
+    attempts : tuple of Attempt
+    seconds : dict of str to float
+        Wall time by stage.
+    is_over_budget : bool
+        Whether it is undecided because time or memory were over.
+    """
+
+    verdict: Verdict
+    reason: str
+    certificate: AnyCertificate | None
+    attempts: tuple[Attempt, ...]
+    seconds: dict[str, float]
+    is_over_budget: bool = False
+
+
+@dataclass
+class Work:
+    """One polynomial on its way."""
+
+    polynomial: Polynomial
+    settings: Settings
+    scaling: VariableScaling
+    scaled: Polynomial
+    attempts: list[Attempt] = field(default_factory=list)
+    solved: dict[bytes, tuple[GramProblem, InteriorSolution]] = field(default_factory=dict)
+    """Gram problems by their bases: none is solved twice."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the time is over."""
+        return max(1e-3, self.settings.seconds - (time.perf_counter() - self.began))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage; refuse to begin one after the time is over."""
+        spent = time.perf_counter() - self.began
+        if spent > self.settings.seconds:
+            raise BudgetExceeded(f"{spent:.3g} s are over before {name}; raise seconds")
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+    def finished(
+        self, verdict: Verdict, reason: str, certificate: AnyCertificate | None = None
+    ) -> Certification:
+        """Wrap up."""
+        return Certification(verdict, reason, certificate, tuple(self.attempts), self.seconds)

@@ -1,0 +1,70 @@
+"""Configuration of a benchmark of bases."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from tasks.records import FrozenConfig
+from tasks.sos.config import BasisMethod, Sparsity
+
+Method = Literal[
+    "cascade",
+    "predicted",
+    "even-sqrt",
+    "vertices",
+    "random",
+    "newton",
+    "term-sparsity",
+    "chordal",
+    "full",
+    "no-repair",
+]
+METHODS: tuple[Method, ...] = get_args(Method)
+HOW: dict[Method, tuple[BasisMethod, Sparsity]] = {
+    "cascade": ("cascade", "sign"),
+    "predicted": ("predicted", "sign"),
+    "even-sqrt": ("auto", "sign"),
+    "vertices": ("vertices", "sign"),
+    "random": ("random", "sign"),
+    "newton": ("newton", "sign"),
+    "term-sparsity": ("newton", "term"),
+    "chordal": ("newton", "chordal"),
+    "full": ("full", "sign"),
+    "no-repair": ("unrepaired", "sign"),
+}
+"""What each method means: the order of its bases, and the blocks of Gram matrices."""
+
+CLASSICS = "classics"
+"""The cell of the classical polynomials."""
+
+
+class BenchmarkConfig(FrozenConfig):
+    """Which polynomials, by which methods."""
+
+    cells: tuple[str, ...] = Field(default=("sparse-n6-d6-m30",), min_length=1, max_length=1000)
+    """Cells such as dense-n6-d10-m60: a family, variables, half the degree, size of the planted
+    basis; classics for the 50 classical polynomials."""
+
+    methods: tuple[Method, ...] = Field(default=("cascade", "even-sqrt", "newton"), min_length=1)
+    """cascade: predicted, then larger ones; predicted: then half Newton at once (no expansion);
+    no-repair: the cascade without repair; even-sqrt, vertices, random: that basis, repaired, then
+    half Newton; newton: half Newton at once; term-sparsity, chordal: its blocks by term sparsity;
+    full: all monomials up to half the degree."""
+
+    instances: int = Field(default=20, ge=1, le=1_000_000)
+    """Polynomials per cell; all 50 of the classics in any case."""
+
+    seconds: float = Field(default=60.0, gt=0.0, le=1e6)
+    """Time of one polynomial with one method; one that takes longer is stopped and counts as a
+    failure that took so long."""
+
+    memory_gib: float = Field(default=4.0, gt=0.0, le=4096.0)
+    """Resident memory of the process that works on one polynomial, in GiB."""
+
+    batch: int = Field(default=10, ge=1, le=10_000)
+    """Polynomials per call on a worker."""
+
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    """Root of the polynomials; not that of the shipped model's training data."""

@@ -1,0 +1,107 @@
+"""Pictures of a benchmark: sizes of bases, times and rates, by cell and method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tasks.records import InputError
+from tasks.sos._colors import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE, SKY, TEXT, VERMILION
+from tasks.sos.benchmarking.summary import Line
+
+__all__ = ["draw_benchmark"]
+
+_DPI = 150
+_WIDTH = 12.5
+_CELL_INCHES, _EDGE_INCHES = 0.62, 1.9
+_MARKS = {
+    "cascade": (BLUE, "o"),
+    "predicted": (SKY, "o"),
+    "even-sqrt": (ORANGE, "D"),
+    "vertices": (PURPLE, "^"),
+    "random": (GRAY, "v"),
+    "newton": (INK, "s"),
+    "term-sparsity": (GREEN, "P"),
+    "chordal": (GREEN, "X"),
+    "full": (VERMILION, "*"),
+    "no-repair": (SKY, "x"),
+}
+
+
+def draw_benchmark(lines: Sequence[Line]) -> Figure:
+    """Draw the mean size of the last basis, mean seconds and the share decided at first try.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if not lines:
+        raise InputError("a benchmark without trials cannot be drawn")
+    cells = list(dict.fromkeys(line.cell for line in lines))[::-1]
+    height = _EDGE_INCHES + _CELL_INCHES * len(cells)
+    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white")
+    bottom, top = 0.65 / height, 1.0 - 1.05 / height
+    panels = (
+        (0.20, "monomials of the last basis", lambda line: line.last_size, True),
+        (0.48, "seconds", lambda line: line.seconds, True),
+        (0.76, "decided with the first basis", lambda line: line.first_try.share, False),
+    )
+    for k, (left, label, value, is_log) in enumerate(panels):
+        axes = figure.add_axes((left, bottom, 0.22, top - bottom))
+        _draw_values(axes, lines, cells, value, is_log=is_log)
+        axes.set_yticks(range(len(cells)), cells if k == 0 else [""] * len(cells))
+        axes.set_xlabel(label, color=TEXT)
+    figure.text(0.02, 1 - 0.38 / height, "Bases side by side", fontsize=15, color=INK)
+    _draw_legend(figure, list(dict.fromkeys(line.method for line in lines)), 1 - 0.8 / height)
+    return figure
+
+
+def _draw_values(
+    axes: Axes,
+    lines: Sequence[Line],
+    cells: Sequence[str],
+    value: Callable[[Line], float],
+    *,
+    is_log: bool,
+) -> None:
+    methods = list(dict.fromkeys(line.method for line in lines))
+    for line in lines:
+        x = value(line)
+        if isfinite(x) and (x > 0 or not is_log):
+            offset = 0.32 - 0.64 * methods.index(line.method) / max(len(methods) - 1, 1)
+            color, marker = _MARKS.get(line.method, (GRAY, "."))
+            y = cells.index(line.cell) + offset
+            axes.plot([x], [y], ls="none", marker=marker, ms=6, color=color)
+    if is_log:
+        axes.set_xscale("log")
+    else:
+        axes.set_xlim(-0.04, 1.04)
+    for y in range(1, len(cells)):
+        axes.axhline(y - 0.5, color=PALE, lw=0.8)
+    axes.set_ylim(-0.5, len(cells) - 0.5)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelsize=9, labelcolor=TEXT)
+    axes.grid(axis="x", color=PALE, lw=0.8)
+    axes.set_axisbelow(True)
+
+
+def _draw_legend(figure: Figure, methods: Sequence[str], y: float) -> None:
+    """One mark and name per method, in a row."""
+    axes = figure.add_axes((0.0, y - 0.02, 1.0, 0.04))
+    axes.set_axis_off()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    step = 0.96 / max(len(methods), 6)
+    for k, method in enumerate(methods):
+        color, marker = _MARKS.get(method, (GRAY, "."))
+        x = 0.03 + k * step
+        axes.plot([x], [0.5], ls="none", marker=marker, ms=6, color=color, clip_on=False)
+        axes.text(x + 0.009, 0.5, method, va="center", fontsize=9.5, color=TEXT)

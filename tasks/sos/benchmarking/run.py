@@ -1,0 +1,263 @@
+"""Trials: the same polynomials by every method, one after the other, in processes of their own.
+
+The methods of one polynomial follow each other directly, in an order that rotates from polynomial
+to polynomial, so that whatever slows a machine down for a while meets all of them. Before the first
+timed trial of a batch every method decides a small polynomial: loading counts for none.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from flint import fmpq
+
+from tasks.records import (
+    EXECUTION_SCHEMA,
+    SCIENCE_COLUMNS,
+    RunIdentity,
+    Status,
+    canonical_json,
+    code_version,
+    science_table,
+)
+from tasks.sos import _jobs
+from tasks.sos.benchmarking.config import CLASSICS, HOW, BenchmarkConfig, Method
+from tasks.sos.benchmarking.schema import TRIALS_SCHEMA
+from tasks.sos.config import CertifyConfig
+from tasks.sos.polynomials.files import load_polynomials
+from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.sampling.cells import Cell
+from tasks.sos.sampling.generation import Rows
+from tasks.sos.verdict import Verdict
+
+logger = logging.getLogger(__name__)
+
+FLOW = "sos-benchmark"
+BENCHMARK_TABLES = ("trials",)
+_UNIT = fmpq(1, 1 << 32)
+
+
+@dataclass(frozen=True)
+class BenchmarkItem:
+    """A batch of polynomials of one cell."""
+
+    key: str
+    cell: str
+    first: int
+    count: int
+    config: BenchmarkConfig
+    identity: RunIdentity
+
+
+@dataclass(frozen=True)
+class BenchmarkPlan:
+    """A run before it starts."""
+
+    identity: RunIdentity
+    items: tuple[BenchmarkItem, ...]
+
+    @property
+    def num_trials(self) -> int:
+        """Polynomials times methods."""
+        return sum(item.count * len(item.config.methods) for item in self.items)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A polynomial of a cell.
+
+    Attributes
+    ----------
+    number : int
+    name : str
+    polynomial : Polynomial
+    is_sos : bool or None
+    planted_size : int or None
+    """
+
+    number: int
+    name: str
+    polynomial: Polynomial
+    is_sos: bool | None
+    planted_size: int | None
+
+
+def plan_benchmark(config: BenchmarkConfig) -> BenchmarkPlan:
+    """Check the cells, name the run, cut it into batches.
+
+    Raises
+    ------
+    InputError
+        For a cell that does not exist.
+    """
+    sizes = {name: _cell_size(name, config.instances) for name in dict.fromkeys(config.cells)}
+    settings = config.model_dump(exclude={"seconds", "memory_gib", "seed"})
+    identity = RunIdentity(
+        flow=FLOW,
+        config=canonical_json(settings),
+        inputs=(),
+        code_version=code_version("tasks.records", "tasks.lattice", "tasks.sos", "gpu"),
+        seed=config.seed,
+    )
+    items = tuple(
+        BenchmarkItem(
+            f"{name}.{first:06d}", name, first, min(config.batch, size - first), config, identity
+        )
+        for name, size in sizes.items()
+        for first in range(0, size, config.batch)
+    )
+    return BenchmarkPlan(identity, items)
+
+
+def _cell_size(name: str, instances: int) -> int:
+    if name == CLASSICS:
+        return len(load_polynomials(("benchmarks",)))
+    Cell.parse(name)
+    return instances
+
+
+def instances(item: BenchmarkItem) -> Iterator[Instance]:
+    """The polynomials of a batch; each depends on the seed, its cell and its number only."""
+    if item.cell == CLASSICS:
+        entries = load_polynomials(("benchmarks",))[item.first : item.first + item.count]
+        for number, entry in enumerate(entries, start=item.first):
+            assert entry.polynomial is not None  # the built-in file is whole
+            yield Instance(number, entry.name, entry.polynomial, entry.known.get("is_sos"), None)
+        return
+    cell, seed = Cell.parse(item.cell), item.identity.seed
+    variables = tuple(f"x{i + 1}" for i in range(cell.num_variables))
+    for number in range(item.first, item.first + item.count):
+        rows = Rows.generate(cell, seed=seed, first=number, count=1, terms=True)
+        exponents, integers = rows.terms_of(0)
+        values = [int(c) * _UNIT for c in integers]
+        p = Polynomial.from_arrays(variables, exponents.astype(np.int32), values)
+        planted = int(rows.sizes[0])
+        yield Instance(number, f"{item.cell}.{number}", p, cell.is_sos, planted)
+
+
+def run_benchmark_item(item: BenchmarkItem) -> dict[str, pa.Table]:
+    """Decide every polynomial of a batch by every method.
+
+    Returns
+    -------
+    dict
+        Table ``trials``, and seconds per stage as rows of ``execution``.
+    """
+    methods = item.config.methods
+    _warm_up(item)
+    rows: list[tuple[Status, dict[str, Any]]] = []
+    timings: list[dict[str, Any]] = []
+    for instance in instances(item):
+        shift = instance.number % len(methods)
+        for method in methods[shift:] + methods[:shift]:
+            started = datetime.now(UTC)
+            found = _decide(item, instance.polynomial, method)
+            status = found.status if isinstance(found, _jobs.Stopped) else Status.OK
+            rows.append((status, _row(item, instance, method, found)))
+            timings += _timings(item, instance, method, found, started)
+            logger.info("%s by %s: %s", instance.name, method, found.reason)
+    return {
+        "trials": _table(rows, item.identity),
+        "execution": pa.Table.from_pylist(timings, schema=EXECUTION_SCHEMA),
+    }
+
+
+def failed_benchmark_item(item: BenchmarkItem, kind: str, message: str) -> dict[str, pa.Table]:
+    """Record a batch whose call failed as a whole."""
+    status = Status.OVER_BUDGET if kind == "BudgetExceeded" else Status.FAILED
+    stopped = _jobs.Stopped(status, message)
+    rows = [
+        (status, _row(item, instance, method, stopped))
+        for instance in instances(item)
+        for method in item.config.methods
+    ]
+    return {"trials": _table(rows, item.identity)}
+
+
+def _warm_up(item: BenchmarkItem) -> None:
+    small = Polynomial.of(("x", "y"), {(4, 2): 1, (2, 4): 1, (2, 2): -2, (0, 0): 1})
+    for method in item.config.methods:
+        _decide(item, small, method)
+
+
+def _decide(item: BenchmarkItem, p: Polynomial, method: Method) -> _jobs.Certified | _jobs.Stopped:
+    basis, sparsity = HOW[method]
+    config = item.config
+    settings = CertifyConfig(basis=basis, sparsity=sparsity, memory_gib=config.memory_gib)
+    job = _jobs.CertifyJob(p, settings)
+    return _jobs.run_job(job, seconds=config.seconds, memory_gib=config.memory_gib)
+
+
+def _row(
+    item: BenchmarkItem,
+    instance: Instance,
+    method: Method,
+    found: _jobs.Certified | _jobs.Stopped,
+) -> dict[str, Any]:
+    """Lay out a row of `TRIALS_SCHEMA`; what does not apply is null."""
+    row: dict[str, Any] = dict.fromkeys(TRIALS_SCHEMA.names[len(SCIENCE_COLUMNS) :])
+    row |= {
+        "item": item.key,
+        "cell": item.cell,
+        "instance": instance.number,
+        "name": instance.name,
+        "method": method,
+        "reason": found.reason,
+        "is_sos": instance.is_sos,
+        "planted_size": instance.planted_size,
+    }
+    if isinstance(found, _jobs.Certified):
+        tried = found.attempts
+        is_exact = Verdict(found.verdict).is_exact
+        row |= {"verdict": found.verdict, "num_attempts": len(tried)}
+        row["first_try"] = is_exact and len(tried) <= 1
+        if tried:
+            row |= {
+                "first_size": tried[0]["basis_size"],
+                "basis_size": tried[-1]["basis_size"],
+                "largest_block": max(tried[-1]["block_sizes"], default=0),
+                "num_free": tried[-1]["num_free"],
+            }
+    return row
+
+
+def _timings(
+    item: BenchmarkItem,
+    instance: Instance,
+    method: Method,
+    found: _jobs.Certified | _jobs.Stopped,
+    started: datetime,
+) -> Iterator[dict[str, Any]]:
+    """Rows of the execution table: every stage of a trial, or its limit if it was stopped."""
+    is_done = isinstance(found, _jobs.Certified)
+    spent = found.seconds if is_done else {"stopped": item.config.seconds}
+    for stage, seconds in spent.items():
+        yield {
+            "item": f"{stage}.{method}.{item.cell}.{instance.number}",
+            "run_id": item.identity.run_id,
+            "flow_run_id": "",
+            "host": platform.node(),
+            "device": "cpu",
+            "started_at": started,
+            "seconds": seconds,
+            "attempts": 1,
+            "peak_rss_bytes": 0,
+        }
+
+
+def _table(rows: list[tuple[Status, dict[str, Any]]], identity: RunIdentity) -> pa.Table:
+    """A table with rows of different status."""
+    parts = [
+        science_table(
+            TRIALS_SCHEMA, {name: [row[name]] for name in row}, identity=identity, status=status
+        )
+        for status, row in rows
+    ]
+    return pa.concat_tables(parts) if parts else TRIALS_SCHEMA.empty_table()

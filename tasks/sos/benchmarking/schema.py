@@ -1,0 +1,26 @@
+"""Arrow schemas of the flow `sos-benchmark`."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from tasks.records import column, science_schema
+
+TRIALS_SCHEMA = science_schema(
+    column("item", pa.string(), "key of the batch"),
+    column("cell", pa.string(), "family, variables, half degree and size; or classics"),
+    column("instance", pa.int64(), "number of the polynomial within its cell"),
+    column("name", pa.string(), "name of the polynomial"),
+    column("method", pa.string(), "how its bases were chosen"),
+    column("verdict", pa.string(), "what was found; null if it was stopped"),
+    column("reason", pa.string(), "how it was decided, or why not"),
+    column("is_sos", pa.bool_(), "whether it is a sum of squares, as far as that is known"),
+    column("planted_size", pa.int32(), "size of its planted basis; null for classics"),
+    column("first_size", pa.int32(), "size of the first basis"),
+    column("basis_size", pa.int32(), "size of the last basis, the one that decided"),
+    column("largest_block", pa.int32(), "size of the largest block of its Gram matrix"),
+    column("num_free", pa.int64(), "K of the last Gram problem"),
+    column("num_attempts", pa.int32(), "number of bases"),
+    column("first_try", pa.bool_(), "whether the first basis gave an exact verdict"),
+)
+"""One row per polynomial and method."""
