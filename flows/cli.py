@@ -19,6 +19,7 @@ from flows import FLOWS, FlowEntry
 from flows.options import build_parser
 from flows.supervision import supervise
 from tasks.records import InputError, LatticeworkError, StoreError
+from tasks.records.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,7 +67,7 @@ def _answer(arguments: Sequence[str], *, wants_json: bool) -> int:
 
 def _complain(error: object, code: int) -> int:
     """One line on stderr."""
-    print(f"latticework: {error}", file=sys.stderr)
+    print(f"latticework: {printable(str(error))}", file=sys.stderr)
     return code
 
 

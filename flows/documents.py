@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.records import Run
+from tasks.records.errors import printable
 
 __all__ = ["Document", "cell"]
 
@@ -40,6 +41,8 @@ class Document:
         What a row is about.
     elastic : str
         Heading of the column that is cut first where the terminal is narrow.
+
+    Control characters in the texts are shown as escapes.
     """
 
     run: Run
@@ -49,6 +52,10 @@ class Document:
     lines: Sequence[str]
     subject: str = "triangulation"
     elastic: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", [[printable(text) for text in row] for row in self.rows])
+        object.__setattr__(self, "lines", [printable(line) for line in self.lines])
 
     def terminal(self) -> Group:
         """Table and lines for the terminal."""

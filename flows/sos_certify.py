@@ -81,7 +81,8 @@ def _run(config: CertifyConfig, store: str, ray_address: str) -> State:
     problems = _problems(plan, run)
     run.finish(status="partial" if problems else None)
     total = plan.num_polynomials
-    return final_state(run, problems, f"{total} polynomials", total=total)
+    what = "polynomial" if total == 1 else "polynomials"
+    return final_state(run, problems, f"{total} {what}", total=total)
 
 
 def _problems(plan: CertifyPlan, run: Run) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from flows.documents import Document, cell
 from flows.reports import is_whole
+from flows.sos_exports import MAX_STEM
 from tasks.records import Run, Status
 from tasks.sos.run import is_whole_text
 from tasks.sos.schema import ATTEMPTS_SCHEMA, CERTIFICATE_CHECKS_SCHEMA, CERTIFICATES_SCHEMA
@@ -28,6 +30,8 @@ HEADINGS = {
     "reason": "reason",
 }
 WORDS = ("polynomial", "verdict", "blocks", "reason")
+MAX_NAME = 26
+"""Letters of a name in the table, which leave ten for the reason on 80 columns."""
 MAX_LISTED = 200
 """Rows of the table; counts are those of all polynomials."""
 MAX_REASON = 60
@@ -91,7 +95,7 @@ def _document(run: Run) -> Document:
     """The report."""
     rows = report_rows(run)
     cells = [_cells(row) for row in rows[:MAX_LISTED]]
-    lines = [*_lines(rows)]
+    lines = list(_lines(rows))
     return Document(run, [*HEADINGS.values()], WORDS, cells, lines, "polynomial", "reason")
 
 
@@ -99,7 +103,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     """A row as people read it; a contradiction shows beside the verdict."""
     verdict = row["verdict"] or row["status"]
     values = row | {
-        "name": shortened_name(row["name"]),
+        "name": shortened_name(row["name"], MAX_NAME),
         "verdict": f"{verdict} (WRONG?)" if row["agrees"] is False else verdict,
         "blocks": describe_blocks(row["block_sizes"]),
         "reason": row["reason"] if len(row["reason"]) <= MAX_REASON else "see below",
@@ -107,9 +111,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [cell(values[name]) for name in HEADINGS]
 
 
-def shortened_name(name: str) -> str:
-    """At most 36 characters."""
-    return name if len(name) <= 36 else f"{name[:35]}…"
+def shortened_name(name: str, limit: int = 36) -> str:
+    """At most so many characters."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
 
 
 def describe_blocks(sizes: Sequence[int] | None) -> str:
@@ -130,7 +134,8 @@ def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     counts = Counter(row["verdict"] or row["status"] for row in rows)
     order = [verdict.value for verdict in Verdict] + [status.value for status in Status]
     parts = [f"{counts[word]:,} {word}" for word in order if counts[word]]
-    yield f"{len(rows):,} polynomials: {', '.join(parts)}"
+    what = "polynomial" if len(rows) == 1 else "polynomials"
+    yield f"{len(rows):,} {what}: {', '.join(parts)}"
     yield from _known(rows)
     yield from _times(rows)
     checked = [row["valid"] for row in rows if row["valid"] is not None]
@@ -229,9 +234,9 @@ def _drawable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _can_draw(row: dict[str, Any]) -> bool:
-    """Whether the polynomial is small, stored as a whole, and its name fits a file name."""
+    """Whether the polynomial is small and stored as a whole."""
     is_small = row["num_variables"] in (2, 3) and row["degree"] <= MAX_DEGREE
-    return is_small and is_whole_text(row["polynomial"]) and len(_figure_path(row["name"])) < 200
+    return is_small and is_whole_text(row["polynomial"])
 
 
 def _draw_basis(run: Run, row: dict[str, Any]) -> None:
@@ -241,7 +246,8 @@ def _draw_basis(run: Run, row: dict[str, Any]) -> None:
     from tasks.sos.polynomials.parsing import parse_polynomial
 
     polynomial = parse_polynomial(row["polynomial"], row["variables"])
-    figure = draw_basis(polynomial, row["basis"], name=row["name"], verdict=row["verdict"])
+    name = shortened_name(row["name"])
+    figure = draw_basis(polynomial, row["basis"], name=name, verdict=row["verdict"])
     save_figure(figure, run.volume.location(_figure_path(row["name"])))
 
 
@@ -257,4 +263,7 @@ def _draw_sizes(run: Run, rows: list[dict[str, Any]]) -> None:
 
 def _figure_path(name: str) -> str:
     """Place of the picture of a polynomial in its run; different for different names."""
-    return f"figures/basis-{quote(name, safe='')}.png"
+    stem = quote(name, safe="")
+    if len(stem) > MAX_STEM:
+        stem = f"{stem[: MAX_STEM - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return f"figures/basis-{stem}.png"

@@ -27,6 +27,17 @@ def shortened(value: object) -> str:
     return f"{text[: _MAX_SHOWN - 3]}..."
 
 
+def printable(text: str) -> str:
+    """The text with escapes for what moves a cursor, hides, turns around or cannot be encoded.
+
+    >>> print(printable("a\\x1b[31m\\u202eb"))
+    a\x1b[31m\u202eb
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def abridged(path: str) -> str:
     """A path or URI for messages; of a very long one only both ends."""
     return path if len(path) <= _MAX_PATH else f"{path[:80]}...{path[-60:]}"
@@ -36,9 +47,8 @@ class LatticeworkError(Exception):
     """Base of all deliberate errors; ``str(error)`` is one line that can be shown to a person."""
 
     def __init__(self, message: str) -> None:
-        # What cannot be encoded, a lone surrogate in a file name, could not be printed either.
-        line = " ".join(message.splitlines())
-        super().__init__(line.encode(errors="backslashreplace").decode())
+        # Names in it may come from files of strangers.
+        super().__init__(printable(" ".join(message.splitlines())))
 
 
 class InputError(LatticeworkError, ValueError):

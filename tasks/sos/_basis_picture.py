@@ -7,6 +7,7 @@ at its corners.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -200,3 +201,23 @@ def _ring(points: Points, normal: Points) -> Points:
     v = np.cross(normal, u)
     x, y = ((points - points.mean(axis=0)) @ np.column_stack([u, v])).T
     return points[np.argsort(np.arctan2(y, x))]
+
+
+def math_monomial(row: Sequence[int], variables: Sequence[str]) -> str:
+    """A monomial as mathtext."""
+    powers = [
+        math_variable(variable) + (f"^{{{e}}}" if e > 1 else "")
+        for variable, e in zip(variables, row, strict=True)
+        if e
+    ]
+    return r"\,".join(powers) or "1"
+
+
+def math_variable(variable: str) -> str:
+    """A variable as mathtext: x2 and x_2 with an index, long names upright."""
+    stem = variable.rstrip("0123456789")
+    index = variable[len(stem) :]
+    stem = stem.rstrip("_") if index else stem
+    escaped = stem.replace("_", r"\_")
+    letter = escaped if len(stem) == 1 and stem != "_" else rf"\mathrm{{{escaped}}}"
+    return f"{letter}_{{{index}}}" if index else letter

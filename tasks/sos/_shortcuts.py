@@ -59,11 +59,11 @@ def decide_at_last(
         point = find_point(work)
     if point is not None:
         return _negative(work, "negative point", point)
-    with work.stage("factor"):
+    with work.stage("prove"):
         root, rest = square_factor(work.polynomial, seed=work.settings.seed)
     if root.degree <= 0:
         return undecided
-    with work.stage("factor"):
+    with work.stage("prove"):
         found = again(rest)
     work.attempts += found.attempts
     certificate = found.certificate
@@ -112,9 +112,10 @@ def _constant(work: Work) -> Certification:
 def _monomial_squares(work: Work) -> Certification:
     """All terms are squares: a diagonal Gram matrix."""
     p = work.polynomial
-    basis = tuple(map(tuple, (p.exponents // 2).tolist()))
-    entries = tuple((i, i, c) for i, c in enumerate(p.coefficients))
-    certificate = SosCertificate(polynomial=p, gram=(GramBlock(basis, entries),))
+    with work.stage("prove"):
+        basis = tuple(map(tuple, (p.exponents // 2).tolist()))
+        entries = tuple((i, i, c) for i, c in enumerate(p.coefficients))
+        certificate = SosCertificate(polynomial=p, gram=(GramBlock(basis, entries),))
     return work.finished(Verdict.PROVED, "squares of monomials", certificate)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 from matplotlib.patheffects import withStroke
@@ -24,7 +25,14 @@ from matplotlib.ticker import MultipleLocator
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
 from tasks.records import InputError
-from tasks.sos._basis_picture import BasisPicture, Points, basis_picture, solid
+from tasks.sos._basis_picture import (
+    BasisPicture,
+    Points,
+    basis_picture,
+    math_monomial,
+    math_variable,
+    solid,
+)
 from tasks.sos._colors import BLUE, GRAY, INK, PALE, TEXT, VERDICT_COLORS, VERMILION, block_color
 from tasks.sos._size_charts import (
     MAX_ROWS,
@@ -87,7 +95,7 @@ def _describe(p: Polynomial, picture: BasisPicture, rule: str) -> str:
     sizes = sorted(map(len, picture.chosen), reverse=True)
     blocks = f"{len(sizes)} blocks of at most {sizes[0]}" if len(sizes) > 1 else "one block"
     parts = (
-        f"{p.num_variables} variables, degree {p.degree}",
+        f"{p.num_variables} variable{'' if p.num_variables == 1 else 's'}, degree {p.degree}",
         f"{p.num_terms} term{'' if p.num_terms == 1 else 's'}",
         f"basis of {size} ({rule})" + (f" in {blocks}" if sizes else ""),
     )
@@ -143,7 +151,7 @@ def _frame_triangle(axes: Axes, p: Polynomial) -> None:
     axes.add_patch(
         Polygon([(0, 0), (d, 0), (d / 2, height)], fill=False, ec=PALE, lw=1.2, zorder=0.4)
     )
-    x, y, z = (_math_variable(variable) for variable in p.variables)
+    x, y, z = (math_variable(variable) for variable in p.variables)
     corners = (
         (z, 0, 0, "right", "top"),
         (x, d, 0, "left", "top"),
@@ -200,7 +208,7 @@ def _write_monomials(axes: Axes, picture: BasisPicture, variables: Sequence[str]
     for k, (points, rows) in enumerate(zip(picture.chosen, picture.monomials, strict=True)):
         for point, row in zip(points.tolist(), rows.tolist(), strict=True):
             axes.annotate(
-                f"${_math_monomial(row, variables)}$",
+                f"${math_monomial(row, variables)}$",
                 point,
                 (8, 8),
                 textcoords="offset points",
@@ -210,26 +218,6 @@ def _write_monomials(axes: Axes, picture: BasisPicture, variables: Sequence[str]
                 path_effects=[_HALO],
                 zorder=7,
             )
-
-
-def _math_monomial(row: Sequence[int], variables: Sequence[str]) -> str:
-    """A monomial as mathtext."""
-    powers = [
-        _math_variable(variable) + (f"^{{{e}}}" if e > 1 else "")
-        for variable, e in zip(variables, row, strict=True)
-        if e
-    ]
-    return r"\,".join(powers) or "1"
-
-
-def _math_variable(variable: str) -> str:
-    """A variable as mathtext: x2 and x_2 with an index, long names upright."""
-    stem = variable.rstrip("0123456789")
-    index = variable[len(stem) :]
-    stem = stem.rstrip("_") if index else stem
-    escaped = stem.replace("_", r"\_")
-    letter = escaped if len(stem) == 1 and stem != "_" else rf"\mathrm{{{escaped}}}"
-    return f"{letter}_{{{index}}}" if index else letter
 
 
 def _draw_space(figure: Figure, picture: BasisPicture, p: Polynomial) -> None:
@@ -345,6 +333,7 @@ def draw_sizes(rows: Sequence[Mapping[str, Any]], attempts: Sequence[Mapping[str
     sizes = figure.add_axes((0.19, low, 0.39, high - low), gid="sizes")
     seconds = figure.add_axes((0.61, low, 0.375, high - low), gid="seconds")
     plot_sizes(sizes, shown, attempts)
+    sizes.set_yticklabels([_drawable(label.get_text()) for label in sizes.get_yticklabels()])
     plot_seconds(seconds, shown)
     heading = describe_choice(len(drawn), len(shown), MAX_ROWS)
     figure.text(0.02, 1 - 0.34 / height, heading, fontsize=15, color=INK, va="center")
@@ -378,6 +367,12 @@ def _add_legends(figure: Figure, sizes: Axes, seconds: Axes, height: float) -> N
         across -= text.get_window_extent().width / figure.bbox.width + 0.014
 
 
+def _drawable(text: str) -> str:
+    """The text with escapes for characters that the font does not have."""
+    known = get_font(findfont(FontProperties())).get_charmap()
+    return "".join(c if ord(c) in known else ascii(c)[1:-1] for c in text)
+
+
 def _new_figure() -> Figure:
     """Make an empty figure."""
     return Figure(figsize=_SIZE, dpi=_DPI, facecolor="white")
@@ -385,7 +380,9 @@ def _new_figure() -> Figure:
 
 def _write_heading(figure: Figure, name: str, verdict: str, line: str) -> None:
     """Name and verdict in the first line, sizes in the second; no mathematics in them."""
-    title = figure.text(0.03, 0.95, name, fontsize=17, color=INK, va="center", parse_math=False)
+    title = figure.text(
+        0.03, 0.95, _drawable(name), fontsize=17, color=INK, va="center", parse_math=False
+    )
     if verdict:
         width = title.get_window_extent().width / figure.bbox.width
         color = VERDICT_COLORS.get(Verdict(verdict), BLUE)

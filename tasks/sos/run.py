@@ -31,6 +31,7 @@ from tasks.records import (
     science_table,
     stream,
 )
+from tasks.records.errors import printable
 from tasks.sos import _jobs
 from tasks.sos.config import CertifyConfig
 from tasks.sos.polynomials.files import PolynomialEntry, load_polynomials
@@ -133,7 +134,8 @@ def run_certify_item(item: CertifyItem) -> dict[str, pa.Table]:
         started, found = datetime.now(UTC), _certify(item, entry)
         status = found.status if isinstance(found, _jobs.Stopped) else Status.OK
         rows.append((status, _certificate_row(item, entry, found)))
-        logger.info("%s: %s, %s", entry.name, rows[-1][1]["verdict"] or status, found.reason)
+        shown = printable(entry.name)
+        logger.info("%s: %s, %s", shown, rows[-1][1]["verdict"] or status, found.reason)
         if isinstance(found, _jobs.Certified):
             attempts += _attempt_rows(item, entry, found)
             spent = found.seconds

@@ -1,5 +1,6 @@
 """The flow `sos-certify` end to end, through the command, on small polynomials without Ray."""
 
+import io
 import json
 import os
 import signal
@@ -10,11 +11,19 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
+from rich.console import Console
 
 from flows.cli import main
 from flows.sos_certify import CertifyTally, sos_certify
 from flows.sos_exports import file_stems
-from flows.sos_reports import describe_blocks, markdown_report, report_rows
+from flows.sos_reports import (
+    describe_blocks,
+    draw_figures,
+    markdown_report,
+    report_rows,
+    stored_figures,
+    terminal_report,
+)
 from tasks.records import Store
 from tasks.sos import _jobs
 from tasks.sos.config import CertifyConfig
@@ -262,6 +271,46 @@ def test_a_bad_polynomial_is_a_row_and_exit_1_and_the_others_are_certified(certi
     assert run.read("certificates")["verdict"].to_pylist() == ["proved", None, "proved"]
     assert run.read("verification")["valid"].to_pylist() == [True, True]
     assert run.manifest().status == "partial"
+
+
+def test_poisoned_names_stop_nobody(certified, tmp_path):
+    """A lone surrogate has no encoding; a long name, escaped, is too long for a file name."""
+    records = [
+        {"name": "\ud800", "text": "x^2 + 1"},
+        {"name": "\u4e2d" * 99, "text": "x^4 - 4*x^2*y + 5*y^2 + 1"},
+    ]
+    code, outcome, err = certified("--set", polynomial_file(tmp_path, *records))
+    assert (code, outcome["status"]) == (1, "failed")
+    assert "Traceback" not in err
+    run = stored(outcome["path"])
+    assert run.read("certificates")["name"].to_pylist() == ["mine-1", records[1]["name"]]
+    places = draw_figures(run)
+    assert len(places) == 2
+    assert stored_figures(run) == places
+    assert all(Path(place).is_file() for place in places)
+
+
+def test_control_characters_in_names_are_shown_escaped(certified, command, tmp_path):
+    name = "a\x1b[31m\n\u202e*b*"
+    records = [{"name": name, "text": "x^2", "is_sos": False}]
+    _, outcome, _ = certified("--set", polynomial_file(tmp_path, *records))
+    _, out, _ = command("results", outcome["path"])
+    for shown in ("\n".join(out), markdown_report(stored(outcome["path"]))):
+        assert not {"\x1b", "\u202e"} & set(shown)
+    assert any(line.startswith("WRONG? a\\x1b[31m\\n\\u202e*b*: proved") for line in out)
+    assert "1 polynomial: 1 proved" in out
+
+
+def test_a_long_name_leaves_room_for_the_reason(certified, tmp_path):
+    name = "a_name_of_thirty_six_letters_or_more"
+    records = [{"name": name, "text": "x^4*y^2 + x^2*y^4 - 3*x^2*y^2 + 1"}]
+    _, outcome, _ = certified("--set", polynomial_file(tmp_path, *records))
+    console = Console(width=80, file=io.StringIO())
+    console.print(terminal_report(stored(outcome["path"])))
+    row = next(line for line in console.file.getvalue().splitlines() if " a_name" in line)
+    assert max(map(len, console.file.getvalue().splitlines())) <= 80
+    assert row.split()[0] == "a_name_of_thirty_six_lett…"
+    assert len(row.partition("refuted_sos")[2].split("0  ")[-1].strip()) >= 8
 
 
 @pytest.fixture

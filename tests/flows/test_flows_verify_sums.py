@@ -1,6 +1,7 @@
 """`latticework verify` also judges sums of squares, and writes out their squares."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -97,6 +98,35 @@ def test_a_file_of_an_unknown_kind_is_one_line_and_exit_2(command, tmp_path):
     code, out, [line] = command("verify", file)
     assert (code, out) == (EXIT_BAD_INPUT, [])
     assert line.endswith("its kind is 'tiling'; known are 'regular T-curve' and 'sos-certificate'")
+
+
+def test_forged_names_are_one_line_and_the_next_file_is_judged(sums, command):
+    for name in ("\\ud800", "x\\nvalid", "\\u001b[2J"):
+        text = sums[0].read_text().replace('"x"', f'"{name}"')
+        sums[1].write_text(text)
+        code, out, [line] = command("verify", sums[1], sums[2])
+        assert code == EXIT_BAD_INPUT
+        assert line.isprintable() and "must be a list of distinct names" in line
+        assert out[0].startswith(f"{sums[2]}: valid")
+
+
+@pytest.mark.parametrize("kind", ["sum", "curve"])
+def test_a_pipe_is_read_once(sums, curve, command, kind):
+    data = (sums[0] if kind == "sum" else curve).read_bytes()
+    ends = os.pipe()
+    os.write(ends[1], data)
+    os.close(ends[1])
+    code, [line], err = command("verify", f"/dev/fd/{ends[0]}")
+    os.close(ends[0])
+    assert (code, err) == (EXIT_OK, [])
+    assert line.split(": ")[1] == "valid"
+
+
+def test_one_variable_is_one(command, tmp_path):
+    x = Polynomial.variable(("x",), 0)
+    NegativeCertificate.of(x, [-1]).write(tmp_path / "a.json")
+    _, [line], _ = command("verify", tmp_path / "a.json")
+    assert line.endswith("valid: p < 0 at (-1) (1 variable, degree 1)")
 
 
 def test_verifying_sums_of_squares_starts_no_solver(sums):

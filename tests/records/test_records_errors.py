@@ -11,7 +11,7 @@ from tasks.records import (
     Status,
     StoreError,
 )
-from tasks.records.errors import abridged, shortened
+from tasks.records.errors import abridged, printable, shortened
 
 
 @pytest.mark.parametrize("kind", [InputError, BudgetExceeded, StoreError, InfrastructureError])
@@ -74,3 +74,17 @@ def test_every_status_explains_itself_in_one_sentence():
     assert [status.value for status in Status] == ["ok", "failed", "over_budget"]
     assert all(status.explanation.endswith(".") for status in Status)
     assert [status.is_success for status in Status] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x² + é 中", "x² + é 中"),
+        ("a\x1b[2J\r\n\tb\0", r"a\x1b[2J\r\n\tb\x00"),
+        ("\u202eabc\ud800", r"\u202eabc\ud800"),
+    ],
+)
+def test_what_moves_a_cursor_or_hides_is_shown_as_an_escape(text, shown):
+    assert printable(text) == shown
+    assert str(LatticeworkError(f"a {shown}")) == f"a {shown}"
+    assert str(LatticeworkError(text)).isprintable()

@@ -7,6 +7,7 @@ from flint import fmpq
 from optimization_problems import INLINE, as_float, benchmark, is_valid, polynomials
 
 from tasks.records import InputError
+from tasks.sos import parse_polynomial
 from tasks.sos.bases.monomial_bases import full_basis
 from tasks.sos.optimization.bounds import candidate_levels, lower_bound
 from tasks.sos.optimization.recession import refute_all_levels
@@ -79,6 +80,14 @@ def test_the_numerical_bound_is_that_of_another_model(text):
     assert bound.numerical == pytest.approx(level_by_cvxpy(p), abs=1e-5)
     assert as_float(bound.lower) <= bound.numerical + 1e-5
     assert is_valid(bound.certificate)
+
+
+@pytest.mark.parametrize("text", ["x^8 - 10000*x^2", "x^8 - x^2", "x^6 - 3*x^2"])
+def test_a_small_basis_without_a_bound_is_completed(text):
+    """x^8 - c x^2 + gamma has no representation with 1, x, x^4 alone."""
+    bound = lower_bound(parse_polynomial(text), choice=INLINE)
+    assert bound.verdict is Verdict.PROVED and is_valid(bound.certificate)
+    assert bound.gap is not None and bound.gap < fmpq(1) * (1 - bound.lower) / 1000
 
 
 def test_a_badly_scaled_polynomial_gets_its_bound():

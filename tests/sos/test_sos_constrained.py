@@ -159,6 +159,23 @@ def test_an_empty_set_is_proved_empty(names, constraints):
     assert is_valid(bound.certificate)
 
 
+def test_a_constant_is_its_own_bound_on_a_set():
+    p, g, h = polynomials("x y", "5", "1 - x^2", "x*y - 1")
+    bound = lower_bound_on_set(p, [g], [h], choice=INLINE)
+    assert (bound.verdict, bound.lower) == (Verdict.PROVED, 5) and is_valid(bound.certificate)
+    outcome = certify_on_set(p - 5, [g], [h], choice=INLINE)
+    assert outcome.verdict is Verdict.PROVED and is_valid(outcome.certificate)
+
+
+def test_equations_that_contradict_each_other_are_proved_to():
+    """1 = x - (x - 1); there is no Gram matrix in it."""
+    p, *equations = polynomials("x", "x", "x", "x - 1")
+    bound = lower_bound_on_set(p, [], equations, choice=INLINE)
+    assert bound.verdict is Verdict.PROVED and bound.is_empty and is_valid(bound.certificate)
+    outcome = certify_on_set(-p * p, [], equations, choice=INLINE)
+    assert outcome.verdict is Verdict.PROVED and is_valid(outcome.certificate)
+
+
 def test_a_problem_without_a_bound_is_undecided():
     p, g = polynomials("x", "-x", "x^3")
     bound = lower_bound_on_set(p, [g], choice=INLINE)

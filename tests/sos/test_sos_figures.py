@@ -234,6 +234,17 @@ def test_a_run_without_times_can_be_drawn(tmp_path):
     assert len(figure.axes[0].get_yticklabels()) == 1
 
 
+def test_letters_that_the_font_lacks_are_escaped_without_a_warning(tmp_path, recwarn):
+    name = "é \u4e2d\u6587\x1b"
+    charts = draw_sizes([row(name), row("$b$")], [])
+    save_figure(charts, tmp_path / "a.png")
+    save_figure(draw_basis(MOTZKIN, "newton", name=name), tmp_path / "b.png")
+    shown = charts.axes[0].get_yticklabels()
+    assert [label.get_text() for label in shown] == ["$b$", "é \\u4e2d\\u6587\\x1b"]
+    assert not any(label.get_parse_math() for label in shown)
+    assert not recwarn.list
+
+
 def test_nothing_to_draw_is_refused():
     with pytest.raises(InputError, match="no polynomial has a basis"):
         draw_sizes([row("a", size=None)], [])

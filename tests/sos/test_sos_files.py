@@ -105,12 +105,20 @@ def test_a_name_selects_from_a_file_even_with_a_hash_in_either(tmp_path):
         ("file:///missing.json", "cannot read file:///missing.json: No such file"),
         ("unknown://x.json", "cannot read unknown://x.json"),
         ("/" * 5000, "is not a file|neither a file"),
+        ("nofile", "'nofile' is neither a file nor a known polynomial; .* write 1\\*nofile"),
+        ("my_file2", "'my_file2' is neither a file nor a known polynomial"),
     ],
 )
 def test_what_is_no_input_is_refused_in_one_line(text, message):
     with pytest.raises(InputError, match=message) as caught:
         load_polynomials([text])
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("text", ["x", "x1", "x_12", "_", "1*nofile", "nofile + 1", "7"])
+def test_short_variables_numbers_and_expressions_are_polynomials(text):
+    [entry] = load_polynomials([text])
+    assert entry.polynomial == parse_polynomial(text)
 
 
 def test_a_single_string_is_no_list_of_inputs():
@@ -228,8 +236,9 @@ def test_a_local_uri_is_read(tmp_path):
         ({**OBJECT, "coefficients": [1, "1/0"]}, "denominator 0"),
         ({**OBJECT, "coefficients": [1, "one"]}, "'one' is no rational number"),
         ({**OBJECT, "name": 7}, "the name 7 is no text"),
+        ({**OBJECT, "name": "a\ud800"}, r"the name 'a\\ud800' is no text"),
     ],
-    ids=range(29),
+    ids=range(30),
 )
 def test_a_bad_polynomial_is_an_entry_with_a_problem(tmp_path, row, problem):
     path = written(tmp_path, [row, {**OBJECT, "name": "good"}])
@@ -255,11 +264,12 @@ def test_a_bad_polynomial_is_an_entry_with_a_problem(tmp_path, row, problem):
         (b'{"polynomials": 5}', "wrong shape"),
         (b'{"polynomials": [', "is not JSON: Expecting value at line 1, column 18"),
         (b"[" * 100_000, "nests too deeply"),
+        (b'[{"text": "x", "name": "a", "text": "y"}]', "has the key 'text' twice"),
         (b"\xff\xfe\x80", "neither text in UTF-8 nor an Arrow file \\(byte 0\\)"),
         (b"x\0" * 100, "is no text: it holds null characters"),
         (b"ARROW1" + bytes(range(200)), "not a readable Arrow file"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 @pytest.mark.parametrize("suffix", ["", ".txt"])
 def test_an_unreadable_file_is_refused_in_one_line(tmp_path, content, message, suffix):

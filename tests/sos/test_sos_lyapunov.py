@@ -128,3 +128,13 @@ def test_wrong_input_is_refused_in_one_line(field, options, message):
     with pytest.raises(InputError, match=message) as error:
         find_lyapunov_function(field, **options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("texts", [["0"], ["0", "0"]])
+@pytest.mark.parametrize("radius", [None, 1])
+def test_a_field_without_motion_is_stable(texts, radius):
+    field = polynomials("x y"[: 2 * len(texts)].strip(), *texts)
+    result = find_lyapunov_function(field, radius=radius, choice=INLINE)
+    assert result.verdict is Verdict.PROVED
+    assert result.derivative.is_zero
+    assert is_valid(result.positivity) and is_valid(result.decrease)

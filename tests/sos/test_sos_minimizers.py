@@ -10,8 +10,9 @@ from optimization_problems import (
 )
 
 from tasks.records import InputError
+from tasks.sos import parse_polynomial
 from tasks.sos.bases.monomial_bases import full_basis
-from tasks.sos.optimization.minimizers import extract_points, minimizers
+from tasks.sos.optimization.minimizers import extract_points, is_coercive, minimizers
 
 
 def moments_of(points, weights, order):
@@ -110,3 +111,36 @@ def test_infinitely_many_minimizers_are_not_flat_but_some_are_found():
 def test_an_order_that_is_too_small_is_refused():
     with pytest.raises(InputError, match="order 1"):
         minimizers(benchmark("himmelblau"), order=1)
+
+
+@pytest.mark.parametrize(
+    "text", ["-x^2", "-x^2 - y^2", "-x^4 + x^2", "x^3", "x^3 - x", "x^3 + y^2", "x", "x*y"]
+)
+def test_what_is_unbounded_below_has_no_minimizers(text):
+    found = minimizers(parse_polynomial(text), choice=INLINE)
+    assert not found.is_flat and not len(found.points)
+    assert (found.bound, np.isnan(found.value)) == (-np.inf, True)
+
+
+@pytest.mark.parametrize("text", ["(x*y - 1)^2 + x^2", "x^2*y^2 - x^2", "x^2*y^2 - x"])
+def test_a_critical_point_is_no_minimizer_where_no_minimum_is_attained(text):
+    found = minimizers(parse_polynomial(text), choice=INLINE)
+    assert not found.is_flat
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x^4 + y^2 - x^3*y/100", False),
+        ("x^6 + y^4 - x^3*y^2 - 5*x^5", True),
+        ("x^2 + y^2 + z^2", True),
+        ("x^4 + y^4 - 2*x^2*y^2", False),
+        ("x^2*y^2 + x^2 + y^2", False),
+        ("x^4*y^2 + x^2*y^4 - 3*x^2*y^2 + 1", False),
+        ("x^4 - y^2", False),
+        ("x^4 + y^3", False),
+        ("x^4 + 0*y", False),
+    ],
+)
+def test_polynomials_with_a_positive_weighted_leading_form_are_coercive(text, expected):
+    assert is_coercive(parse_polynomial(text)) is expected

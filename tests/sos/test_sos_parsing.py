@@ -162,6 +162,13 @@ def test_noise_after_a_sum_is_refused_or_read_alike_by_both_parsers(noise):
         assert parse_polynomial(text, ("x",)) == whole
 
 
+@pytest.mark.parametrize("name", ["nan", "NaN", "inf", "Infinity"])
+def test_what_floats_are_called_is_a_variable_only_if_it_is_given_as_one(name):
+    with pytest.raises(InputError, match=f"'{name}' is no rational number; if it is a variable"):
+        parse_polynomial(f"x^2 + {name}")
+    assert parse_polynomial(f"x^2 + {name}", ["x", name]).variables == ("x", name)
+
+
 def test_unknown_variables_are_named_where_variables_are_given():
     with pytest.raises(InputError, match=r"unknown variable 'z' \(known: x, y\) at position 5"):
         parse_polynomial("x + z", ["x", "y"])

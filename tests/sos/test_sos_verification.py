@@ -4,6 +4,7 @@ import ast
 import copy
 import json
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -318,6 +319,32 @@ def test_a_value_too_long_to_compute_is_not_believed():
     p = Polynomial.of(("x",), {(2**30,): 1, (0,): -1})
     assert reasons(NegativeCertificate.of(p, ["1/3"])) == ["point"]
     assert reasons(NegativeCertificate.of(p - 1, [-1])) == []
+
+
+@pytest.mark.parametrize("power", [10**6, 9 * 10**6])
+def test_a_value_of_any_length_takes_seconds(power):
+    """x^d + y^d - 1 at (3/7, 5/11), negative; the longer one is refused."""
+    p = Polynomial.of(("x", "y"), {(power, 0): 1, (0, power): 1, (0, 0): -1})
+    certificate = NegativeCertificate.of(p, ["3/7", "5/11"])
+    started = time.perf_counter()
+    found = verify_sos_certificate(certificate.to_data())
+    assert time.perf_counter() - started < 20
+    assert found.valid or (power > 10**6 and "cannot be checked" in found.reasons[0])
+
+
+def test_a_basis_of_a_thousand_million_monomials_cannot_be_checked():
+    p = Polynomial.of(("x", "y"), {(2**31 - 2, 0): 1, (1, 1): -5, (0, 2**31 - 2): 1})
+    forged = NotSosCertificate.of(p, inequalities=[], functional={(1, 1): 1})
+    assert "cannot be checked" in verify_sos_certificate(forged.to_data()).reasons[0]
+
+
+@pytest.mark.parametrize("name", ["x\nvalid", "\x1b[2J", "x^2 - 1)^2*(-1", "\ud800", "é", "1x", ""])
+def test_a_name_that_could_be_read_as_something_else_is_refused(name):
+    data = unsealed(negative_value())
+    data["polynomial"] = data["polynomial"] | {"variables": [name, "y"]}
+    with pytest.raises(InputError, match="a list of distinct names of letters") as caught:
+        verify_sos_certificate(data)
+    assert str(caught.value).isprintable()
 
 
 def test_the_zero_polynomial_is_not_refuted():

@@ -1,4 +1,4 @@
-"""Monomials that can occur in squares, part of the checker: standard library only.
+"""Monomials that can occur in squares, part of the checker.
 
 If p = sum_k q_k^2 then every monomial x^b of every q_k has 2b in the Newton polytope of p
 (Reznick).  Whatever the integer vector w, ``2 w.b <= max over a in supp p of w.a`` is thus
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import mul
 
 from tasks.sos.checker._values import Row
@@ -102,11 +103,12 @@ class _Search:
                 yield b
             for j in range(start, n):
                 nodes += 1
-                if nodes > MAX_NODES:
-                    raise TooLargeError(f"more than {MAX_NODES} nodes")
                 if any(slacks[k] < self._least(k, j, rest) for k in violated):
                     break
-                waiting += self._children(b, j, rest, slacks)
+                # One variable alone may have a thousand million children.
+                waiting += islice(self._children(b, j, rest, slacks), MAX_NODES)
+                if nodes + len(waiting) > MAX_NODES:
+                    raise TooLargeError(f"more than {MAX_NODES} nodes")
 
     def _least(self, k: int, j: int, rest: int) -> int:
         """Lower bound of what b_j, b_(j+1), ... of sum at most `rest` add to inequality k."""

@@ -1,4 +1,4 @@
-"""The form of a certificate file, part of the checker: standard library only.
+"""The form of a certificate file, part of the checker.
 
 The file is one JSON object, described in `tasks.sos.certificates`.  Here its keys and the types of
 their values are checked, and numbers become integers and `Fraction`; what it claims is judged in
@@ -7,6 +7,7 @@ their values are checked, and numbers become integers and `Fraction`; what it cl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +16,8 @@ from typing import Any
 from tasks.records import InputError
 from tasks.records.errors import shortened
 from tasks.sos.checker._values import Row, as_list, as_number, as_numbers, as_rows, is_integer
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 KIND = "sos-certificate"
 VERSION = 1
@@ -118,10 +121,18 @@ def _check_notes(data: Mapping[str, Any]) -> None:
 def _polynomial(value: Any) -> tuple[tuple[str, ...], Terms]:
     _check_keys(value, {"variables", "exponents", "coefficients"}, set(), "polynomial")
     names = value["variables"]
-    is_right = isinstance(names, list | tuple) and all(isinstance(n, str) and n for n in names)
+    is_right = isinstance(names, list | tuple) and all(map(_is_name, names))
     if not is_right or len(set(names)) < len(names):
-        raise InputError(f"variables are {shortened(names)}: they must be a list of distinct names")
+        raise InputError(
+            f"variables are {shortened(names)}: they must be a list of distinct names of letters, "
+            "digits and underscores"
+        )
     return tuple(names), _terms(value, len(names), "polynomial", "coefficients")
+
+
+def _is_name(value: Any) -> bool:
+    """Whether a value is a name that cannot be taken for an operator or another line."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def _terms(value: Mapping[str, Any], n: int, what: str, values: str) -> Terms:

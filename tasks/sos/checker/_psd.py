@@ -1,4 +1,4 @@
-"""Exact test of positive semidefiniteness, part of the checker: standard library only.
+"""Exact test of positive semidefiniteness, part of the checker.
 
 A symmetric matrix A of integers, given by its nonzero entries (i, j), i >= j, is the direct sum of
 its connected components, and each of those is decided alone.

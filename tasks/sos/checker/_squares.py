@@ -1,4 +1,4 @@
-"""The squares of a certificate written out, part of the checker: standard library only."""
+"""The squares of a certificate written out, part of the checker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sparse polynomials as dictionaries, part of the checker: standard library only.
+"""Sparse polynomials as dictionaries, part of the checker.
 
 Exponent rows are packed into one integer, ``e_0 + e_1 B + e_2 B^2 + ...`` with a base B beyond all
 sums that occur, so that the product of monomials is a sum of integers without carries.
@@ -91,23 +91,37 @@ def difference(n: int, polynomial: Terms, claim: SumClaim) -> Terms:
     return {packing.unpack(key, n): value for key, value in rest.items() if value}
 
 
-def value_at(terms: Terms, point: Sequence[Fraction]) -> Fraction:
-    """The value at a rational point."""
-    total = Fraction(0)
+def value_at(terms: Terms, point: Sequence[Fraction]) -> tuple[int, int]:
+    """The value at a rational point: numerator and positive denominator, not reduced.
+
+    Over the common denominator of all terms: c prod (u_i / v_i)^a_i has the numerator
+    c prod u_i^a_i v_i^(d_i - a_i) over prod v_i^d_i, d_i being the largest a_i.
+    """
+    powers, below = [], 1
+    for i, x in enumerate(point):
+        used = {row[i] for row in terms}
+        top = max(used, default=0)
+        powers.append({e: x.numerator**e * x.denominator ** (top - e) for e in used})
+        below *= x.denominator**top
+    scale = lcm(*(c.denominator for c in terms.values()))
+    total = 0
     for row, c in terms.items():
-        for x, e in zip(point, row, strict=True):
-            c *= x**e if e else 1
-        total += c
-    return total
+        product = c.numerator * (scale // c.denominator)
+        for power, e in zip(powers, row, strict=True):
+            product *= power[e]
+        total += product
+    return total, scale * below
 
 
-def value_bits(terms: Terms, point: Sequence[Fraction]) -> int:
-    """Bound of the bits of all numbers that occur in `value_at`, roughly."""
+def value_steps(terms: Terms, point: Sequence[Fraction]) -> float:
+    """Bit operations of `value_at`, roughly: T s^1.585 for T terms with numerators of s bits."""
+    tops = [max((row[i] for row in terms), default=0) for i in range(len(point))]
     bits = [max(x.numerator.bit_length(), x.denominator.bit_length()) for x in point]
     # Powers of 0 and +-1 stay short.
-    return sum(
-        sum(e * (b if b > 1 else 0) for e, b in zip(row, bits, strict=True)) for row in terms
-    )
+    size = sum(d * b for d, b in zip(tops, bits, strict=True) if b > 1)
+    size += sum(c.denominator.bit_length() - 1 for c in terms.values())
+    size += max((c.numerator.bit_length() for c in terms.values()), default=0)
+    return len(terms) * float(size) ** 1.585  # Python multiplies as Karatsuba did
 
 
 def monomial_text(row: Row, variables: Sequence[str]) -> str:
@@ -147,8 +161,18 @@ def _digits(value: int) -> str:
 
 def short_number(value: Fraction) -> str:
     """A number for messages; a long one as three digits times a power of two."""
-    text = number_text(value)
-    if len(text) <= 40:
-        return text
-    shift = value.numerator.bit_length() - value.denominator.bit_length()
-    return f"about {float(value / Fraction(2) ** shift):.3g}*2^{shift}"
+    return short_quotient(value.numerator, value.denominator)
+
+
+def short_quotient(above: int, below: int) -> str:
+    """The same for a quotient that is not reduced, which takes long for long ones."""
+    lengths = above.bit_length(), below.bit_length()
+    if max(lengths) <= 256:
+        text = number_text(Fraction(above, below))
+        if len(text) <= 40:
+            return text
+    first, second = (
+        value >> max(0, length - 64) for value, length in zip((above, below), lengths, strict=True)
+    )
+    leading = first / second * 2.0 ** (min(lengths[1], 64) - min(lengths[0], 64))
+    return f"about {leading:.3g}*2^{lengths[0] - lengths[1]}"

@@ -1,4 +1,4 @@
-"""JSON files and the values in them, part of the checker: standard library only."""
+"""JSON files and the values in them, part of the checker."""
 
 from __future__ import annotations
 
@@ -32,11 +32,17 @@ def read_object(path: str | Path) -> dict[str, Any]:
         floats.
     """
     try:
-        if Path(path).stat().st_size > MAX_FILE_BYTES:
-            raise InputError(f"{path} is no certificate: it has more than {MAX_FILE_BYTES} bytes")
-        data = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    return parse_object(data, path)
+
+
+def parse_object(data: bytes, path: str | Path) -> dict[str, Any]:
+    """The JSON object of the content of a file; errors as those of `read_object`."""
+    if len(data) > MAX_FILE_BYTES:
+        raise InputError(f"{path} is no certificate: it has more than {MAX_FILE_BYTES} bytes")
     try:
         record = json.loads(
             data.decode("utf-8"),

@@ -1,7 +1,8 @@
 """Verification of sum-of-squares certificates: exact, and independent of how they were made.
 
-Everything is done with integers and `fractions.Fraction` by code of its own, shared with nothing
-that makes certificates.  Checked are, as far as the claim needs them:
+Everything is done with integers and `fractions.Fraction` by code of its own; what makes
+certificates shares the reading of their form, and nothing that decides.  Checked are, as far as the
+claim needs them:
 
 * digest: if there is one, the content is the one that was sealed;
 * multiplier: those of the Gram blocks are 1 or stated constraints;
@@ -44,24 +45,27 @@ from tasks.sos.checker._terms import (
     monomial_text,
     number_text,
     short_number,
+    short_quotient,
     value_at,
-    value_bits,
+    value_steps,
 )
-from tasks.sos.checker._values import Row, read_object
+from tasks.sos.checker._values import Row, parse_object, read_object
 
 __all__ = [
     "SosVerification",
     "Square",
+    "parse_certificate_file",
     "read_certificate_data",
     "squares",
     "squares_text",
     "verify_sos_certificate",
 ]
 
-MAX_VALUE_BITS = 100_000_000
-"""Points at which p has a longer value are not evaluated."""
+MAX_VALUE_STEPS = 1e12
+"""Bit operations that a value at a point may take, roughly; ten seconds."""
 
 read_certificate_data = read_object
+parse_certificate_file = parse_object
 
 
 @dataclass(frozen=True)
@@ -258,15 +262,18 @@ def _point_statement(claim: PointClaim) -> str:
 
 def _check_point(polynomial: Terms, claim: PointClaim) -> Iterator[str]:
     polynomials = [polynomial, *claim.constraints, *claim.equalities]
-    if any(value_bits(each, claim.point) > MAX_VALUE_BITS for each in polynomials):
-        yield f"point: it cannot be checked: a value has more than {MAX_VALUE_BITS} bits"
+    if sum(value_steps(each, claim.point) for each in polynomials) > MAX_VALUE_STEPS:
+        yield f"point: it cannot be checked: its values take more than {MAX_VALUE_STEPS:.0e} steps"
         return
-    value = value_at(polynomial, claim.point)
-    if value >= 0:
-        yield f"point: the value there is {short_number(value)}, not negative"
+    above, below = value_at(polynomial, claim.point)
+    if above >= 0:
+        yield f"point: the value there is {short_quotient(above, below)}, not negative"
     for k, g in enumerate(claim.constraints):
-        if (value := value_at(g, claim.point)) < 0:
-            yield f"point: the value of constraint {k} there is {short_number(value)}, negative"
+        above, below = value_at(g, claim.point)
+        if above < 0:
+            value = short_quotient(above, below)
+            yield f"point: the value of constraint {k} there is {value}, negative"
     for k, h in enumerate(claim.equalities):
-        if value := value_at(h, claim.point):
-            yield f"point: the value of equality {k} there is {short_number(value)}, not 0"
+        above, below = value_at(h, claim.point)
+        if above:
+            yield f"point: the value of equality {k} there is {short_quotient(above, below)}, not 0"

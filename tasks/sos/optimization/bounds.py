@@ -171,7 +171,7 @@ def lower_bound(
     """
     check_tolerance(tolerance)
     settings, began = settings or Settings(), time.perf_counter()
-    unbounded = _unbounded(polynomial, settings.seed)
+    unbounded = unbounded_below(polynomial, settings.seed)
     if unbounded is not None:
         return Bound(
             Verdict.NEGATIVE,
@@ -187,8 +187,8 @@ def lower_bound(
     return search.run()
 
 
-def _unbounded(p: Polynomial, seed: int) -> NegativeCertificate | None:
-    """A point at which the leading form is negative: p tends to -inf along it."""
+def unbounded_below(p: Polynomial, seed: int) -> NegativeCertificate | None:
+    """A point at which the leading form is negative: p tends to -inf along it; None if unknown."""
     if p.degree <= 0:
         return None
     leading = leading_form(p)
@@ -218,7 +218,9 @@ class _Search:
                 continue
             relaxation = solve_relaxation(program, self.choice)
             level = float(np.ldexp(relaxation.level, -scaling.exponents[0]))
-            if value is not None and level >= float(as_fraction(value)) - NOISE * (1 + abs(level)):
+            if not np.isfinite(level) or value is None:
+                continue
+            if level >= float(as_fraction(value)) - NOISE * (1 + abs(level)):
                 break
         assert relaxation is not None  # the complete basis always has a program
         if not relaxation.moments:

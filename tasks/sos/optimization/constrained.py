@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-from flint import arb, ctx, fmpq
+from flint import arb, ctx, fmpq, fmpq_mat
 from numpy.typing import NDArray
 
 from tasks.sos.certificates import NegativeCertificate, SosCertificate
@@ -77,6 +77,9 @@ class _Proofs:
 
     def prove(self, system: GramSystem, solution: SystemSolution) -> ExactSolution | None:
         """Exact certificate from a numerical solution; None if that fails."""
+        if (self.program.target - system.level).is_zero:
+            zeros = tuple(fmpq_mat(size, size) for size in self.program.program.sizes)
+            return ExactSolution(zeros, (fmpq(0),) * len(self.program.products), "zero polynomial")
         return prove_system(system, solution, lambda bits: self.zeros(system.level, bits))
 
     def zeros(self, level: fmpq, bits: int) -> list[list[Zero]]:

@@ -224,7 +224,7 @@ class _Task:
         if self.ball is None:
             yield ProgramBlock(half_newton_points(support).points, None, identity)
             return
-        order = (int(support.sum(axis=1).max()) + 1) // 2
+        order = (int(support.sum(axis=1).max(initial=0)) + 1) // 2
         n = len(self.variables)
         # V and V' vanish at 0 and the ball's polynomial does not: no square contains 1.
         yield ProgramBlock(full_basis(n, order, min_degree=1), None, identity)

@@ -25,17 +25,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import lcm
 
 import numpy as np
+from flint import fmpq
 from numpy.typing import NDArray
 from scipy.linalg import qr, schur
 
 from tasks.records import stream
 from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.certify import certify
+from tasks.sos.optimization.bounds import unbounded_below
 from tasks.sos.optimization.putinar import PutinarProgram, basis_size, least_order
 from tasks.sos.optimization.relaxation import Relaxation, SolverChoice, solve_relaxation
 from tasks.sos.optimization.semialgebraic import SemialgebraicSet, local_minimizers
 from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.verdict import Verdict
 
 RANK_TOLERANCES = (1e-3, 1e-4, 1e-2, 1e-5)
 """Singular values that count as 0 relative to the largest one, tried in this order."""
@@ -45,6 +50,10 @@ EASY_BASIS = 70
 """Monomials of higher relaxations that are tried unasked: they take seconds."""
 SAME_VALUE = 1e-6
 """Relative difference of the values of two minimizers."""
+SAME_BOUND = 1e-3
+"""Relative difference of the least value and the bound of a relaxation that is exact."""
+SHARES = (fmpq(1, 16), fmpq(1, 1024))
+"""Of pure powers that are taken off a leading form to prove that it is positive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,8 +213,9 @@ class Minimizers:
     ranks : tuple of int
         Of M_0, ..., M_order.
     is_flat : bool
-        Whether the points were extracted from flat moments: then they are all minimizers that L
-        knows of.  Otherwise they come from local searches alone.
+        Whether the points were extracted from flat moments and attain the bound: then they are all
+        minimizers that L knows of.  Otherwise they come from local searches alone, and there may
+        be no minimizers at all.
     """
 
     points: NDArray[np.float64]
@@ -234,7 +244,13 @@ def minimizers(
         g >= 0 and h = 0.
     order : int, optional
         Of the relaxation; by default the least one and, until moments are flat, up to two more.
-        Without constraints the higher orders use that the gradient vanishes at minimizers.
+        Without constraints the higher orders use that the gradient vanishes at minimizers, if
+        there are any: if p is coercive, or points attain the bound of a lower order.
+
+    Returns
+    -------
+    Minimizers
+        Without points and with the bound -inf if the leading form is negative somewhere.
 
     Raises
     ------
@@ -243,27 +259,72 @@ def minimizers(
     """
     region = SemialgebraicSet.of(polynomial.variables, inequalities, equalities)
     least = least_order(polynomial, region)
+    if not region.constraints and unbounded_below(polynomial, seed) is not None:
+        nowhere = np.zeros((0, polynomial.num_variables))
+        return Minimizers(nowhere, float("nan"), -np.inf, least, (), False)
     last: Minimizers | None = None
     for current in [order] if order is not None else range(least, least + 3):
         if last is not None and basis_size(polynomial.num_variables, current) > EASY_BASIS:
             break
-        program = PutinarProgram.of(polynomial, _sharpened(polynomial, region, current), current)
+        sharpened = _sharpened(polynomial, region, current, last)
+        program = PutinarProgram.of(polynomial, sharpened, current)
         relaxation = solve_relaxation(program.program, choice)
-        last = minimizers_of(program, relaxation, seed=seed)
+        found = minimizers_of(program, relaxation, seed=seed)
+        if last is not None and found.value > last.value + SAME_BOUND * (1.0 + abs(last.value)):
+            continue  # a lower value is known: these are critical points only
+        last = found
         if last.is_flat:
             break
     assert last is not None  # there is at least one order
     return last
 
 
-def _sharpened(polynomial: Polynomial, region: SemialgebraicSet, order: int) -> SemialgebraicSet:
-    """The set, or the critical points if there are no constraints and the order has room."""
+def _sharpened(
+    polynomial: Polynomial, region: SemialgebraicSet, order: int, known: Minimizers | None
+) -> SemialgebraicSet:
+    """The set, or the critical points if a minimum is attained there and the order has room."""
     if region.constraints or order <= least_order(polynomial, region):
+        return region
+    if not (_attains_bound(known) or is_coercive(polynomial)):
         return region
     parts = [part for part in polynomial.gradient() if not part.is_zero]
     if any(part.degree == 0 for part in parts):
         return region
     return SemialgebraicSet.of(polynomial.variables, (), parts)
+
+
+def _attains_bound(known: Minimizers | None) -> bool:
+    """Whether points have the value of a bound that holds everywhere, as far as numbers tell."""
+    if known is None:
+        return False
+    return known.value <= known.bound + SAME_BOUND * (1.0 + abs(known.bound))
+
+
+def is_coercive(polynomial: Polynomial) -> bool:
+    """Whether it is proved that p tends to infinity in all directions, so that it has a minimum.
+
+    Let x_i^(d_i) be the highest pure powers.  It suffices that no term has a weight sum_i a_i / d_i
+    of more than 1, and that the terms of weight 1 stay a sum of squares when a share of the pure
+    powers is taken off.
+    """
+    rows, n = polynomial.exponents, polynomial.num_variables
+    pure = [
+        int(rows[(np.delete(rows, i, axis=1) == 0).all(axis=1), i].max(initial=0)) for i in range(n)
+    ]
+    if not n or min(pure) == 0:
+        return False
+    unit = lcm(*pure)
+    terms = polynomial.terms()
+    weights = {row: sum(a * (unit // d) for a, d in zip(row, pure, strict=True)) for row in terms}
+    leading = {row: c for row, c in terms.items() if weights[row] == unit}
+    if max(weights.values()) > unit:
+        return False
+    powers = [tuple(d * (i == j) for j in range(n)) for i, d in enumerate(pure)]
+    for share in SHARES:
+        rest = leading | {row: leading[row] * (1 - share) for row in powers}
+        if certify(Polynomial.of(polynomial.variables, rest)).verdict is Verdict.PROVED:
+            return True
+    return False
 
 
 def minimizers_of(
@@ -296,6 +357,9 @@ def minimizers_of(
     )
     points = _least(program.target, polished)
     is_flat = found.is_flat and len(points) == len(found.points)
+    if is_flat:
+        least = float(program.target.evaluate_floats(points).min())
+        is_flat = least <= relaxation.level + SAME_BOUND * (1.0 + abs(relaxation.level))
     values = program.polynomial.evaluate_floats(program.point(points))
     return Minimizers(
         points=program.point(points),

@@ -218,6 +218,8 @@ def solve_system(
     system: GramSystem, *, solver: str = "clarabel", time_limit_s: float = 60.0
 ) -> SystemSolution:
     """Maximize t subject to Q - t I >= 0 and the equations, in floats."""
+    if not system.program.sizes:  # free variables alone: elimination has solved the equations
+        return SystemSolution(Feasibility.INTERIOR, (), np.inf, np.inf, "elimination")
     if len(system.free_entries) <= MAX_BARRIER_UNKNOWNS:
         try:
             return _solve_by_barrier(system)

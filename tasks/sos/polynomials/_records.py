@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from tasks.records import InputError
-from tasks.records.errors import abridged
+from tasks.records.errors import abridged, shortened
 from tasks.records.roots import check_text, is_uri
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -109,7 +109,14 @@ def _records(source: str, data: bytes) -> list[Any]:
 
 def _json_records(source: str, text: str) -> list[Any]:
     try:
-        content = json.loads(text, parse_float=WrittenFloat, parse_int=_integer)
+        content = json.loads(
+            text, parse_float=WrittenFloat, parse_int=_integer, object_pairs_hook=_unique
+        )
+    except _DuplicateKeyError as error:
+        raise InputError(
+            f"{abridged(source)}: an object has the key {shortened(str(error))} twice: which "
+            "one holds?"
+        ) from error
     except json.JSONDecodeError as error:
         raise InputError(
             f"{abridged(source)} is not JSON: {error.msg} at line {error.lineno}, "
@@ -124,6 +131,19 @@ def _json_records(source: str, text: str) -> list[Any]:
     if not isinstance(content, list):
         raise InputError(f"{abridged(source)} has the wrong shape: {EXPECTED}")
     return content
+
+
+class _DuplicateKeyError(ValueError):
+    """An object of a JSON file has a key twice."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object; JSON itself would silently take the last value of a key."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _DuplicateKeyError(next(key for key in keys if keys.count(key) > 1))
+    return record
 
 
 def _integer(text: str) -> int | str:

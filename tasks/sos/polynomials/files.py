@@ -46,6 +46,8 @@ __all__ = [
 
 BENCHMARKS = "benchmarks"
 _BENCHMARKS_FILE = Path(__file__).with_name("data") / "sos_benchmarks.json"
+# A lone x, x1 or x_1 is a polynomial; a lone word is rather a mistyped name.
+_WORD = re.compile(r"(?!_*[A-Za-z]?_*[0-9]*\Z)[A-Za-z_][A-Za-z0-9_]*")
 _SUFFIXES = (".json", ".arrow", ".feather", ".txt")
 
 
@@ -181,6 +183,11 @@ def _direct(text: str) -> PolynomialEntry:
     names = (BENCHMARKS, *_benchmarks())
     if len(text) > 3 and (close := get_close_matches(text[:100], names, n=1, cutoff=0.8)):
         raise InputError(f"unknown polynomial {shortened(text)}: did you mean {close[0]!r}?")
+    if _WORD.fullmatch(text.strip()):
+        raise InputError(
+            f"{shortened(text)} is neither a file nor a known polynomial; if it is a variable, "
+            f"write 1*{abridged(text.strip())}"
+        )
     try:
         return PolynomialEntry(_name_of(text), parse_polynomial(text))
     except InputError as error:

@@ -3,6 +3,7 @@
 A text is a sum of products such as ``x^4 + 2*x*y - 3/2`` or ``(x1 - 1)**2 / 3 + 1e-3*x2``:
 ``+ - *``, ``/`` by numbers, ``^`` or ``**`` with an integer from 0 on, parentheses, names
 ``[A-Za-z_][A-Za-z0-9_]*``, and integers and decimals, which are taken exactly as written.
+``nan``, ``inf`` and ``infinity`` are variables only if they are given as such.
 Products are written with ``*``; the power binds before the sign, so ``-x^2`` is -(x^2).
 """
 
@@ -25,6 +26,9 @@ MAX_TEXT = 64 * 2**20
 MAX_DEGREE = 10_000
 
 MAX_VARIABLES = 10_000
+
+_NO_NUMBERS = ("nan", "inf", "infinity")
+"""What programs write for floats that are none."""
 
 # The e of 1e3 is none.
 _NAME = re.compile(r"(?<![A-Za-z0-9_.])[A-Za-z_][A-Za-z0-9_]*")
@@ -55,7 +59,7 @@ def parse_polynomial(text: str, variables: Sequence[str] | None = None) -> Polyn
         raise InputError("the text is empty: write a polynomial such as x^4 + 2*x*y - 3/2")
     if len(text) > MAX_TEXT:
         raise InputError(f"the text has {len(text)} characters: at most {MAX_TEXT} are allowed")
-    names = _names(text) if variables is None else check_variables(variables)
+    names = _own_names(text) if variables is None else check_variables(variables)
     if len(names) > MAX_VARIABLES:
         raise InputError(f"{len(names)} variables: at most {MAX_VARIABLES} are allowed")
     result = plain_sum(text, names, max_entries=MAX_STEPS)
@@ -108,6 +112,17 @@ def from_sympy(expression: Any, gens: Sequence[Any] | None = None) -> Polynomial
             f"{shortened(expression)} is no polynomial with rational coefficients"
         ) from error
     return Polynomial.of(names, {row[: len(names)]: f"{c.p}/{c.q}" for row, c in terms.items()})
+
+
+def _own_names(text: str) -> tuple[str, ...]:
+    """The variables of a text for which none are given; what floats are called is refused."""
+    names = _names(text)
+    for name in names:
+        if name.lower() in _NO_NUMBERS:
+            raise InputError(
+                f"{name!r} is no rational number; if it is a variable, give it another name"
+            )
+    return names
 
 
 def _names(text: str) -> tuple[str, ...]:

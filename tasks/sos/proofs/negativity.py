@@ -67,7 +67,9 @@ def find_negative_point(
         return value * weight, gradient * weight - 2.0 * half * value * weight / size * x
 
     def descent(start: NDArray[np.float64], precision: Mapping[str, float]) -> OptimizeResult:
-        return minimize(normalized, start, jac=True, method="L-BFGS-B", options=dict(precision))
+        # Line searches may leave the range of floats; what they find is evaluated exactly.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return minimize(normalized, start, jac=True, method="L-BFGS-B", options=dict(precision))
 
     ends: list[tuple[float, NDArray[np.float64]]] = []
     plain = ((start, COARSE) for start in _starts(polynomial.num_variables, seed))

@@ -1,0 +1,128 @@
+"""A trained network on held-out polynomials, beside the rule `even-sqrt` with complete repair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.lattice import positions
+from tasks.sos.bases.monomial_bases import even_sqrt_basis
+from tasks.sos.prediction.calibration import (
+    calibration_error,
+    conformal_threshold,
+    fit_temperature,
+    sigmoid,
+)
+from tasks.sos.prediction.metrics import (
+    BasisScore,
+    Summary,
+    basis_probabilities,
+    score_basis,
+    summarize,
+)
+from tasks.sos.prediction.training import LabeledGraph
+
+__all__ = ["Calibration", "FamilyScore", "calibrate", "compare_methods", "score_predictions"]
+
+METHODS = ("predicted", "even-sqrt")
+ALL = "all"
+_ALPHAS = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Temperature and threshold of a network.
+
+    Attributes
+    ----------
+    temperature : float
+    threshold : float
+    others : tuple of (float, float)
+        Thresholds for other α, each after its α, which descend.
+    """
+
+    temperature: float
+    threshold: float
+    others: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class FamilyScore:
+    """Numbers of one method on one family; `candidates` is the share whose basis is within them."""
+
+    family: str
+    method: str
+    summary: Summary
+    candidates: float
+
+
+def calibrate(
+    logits: Sequence[NDArray[np.float32]], graphs: Sequence[LabeledGraph], *, alpha: float
+) -> Calibration:
+    """Fit the temperature, then the threshold, on polynomials that training has not seen."""
+    labels = np.concatenate([each.labels for each in graphs])
+    temperature = fit_temperature(np.concatenate(logits), labels)
+    least = basis_probabilities(
+        [sigmoid(values / temperature) for values in logits],
+        [each.graph.monomials for each in graphs],
+        [each.example.basis for each in graphs],
+    )
+    others = tuple((other, conformal_threshold(least, alpha=other)) for other in _ALPHAS)
+    return Calibration(temperature, conformal_threshold(least, alpha=alpha), others)
+
+
+def score_predictions(
+    graphs: Sequence[LabeledGraph],
+    probabilities: Sequence[NDArray[np.float64]],
+    threshold: float,
+) -> list[BasisScore]:
+    """Compare the candidates above the threshold with the known bases."""
+    return [
+        score_basis(
+            each.graph.monomials[values >= threshold],
+            each.example.basis,
+            each.example.exponents,
+            each.graph.monomials,
+        )
+        for each, values in zip(graphs, probabilities, strict=True)
+    ]
+
+
+def even_sqrt_scores(graphs: Sequence[LabeledGraph]) -> list[BasisScore]:
+    """The same for the square roots of the even terms."""
+    return [
+        score_basis(
+            even_sqrt_basis(each.example.exponents),
+            each.example.basis,
+            each.example.exponents,
+            each.graph.monomials,
+        )
+        for each in graphs
+    ]
+
+
+def compare_methods(
+    logits: Sequence[NDArray[np.float32]],
+    graphs: Sequence[LabeledGraph],
+    calibration: Calibration,
+) -> tuple[list[FamilyScore], float]:
+    """Both methods by family and over all, and the calibration error of the probabilities."""
+    probabilities = [sigmoid(values / calibration.temperature) for values in logits]
+    scores = {
+        "predicted": score_predictions(graphs, probabilities, calibration.threshold),
+        "even-sqrt": even_sqrt_scores(graphs),
+    }
+    known = [bool((positions(g.example.basis, g.graph.monomials) >= 0).all()) for g in graphs]
+    families = [each.example.family for each in graphs]
+    rows = []
+    for family in [*dict.fromkeys(families), ALL]:
+        places = [k for k, name in enumerate(families) if family in (name, ALL)]
+        share = sum(known[k] for k in places) / len(places)
+        for method in METHODS:
+            summary = summarize(scores[method][k] for k in places)
+            rows.append(FamilyScore(family, method, summary, share))
+    labels = np.concatenate([each.labels for each in graphs])
+    return rows, calibration_error(np.concatenate(probabilities), labels)

@@ -1,0 +1,125 @@
+"""Trainings as items of work: planned from a config, run anywhere, answered with tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.records import (
+    SCIENCE_COLUMNS,
+    RunIdentity,
+    Status,
+    canonical_json,
+    code_version,
+    science_table,
+)
+from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.schema import CURVE_SCHEMA, MODELS_SCHEMA, SCORES_SCHEMA
+
+__all__ = [
+    "TrainItem",
+    "TrainPlan",
+    "failed_train_item",
+    "plan_train",
+    "run_train_item",
+    "training_table",
+]
+
+FLOW = "sos-train"
+TRAIN_TABLES = ("curve", "scores", "models")
+CHECKPOINT = "checkpoints/latest.safetensors"
+MODEL = "model.safetensors"
+"""Places in the folder of a run."""
+_NOT_NAMED = {"device", "processes", "loaders", "shards", "seed"}
+
+
+@dataclass(frozen=True)
+class TrainItem:
+    """A training of a run.
+
+    Attributes
+    ----------
+    key : str
+    config : TrainConfig
+    identity : RunIdentity
+    folder : str
+        Where the checkpoint and the model go, path or URI; empty for nowhere.
+    """
+
+    key: str
+    config: TrainConfig
+    identity: RunIdentity
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """A run before it starts."""
+
+    identity: RunIdentity
+    items: tuple[TrainItem, ...]
+
+
+def plan_train(config: TrainConfig) -> TrainPlan:
+    """Name the run.
+
+    Device and processes are no part of its identity: what is learned depends on them by rounding
+    only. Of shards the contents count, not the places.
+
+    Raises
+    ------
+    InputError
+        For a place without shards.
+    """
+    identity = RunIdentity(
+        flow=FLOW,
+        config=canonical_json(config.model_dump(exclude=_NOT_NAMED)),
+        inputs=_inputs(config),
+        code_version=code_version("tasks.records", "tasks.lattice", "tasks.nn", "tasks.sos"),
+        seed=config.seed,
+    )
+    return TrainPlan(identity, (TrainItem("scorer", config, identity),))
+
+
+def _inputs(config: TrainConfig) -> tuple[tuple[str, str], ...]:
+    if not config.shards:
+        return ()
+    # Imported here: the reader of shards loads compiled code.
+    from tasks.sos.prediction.sources import inputs_of
+
+    return inputs_of(config.shards)
+
+
+def run_train_item(item: TrainItem) -> dict[str, pa.Table]:
+    """Train; see `tasks.sos.prediction.run.train_item`."""
+    # Imported here: planning a training needs no PyTorch.
+    from tasks.sos.prediction.run import train_item
+
+    return train_item(item)
+
+
+def failed_train_item(item: TrainItem, kind: str, message: str) -> dict[str, pa.Table]:
+    """A training that failed as a whole: a row with a status and the reason."""
+    status = Status.OVER_BUDGET if kind == "BudgetExceeded" else Status.FAILED
+    row: dict[str, Any] = dict.fromkeys(MODELS_SCHEMA.names[len(SCIENCE_COLUMNS) :])
+    row |= {"item": item.key, "reason": message}
+    return {
+        "curve": CURVE_SCHEMA.empty_table(),
+        "scores": SCORES_SCHEMA.empty_table(),
+        "models": training_table(MODELS_SCHEMA, [row], item, status),
+    }
+
+
+def training_table(
+    schema: pa.Schema,
+    rows: Sequence[Mapping[str, Any]],
+    item: TrainItem,
+    status: Status = Status.OK,
+) -> pa.Table:
+    """A table of a training from its rows."""
+    names = schema.names[len(SCIENCE_COLUMNS) :]
+    columns = {name: [row[name] for row in rows] for name in names}
+    return science_table(schema, columns, identity=item.identity, status=status)

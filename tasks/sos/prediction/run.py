@@ -1,0 +1,256 @@
+"""One training from its first step to the model file.
+
+While it runs it writes checkpoints beside its tables, one after the other into the same file, and
+each holds the rows of the curve so far. A training that is killed and started again goes on from
+the checkpoint; what it stores in the end is, on the CPU, the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from tasks.nn import (
+    StepReport,
+    TrainingState,
+    load_checkpoint,
+    save_checkpoint,
+    save_tensors,
+    train_steps,
+)
+from tasks.records.volume import Volume
+from tasks.sos.prediction.calibration import sigmoid
+from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.distributed import averaged_loss, run_processes
+from tasks.sos.prediction.evaluation import (
+    Calibration,
+    FamilyScore,
+    compare_methods,
+    score_predictions,
+)
+from tasks.sos.prediction.learners import Learner, learner, new_state, training_batches
+from tasks.sos.prediction.metrics import summarize
+from tasks.sos.prediction.network import BasisScorer
+from tasks.sos.prediction.plan import CHECKPOINT, MODEL, TrainItem, training_table
+from tasks.sos.prediction.predictor import save_predictor
+from tasks.sos.prediction.schema import CURVE_SCHEMA, MODELS_SCHEMA, SCORES_SCHEMA
+from tasks.sos.prediction.training import (
+    LabeledGraph,
+    draw_graphs,
+    rate_schedule,
+)
+
+logger = logging.getLogger(__name__)
+
+_MAX_SHOWN = 0.5
+
+
+def train_item(item: TrainItem) -> dict[str, pa.Table]:
+    """Train, calibrate, compare; write the model file.
+
+    Returns
+    -------
+    dict
+        Tables ``curve``, ``scores`` and ``models``.
+    """
+    with _repeatable():
+        return _train_item(item)
+
+
+def _train_item(item: TrainItem) -> dict[str, pa.Table]:
+    config, device = item.config, chosen_device(item.config)
+    kind = learner(config)
+    state, curve = train(config, device, folder=item.folder)
+    kept = draw_graphs(config, "calibration", 0, config.calibration)
+    calibration = kind.calibrated(state.model, kept, device)
+    held_out = draw_graphs(config, "test", 0, config.test)
+    logits = kind.logits(state.model, held_out, device)
+    scores, error = compare_methods(logits, held_out, calibration)
+    digest = _save(item, state, calibration, scores)
+    count = sum(weights.numel() for weights in state.model.parameters())
+    model = {
+        "item": item.key,
+        "reason": "",
+        "digest": digest,
+        "parameters": count,
+        "steps": state.step,
+        "temperature": calibration.temperature,
+        "threshold": calibration.threshold,
+        "alpha": config.alpha if calibration.others else None,
+        "calibration_error": error,
+    }
+    return {
+        "curve": training_table(CURVE_SCHEMA, [{"item": item.key, **row} for row in curve], item),
+        "scores": training_table(
+            SCORES_SCHEMA, [_score_row(item.key, each) for each in scores], item
+        ),
+        "models": training_table(MODELS_SCHEMA, [model], item),
+    }
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """One thread: sums do not depend on the number of cores, and small products gain nothing."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def chosen_device(config: TrainConfig) -> torch.device:
+    """The device of a config; ``auto`` takes a GPU if there is one."""
+    if config.device != "auto":
+        return torch.device(config.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def train(
+    config: TrainConfig, device: torch.device, *, folder: str = ""
+) -> tuple[TrainingState, list[dict[str, Any]]]:
+    """Train from the last checkpoint in a folder, if there is one, to the end.
+
+    Returns
+    -------
+    state : TrainingState
+    curve : list of dict
+        One row per `config.every` steps.
+    """
+    if config.processes == 1:
+        return train_share(config, device, folder=folder)
+    with TemporaryDirectory() as place:
+        folder = folder or place
+        run_processes(config, device, folder, str(Path(place) / "meeting"))
+        state = new_state(config, device)
+        return state, load_checkpoint(Volume.open(folder).location(CHECKPOINT), state)["curve"]
+
+
+def train_share(
+    config: TrainConfig, device: torch.device, *, folder: str = "", rank: int = 0
+) -> tuple[TrainingState, list[dict[str, Any]]]:
+    """Train as one of `config.processes` processes; the first one keeps the curve and saves."""
+    kind, state, curve = learner(config), new_state(config, device), []
+    place = Volume.open(folder) if folder else None
+    if place is not None and place.exists(CHECKPOINT):
+        curve = load_checkpoint(place.location(CHECKPOINT), state)["curve"]
+        logger.info("training goes on at step %d of %d", state.step, config.steps)
+    loss = averaged_loss(state.model, kind) if config.processes > 1 else kind.loss
+    held_out = [] if rank else draw_graphs(config, "validation", 0, config.validation)
+    with closing(training_batches(config, state.step, device, rank=rank)) as batches:
+        while state.step < config.steps:
+            reports = _steps(config, state, batches, loss)
+            if rank:
+                continue
+            curve.append(_curve_row(state, kind, reports, held_out, device))
+            logger.info("step %(step)d: loss %(loss).4f, coverage %(coverage).3f", curve[-1])
+            if place is not None:
+                save_checkpoint(place.location(CHECKPOINT), state, {"curve": curve})
+    return state, curve
+
+
+def _steps(
+    config: TrainConfig, state: TrainingState, batches: Iterable[Any], loss: Any
+) -> list[StepReport]:
+    """The steps to the next checkpoint."""
+    reports: list[StepReport] = []
+    train_steps(
+        state,
+        batches,
+        loss,
+        schedule=rate_schedule(config),
+        until=min(state.step + config.every, config.steps),
+        clip=config.clip,
+        mixed_precision=config.mixed_precision,
+        observe=reports.append,
+    )
+    return reports
+
+
+def _curve_row(
+    state: TrainingState,
+    kind: Learner,
+    reports: list[StepReport],
+    held_out: list[LabeledGraph],
+    device: torch.device,
+) -> dict[str, Any]:
+    probabilities = [sigmoid(values) for values in kind.logits(state.model, held_out, device)]
+    scores = summarize(score_predictions(held_out, probabilities, _MAX_SHOWN))
+    with torch.inference_mode():
+        loss = float(kind.loss(state.model, kind.batch(held_out, device)))
+    return {
+        "step": state.step,
+        "loss": float(np.mean([float(report.loss) for report in reports])),
+        "rate": reports[-1].rate,
+        "gradient_norm": float(np.mean([float(report.gradient_norm) for report in reports])),
+        "validation_loss": loss,
+        "coverage": scores.coverage,
+        "precision": scores.precision,
+        "ratio": scores.ratio,
+        "repair": scores.repair,
+    }
+
+
+def _save(
+    item: TrainItem,
+    state: TrainingState,
+    calibration: Calibration,
+    scores: list[FamilyScore],
+) -> str:
+    """Write the model file with its card; without a folder there is none."""
+    if not item.folder:
+        return ""
+    card = {
+        "config": item.config.model_dump(exclude={"device"}),
+        "code_version": item.identity.code_version,
+        "run_id": item.identity.run_id,
+        "steps": state.step,
+        "scores": [_score_row(item.key, each) for each in scores],
+        "covers_less_than_even_sqrt": _weak_families(scores),
+    }
+    place = Volume.open(item.folder).location(MODEL)
+    if not isinstance(state.model, BasisScorer):
+        return save_tensors(place, state.model.state_dict(), {"kind": "sos-baseline", "card": card})
+    return save_predictor(
+        place,
+        state.model,
+        temperature=calibration.temperature,
+        threshold=calibration.threshold,
+        thresholds=calibration.others,
+        card=card,
+    )
+
+
+def _weak_families(scores: list[FamilyScore]) -> list[str]:
+    """Families on which the rule even-sqrt covers more often, beyond both 95 % intervals."""
+    rule = {score.family: score.summary for score in scores if score.method == "even-sqrt"}
+    mine = [score for score in scores if score.method == "predicted"]
+    return [s.family for s in mine if s.summary.interval[1] < rule[s.family].interval[0]]
+
+
+def _score_row(key: str, score: FamilyScore) -> dict[str, Any]:
+    """Lay out a row of `SCORES_SCHEMA`."""
+    summary = score.summary
+    return {
+        "item": key,
+        "family": score.family,
+        "method": score.method,
+        "count": summary.count,
+        "coverage": summary.coverage,
+        "coverage_low": summary.interval[0],
+        "coverage_high": summary.interval[1],
+        "precision": summary.precision,
+        "ratio": summary.ratio,
+        "repair": summary.repair,
+        "ratio_error": summary.ratio_error,
+        "size": summary.size,
+        "candidates": score.candidates,
+    }

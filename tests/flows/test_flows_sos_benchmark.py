@@ -1,0 +1,72 @@
+"""The flow `sos-benchmark` end to end, through the command, on small cells without Ray."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.cli import main
+from flows.sos_benchmark_reports import draw_figures, markdown_report, report_lines
+from tasks.records import Status, Store
+from tasks.sos import _jobs
+
+pytestmark = pytest.mark.flow
+
+SMALL = ["run", "sos-benchmark", "--recipe", "planted", "--smoke", "--address", "serial"]
+
+
+@pytest.fixture
+def benchmarked(prefect_api, tmp_path, capsys, monkeypatch):
+    """Run the flow with --json into one store: (exit code, the JSON object, stderr)."""
+    monkeypatch.setattr("flows.sos_benchmark_reports.draw_figures", lambda *_, **__: [])
+
+    def run(*arguments):
+        code = main([*SMALL, "--out", str(tmp_path), "--json", *arguments])
+        captured = capsys.readouterr()
+        return code, json.loads(captured.out.splitlines()[-1]), captured.err
+
+    return run
+
+
+def stored(path):
+    return Store.open(Path(path).parents[1]).find_run(path)
+
+
+def test_all_methods_stand_side_by_side_and_a_second_run_computes_nothing(benchmarked):
+    code, outcome, err = benchmarked()
+    assert (code, outcome["status"]) == (0, "ok"), err
+    run = stored(outcome["path"])
+    lines = report_lines(run)
+    assert [(line.cell, line.method) for line in lines] == [
+        (cell, method)
+        for cell in ("sparse-n3-d2-m6", "binomial_squares-n3-d3-m6")
+        for method in ("cascade", "even-sqrt", "vertices", "newton")
+    ]
+    assert all(line.decided.count == 2 for line in lines)
+    assert all(line.decided.successes == 2 for line in lines if line.method == "cascade")
+    assert all(line.seconds > 0 and line.wrong == 0 for line in lines)
+    text = markdown_report(run)
+    assert "* exact verdicts that contradict what is known: 0" in text
+    before = run.read("execution").num_rows
+    assert benchmarked()[1] == outcome
+    assert stored(outcome["path"]).read("execution").num_rows == before
+    [figure] = draw_figures(stored(outcome["path"]))
+    assert Path(figure).stat().st_size > 10_000
+
+
+def test_a_stopped_trial_counts_as_a_failure_that_took_its_limit(benchmarked, monkeypatch):
+    stopped = _jobs.Stopped(Status.OVER_BUDGET, "stopped after 7 s; raise seconds")
+    monkeypatch.setattr(_jobs, "run_job", lambda *_, **__: stopped)
+    code, outcome, _ = benchmarked("--set", "seconds=7")
+    assert code == 0
+    run = stored(outcome["path"])
+    lines = report_lines(run)
+    assert all(line.num_stopped == 2 and line.decided.successes == 0 for line in lines)
+    assert all(line.seconds == 7 for line in lines)
+    assert "over_budget" in markdown_report(run)
+
+
+def test_an_unknown_cell_is_one_line(prefect_api, tmp_path, capsys):
+    code = main([*SMALL, "--out", str(tmp_path), "--set", 'cells=["round-n3-d2-m5"]'])
+    assert code == 2
+    assert "no family 'round'" in capsys.readouterr().err

@@ -1,0 +1,168 @@
+"""The autoregressive baseline: the cache changes nothing, padding neither, and it learns."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.lattice import positions
+from tasks.nn import load_tensors
+from tasks.records import InputError, stream
+from tasks.sos.prediction import run as training_run
+from tasks.sos.prediction.autoregressive import (
+    MonomialTransformer,
+    greedy_basis,
+    permutation_scores,
+    term_tensors,
+)
+from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.learners import learner, new_state
+from tasks.sos.prediction.plan import MODEL, plan_train, run_train_item
+from tasks.sos.prediction.predictor import load_predictor
+from tasks.sos.prediction.sequences import sequence_batch, sequence_loss
+from tasks.sos.prediction.training import draw_graphs
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(
+    model="autoregressive",
+    families=("dense",),
+    width=16,
+    heads=2,
+    rounds=2,
+    steps=4,
+    batch=4,
+    every=2,
+    max_variables=3,
+    max_half_degree=3,
+    max_size=6,
+    validation=4,
+    calibration=20,
+    test=8,
+    device="cpu",
+)
+BOUNDS = {"num_variables": 3, "max_exponent": 8}
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(2)
+    return MonomialTransformer(**BOUNDS, width=16, heads=2, layers=2).eval()
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    return draw_graphs(CONFIG, "test", 0, 6)
+
+
+def test_decoding_with_the_cache_agrees_with_one_pass_over_everything(model, graphs):
+    batch = sequence_batch(graphs, **BOUNDS)
+    with torch.inference_mode():
+        inputs = model.started(batch.basis)
+        memory = model.encode(batch.exponents, batch.numbers, batch.present)
+        logits, ends = model.decode(inputs, memory)
+        memory = model.encode(batch.exponents, batch.numbers, batch.present)
+        steps = [model.decode(inputs[:, k : k + 1], memory) for k in range(inputs.shape[1])]
+    assert torch.allclose(torch.cat([s[0] for s in steps], 1), logits, atol=1e-4)
+    assert torch.allclose(torch.cat([s[1] for s in steps], 1), ends, atol=1e-4)
+    assert memory.written[0][0].shape[2] == inputs.shape[1]
+
+
+def test_a_position_does_not_see_what_follows(model, graphs):
+    batch = sequence_batch(graphs, **BOUNDS)
+    changed = batch.basis.clone()
+    changed[:, -1] = 1
+    with torch.inference_mode():
+        logits = [
+            model.decode(
+                model.started(basis), model.encode(batch.exponents, batch.numbers, batch.present)
+            )[0]
+            for basis in (batch.basis, changed)
+        ]
+    assert torch.allclose(logits[0][:, :-1], logits[1][:, :-1], atol=1e-5)
+    assert not torch.allclose(logits[0][:, -1], logits[1][:, -1], atol=1e-3)
+
+
+def test_padding_changes_no_loss(model, graphs):
+    with torch.inference_mode():
+        apart = [sequence_loss(model, sequence_batch([each], **BOUNDS)) for each in graphs]
+        weights = torch.tensor([len(g.example.basis) for g in graphs])
+        together = sequence_loss(model, sequence_batch(graphs, **BOUNDS))
+    # Means over positions: of the exponents and of the ends with different weights.
+    lowest, highest = min(apart), max(apart)
+    assert lowest <= together <= highest
+    assert weights.sum() > 0
+
+
+def test_the_order_of_the_terms_changes_nothing_and_coefficients_count(model, graphs):
+    example = graphs[0].example
+    order = stream(0, "terms").permutation(len(example.exponents))
+    states = []
+    for rows, values in (
+        (example.exponents, example.coefficients),
+        (example.exponents[order], example.coefficients[order]),
+        (example.exponents, -example.coefficients),
+    ):
+        terms, numbers = (t[None] for t in term_tensors(rows, values, **BOUNDS))
+        with torch.inference_mode():
+            memory = model.encode(terms, numbers, torch.ones(1, len(rows), dtype=torch.bool))
+            states.append(model.decode(model.started(terms[:, :0]), memory)[0])
+    assert torch.allclose(states[0], states[1], atol=1e-5)
+    assert not torch.allclose(states[0], states[2], atol=1e-3)
+
+
+def test_what_is_written_is_a_set_of_monomials_of_bounded_size(model, graphs):
+    example = graphs[0].example
+    basis = greedy_basis(model, example.exponents, example.coefficients, max_size=7)
+    assert basis.shape[1] == example.exponents.shape[1] and len(basis) <= 7
+    assert len(np.unique(basis, axis=0)) == len(basis)
+
+
+def test_permutation_scores_are_shares_that_contain_the_first_answer(model, graphs):
+    example = graphs[1].example
+    rows, scores = permutation_scores(
+        model, example.exponents, example.coefficients, count=4, rng=stream(0, "p"), max_size=5
+    )
+    assert set(np.unique(4 * scores)) <= {1.0, 2.0, 3.0, 4.0}
+    first = greedy_basis(model, example.exponents, example.coefficients, max_size=5)
+    assert (positions(first, rows) >= 0).all()
+
+
+def test_too_many_variables_are_refused():
+    with pytest.raises(InputError, match="the model knows 3"):
+        term_tensors(np.zeros((1, 4), dtype=int), np.ones(1), **BOUNDS)
+
+
+def test_it_learns_a_few_examples_by_heart():
+    config = CONFIG.model_copy(update={"rate": 5e-3, "width": 32})
+    graphs, kind = draw_graphs(config, "training", 0, 4), learner(config)
+    state = new_state(config, CPU)
+    batch = kind.batch(graphs, CPU)
+    for group in state.optimizer.param_groups:
+        group["lr"] = 5e-3
+    for _ in range(120):
+        state.optimizer.zero_grad()
+        kind.loss(state.model, batch).backward()
+        state.optimizer.step()
+    logits = kind.logits(state.model, graphs, CPU)
+    assert all(
+        np.array_equal(values > 0, each.labels) for values, each in zip(logits, graphs, strict=True)
+    )
+
+
+def test_the_flow_of_training_takes_it_too():
+    state, curve = training_run.train(CONFIG, CPU)
+    again, same = training_run.train(CONFIG, CPU)
+    assert state.step == 4 and curve == same
+    assert torch.equal(state.model.table, again.model.table)
+
+
+def test_as_an_item_of_work_it_is_compared_and_saved_as_a_baseline(tmp_path):
+    [item] = plan_train(CONFIG).items
+    tables = run_train_item(replace(item, folder=str(tmp_path)))
+    assert set(tables["scores"]["method"].to_pylist()) == {"predicted", "even-sqrt"}
+    saved = load_tensors(tmp_path / MODEL)
+    assert saved.extra["kind"] == "sos-baseline"
+    assert saved.digest == tables["models"]["digest"][0].as_py()
+    with pytest.raises(InputError, match="sos-baseline"):
+        load_predictor(tmp_path / MODEL)

@@ -1,0 +1,213 @@
+"""Training repeats bit for bit, resumes to the same weights, and learns."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.nn import load_tensors
+from tasks.records import Status
+from tasks.sos.prediction import run as training_run
+from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.evaluation import calibrate, compare_methods
+from tasks.sos.prediction.learners import new_state, training_batches
+from tasks.sos.prediction.plan import (
+    CHECKPOINT,
+    MODEL,
+    TRAIN_TABLES,
+    failed_train_item,
+    plan_train,
+    run_train_item,
+)
+from tasks.sos.prediction.predictor import load_predictor
+from tasks.sos.prediction.training import basis_loss, draw_graphs, joined, logits_of
+
+CPU = torch.device("cpu")
+TINY = TrainConfig(
+    width=8,
+    rounds=1,
+    steps=6,
+    batch=6,
+    every=2,
+    max_variables=3,
+    max_half_degree=3,
+    max_size=6,
+    validation=12,
+    calibration=24,
+    test=24,
+    alpha=0.1,
+    device="cpu",
+)
+
+
+def weights(state):
+    return {name: value.clone() for name, value in state.model.state_dict().items()}
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return training_run.train(TINY, CPU)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_does_not(trained):
+    again, curve = training_run.train(TINY, CPU)
+    assert_same(weights(trained[0]), weights(again))
+    assert curve == trained[1]
+    other, _ = training_run.train(TINY.model_copy(update={"seed": 1}), CPU)
+    assert not torch.equal(next(iter(weights(other).values())), next(iter(weights(again).values())))
+
+
+def test_a_killed_training_resumes_to_the_same_weights_and_curve(trained, tmp_path, monkeypatch):
+    row = training_run._curve_row
+
+    def killed_later(state, *arguments):
+        if state.step > 4:
+            raise KilledError
+        return row(state, *arguments)
+
+    monkeypatch.setattr(training_run, "_curve_row", killed_later)
+    with pytest.raises(KilledError):
+        training_run.train(TINY, CPU, folder=str(tmp_path))
+    assert load_tensors(tmp_path / CHECKPOINT).extra["step"] == 4
+    monkeypatch.setattr(training_run, "_curve_row", row)
+    state, curve = training_run.train(TINY, CPU, folder=str(tmp_path))
+    assert_same(weights(trained[0]), weights(state))
+    assert curve == trained[1]
+    assert [row["step"] for row in curve] == [2, 4, 6]
+
+
+def test_a_batch_depends_on_the_seed_and_its_step_only():
+    batches = training_batches(TINY, 0, CPU)
+    third = [next(batches) for _ in range(3)][2]
+    again = next(training_batches(TINY, 2, CPU))
+    assert torch.equal(third.labels, again.labels)
+    assert torch.equal(third.graph.terms, again.graph.terms)
+
+
+def test_training_and_held_out_examples_differ():
+    seen = {g.example.coefficients.tobytes() for g in draw_graphs(TINY, "training", 0, 60)}
+    for purpose in ("validation", "calibration", "test"):
+        held_out = {g.example.coefficients.tobytes() for g in draw_graphs(TINY, purpose, 0, 60)}
+        assert len(seen & held_out) <= 2, purpose  # the smallest polynomials may coincide
+
+
+def test_the_loss_of_perfect_logits_vanishes_and_that_of_wrong_ones_is_large():
+    class Fixed(torch.nn.Module):
+        def __init__(self, logits):
+            super().__init__()
+            self.logits = logits
+
+        def forward(self, graph):
+            return self.logits
+
+    batch = joined(draw_graphs(TINY, "training", 0, 8))
+    right = 40 * (2 * batch.labels - 1)
+    assert basis_loss(Fixed(right), batch) < 1e-6
+    assert basis_loss(Fixed(-right), batch) > 30
+
+
+def test_every_weight_has_a_gradient():
+    state = new_state(TINY, CPU)
+    basis_loss(state.model, joined(draw_graphs(TINY, "training", 0, 12))).backward()
+    last = "rounds.0.to_term"  # what terms hear in the last round reaches no logit
+    silent = [
+        name
+        for name, value in state.model.named_parameters()
+        if not name.startswith(last) and (value.grad is None or not value.grad.any())
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("kind", ["scorer", "autoregressive"])
+def test_mixed_precision_takes_finite_steps_and_keeps_the_weights_in_full(kind):
+    changes = {"mixed_precision": True, "model": kind, "heads": 2, "validation": 4, "every": 6}
+    state, curve = training_run.train(TINY.model_copy(update=changes), CPU)
+    assert np.isfinite(curve[-1]["loss"])
+    assert {value.dtype for value in state.model.parameters()} == {torch.float32}
+
+
+def test_a_short_training_learns(tmp_path):
+    config = TINY.model_copy(update={"width": 16, "steps": 60, "batch": 12, "every": 30})
+    state, curve = training_run.train(config, CPU)
+    start = basis_loss(new_state(config, CPU).model, joined(draw_graphs(config, "test", 0, 48)))
+    end = basis_loss(state.model, joined(draw_graphs(config, "test", 0, 48)))
+    assert end < 0.5 * start
+    assert curve[-1]["validation_loss"] < 0.5 * start.item()
+
+
+def test_calibration_covers_what_it_was_fitted_on(trained):
+    graphs = draw_graphs(TINY, "calibration", 0, 60)
+    logits = logits_of(trained[0].model, graphs, CPU)
+    calibration = calibrate(logits, graphs, alpha=0.1)
+    scores, error = compare_methods(logits, graphs, calibration)
+    [total] = [s for s in scores if (s.family, s.method) == ("all", "predicted")]
+    assert total.summary.coverage >= 0.9
+    assert 0 <= error <= 1
+    assert {s.method for s in scores} == {"predicted", "even-sqrt"}
+    assert total.summary.count == 60
+
+
+@pytest.mark.gpu
+def test_a_gpu_takes_the_same_steps_up_to_rounding(trained):
+    state, curve = training_run.train(TINY, torch.device("cuda"))
+    assert [row["step"] for row in curve] == [2, 4, 6]
+    for name, value in trained[0].model.state_dict().items():
+        assert torch.allclose(value, state.model.state_dict()[name].cpu(), atol=1e-2), name
+
+
+# --- as an item of work -------------------------------------------------------------------------
+
+
+def test_an_item_answers_with_its_tables_and_writes_a_model_that_loads(tmp_path):
+    [item] = plan_train(TINY).items
+    tables = run_train_item(replace(item, folder=str(tmp_path)))
+    assert set(tables) == set(TRAIN_TABLES)
+    [model] = tables["models"].to_pylist()
+    predictor = load_predictor(tmp_path / MODEL)
+    assert load_tensors(tmp_path / MODEL).digest == model["digest"]
+    assert predictor.threshold == model["threshold"]
+    assert predictor.card["scores"] == [
+        {
+            name: row[name]
+            for name in row
+            if name not in ("fingerprint", "code_version") and name not in ("seed", "status")
+        }
+        for row in tables["scores"].to_pylist()
+    ]
+    assert tables["curve"]["step"].to_pylist() == [2, 4, 6]
+    again = run_train_item(replace(item, folder=str(tmp_path / "other")))
+    assert all(again[name].equals(tables[name]) for name in tables)
+    assert (tmp_path / MODEL).read_bytes() == (tmp_path / "other" / MODEL).read_bytes()
+
+
+def test_the_number_of_threads_is_left_as_it_was(tmp_path, monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(training_run, "_train_item", lambda item: {"n": torch.get_num_threads()})
+    assert training_run.train_item(plan_train(TINY).items[0]) == {"n": 1}
+    assert torch.get_num_threads() == before
+
+
+def test_a_failed_item_is_a_row_that_says_why():
+    [item] = plan_train(TINY).items
+    tables = failed_train_item(item, "ValueError", "no luck")
+    [row] = tables["models"].to_pylist()
+    assert (row["status"], row["reason"]) == (Status.FAILED, "no luck")
+    assert np.isnan(row["threshold"] or np.nan)
+    assert not len(tables["curve"]) and not len(tables["scores"])
+
+
+def test_the_device_names_no_run_and_everything_else_does():
+    run_id = plan_train(TINY).identity.run_id
+    assert plan_train(TINY.model_copy(update={"device": "cuda"})).identity.run_id == run_id
+    for change in ({"seed": 1}, {"steps": 7}, {"width": 9}):
+        assert plan_train(TINY.model_copy(update=change)).identity.run_id != run_id
