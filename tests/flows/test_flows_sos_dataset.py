@@ -138,6 +138,7 @@ def test_a_shard_that_raises_is_a_card_and_the_next_run_mends_it(generated, monk
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_ray_and_serial_give_the_same_bytes(generated, local_ray, tmp_path):
     _, serial, _ = generated()
     _, ray, _ = generated("--address", "local", "--out", str(tmp_path / "ray"))

@@ -94,7 +94,12 @@ def test_a_tampered_obstruction_is_refused(tampered):
 @pytest.mark.solver
 @pytest.mark.parametrize(
     ("degree", "triangulations", "orbits", "irregular"),
-    [(1, 1, 1, 0), (2, 4, 2, 0), (3, 79, 18, 0), (4, 7424, 1279, 1)],
+    [
+        (1, 1, 1, 0),
+        (2, 4, 2, 0),
+        (3, 79, 18, 0),
+        pytest.param(4, 7424, 1279, 1, marks=pytest.mark.slow),
+    ],
 )
 def test_all_small_triangulations_are_decided(degree, triangulations, orbits, irregular):
     found = {canonical_key(T): T for T in all_triangulations(degree)}

@@ -133,6 +133,7 @@ def test_too_many_variables_are_refused():
         term_tensors(np.zeros((1, 4), dtype=int), np.ones(1), **BOUNDS)
 
 
+@pytest.mark.slow
 def test_it_learns_a_few_examples_by_heart():
     config = CONFIG.model_copy(update={"rate": 5e-3, "width": 32})
     graphs, kind = draw_graphs(config, "training", 0, 4), learner(config)

@@ -135,6 +135,7 @@ def test_loaders_change_nothing():
     batches.close()
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(tmp_path):
     config = TINY.model_copy(update={"processes": 2})
     alone, curve = training_run.train(TINY, CPU)

@@ -136,6 +136,7 @@ def test_mixed_precision_takes_finite_steps_and_keeps_the_weights_in_full(kind):
     assert {value.dtype for value in state.model.parameters()} == {torch.float32}
 
 
+@pytest.mark.slow
 def test_a_short_training_learns(tmp_path):
     config = TINY.model_copy(update={"width": 16, "steps": 60, "batch": 12, "every": 30})
     state, curve = training_run.train(config, CPU)

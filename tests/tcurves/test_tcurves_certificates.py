@@ -79,6 +79,8 @@ def test_all_sextics_are_certified_from_two_triangulations(tmp_path):
         small = shrink_weights(triangulation, triangulation.weights)
         triangulation = triangulation.with_weights(small)
         for row in frontier_census(triangulation).schemes:
+            if str(row.scheme) in found:
+                continue
             certificate = Certificate.of(triangulation, row.witness, provenance={"from": name})
             path = tmp_path / f"{len(found)}.json"
             certificate.write(path)
