@@ -44,6 +44,8 @@ bench: $(VENV)/.stamp
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.sos_batches
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.sos
 	@$(BIN)/python -m benchmarks.sos_datasets
+	@$(BIN)/python -m benchmarks.sos_prediction
+	@$(BIN)/python -m benchmarks.pruning
 
 serve: $(VENV)/.stamp
 	@$(BIN)/latticework serve

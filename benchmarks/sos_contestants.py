@@ -18,7 +18,8 @@ from benchmarks.limits import Prepared
 from tasks.lattice.polytopes import half_newton_points
 from tasks.records.seeds import stream
 from tasks.sos.bases.monomial_bases import even_sqrt_basis
-from tasks.sos.certify import BasisRule, Settings, certify
+from tasks.sos.bases.rules import BasisRule
+from tasks.sos.certify import Settings, certify
 from tasks.sos.conic.forms import Objective, kernel_form
 from tasks.sos.conic.solvers import SolverStatus, solve
 from tasks.sos.gram.batches import certify_batch

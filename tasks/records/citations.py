@@ -180,6 +180,20 @@ CITATIONS = MappingProxyType(
                 year=2021,
                 arxiv="1912.08899",
             ),
+            Citation(
+                key="BIMP",
+                authors=("Max Zimmer", "Christoph Spiegel", "Sebastian Pokutta"),
+                title="How I Learned To Stop Worrying And Love Retraining",
+                year=2023,
+                arxiv="2111.00843",
+            ),
+            Citation(
+                key="SMS",
+                authors=("Max Zimmer", "Christoph Spiegel", "Sebastian Pokutta"),
+                title="Sparse Model Soups: A Recipe for Improved Pruning via Model Averaging",
+                year=2024,
+                arxiv="2306.16788",
+            ),
         )
     }
 )

@@ -24,7 +24,17 @@ def test_the_file_is_found_beside_the_packages_and_here(tmp_path, monkeypatch):
 
 def test_names_and_pools_are_read():
     file = read_deployment_file(FILE)
-    assert file.deployments == ("census", "sweep", "hunt", "sos")
+    assert file.deployments == (
+        "census",
+        "sweep",
+        "hunt",
+        "sos",
+        "sos-train",
+        "sos-dataset",
+        "sparse-soup",
+        "imp",
+        "sos-benchmark",
+    )
     assert file.pools == ("latticework",)
 
 

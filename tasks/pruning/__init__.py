@@ -1,0 +1,76 @@
+"""Pruning with retraining, and sparse model soups.
+
+This package's own names need no PyTorch: configs, plans and the arithmetic of cycles.  The science
+is in its modules: `criteria` (masks), `branches` and `stacked` (retraining of members), `merging`,
+`soups` and `imp` (phases), `dynamic` (GMP, DPF), `sparse_models` (files), `verify`.
+
+>>> from tasks.pruning import imp_sparsities
+>>> [round(s, 4) for s in imp_sparsities(0.98, 3)]
+[0.7286, 0.9263, 0.98]
+"""
+
+from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
+from tasks.pruning.cycles import (
+    Course,
+    Cycle,
+    cycle_share,
+    gmp_sparsities,
+    imp_sparsities,
+    plan_course,
+    split_budget,
+)
+from tasks.pruning.items import CHECKPOINTS, Cell, Need, PruningItem, link
+from tasks.pruning.plan import (
+    IMP_FLOW,
+    PRUNING_TABLES,
+    SOUP_FLOW,
+    VERIFICATION_TABLES,
+    PruningPlan,
+    check_pruning,
+    failed_pruning_item,
+    failed_verification,
+    plan_imp,
+    plan_soup,
+    run_pruning_item,
+    verify_pruning_item,
+)
+from tasks.pruning.schema import (
+    CURVE_SCHEMA,
+    DISTANCES_SCHEMA,
+    MODELS_SCHEMA,
+    VERIFICATION_SCHEMA,
+)
+
+__all__ = [
+    "CHECKPOINTS",
+    "CURVE_SCHEMA",
+    "DISTANCES_SCHEMA",
+    "IMP_FLOW",
+    "MODELS_SCHEMA",
+    "PRUNING_TABLES",
+    "SOUP_FLOW",
+    "VERIFICATION_SCHEMA",
+    "VERIFICATION_TABLES",
+    "Cell",
+    "Course",
+    "Cycle",
+    "ImpConfig",
+    "Need",
+    "PruningItem",
+    "PruningPlan",
+    "SoupConfig",
+    "TrainingConfig",
+    "check_pruning",
+    "cycle_share",
+    "failed_pruning_item",
+    "failed_verification",
+    "gmp_sparsities",
+    "imp_sparsities",
+    "link",
+    "plan_course",
+    "plan_imp",
+    "plan_soup",
+    "run_pruning_item",
+    "split_budget",
+    "verify_pruning_item",
+]

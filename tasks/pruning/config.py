@@ -1,0 +1,216 @@
+"""Configuration of the flows `sparse-soup` and `imp`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from tasks.pruning.cycles import Host
+from tasks.records import FrozenConfig
+
+__all__ = ["Device", "ImpConfig", "SoupConfig", "TrainingConfig", "Vary"]
+
+Device = Literal["auto", "cpu", "cuda"]
+Vary = Literal["seed", "weight_decay", "retrain_length", "lr"]
+Retraining = Literal["ft", "lrw", "slr", "clr", "llr", "allr"]
+
+
+class TrainingConfig(FrozenConfig):
+    """Images, network, training and evaluation: what both flows have in common."""
+
+    dataset: Literal[
+        "digits", "fashion-mnist", "cifar10", "cifar100", "imagefolder", "synthetic"
+    ] = "digits"
+    """Images to learn from. digits and synthetic come with the package; for the others the message
+    about missing files says where they are looked for and how to get them."""
+
+    data_folder: str = ""
+    """Where the files of the data set lie; empty for LATTICEWORK_DATA and the usual places. The
+    content of the files names the run, not their place."""
+
+    num_train: int = Field(default=0, ge=0)
+    """Largest number of training images; 0 takes all that are not held out for validation."""
+
+    image_size: int = Field(default=64, ge=8, le=1024)
+    """Side of the images of an imagefolder."""
+
+    model: Literal[
+        "mlp",
+        "lenet-300-100",
+        "lenet-300-100-bn",
+        "small-cnn",
+        "wide-cnn",
+        "vgg16-bn",
+        "resnet20",
+        "resnet56",
+        "resnet18",
+        "resnet50",
+        "wrn-28-10",
+    ] = "small-cnn"
+    """Network; small-cnn has four convolutions and 33,338 parameters for gray images."""
+
+    epochs: float = Field(default=10.0, gt=0.0, le=10_000.0)
+    """Epochs of the dense training, with a linear rate after 5 percent warm-up."""
+
+    batch: int = Field(default=64, ge=1, le=65_536)
+    """Images per step."""
+
+    rate: float = Field(default=0.1, gt=0.0, le=10.0)
+    """Largest learning rate."""
+
+    weight_decay: float = Field(default=5e-4, ge=0.0, le=1.0)
+    """Weight decay."""
+
+    pad: int = Field(default=1, ge=0, le=16)
+    """Width of the border for random crops of training images, in pixels."""
+
+    flip: bool = False
+    """Whether training images are mirrored at random."""
+
+    clip: float = Field(default=1.0, gt=0.0)
+    """Largest norm of a gradient."""
+
+    mixed_precision: bool = False
+    """Forward pass in bfloat16."""
+
+    criterion: Literal["magnitude", "random"] = "magnitude"
+    """Which weights go: the smallest ones, or random ones."""
+
+    granularity: Literal["weights", "filters"] = "weights"
+    """What is pruned: single weights, or whole filters by their norm, the same share in every
+    group of channels that belong together. A sparsity of filters is a share of filters."""
+
+    allocation: Literal["global", "uniform", "uniform+", "erk"] = "global"
+    """How the weights that are left are spread over the layers."""
+
+    recalibration_images: int = Field(default=2000, ge=1)
+    """Training images from which the statistics of batch normalization are estimated anew, for
+    every model that is compared."""
+
+    ood_images: int = Field(default=500, ge=0)
+    """Test images that are corrupted to measure accuracy out of distribution; 0 for none."""
+
+    ood_severities: tuple[int, ...] = (1, 3, 5)
+    """Severities of the ten corruptions, within 1..5."""
+
+    seeds: int = Field(default=3, ge=1, le=1000)
+    """Repetitions of everything, each with a network of its own."""
+
+    device: Device = "auto"
+    """Where trainings run; on the CPU they repeat bit for bit."""
+
+    checkpoint_steps: int = Field(default=500, ge=1)
+    """Steps between two saves of a training that is running."""
+
+    seed: int = Field(default=0, ge=0, le=2**62)
+    """Root of all random numbers."""
+
+    @model_validator(mode="after")
+    def _severities(self) -> Self:
+        if not set(self.ood_severities) <= {1, 2, 3, 4, 5}:
+            raise ValueError(f"ood_severities {list(self.ood_severities)} must lie within 1..5")
+        return self
+
+
+class SoupConfig(TrainingConfig):
+    """Sparse model soups and the models they are compared with."""
+
+    sparsity: float = Field(default=0.9, ge=0.0, lt=1.0)
+    """Share of the prunable weights that is gone at the end."""
+
+    phases: int = Field(default=3, ge=1, le=100)
+    """Number n of prunings."""
+
+    retrain_epochs: float = Field(default=3.0, gt=0.0, le=10_000.0)
+    """Epochs of retraining of one member after one pruning."""
+
+    retraining: Retraining = "allr"
+    """Learning rates of retraining."""
+
+    members: int = Field(default=3, ge=1, le=100)
+    """Number m of members of a soup."""
+
+    vary: Vary = "seed"
+    """In what the members differ: order of batches, weight decay, length or rate of retraining."""
+
+    spread: float = Field(default=2.0, gt=1.0, le=100.0)
+    """Factor between neighboring members for all variations but seed; the first member has the
+    given value, the next ones that value times and over the factor, and so on."""
+
+    merge: Literal["uniform", "greedy", "learned"] = "uniform"
+    """Average of all members; of the best ones as long as it does not get worse on the validation
+    images; or with weights per layer that are learned on these."""
+
+    min_branches: int = Field(default=2, ge=1, le=100)
+    """A soup goes on without members that failed if so many are left."""
+
+    host: Host = "imp"
+    """What the soup is cooked in: iterative pruning with retraining; the same within the budget of
+    one training; or gradual pruning during one training, with members between two prunings, where
+    pruned weights are lost (gmp) or may come back (dpf)."""
+
+    dense_share: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Share of the budget that bimp trains before the first pruning."""
+
+    branches: Literal["separate", "stacked"] = "separate"
+    """Members as calls of their own, or all members of a soup as one call that trains them
+    together; for small networks that is faster on a GPU, and slower on a CPU."""
+
+    baselines: tuple[Literal["imp", "long", "reprune"], ...] = ("imp", "long", "reprune")
+    """What is trained for comparison: iterative pruning without a soup, the same with m times the
+    retraining, and averages of separately pruned networks that are pruned again."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.min_branches > self.members:
+            raise ValueError(
+                f"min_branches {self.min_branches} must not exceed members {self.members}"
+            )
+        if self.branches == "stacked" and (self.host == "dpf" or self.mixed_precision):
+            raise ValueError(
+                "branches stacked is not offered with host dpf or mixed_precision; "
+                "take branches separate"
+            )
+        if self.host != "imp" and self.granularity == "filters":
+            raise ValueError("granularity filters needs host imp")
+        return self
+
+
+class ImpConfig(TrainingConfig):
+    """Schedules, budgets and sparsities of pruning with retraining, side by side."""
+
+    sparsities: tuple[float, ...] = Field(default=(0.9, 0.98), min_length=1, max_length=100)
+    """Final sparsities, each in [0, 1)."""
+
+    cycles: int = Field(default=1, ge=1, le=100)
+    """Number of prunings of imp and bimp."""
+
+    schedules: tuple[Retraining, ...] = Field(
+        default=("ft", "lrw", "slr", "clr", "llr", "allr"), min_length=1
+    )
+    """Learning rates of retraining of imp."""
+
+    retrain_epochs: tuple[float, ...] = Field(default=(1.0, 2.0, 5.0), min_length=1, max_length=100)
+    """Epochs of retraining after every pruning. All methods get the same number of epochs in all:
+    the dense ones and those of retraining."""
+
+    methods: tuple[Host, ...] = Field(default=("imp", "bimp", "gmp", "dpf"), min_length=1)
+    """imp with every schedule; bimp within the same budget; and gradual pruning during one
+    training, where pruned weights are lost (gmp) or may come back (dpf)."""
+
+    dense_share: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """Share of the budget that bimp trains before the first pruning."""
+
+    updates: int = Field(default=64, ge=1, le=100_000)
+    """Number of prunings of gmp and dpf; dpf needs many to find its weights again."""
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        wrong = [s for s in self.sparsities if not 0 <= s < 1]
+        if wrong:
+            raise ValueError(f"sparsity {wrong[0]} is not in [0, 1)")
+        short = [e for e in self.retrain_epochs if not e > 0]
+        if short:
+            raise ValueError(f"retrain_epochs {short[0]} must be greater than 0")
+        return self

@@ -1,0 +1,151 @@
+"""Which weights go: saliencies, and masks of an exact sparsity.
+
+With N prunable weights and sparsity S exactly round((1 - S) N) weights stay (for single weights):
+those of the largest saliency, |w| or a random number, over all layers together or per layer by the
+counts of an allocation.  What is pruned stays pruned, unless it may come back (DPF).
+
+With filters, S is the share of the filters of every group of channels, the saliency the norm of a
+filter in all layers that produce the channel; masks then also cover biases and normalizations, so
+that the channels can be cut out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tasks.nn import seeded_generator
+from tasks.nn.sparsity import (
+    Allocation,
+    Masks,
+    channel_groups,
+    channel_masks,
+    channel_norms,
+    full_masks,
+    global_masks,
+    largest_channels,
+    layer_counts,
+    masks_by_count,
+    prunable_weights,
+    pruned_scores,
+    total_kept,
+    without_channels,
+)
+from tasks.records import InputError
+
+CRITERIA = ("magnitude", "random")
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """How masks are chosen.
+
+    Attributes
+    ----------
+    criterion : str
+        ``magnitude`` or ``random``.
+    allocation : Allocation
+    filters : bool
+        Whole filters instead of single weights.
+    regrow : bool
+        Whether weights may come back.
+    seed : int
+        Of random saliencies.
+    """
+
+    criterion: str = "magnitude"
+    allocation: Allocation = "global"
+    filters: bool = False
+    regrow: bool = False
+    seed: int = 0
+
+
+def prune(
+    model: nn.Module,
+    sparsity: float,
+    how: Pruning,
+    *,
+    earlier: Masks | None = None,
+    shape: tuple[int, int, int] | None = None,
+) -> dict[str, Tensor]:
+    """Masks of a model at a sparsity; the model is not changed.
+
+    Parameters
+    ----------
+    sparsity : float
+        Of all prunable weights, or of the filters of each group; in [0, 1).
+    earlier : Masks, optional
+        Those in force; everything by default.
+    shape : tuple
+        Of an image; only filters need it.
+
+    Raises
+    ------
+    InputError
+        For an unknown criterion, a sparsity out of range, a layer that would be left empty, weights
+        that are not finite.
+    """
+    if how.criterion not in CRITERIA:
+        raise InputError(
+            f"no criterion is called {how.criterion!r}; known are {', '.join(CRITERIA)}"
+        )
+    if how.filters:
+        return _filter_masks(model, sparsity, how, shape)
+    weights = {name: w.detach() for name, w in prunable_weights(model).items()}
+    scores = saliencies(weights, how)
+    if earlier is not None and not how.regrow:
+        scores = pruned_scores(scores, earlier)
+    if how.allocation == "global":
+        return global_masks(scores, total_kept(sum(w.numel() for w in weights.values()), sparsity))
+    return masks_by_count(scores, layer_counts(weights, sparsity, how.allocation))
+
+
+def saliencies(weights: Mapping[str, Tensor], how: Pruning) -> dict[str, Tensor]:
+    """|w|, or random numbers in [0, 1) that depend on the seed and the order of layers alone."""
+    if how.criterion == "magnitude":
+        return {name: w.abs() for name, w in weights.items()}
+    generator = seeded_generator(how.seed)
+    return {n: torch.rand(w.shape, generator=generator).to(w.device) for n, w in weights.items()}
+
+
+def all_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Masks of a dense model."""
+    return full_masks(prunable_weights(model))
+
+
+def without_pruned_filters(
+    model: nn.Module, masks: Masks, shape: tuple[int, int, int]
+) -> nn.Module:
+    """The smaller module that computes what the model with pruned filters computes.
+
+    Raises
+    ------
+    InputError
+        If a filter is pruned in part only: such masks are not of filters.
+    """
+    groups = channel_groups(model, shape)
+    kept = {}
+    for group in groups:
+        rows = masks[f"{group.name}.weight"].flatten(1)
+        if bool((rows.any(dim=1) != rows.all(dim=1)).any()):
+            raise InputError(f"filters of {group.name} are pruned in part; nothing can be cut out")
+        kept[group.name] = rows.any(dim=1)
+    return without_channels(model, groups, kept)
+
+
+def _filter_masks(
+    model: nn.Module, sparsity: float, how: Pruning, shape: tuple[int, int, int] | None
+) -> dict[str, Tensor]:
+    if shape is None:
+        raise InputError("pruning filters needs the shape of an image")
+    groups = channel_groups(model, shape)
+    norms = channel_norms(model, groups)
+    if how.criterion == "random":
+        # Pruned filters have norm 0 and are not to come back.
+        draws = saliencies(norms, how)
+        norms = {name: torch.where(n > 0, 1 + draws[name], n) for name, n in norms.items()}
+    masks = channel_masks(model, groups, largest_channels(norms, sparsity))
+    return {**all_weights(model), **masks}

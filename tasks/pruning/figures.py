@@ -1,0 +1,128 @@
+"""Pictures of runs: accuracy against sparsity, against the length of retraining, distances.
+
+>>> figure = draw_soup([], [], vary="seed")
+>>> [axes.get_title(loc="left") for axes in figure.axes]
+['accuracy', 'accuracy on corrupted images', 'distances within a soup']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tasks.pruning.statistics import interval, per_replicate, soup_methods
+from tasks.records import Status
+
+__all__ = ["draw_imp", "draw_soup"]
+
+Row = Mapping[str, Any]
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = "osD^vPX"
+_TEXT, _PALE = "#555B63", "#E4E7EA"
+_DPI = 150
+_DRAWN = ("IMP", "IMP, m-fold", "IMP-RePrune", "mean member", "soup", "ensemble")
+
+
+def draw_soup(models: Sequence[Row], distances: Sequence[Row], *, vary: str) -> Figure:
+    """Accuracies against sparsity with 95 % intervals, and distances of members."""
+    figure = Figure(figsize=(14.0, 4.6), dpi=_DPI)
+    panels = figure.subplots(1, 3)
+    titles = ("accuracy", "accuracy on corrupted images", "distances within a soup")
+    for axes, title in zip(panels, titles, strict=True):
+        _style(axes, title)
+    for axes, column in zip(panels[:2], ("accuracy", "ood_accuracy"), strict=True):
+        _draw_methods(axes, models, column, vary)
+        _sparser_to_the_right(axes, models)
+    _draw_distances(panels[2], distances)
+    handles, labels = panels[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="lower center", ncols=6, frameon=False, fontsize=9)
+    figure.subplots_adjust(left=0.05, right=0.98, top=0.92, bottom=0.22, wspace=0.2)
+    return figure
+
+
+def draw_imp(models: Sequence[Row]) -> Figure:
+    """Accuracy against the length of retraining, one panel per sparsity, with 95 % intervals."""
+    cells = [r for r in models if r["status"] == Status.OK and r["budget"] is not None]
+    targets = sorted({row["target"] for row in cells}) or [0.0]
+    figure = Figure(figsize=(6.0 * len(targets) + 1, 4.8), dpi=_DPI)
+    panels = figure.subplots(1, len(targets), squeeze=False)[0]
+    for axes, target in zip(panels, targets, strict=True):
+        _style(axes, f"accuracy at sparsity {target:g}")
+        axes.set_xlabel("epochs of retraining", color=_TEXT, fontsize=9)
+        part = [row for row in cells if row["target"] == target]
+        for k, method in enumerate(dict.fromkeys(row["method"] for row in part)):
+            mine = [row for row in part if row["method"] == method]
+            budgets = sorted({row["budget"] for row in mine})
+            found = [
+                interval(per_replicate([r for r in mine if r["budget"] == b], "accuracy").values())
+                for b in budgets
+            ]
+            _draw_line(axes, budgets, found, method, k)
+    handles, labels = panels[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="lower center", ncols=5, frameon=False, fontsize=9)
+    figure.subplots_adjust(left=0.09, right=0.98, top=0.92, bottom=0.26, wspace=0.18)
+    return figure
+
+
+def _draw_methods(axes: Axes, models: Sequence[Row], column: str, vary: str) -> None:
+    lines: dict[str, list[tuple[float, Any]]] = {}
+    for phase in sorted({row["phase"] for row in models if row["phase"]}):
+        for name, rows in soup_methods(models, phase, vary=vary).items():
+            values = per_replicate(rows, column)
+            if name in _DRAWN and values:
+                sparsity = sum(row["sparsity"] for row in rows) / len(rows)
+                lines.setdefault(name, []).append((sparsity, interval(values.values())))
+    for k, name in enumerate(_DRAWN):
+        if name in lines:
+            sparsities, found = zip(*lines[name], strict=True)
+            # Moved apart a little, so that bars do not hide each other.
+            moved = [100 * (1 - s) * (1 + 0.03 * (k - 2.5)) for s in sparsities]
+            _draw_line(axes, moved, found, name, k)
+
+
+def _sparser_to_the_right(axes: Axes, models: Sequence[Row]) -> None:
+    """Percent of the weights that are left, on a logarithmic scale."""
+    left = sorted({round(100 * (1 - r["target"]), 2) for r in models if r["target"]})
+    axes.set_xlabel("percent of weights left", color=_TEXT, fontsize=9)
+    axes.set_xscale("log")
+    axes.set_xticks(left, [f"{share:g}" for share in left], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.invert_xaxis()
+
+
+def _draw_line(
+    axes: Axes, places: Sequence[float], found: Sequence[Any], label: str, k: int
+) -> None:
+    style = {"color": _COLORS[k % len(_COLORS)], "marker": _MARKERS[k % len(_MARKERS)]}
+    bars = [each.half or 0.0 for each in found]
+    means = [each.mean for each in found]
+    axes.errorbar(places, means, yerr=bars, label=label, lw=1.4, ms=4, capsize=3, **style)
+
+
+def _draw_distances(axes: Axes, distances: Sequence[Row]) -> None:
+    for k, (name, is_soup) in enumerate((("between members", False), ("to the soup", True))):
+        part = [row for row in distances if (row["second"] < 0) == is_soup]
+        phases = sorted({row["phase"] for row in part})
+        found = [
+            interval(per_replicate([r for r in part if r["phase"] == p], "relative").values())
+            for p in phases
+        ]
+        if phases:
+            _draw_line(axes, phases, found, name, k)
+            axes.set_xticks(phases)
+    axes.set_xlabel("phase", color=_TEXT, fontsize=9)
+    axes.set_ylim(bottom=0)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=9)
+
+
+def _style(axes: Axes, title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11, color=_TEXT)
+    axes.tick_params(length=0, labelsize=9, labelcolor=_TEXT)
+    axes.spines[:].set_visible(False)
+    axes.grid(color=_PALE, lw=0.8)

@@ -1,0 +1,177 @@
+"""Runs of the flows `sparse-soup` and `imp` before they start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
+from tasks.pruning.items import PruningItem, imp_items, soup_items
+from tasks.pruning.schema import (
+    CURVE_SCHEMA,
+    DISTANCES_SCHEMA,
+    MODELS_SCHEMA,
+    VERIFICATION_SCHEMA,
+)
+from tasks.records import (
+    SCIENCE_COLUMNS,
+    InputError,
+    RunIdentity,
+    Status,
+    canonical_json,
+    code_version,
+)
+
+__all__ = [
+    "IMP_FLOW",
+    "PRUNING_TABLES",
+    "SOUP_FLOW",
+    "VERIFICATION_TABLES",
+    "PruningPlan",
+    "check_pruning",
+    "failed_pruning_item",
+    "failed_verification",
+    "plan_imp",
+    "plan_soup",
+    "run_pruning_item",
+    "verify_pruning_item",
+]
+
+SOUP_FLOW, IMP_FLOW = "sparse-soup", "imp"
+PRUNING_TABLES = ("models", "curve", "distances")
+VERIFICATION_TABLES = ("verification",)
+_NOT_NAMED = {"device", "data_folder", "seed"}
+_BUILT_IN = ("digits", "synthetic")
+_MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class PruningPlan:
+    """A run before it starts.
+
+    Attributes
+    ----------
+    identity : RunIdentity
+    stages : dict
+        Name -> items, in the order in which they run.
+    """
+
+    identity: RunIdentity
+    stages: dict[str, list[PruningItem]] = field(compare=False)
+
+    @property
+    def items(self) -> tuple[PruningItem, ...]:
+        """All items in planned order."""
+        return tuple(item for items in self.stages.values() for item in items)
+
+
+def plan_soup(config: SoupConfig) -> PruningPlan:
+    """Name a run of `sparse-soup` and lay out its phases; missing files are found by the check."""
+    identity = _identity(SOUP_FLOW, config)
+    return PruningPlan(identity, soup_items(config, identity))
+
+
+def plan_imp(config: ImpConfig) -> PruningPlan:
+    """Name a run of `imp` and lay out its cells; missing files are found by the check."""
+    identity = _identity(IMP_FLOW, config)
+    return PruningPlan(identity, imp_items(config, identity))
+
+
+def check_pruning(config: TrainingConfig, address: str = "") -> None:
+    """Refuse what cannot be trained.
+
+    Parameters
+    ----------
+    address : str
+        Where calls would run; images are read where the files lie, so it does not matter here.
+
+    Raises
+    ------
+    InputError
+        If files of the data set are missing or damaged, if images are too small for the network,
+        if there are too few for a batch, or if steps are too few for the prunings.
+    """
+    del address
+    from tasks.pruning.run import rehearse
+
+    rehearse(config)
+
+
+def run_pruning_item(item: PruningItem) -> dict[str, pa.Table]:
+    """Tables of one item; see `tasks.pruning.run.run_item`."""
+    # Imported here: planning needs no PyTorch.
+    from tasks.pruning.run import run_item
+
+    return run_item(item)
+
+
+def verify_pruning_item(item: PruningItem) -> dict[str, pa.Table]:
+    """Table of the verification of what one item stored; its needs name the checkpoints."""
+    from tasks.pruning.verify import verify_item
+
+    return verify_item(item)
+
+
+def failed_pruning_item(item: PruningItem, kind: str, message: str) -> dict[str, pa.Table]:
+    """Tables of an item that failed as a whole: one row with a status and the reason."""
+    status = Status.OVER_BUDGET if kind == "BudgetExceeded" else Status.FAILED
+    values = {
+        "item": item.key,
+        "method": item.cell.method if item.cell else item.kind,
+        "replicate": item.replicate,
+        "phase": item.phase,
+        "member": item.member,
+        "reason": message,
+        "parents": [need.checkpoint for need in item.needs],
+    }
+    return {
+        "models": rows_table(MODELS_SCHEMA, [(status, values)], item.identity),
+        "curve": CURVE_SCHEMA.empty_table(),
+        "distances": DISTANCES_SCHEMA.empty_table(),
+    }
+
+
+def failed_verification(item: PruningItem, kind: str, message: str) -> dict[str, pa.Table]:
+    """Table of a verification that could not be made."""
+    values = {"item": item.key, "reason": f"{kind}: {message}"}
+    rows = [(Status.FAILED, values)]
+    return {"verification": rows_table(VERIFICATION_SCHEMA, rows, item.identity)}
+
+
+def rows_table(
+    schema: pa.Schema, rows: list[tuple[Status, dict[str, Any]]], identity: RunIdentity
+) -> pa.Table:
+    """Science table of rows with a status each; columns that a row does not name are null."""
+    lead = (identity.run_id, identity.code_version, identity.seed)
+    names = [column.name for column in SCIENCE_COLUMNS]
+    full = [
+        dict(zip(names, (*lead, status.value), strict=True))
+        | {name: values.get(name) for name in schema.names[len(names) :]}
+        for status, values in rows
+    ]
+    return pa.Table.from_pylist(full, schema=schema)
+
+
+def _identity(flow: str, config: TrainingConfig) -> RunIdentity:
+    """Identity of a run; the device is no part of it, and of images the content counts."""
+    return RunIdentity(
+        flow=flow,
+        config=canonical_json(config.model_dump(exclude=_NOT_NAMED)),
+        inputs=_inputs(config),
+        code_version=code_version("tasks.records", "tasks.nn", "tasks.pruning"),
+        seed=config.seed,
+    )
+
+
+def _inputs(config: TrainingConfig) -> tuple[tuple[str, str], ...]:
+    if config.dataset in _BUILT_IN:
+        return ()
+    from tasks.pruning.workbench import images_digest, load_images
+
+    try:
+        return ((config.dataset, images_digest(load_images(config))),)
+    except InputError:
+        # A plan can be made and shown without the files; `check_pruning` says what to do.
+        return ((config.dataset, _MISSING),)

@@ -1,0 +1,203 @@
+"""What all trainings of a run share: images, network, batches, recalibration, evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+
+import torch
+from torch import nn
+
+from tasks.nn import (
+    Evaluation,
+    FitPlan,
+    Linear,
+    Schedule,
+    corrupted_accuracies,
+    evaluate,
+    recalibrate,
+    warmed_up,
+)
+from tasks.nn.data import (
+    Augmentation,
+    Dataset,
+    load_dataset,
+    steps_per_epoch,
+    training_batches,
+)
+from tasks.nn.models import build_model
+from tasks.nn.sparsity import count_multiplications
+from tasks.pruning.config import TrainingConfig
+from tasks.pruning.criteria import Pruning, without_pruned_filters
+from tasks.pruning.sparse_models import SparseModel
+from tasks.records import derive_seed
+
+WARM_UP = 0.05
+"""Share of the dense training in which the rate rises."""
+_RECALIBRATION_BATCH = 100
+
+
+@dataclass(frozen=True)
+class Measures:
+    """How good a model is.
+
+    Attributes
+    ----------
+    validation_accuracy : float
+        For choices between models.
+    test : Evaluation
+    ood_accuracy : float or None
+        Mean over corruptions and severities; None if it was not measured.
+    """
+
+    validation_accuracy: float
+    test: Evaluation
+    ood_accuracy: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Workbench:
+    """A config with its images on a device.
+
+    Attributes
+    ----------
+    config : TrainingConfig
+    dataset : Dataset
+    device : str
+    """
+
+    config: TrainingConfig
+    dataset: Dataset
+    device: str = "cpu"
+
+    @classmethod
+    def open(cls, config: TrainingConfig, device: str = "cpu") -> Workbench:
+        """Workbench of a config; images are read once per process.
+
+        Raises
+        ------
+        InputError
+            If the files of the data set are missing or damaged.
+        """
+        return cls(config, load_images(config, device), device)
+
+    def num_steps(self, epochs: float) -> int:
+        """Whole steps of a number of epochs, at least one."""
+        each = steps_per_epoch(len(self.dataset.train), self.config.batch)
+        return max(round(epochs * each), 1)
+
+    def new_model(self, replicate: int) -> nn.Module:
+        """Network of a repetition before training."""
+        seed = derive_seed(self.config.seed, "weights", replicate)
+        name, shape = self.config.model, self.dataset.shape
+        return build_model(name, shape, self.dataset.num_classes, seed=seed).to(self.device)
+
+    def dense_schedule(self, num_steps: int) -> Schedule:
+        """Rates of the dense training: linear to 0 after a warm-up."""
+        rises = round(WARM_UP * num_steps)
+        line = Linear(self.config.rate, 0.0, max(num_steps - rises, 1))
+        return warmed_up(line, WARM_UP if rises else 0.0, num_steps)
+
+    def plan(self, num_steps: int, schedule: Schedule, seed: int) -> FitPlan:
+        """A training with the settings of the config."""
+        return FitPlan(
+            num_steps=num_steps,
+            batch_size=self.config.batch,
+            schedule=schedule,
+            seed=seed,
+            augmentation=Augmentation(pad=self.config.pad, flip=self.config.flip),
+            clip=self.config.clip,
+            mixed_precision=self.config.mixed_precision,
+        )
+
+    def pruning(self, replicate: int, *, regrow: bool = False) -> Pruning:
+        """How this config prunes."""
+        return Pruning(
+            self.config.criterion,
+            self.config.allocation,
+            filters=self.config.granularity == "filters",
+            regrow=regrow,
+            seed=derive_seed(self.config.seed, "saliencies", replicate),
+        )
+
+    def recalibrate(self, model: nn.Module) -> None:
+        """Estimate the statistics of normalization anew, on the same images for all models."""
+        size = min(_RECALIBRATION_BATCH, len(self.dataset.train))
+        wanted = min(self.config.recalibration_images, len(self.dataset.train))
+        seed = derive_seed(self.config.seed, "recalibration")
+        batches = training_batches(self.dataset, size, seed=seed)
+        recalibrate(model, islice(batches, max(wanted // size, 1)))
+
+    def validation_accuracy(self, model: nn.Module) -> float:
+        """Share of the validation images whose class is found."""
+        split = self.dataset.validation
+        return evaluate(model, self.dataset, split).accuracy
+
+    def measure(self, model: nn.Module, *, corrupted: bool = True) -> Measures:
+        """Measures on validation and test images, and on corrupted ones if wanted."""
+        test = evaluate(model, self.dataset, self.dataset.test)
+        ood = self._ood_accuracy(model) if corrupted else None
+        return Measures(self.validation_accuracy(model), test, ood)
+
+    def speed_up(self, sparse: SparseModel) -> float:
+        """Theoretical speed-up: dense multiplications over those that are left.
+
+        Pruned filters are cut out first: then the inputs that they fed are gone too.
+        """
+        shape = self.dataset.shape
+        counts = count_multiplications(sparse.model, shape, sparse.weight_masks)
+        if self.config.granularity == "weights":
+            return counts.speed_up
+        smaller = without_pruned_filters(sparse.model, sparse.masks, shape)
+        return counts.dense / count_multiplications(smaller, shape).dense
+
+    def _ood_accuracy(self, model: nn.Module) -> float | None:
+        severities = tuple(dict.fromkeys(self.config.ood_severities))
+        if not self.config.ood_images or not severities:
+            return None
+        part = self.dataset.test.at(slice(0, self.config.ood_images))
+        found = corrupted_accuracies(model, self.dataset, part, severities=severities)
+        return sum(found.values()) / len(found)
+
+
+def load_images(config: TrainingConfig, device: str = "cpu") -> Dataset:
+    """Data set of a config on a device."""
+    return _loaded(
+        config.dataset, config.data_folder, config.num_train, config.image_size, device=device
+    )
+
+
+def images_digest(dataset: Dataset) -> str:
+    """SHA-256 of all images and labels, split by split."""
+    total = hashlib.sha256()
+    for split in (dataset.train, dataset.validation, dataset.test):
+        total.update(f"{tuple(split.images.shape)}".encode())
+        total.update(split.images.cpu().contiguous().numpy().data)
+        total.update(split.labels.cpu().contiguous().numpy().data)
+    return total.hexdigest()
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str, folder: str, num_train: int, size: int, *, device: str) -> Dataset:
+    dataset = load_dataset(
+        name,  # pyrefly: ignore[bad-argument-type]
+        folder=folder or None,
+        num_train=num_train or None,
+        size=size,
+    )
+    return dataset.to(device)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread per call on the CPU, so that sums do not depend on how many calls run at once."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,20 @@
+"""One thread, and one workbench of drawn images for all tests."""
+
+import pytest
+import torch
+from small_runs import small_config
+
+from tasks.pruning.workbench import Workbench
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def bench():
+    return Workbench.open(small_config())

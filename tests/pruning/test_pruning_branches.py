@@ -1,0 +1,136 @@
+"""Members of a soup: variations, retraining under masks, resumption after a kill."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from small_runs import copied, pruned_network, same_weights, small_config
+
+from tasks.nn import FitStatus, Linear, load_tensors
+from tasks.pruning.branches import Branch, Rates, ScaledSchedule, plan_branches, retrain
+from tasks.pruning.sparse_models import num_stray
+from tasks.pruning.workbench import Workbench
+from tasks.records import InputError
+
+RATES = Rates("llr", Linear(0.1, 0.0, 40), 40)
+SETTINGS = {"seed": 5, "weight_decay": 1e-3, "num_steps": 12, "spread": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("vary", "field", "expected"),
+    [
+        ("weight_decay", "weight_decay", [1e-3, 2e-3, 5e-4, 4e-3, 2.5e-4]),
+        ("retrain_length", "num_steps", [12, 24, 6, 48, 3]),
+        ("lr", "rate_scale", [1.0, 2.0, 0.5, 4.0, 0.25]),
+    ],
+)
+def test_members_differ_in_exactly_one_thing(vary, field, expected):
+    found = plan_branches(vary, 5, **SETTINGS)
+    assert [getattr(branch, field) for branch in found] == pytest.approx(expected)
+    others = {"seed", "weight_decay", "num_steps", "rate_scale"} - {field}
+    assert all(len({getattr(branch, name) for branch in found}) == 1 for name in others)
+
+
+def test_seeds_of_members_differ_and_member_0_is_the_same_in_all_variations():
+    found = plan_branches("seed", 4, **SETTINGS)
+    assert len({branch.seed for branch in found}) == 4
+    firsts = {
+        plan_branches(vary, 2, **SETTINGS)[0]
+        for vary in ("seed", "weight_decay", "retrain_length", "lr")
+    }
+    assert firsts == {found[0]}
+
+
+def test_impossible_members_are_refused():
+    with pytest.raises(InputError, match="vary seed, weight_decay, retrain_length, lr"):
+        plan_branches("mood", 2, **SETTINGS)
+    with pytest.raises(InputError, match="at least one"):
+        plan_branches("seed", 0, **SETTINGS)
+    with pytest.raises(InputError, match="more epochs or a smaller spread"):
+        plan_branches("retrain_length", 3, **SETTINGS | {"num_steps": 1, "spread": 4.0})
+
+
+def test_rates_go_on_where_the_original_training_is_and_can_be_stretched():
+    original = Linear(1.0, 0.0, 100)
+    rates = Rates("continued", original, 100, start=60, length=20)
+    assert [rates.schedule(20).at(t) for t in (0, 10)] == [original.at(60), original.at(70)]
+    stretched = rates.schedule(40)
+    assert [stretched.at(t) for t in (0, 20, 39)] == [original.at(s) for s in (60, 70, 79)]
+    assert rates.schedule(20, 3.0) == ScaledSchedule(rates.schedule(20), 3.0)
+    assert ScaledSchedule(original, 3.0).at(50) == pytest.approx(1.5)
+
+
+def test_retraining_keeps_the_mask_and_changes_what_is_left(bench):
+    pruned = pruned_network(bench)
+    member = copied(pruned)
+    outcome = retrain(bench, member, Branch(0, 1, 1e-3, 8), RATES)
+    assert outcome.status == FitStatus.FINISHED
+    assert num_stray(member) == 0
+    assert member.num_kept == pruned.num_kept
+    assert not same_weights(member, pruned)
+
+
+def test_statistics_of_members_are_estimated_on_the_same_images(bench):
+    member = pruned_network(bench)
+    retrain(bench, member, Branch(0, 1, 0.0, 3), RATES)
+    before = {n: b.clone() for n, b in member.model.named_buffers()}
+    bench.recalibrate(member.model)
+    assert all(torch.equal(b, before[n]) for n, b in member.model.named_buffers())
+
+
+def test_a_loss_that_is_not_finite_ends_with_a_status_and_the_last_good_weights(bench):
+    member = pruned_network(bench)
+    wild = Rates("llr", Linear(1e30, 1e30, 40), 40)
+    outcome = retrain(bench, member, Branch(0, 1, 0.0, 12), wild)
+    assert outcome.status == FitStatus.DIVERGED
+    assert "lower the rate or clip more" in outcome.reason
+    assert num_stray(member) == 0
+
+
+PROGRAM = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+import torch
+torch.set_num_threads(1)
+from small_runs import pruned_network, small_config
+from tasks.nn import Linear, fitting
+from tasks.pruning.branches import Branch, Rates, retrain
+from tasks.pruning.workbench import Workbench
+save, saved = fitting.save_checkpoint, []
+def killed(*arguments):
+    save(*arguments)
+    saved.append(1)
+    if len(saved) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+fitting.save_checkpoint = killed
+bench = Workbench.open(small_config(checkpoint_steps=3))
+rates = Rates("llr", Linear(0.1, 0.0, 40), 40)
+retrain(bench, pruned_network(bench), Branch(0, 1, 1e-3, 12), rates, checkpoint={file!r})
+"""
+
+
+def test_a_killed_member_goes_on_to_the_same_weights_bit_for_bit(tmp_path):
+    file = str(tmp_path / "member.safetensors")
+    here = Path(__file__)
+    program = PROGRAM.format(tests=str(here.parent), file=file)
+    killed = subprocess.run(
+        [sys.executable, "-c", program], cwd=here.parents[2], env=dict(os.environ), check=False
+    )
+    assert killed.returncode == -9
+    assert load_tensors(file).extra["step"] == 6
+    bench = Workbench.open(small_config(checkpoint_steps=3))
+    resumed, whole = pruned_network(bench), pruned_network(bench)
+    branch = Branch(0, 1, 1e-3, 12)
+    continued = retrain(bench, resumed, branch, RATES, checkpoint=file)
+    assert retrain(bench, whole, branch, RATES) == continued
+    assert same_weights(resumed, whole)
+
+
+def test_a_checkpoint_of_another_member_is_refused(bench, tmp_path):
+    file = tmp_path / "member.safetensors"
+    retrain(bench, pruned_network(bench), Branch(0, 1, 0.0, 3), RATES, checkpoint=file)
+    with pytest.raises(InputError, match="belongs to another training"):
+        retrain(bench, pruned_network(bench), Branch(1, 2, 0.0, 3), RATES, checkpoint=file)

@@ -1,0 +1,104 @@
+"""Pruning with retraining, within budgets, and during training."""
+
+import pytest
+import torch
+from small_runs import dense_network, pruned_network, run_plan, small_config
+
+from tasks.nn import FitStatus, pruning_distance
+from tasks.nn.data import DATASETS
+from tasks.nn.models import MODELS
+from tasks.nn.retraining import RETRAININGS
+from tasks.nn.sparsity import prunable_weights, total_kept
+from tasks.pruning import Cycle, ImpConfig, plan_imp
+from tasks.pruning import config as config_module
+from tasks.pruning.config import TrainingConfig
+from tasks.pruning.cycles import plan_course
+from tasks.pruning.dynamic import feedback_loss
+from tasks.pruning.imp import cycle_rates, imp_course, prune_phase, run_course
+from tasks.pruning.sparse_models import num_stray
+
+SMALL = {"sparsities": (0.8,), "schedules": ("llr", "allr"), "retrain_epochs": (1.0,), "updates": 3}
+
+
+def test_names_in_the_config_are_those_of_the_libraries():
+    fields = TrainingConfig.model_fields
+    assert set(fields["dataset"].annotation.__args__) == set(DATASETS)
+    assert set(fields["model"].annotation.__args__) == set(MODELS)
+    assert config_module.Retraining.__args__ == RETRAININGS
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    plan = plan_imp(small_config(ImpConfig, **SMALL))
+    return run_plan(plan, tmp_path_factory.mktemp("imp"))["models"]
+
+
+def test_all_methods_take_the_same_steps_and_end_at_the_sparsity(compared):
+    cells = [row for row in compared if row["budget"] is not None]
+    assert [row["method"] for row in cells] == ["imp-llr", "imp-allr", "bimp", "gmp", "dpf"]
+    assert {row["total_steps"] for row in cells} == {12 + 6}
+    assert {row["kept"] for row in cells} == {total_kept(32656, 0.8)}
+    assert {row["status"] for row in compared} == {"ok"}
+
+
+def test_schedules_start_from_the_same_mask_and_gradual_pruning_finds_another(compared):
+    masks = {row["method"]: row["mask"] for row in compared}
+    assert masks["imp-llr"] == masks["imp-allr"]
+    assert len({masks[m] for m in ("imp-llr", "bimp", "gmp", "dpf")}) == 4
+
+
+def test_a_phase_prunes_in_place_and_measures_the_distance(bench):
+    sparse = dense_network(bench)
+    weights = {n: w.detach().clone() for n, w in prunable_weights(sparse.model).items()}
+    first = prune_phase(bench, sparse, Cycle(1, 0.5, 0, 1), replicate=0)
+    assert num_stray(first.sparse) == 0
+    assert first.distance == pytest.approx(pruning_distance(weights, first.sparse.masks))
+    assert 0.3 < first.distance < 0.45  # Gaussian weights of unlike layers; 0.378 if alike
+
+
+def test_the_adaptive_rates_of_a_cycle_are_those_of_its_distance(bench):
+    course = plan_course("imp", 0.5, 1, dense_steps=100, cycle_steps=20)
+    rates = cycle_rates(bench, course, course.cycles[0], "allr", 0.6)
+    top = max(rates.schedule(20).at(t) for t in range(20))
+    assert top == pytest.approx(0.6 * bench.config.rate)
+    short = cycle_rates(bench, course, course.cycles[0], "allr", 0.01)
+    assert max(short.schedule(20).at(t) for t in range(20)) == pytest.approx(0.2 * 0.1)
+
+
+def test_bimp_takes_the_dense_training_of_its_budget_as_the_original_one(bench):
+    course = plan_course("bimp", 0.5, 2, dense_steps=100, cycle_steps=20, dense_share=0.5)
+    assert cycle_rates(bench, course, course.cycles[0], "allr", 0.5).original_steps == 70
+
+
+@pytest.mark.parametrize("host", ["gmp", "dpf"])
+def test_gradual_pruning_ends_with_masks_in_force(bench, host):
+    config = small_config(ImpConfig, **SMALL)
+    course = imp_course(config, bench, host, 1.0, 0.8)
+    assert len(course.cycles) == 3 and course.num_steps == 18
+    sparse, outcome = run_course(bench, course, None, retraining="allr", replicate=0)
+    assert outcome.status == FitStatus.FINISHED
+    assert num_stray(sparse) == 0
+    assert sparse.num_kept == total_kept(32656, 0.8)
+
+
+def test_feedback_reaches_pruned_weights_by_the_gradient_at_the_masked_ones(bench):
+    sparse = pruned_network(bench)
+    dense = dense_network(bench)
+    images = bench.dataset.normalized(bench.dataset.train.images[:20])
+    batch = images, bench.dataset.train.labels[:20]
+    feedback_loss(sparse.masks)(dense.model, batch).backward()
+    torch.nn.functional.cross_entropy(sparse.model(batch[0]), batch[1]).backward()
+    hidden = prunable_weights(dense.model)["4.weight"].grad
+    seen = prunable_weights(sparse.model)["4.weight"].grad
+    torch.testing.assert_close(hidden, seen)
+    assert bool(hidden[~sparse.masks["4.weight"]].any())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"sparsities": (0.5, 1.0)}, {"retrain_epochs": (0.0,)}, {"schedules": ("warp",)}],
+    ids=str,
+)
+def test_configs_out_of_range_are_refused(changes):
+    with pytest.raises(ValueError):
+        small_config(ImpConfig, **changes)

@@ -1,0 +1,214 @@
+"""Whole soups from items: lineage, exact sparsity, survivors, variations and hosts."""
+
+import pytest
+import torch
+from small_runs import run_plan, run_soup, small_config
+
+from tasks.nn.data import sources
+from tasks.pruning import CHECKPOINTS, check_pruning, link, plan_soup, run_pruning_item
+from tasks.pruning.config import SoupConfig
+from tasks.records import InputError
+
+STAGES = ["pretrain", "prune 1", "retrain 1", "merge 1", "prune 2", "retrain 2", "merge 2"]
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    return run_soup(tmp_path_factory.mktemp("soup"))
+
+
+def of(rows, method, phase=None):
+    return [r for r in rows if r["method"] == method and phase in (None, r["phase"])]
+
+
+def test_one_plan_replaces_all_the_runs_that_were_ordered_by_hand():
+    """The published way is 1 + n (m + 1) runs; here 19 for n = 3 and m = 5."""
+    config = small_config(phases=3, members=5, seeds=1, baselines=())
+    plan = plan_soup(config)
+    trainings = [i for i in plan.items if i.kind in ("pretrain", "branch", "merge")]
+    assert len(trainings) == 1 + 3 * (5 + 1)
+    assert len({item.key for item in plan.items}) == len(plan.items)
+    assert list(plan_soup(small_config()).stages) == STAGES
+
+
+def test_sparsity_and_mask_are_those_of_the_phase_for_all_models(rows):
+    for phase, kept in ((1, 14604), (2, 6531)):
+        found = [r for r in rows if r["phase"] == phase]
+        assert {r["kept"] for r in found} == {kept}
+        soup = [r for r in found if r["method"] in ("pruned", "member", "soup")]
+        assert len({r["mask"] for r in soup}) == 1
+    assert of(rows, "soup", 2)[0]["sparsity"] == pytest.approx(0.8, abs=1 / 32656)
+
+
+def test_rows_carry_their_parents_from_the_dense_network_on(rows):
+    by_id = {r["checkpoint"]: r for r in rows if r["checkpoint"]}
+    row, line = of(rows, "soup", 2)[0], []
+    while row["parents"]:
+        line.append(row["method"])
+        row = by_id[row["parents"][0]]
+    assert line == ["soup", "member", "pruned", "soup", "member", "pruned"]
+    assert row["method"] == "dense"
+    members = {r["checkpoint"] for r in of(rows, "member", 2)}
+    assert set(of(rows, "soup", 2)[0]["parents"]) == members
+    assert set(of(rows, "ensemble", 2)[0]["parents"]) == members
+
+
+def test_soup_long_line_and_repruned_mean_have_seen_the_same_number_of_steps(rows):
+    for phase in (1, 2):
+        costs = {of(rows, m, phase)[0]["total_steps"] for m in ("soup", "long", "reprune")}
+        assert costs == {12 + phase * 2 * 6}
+    assert of(rows, "imp", 2)[0]["total_steps"] == 12 + 2 * 6
+
+
+def test_the_repruned_mean_of_one_mask_is_the_soup(rows):
+    soup, reprune = of(rows, "soup", 1)[0], of(rows, "reprune", 1)[0]
+    assert (soup["accuracy"], soup["loss"]) == (reprune["accuracy"], reprune["loss"])
+    assert len({r["mask"] for r in of(rows, "imp", 2)}) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"vary": "weight_decay", "merge": "greedy"},
+        {"vary": "retrain_length", "merge": "learned", "host": "gmp"},
+        {"vary": "lr", "host": "dpf"},
+        {"host": "bimp", "phases": 1, "baselines": ()},
+        {"granularity": "filters", "sparsity": 0.5, "phases": 1},
+        {"branches": "stacked", "phases": 1},
+        {"criterion": "random", "allocation": "erk", "phases": 1, "baselines": ("imp",)},
+    ],
+    ids=lambda changes: "-".join(map(str, changes.values())),
+)
+def test_every_variation_and_host_ends_at_its_sparsity(changes, tmp_path):
+    found = run_soup(tmp_path, **changes)
+    assert {r["status"] for r in found} == {"ok"}
+    last = small_config(**changes).phases
+    [soup] = of(found, "soup", last)
+    assert soup["target"] == small_config(**changes).sparsity
+    assert abs(soup["sparsity"] - soup["target"]) < (0.01 if "granularity" in changes else 1e-4)
+    assert 0.2 < soup["accuracy"] <= 1
+    if changes.get("host") in ("gmp", "dpf") and changes["vary"] == "lr":
+        assert soup["total_steps"] == of(found, "long", last)[0]["total_steps"]
+
+
+def test_stacked_members_end_where_separate_ones_do(rows, tmp_path):
+    stacked = run_soup(tmp_path, branches="stacked")
+    for mine, theirs in zip(of(stacked, "member"), of(rows, "member"), strict=True):
+        assert (mine["mask"], mine["member"]) == (theirs["mask"], theirs["member"])
+        # Six or twelve steps in float32: rounding may turn a few of the 200 test images.
+        assert abs(mine["accuracy"] - theirs["accuracy"]) < 0.05
+
+
+def failing(*keys):
+    def call(item):
+        if item.key in keys:
+            item = link(item, [])
+        return run_pruning_item(item)
+
+    return call
+
+
+def test_a_soup_goes_on_with_the_survivors_and_says_so(tmp_path):
+    found = run_soup(tmp_path, failing("branch.s0.p1.m1"), members=3, baselines=())
+    [lost] = [r for r in found if r["status"] != "ok"]
+    assert lost["item"] == "branch.s0.p1.m1"
+    first, second = of(found, "soup")
+    assert first["note"] == "2 of 3 members: without member 1 of phase 1"
+    assert (len(first["parents"]), len(second["parents"]), second["note"]) == (2, 3, "")
+
+
+def test_a_soup_with_too_few_members_fails_and_names_what_is_missing(tmp_path):
+    found = run_soup(tmp_path, failing("branch.s0.p1.m1"), baselines=())
+    merge = next(r for r in found if r["item"] == "merge.s0.p1")
+    assert (merge["status"], merge["reason"]) == (
+        "failed",
+        "member 1 of phase 1 failed or is missing",
+    )
+    assert of(found, "prune", 2)[0]["reason"] == "soup 0 of phase 1 failed or is missing"
+    assert of(found, "soup") == []
+
+
+def test_a_training_that_diverges_is_a_row_and_keeps_the_last_good_checkpoint(
+    tmp_path, monkeypatch
+):
+    config = small_config(baselines=())
+    monkeypatch.setattr("tasks.pruning.workbench.Workbench.dense_schedule", lambda *_: Wild())
+    found = run_plan(plan_soup(config), tmp_path)["models"]
+    dense = found[0]
+    assert dense["status"] == "failed" and "at learning rate" in dense["reason"]
+    assert (tmp_path / CHECKPOINTS / f"{dense['checkpoint']}.safetensors").exists()
+    assert dense["accuracy"] is None
+    assert {r["status"] for r in found} == {"failed"}
+
+
+class Wild:
+    def at(self, step):
+        return 1e30 if step > 3 else 0.01
+
+
+def test_files_of_trainings_in_progress_are_removed(tmp_path):
+    run_soup(tmp_path, phases=1, checkpoint_steps=2, baselines=())
+    names = {path.name for path in (tmp_path / CHECKPOINTS).iterdir()}
+    assert len(names) == 5 and not [n for n in names if n.startswith("running")]
+
+
+def test_rows_do_not_depend_on_the_number_of_threads(rows, tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert run_soup(tmp_path) == rows
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_device_and_the_place_of_the_files_do_not_name_a_run(tmp_path):
+    ids = {
+        plan_soup(small_config(**changes)).identity.run_id
+        for changes in ({}, {"device": "cuda"}, {"data_folder": str(tmp_path)})
+    }
+    assert len(ids) == 1
+    assert plan_soup(small_config(rate=0.05)).identity.run_id not in ids
+
+
+def test_missing_files_are_named_with_the_way_to_get_them(tmp_path):
+    config = SoupConfig(dataset="fashion-mnist", data_folder=str(tmp_path))
+    plan_soup(config)
+    with pytest.raises(InputError) as caught:
+        check_pruning(config)
+    assert str(tmp_path) in str(caught.value)
+    assert sources._REMEDIES["fashion-mnist"] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "vgg16-bn"}, "at least 32 x 32 pixels"),
+        ({"batch": 1000}, "batches of 1000 from 360 images"),
+        ({"host": "gmp", "epochs": 0.2, "retrain_epochs": 0.2, "phases": 9}, "give more steps"),
+        ({"vary": "retrain_length", "retrain_epochs": 0.2, "members": 3}, "more epochs"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_before_anything_starts(changes, reason):
+    with pytest.raises(InputError) as caught:
+        check_pruning(small_config(**changes))
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sparsity": 1.0},
+        {"sparsity": -0.1},
+        {"members": 2, "min_branches": 3},
+        {"dataset": "mnist"},
+        {"model": "transformer"},
+        {"ood_severities": (6,)},
+        {"branches": "stacked", "host": "dpf"},
+        {"granularity": "filters", "host": "gmp"},
+    ],
+    ids=str,
+)
+def test_configs_out_of_range_are_refused(changes):
+    with pytest.raises(ValueError):
+        small_config(**changes)
