@@ -179,6 +179,7 @@ def test_the_active_schedule_yields_scheduled_runs(server):
     assert runs[0]["auto_scheduled"]
 
 
+@pytest.mark.slow
 def test_serving_again_changes_nothing(server):
     """A second registration of the same file keeps the deployment and its schedule."""
     before = server.deployment()

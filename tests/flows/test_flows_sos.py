@@ -208,6 +208,7 @@ def test_a_finished_run_is_not_computed_again(certified):
     assert len(calls(first["path"])) == 6
 
 
+@pytest.mark.slow
 def test_a_second_store_gets_the_same_bytes(certified, tmp_path):
     _, first, _ = certified()
     close_workers()

@@ -54,6 +54,7 @@ def test_a_training_ends_with_tables_a_model_curves_and_a_report(trained):
     assert run.manifest().status == "complete"
 
 
+@pytest.mark.slow
 def test_a_finished_training_is_not_repeated_but_a_lost_model_is_made_again(trained):
     _, outcome = trained()
     before = science_bytes(outcome["path"])

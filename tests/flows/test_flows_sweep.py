@@ -214,6 +214,7 @@ def test_the_tally_counts_what_is_stored_but_not_in_its_rate(sweep):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_ray_and_serial_give_the_same_bytes(sweep, local_ray, tmp_path):
     _, serial, _ = sweep()
     _, ray, _ = sweep("--address", "local", "--out", str(tmp_path / "ray"))

@@ -151,6 +151,7 @@ def test_it_learns_a_few_examples_by_heart():
     )
 
 
+@pytest.mark.slow
 def test_the_flow_of_training_takes_it_too():
     state, curve = training_run.train(CONFIG, CPU)
     again, same = training_run.train(CONFIG, CPU)

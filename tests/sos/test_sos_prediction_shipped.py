@@ -31,6 +31,7 @@ def test_the_file_is_small_and_its_card_says_how_it_was_made(predictor):
     assert predictor.thresholds[0][0] == 0.2
 
 
+@pytest.mark.slow
 def test_on_fresh_polynomials_with_cancellation_it_beats_the_rule(predictor):
     # A seed of no training: vanishing squares, where even square roots are not enough.
     families = ("vanishing", "binomial_squares", "multiplied")

@@ -88,6 +88,7 @@ def test_a_basis_read_from_a_shard_makes_its_polynomial(stored):
         assert example.family in ("dense", "vanishing")
 
 
+@pytest.mark.slow
 def test_training_from_shards_repeats(stored):
     one, two = (training_run.train(stored, CPU)[0].model.state_dict() for _ in range(2))
     assert all(torch.equal(one[name], two[name]) for name in one)

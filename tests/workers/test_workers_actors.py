@@ -378,6 +378,7 @@ cluster.shutdown()
 """
 
 
+@pytest.mark.slow
 def test_workers_are_added_when_the_cluster_grows(run):
     out, err = run(CLUSTER + GROWTH, RAY_AUTH_MODE="disabled").finish()
     assert out.splitlines() == ["1", "60 2"], err

@@ -15,7 +15,9 @@ from workers.ray_session import AddressKind, parse_address, remove_abandoned_fol
 
 from programs import CLUSTER, HERE, QUICK_TO_NOTICE, wait_until  # isort: skip
 
-with_and_without_warm_workers = pytest.mark.parametrize("warm", [False, True], ids=["", "warm"])
+with_and_without_warm_workers = pytest.mark.parametrize(
+    "warm", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["", "warm"]
+)
 
 # --- addresses ---
 
