@@ -7,6 +7,7 @@ from math import isfinite
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from tasks.records import InputError
 from tasks.sos._colors import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE, SKY, TEXT, VERMILION
@@ -82,6 +83,9 @@ def _draw_values(
             axes.plot([x], [y], ls="none", marker=marker, ms=6, color=color)
     if is_log:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.set_xlim(-0.04, 1.04)
     for y in range(1, len(cells)):
