@@ -15,7 +15,7 @@ from rich.text import Text
 from tasks.records import Run
 from tasks.records.errors import printable
 
-__all__ = ["Document", "cell"]
+__all__ = ["Document", "cell", "nothing_stored", "stored_places"]
 
 # Code between backticks is left alone; an underscore within a word is plain text.
 _SPECIAL = re.compile(r"(`[^`]*`)|([\\`*\[\]<>~]|(?<!\w)_|_(?!\w))")
@@ -93,6 +93,16 @@ class Document:
         create_markdown_artifact(self.markdown(), key=key, description="report of the run")
         rows = [dict(zip(self.headings, row, strict=True)) for row in self.rows]
         create_table_artifact(rows, key=f"{key}-summary", description=f"one row per {self.subject}")
+
+
+def nothing_stored(run: Run) -> Group:
+    """What the terminal shows of a run without results."""
+    return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
+
+
+def stored_places(run: Run, *paths: str) -> list[str]:
+    """Places of those files of a run that are there."""
+    return [run.volume.location(path) for path in paths if run.volume.exists(path)]
 
 
 def cell(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Group
 
-from flows.documents import Document, cell
+from flows.documents import Document, cell, stored_places
 from tasks.lattice import Triangulation
 from tasks.records import InputError, Run, Status
 from tasks.tcurves.certificates import Certificate
@@ -193,4 +193,4 @@ def draw_figures(run: Run) -> list[str]:
 
 def stored_figures(run: Run) -> list[str]:
     """Places of the pictures that are there."""
-    return [run.volume.location(DISCOVERY)] if run.volume.exists(DISCOVERY) else []
+    return stored_places(run, DISCOVERY)

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group
-from rich.text import Text
 
-from flows.documents import Document
+from flows.documents import Document, nothing_stored, stored_places
 from flows.reports import is_whole
 from flows.sparse_soup_reports import failures, percent
 from tasks.pruning import MODELS_SCHEMA
@@ -33,7 +32,7 @@ FAVORITE = "imp-allr"
 def terminal_report(run: Run) -> Group:
     """Table with one row per sparsity, budget and method, paired differences, what failed."""
     if not run.check(("models",)).parts:
-        return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
+        return nothing_stored(run)
     return _document(run).terminal()
 
 
@@ -78,7 +77,7 @@ def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
 
 def stored_figures(run: Run) -> list[str]:
     """Places of the pictures that are there."""
-    return [run.volume.location(FIGURE)] if run.volume.exists(FIGURE) else []
+    return stored_places(run, FIGURE)
 
 
 def _models(run: Run) -> list[dict[str, Any]]:

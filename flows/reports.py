@@ -14,9 +14,8 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Group
-from rich.text import Text
 
-from flows.documents import Document, cell
+from flows.documents import Document, cell, nothing_stored, stored_places
 from tasks.lattice import Triangulation
 from tasks.records import Run, Status
 from tasks.tcurves import possible_schemes, stored_triangulation, union_schemes
@@ -118,7 +117,7 @@ def report_rows(run: Run) -> list[dict[str, Any]]:
 def terminal_report(run: Run) -> Group:
     """Table with one row per triangulation, one line per degree, one line per failure."""
     if not run.check(("summary", "histogram")).done:
-        return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
+        return nothing_stored(run)
     return _document(run).terminal()
 
 
@@ -208,7 +207,7 @@ def stored_figures(run: Run, names: Iterable[str] | None = None) -> list[str]:
     names = run.planned if names is None else names
     paths = [_figure_path(kind, name) for name in names for kind in ("curve", "histogram")]
     paths += [_figure_path("coverage", str(degree)) for degree in range(1, CLASSIFIED_DEGREE + 1)]
-    return [run.volume.location(path) for path in paths if run.volume.exists(path)]
+    return stored_places(run, *paths)
 
 
 def _drawable(run: Run) -> Iterator[tuple[Triangulation, pa.Table]]:

@@ -8,9 +8,8 @@ from math import isfinite
 from typing import Any
 
 from rich.console import Group
-from rich.text import Text
 
-from flows.documents import Document
+from flows.documents import Document, nothing_stored, stored_places
 from flows.reports import is_whole
 from tasks.records import Run
 from tasks.sos.benchmarking.config import METHODS
@@ -36,7 +35,7 @@ FIGURE = "figures/benchmark.png"
 def terminal_report(run: Run) -> Group:
     """Table with one row per cell and method."""
     if not run.check(("trials",)).parts:
-        return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
+        return nothing_stored(run)
     return _document(run).terminal()
 
 
@@ -93,7 +92,7 @@ def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
 
 def stored_figures(run: Run) -> list[str]:
     """Places of the pictures that are there."""
-    return [run.volume.location(FIGURE)] if run.volume.exists(FIGURE) else []
+    return stored_places(run, FIGURE)
 
 
 def _rows(run: Run) -> list[dict[str, Any]]:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group
-from rich.text import Text
 
-from flows.documents import Document, cell
+from flows.documents import Document, cell, nothing_stored, stored_places
 from flows.reports import is_whole
 from tasks.records import Run, Status
 from tasks.sos.sampling.cards import DatasetCard, summed_cards
@@ -72,7 +71,7 @@ def _seconds(run: Run) -> dict[str, float]:
 def terminal_report(run: Run) -> Group:
     """Table with one row per data set, counts, cost, and one line per failed shard."""
     if not run.check(("cards",)).parts:
-        return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
+        return nothing_stored(run)
     return _document(run).terminal()
 
 
@@ -173,4 +172,4 @@ def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
 
 def stored_figures(run: Run) -> list[str]:
     """Place of the picture, if it is there."""
-    return [run.volume.location(FIGURE)] if run.volume.exists(FIGURE) else []
+    return stored_places(run, FIGURE)

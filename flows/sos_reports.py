@@ -9,9 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from rich.console import Group
-from rich.text import Text
 
-from flows.documents import Document, cell
+from flows.documents import Document, cell, nothing_stored, stored_places
 from flows.reports import is_whole
 from flows.sos_exports import MAX_STEM
 from tasks.records import Run, Status
@@ -76,7 +75,7 @@ def stage_seconds(run: Run) -> dict[str, dict[str, float]]:
 def terminal_report(run: Run) -> Group:
     """Table with one row per polynomial, counts, and one line per problem."""
     if not run.check(("certificates",)).parts:
-        return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
+        return nothing_stored(run)
     return _document(run).terminal()
 
 
@@ -225,7 +224,7 @@ def stored_figures(run: Run) -> list[str]:
     """Places of the pictures that are there."""
     rows = run.read("certificates", schema=CERTIFICATES_SCHEMA, on_corrupt="skip")
     paths = [SIZES, *map(_figure_path, rows["name"].to_pylist())]
-    return [run.volume.location(path) for path in paths if run.volume.exists(path)]
+    return stored_places(run, *paths)
 
 
 def _drawable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group
-from rich.text import Text
 
-from flows.documents import Document
+from flows.documents import Document, nothing_stored, stored_places
 from flows.reports import is_whole
 from tasks.records import Run, Status
 from tasks.sos.prediction.plan import MODEL
@@ -26,7 +25,7 @@ FIGURE = "figures/training.png"
 def terminal_report(run: Run) -> Group:
     """Table with one row per family and method, the model, and what failed."""
     if not run.check(("models",)).parts:
-        return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
+        return nothing_stored(run)
     return _document(run).terminal()
 
 
@@ -72,7 +71,7 @@ def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
 
 def stored_figures(run: Run) -> list[str]:
     """Places of the pictures that are there."""
-    return [run.volume.location(FIGURE)] if run.volume.exists(FIGURE) else []
+    return stored_places(run, FIGURE)
 
 
 def _document(run: Run) -> Document:

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group
-from rich.text import Text
 
-from flows.documents import Document
+from flows.documents import Document, nothing_stored, stored_places
 from flows.reports import is_whole
 from tasks.pruning import DISTANCES_SCHEMA, MODELS_SCHEMA, VERIFICATION_SCHEMA
 from tasks.pruning.statistics import (
@@ -52,7 +51,7 @@ CLAIMS = (
 def terminal_report(run: Run) -> Group:
     """Table with one row per phase and method, paired differences, claims, what failed."""
     if not run.check(("models",)).parts:
-        return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
+        return nothing_stored(run)
     return _document(run).terminal()
 
 
@@ -99,7 +98,7 @@ def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
 
 def stored_figures(run: Run) -> list[str]:
     """Places of the pictures that are there."""
-    return [run.volume.location(FIGURE)] if run.volume.exists(FIGURE) else []
+    return stored_places(run, FIGURE)
 
 
 def percent(found: Interval, digits: int = 2) -> str:

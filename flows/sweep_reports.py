@@ -8,10 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 from rich.console import Group
-from rich.text import Text
 
 from flows import reports
-from flows.documents import Document, cell
+from flows.documents import Document, cell, nothing_stored
 from tasks.records import Run, Status
 from tasks.tcurves import SHARD_SCHEMA, SWEEP_SCHEMA, Scheme, unclassified_schemes
 
@@ -87,7 +86,7 @@ def _add_summary(row: dict[str, Any], summary: dict[str, Any]) -> None:
 def terminal_report(run: Run) -> Group:
     """Table with one row per triangulation, one line per degree, one line per failure."""
     if not run.check(("shards",)).parts:
-        return Group(Text(f"{run.identity.flow} {run.run_id}: nothing is stored yet"))
+        return nothing_stored(run)
     return _document(run).terminal()
 
 
