@@ -7,12 +7,14 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from prefect.states import State
+
     from workers import Executor
 
 # --- 1. environment ---------------------------------------------------------------------------
@@ -64,3 +66,20 @@ def prefect_api() -> Iterator[str]:
     prepare_environment()
     with prefect_server() as url:
         yield url
+
+
+@pytest.fixture
+def artifacts_of(prefect_api: str) -> "Callable[[State], list[dict[str, Any]]]":
+    """The artifacts of a flow run, by its state.
+
+    The server answers with 200 rows at most, so it has to be asked for the run's own.
+    """
+    from prefect.client.orchestration import get_client
+
+    def ask(state: "State") -> list[dict[str, Any]]:
+        wanted = {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}
+        with get_client(sync_client=True) as client:
+            answer = client._client.post("/artifacts/filter", json={"artifacts": wanted})
+        return answer.json()
+
+    return ask

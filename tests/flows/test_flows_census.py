@@ -211,14 +211,10 @@ def test_the_flow_itself_describes_a_failure_in_its_state(prefect_api, tmp_path)
 
 
 @no_pictures
-def test_the_run_leaves_a_report_and_logs_in_prefect(prefect_api, tmp_path):
-    from prefect.client.orchestration import get_client
-
+def test_the_run_leaves_a_report_in_prefect(artifacts_of, tmp_path):
     config = CensusConfig(triangulations=("3_honeycomb",))
     state = tcurve_census(config, store=str(tmp_path), ray_address="serial", return_state=True)
-    with get_client(sync_client=True) as client:
-        answer = client._client.post("/artifacts/filter", json={})
-    mine = [a for a in answer.json() if a["flow_run_id"] == str(state.state_details.flow_run_id)]
+    mine = artifacts_of(state)
     assert {artifact["type"] for artifact in mine} >= {"markdown", "table", "progress"}
     assert any("union of degree 3: 2 of the 2" in str(artifact["data"]) for artifact in mine)
 

@@ -146,15 +146,11 @@ def test_the_report_and_its_pictures(prefect_api, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_live_progress_is_an_artifact_in_prefect(prefect_api, tmp_path):
-    from prefect.client.orchestration import get_client
-
+def test_live_progress_is_an_artifact_in_prefect(artifacts_of, tmp_path):
     config = SweepConfig(triangulations=("3_honeycomb",), shard_size=64)
     state = tcurve_sweep(config, store=str(tmp_path), ray_address="serial", return_state=True)
     assert state.is_completed()
-    with get_client(sync_client=True) as client:
-        answer = client._client.post("/artifacts/filter", json={})
-    mine = [a for a in answer.json() if a["flow_run_id"] == str(state.state_details.flow_run_id)]
+    mine = artifacts_of(state)
     told = [a["description"] for a in mine if a["type"] == "progress"]
     assert any("sweep: 2 of 2 items done; 128 evaluations, " in text for text in told)
     assert any("2 schemes (newest in 3_honeycomb.000000)" in text for text in told)

@@ -247,14 +247,17 @@ def test_no_worker_is_started_for_nothing(local_ray, started):
     assert started == []
 
 
-def test_two_items_run_on_two_workers_side_by_side(local_ray):
-    waits = [WorkItem(str(n), 0.3) for n in range(2)]
-    outcomes = list(map_batches(sleep_then_say_where_only, waits, executor=local_ray, warm=True))
+def test_two_items_run_on_two_workers_side_by_side(local_ray, tmp_path):
+    items = [WorkItem(str(n), (tmp_path / str(n), tmp_path / str(1 - n))) for n in range(2)]
+    outcomes = list(map_batches(meet, items, executor=local_ray, warm=True))
     assert len({outcome.value for outcome in outcomes}) == 2
 
 
-def sleep_then_say_where_only(seconds: float) -> int:
-    sleep_then_return(seconds)
+def meet(places: tuple[Path, Path]) -> int:
+    """Wait for the other item to begin: ends only where both run at one time."""
+    own, other = places
+    own.touch()
+    wait_until(other.exists)
     return os.getpid()
 
 
