@@ -1,8 +1,9 @@
 """Code versions: what the sources were when a record was made.
 
 The version of a set of packages is ``release+digest``, the digest being the first 10 hex digits of
-the SHA-256 over (relative name, bytes) of every ``*.py`` and ``*.json`` file in their folders.
-Editing one of them makes new runs; editing anything else does not.
+the SHA-256 over (relative name, bytes) of every source, table (``*.json``) and trained model
+(``*.safetensors``) in their folders. Editing one of them makes new runs; editing anything else does
+not.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from pathlib import Path
 from tasks.records.errors import InputError
 
 _FALLBACK_RELEASE = "0.1.0"
+_SUFFIXES = ("*.py", "*.json", "*.cu", "*.safetensors")
 
 
 def _release() -> str:
@@ -51,7 +53,7 @@ def code_version(*packages: str) -> str:
 
 def _sources(package: str) -> list[tuple[str, Path]]:
     folder = _folder(package)
-    paths = [path for suffix in ("*.py", "*.json", "*.cu") for path in folder.rglob(suffix)]
+    paths = [path for suffix in _SUFFIXES for path in folder.rglob(suffix)]
     return sorted((f"{package}/{path.relative_to(folder).as_posix()}", path) for path in paths)
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from tasks.records import Status
-from tasks.sos.config import CertifyConfig
+from tasks.sos.config import LEARNED_BASES, CertifyConfig
 from tasks.sos.conic.solvers._isolation import run_isolated
 from tasks.sos.conic.solvers._status import Answer, Limits, SolverStatus
 from tasks.sos.polynomials.polynomial import Polynomial
@@ -23,6 +23,7 @@ ADAPTER = __name__
 """Module that the process imports for its jobs."""
 
 _START = Limits(time_limit_s=120.0, memory_limit_gib=4.0, tolerance=1.0)
+_MOTZKIN = Polynomial.of(("x", "y"), {(4, 2): 1, (2, 4): 1, (2, 2): -3, (0, 0): 1})
 _OVER = (SolverStatus.TIME_LIMIT, SolverStatus.MEMORY_LIMIT)
 
 
@@ -70,9 +71,25 @@ class Checked:
 class Job(Protocol):
     """One piece of work; pickled to the process that does it."""
 
+    @property
+    def preparation(self) -> Job | None:
+        """What has to be done there before, out of the job's time."""
+        ...
+
     def run(self) -> Any:
         """Do it there."""
         ...
+
+
+@dataclass(frozen=True)
+class LoadNetwork:
+    """Load the shipped network and what it runs on, once in a process."""
+
+    preparation: None = None
+
+    def run(self) -> None:
+        """Load it."""
+        _load_network()
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,11 @@ class CertifyJob:
 
     polynomial: Polynomial
     config: CertifyConfig
+
+    @property
+    def preparation(self) -> LoadNetwork | None:
+        """The network, for the bases that it proposes."""
+        return LoadNetwork() if self.config.basis in LEARNED_BASES else None
 
     def run(self) -> Certified | Stopped:
         """Certify; there is no limit within, so that the result does not depend on the clock."""
@@ -111,6 +133,7 @@ class CheckJob:
     """Check one certificate, given as JSON text."""
 
     certificate: str
+    preparation: None = None
 
     def run(self) -> Checked:
         """Verify in exact arithmetic."""
@@ -124,11 +147,16 @@ class CheckJob:
 def run_job(job: Job, *, seconds: float, memory_gib: float) -> Any:
     """The job's result, or `Stopped`; seconds and GiB of resident memory are enforced from outside.
 
-    The time that a new process needs to start is not counted.
+    The time that a new process needs to start and to prepare itself is not counted.
     """
     ready, _ = run_isolated(ADAPTER, "probe", None, _START)
     if ready.status is not SolverStatus.OPTIMAL:
         return Stopped(Status.FAILED, f"no process could be started: {ready.message}")
+    if job.preparation is not None:
+        preparation: Any = job.preparation
+        prepared, _ = run_isolated(ADAPTER, "solve", preparation, _START)
+        if isinstance(prepared, Answer):
+            return Stopped(Status.FAILED, f"no process could be prepared: {prepared.message}")
     limits = Limits(time_limit_s=seconds, memory_limit_gib=memory_gib, tolerance=1.0)
     payload: Any = job
     answer, _ = run_isolated(ADAPTER, "solve", payload, limits)
@@ -150,11 +178,18 @@ def _stopped(answer: Answer, limits: Limits) -> Stopped:
 @lru_cache(maxsize=1)
 def probe() -> None:
     """In the process, once: load what the jobs need, the compiled kernels among it."""
-    motzkin = Polynomial.of(("x", "y"), {(4, 2): 1, (2, 4): 1, (2, 2): -3, (0, 0): 1})
-    for job in (CertifyJob(motzkin, CertifyConfig()), CertifyJob(motzkin + 1, CertifyConfig())):
+    for p in (_MOTZKIN, _MOTZKIN + 1):
+        job = CertifyJob(p, CertifyConfig())
         found = job.run()
         if isinstance(found, Certified) and found.certificate is not None:
             CheckJob(found.certificate).run()
+
+
+@lru_cache(maxsize=1)
+def _load_network() -> None:
+    from tasks.sos.prediction.predictor import predicted_basis, shipped_predictor
+
+    predicted_basis(_MOTZKIN, shipped_predictor())
 
 
 def solve(job: Job, limits: Limits) -> Any:

@@ -28,7 +28,7 @@ from tasks.records import stream
 from tasks.sos.bases.expansion import expansions
 from tasks.sos.bases.monomial_bases import even_sqrt_basis, half_newton_basis
 from tasks.sos.bases.rules import Candidate, candidate_basis
-from tasks.sos.config import BasisMethod
+from tasks.sos.config import LEARNED_BASES, BasisMethod
 from tasks.sos.polynomials.polynomial import Polynomial
 
 
@@ -53,7 +53,7 @@ def bases_to_try(p: Polynomial, method: BasisMethod, *, seed: int = 0) -> Iterat
     if method in ("vertices", "random"):
         first = _vertex_halves(p) if method == "vertices" else _random_basis(p, seed)
         yield from expansions(p, first, (), rule=method, expanded=False)
-    elif method in ("predicted", "cascade", "unrepaired"):
+    elif method in LEARNED_BASES:
         # Loads torch.
         from tasks.sos.prediction.predictor import predicted_basis, shipped_predictor
 

@@ -21,6 +21,9 @@ BasisMethod = Literal[
 ]
 """Which bases are tried, see `tasks.sos.cascade`."""
 
+LEARNED_BASES = frozenset[BasisMethod]({"predicted", "cascade", "unrepaired"})
+"""Those that a trained network proposes."""
+
 Sparsity = Literal["sign", "term", "chordal"]
 """Blocks of Gram matrices, see `tasks.sos.certify.Settings`."""
 

@@ -15,6 +15,7 @@ def package(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "__init__.py").write_text("")
     (folder / "table.json").write_text("[1]")
+    (folder / "model.safetensors").write_bytes(b"1")
     monkeypatch.syspath_prepend(str(tmp_path))
     code_version.cache_clear()
     yield folder
@@ -31,7 +32,8 @@ def test_code_version_is_release_and_ten_digits():
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("table.json", "[2]"), ("new.py", ""), ("__init__.py", "x = 1")]
+    ("name", "content"),
+    [("table.json", "[2]"), ("new.py", ""), ("__init__.py", "x = 1"), ("model.safetensors", "2")],
 )
 def test_code_version_changes_with_any_source_or_data_file(package, name, content):
     before = _fresh("planted_package")

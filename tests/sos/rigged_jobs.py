@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 
 from tasks.sos import _jobs
@@ -11,11 +12,16 @@ from tasks.sos import _jobs
 CHUNK = 32 << 20
 
 
+NETWORK = "tasks.sos.prediction.predictor"
+
+
 def probe() -> None:
     _jobs.probe()
 
 
 def solve(job, limits):
+    if job.preparation is not None and NETWORK not in sys.modules:
+        raise RuntimeError("the network is not loaded yet")
     names = job.polynomial.variables if isinstance(job, _jobs.CertifyJob) else ()
     behavior = BEHAVIORS.get(names[0]) if names else None
     return behavior() if behavior else job.run()

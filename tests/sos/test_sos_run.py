@@ -281,6 +281,12 @@ def test_one_poisoned_polynomial_never_stops_the_others(rigged, behavior, status
     assert [row["verdict"] for row in rows.values()] == ["proved", None, "proved"]
 
 
+def test_every_process_loads_the_network_before_the_clock_starts(rigged):
+    rows = certified(GOOD[0], "crashes^2 + 1", GOOD[1], basis="cascade")
+    assert [row["status"] for row in rows.values()] == ["ok", "failed", "ok"]
+    assert "SIGSEGV" in rows["crashes^2 + 1"]["reason"]
+
+
 def test_a_polynomial_that_really_takes_long_is_stopped():
     text = " + ".join(f"x{i}^8" for i in range(9)) + " - x0*x1*x2*x3*x4*x5*x6 + 1"
     rows = certified("x^2", text, "y^2", seconds=0.5, basis="full")
