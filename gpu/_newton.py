@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, get_blas_funcs, get_lapack_funcs
 
-RIDGES = (1e-14, 1e-11, 1e-8)
-"""Added to the diagonal of a Hessian, relative to it; larger ones where rounding errors ask."""
+RIDGE = 1e-14
+"""Added to the diagonal of a Hessian, relative to it: rounding errors of a singular one."""
 LONGEST = 1e6
 """Newton directions that one step may take, where the objective is unbounded."""
 
@@ -23,11 +23,10 @@ class Newton:
         gradient: NDArray[np.float64],
         hessian: NDArray[np.float64],
         equation: NDArray[np.float64] | None,
-        ridge: float = RIDGES[0],
     ) -> None:
         """Take the upper triangle of the Hessian, which is overwritten."""
         diagonal = hessian.diagonal()
-        hessian.flat[:: len(diagonal) + 1] += ridge * np.maximum(diagonal, 1e-300)
+        hessian.flat[:: len(diagonal) + 1] += RIDGE * np.maximum(diagonal, 1e-300)
         # In Fortran's order the upper triangle is the lower one.
         factor, info = _cholesky(hessian.T, lower=1, clean=0, overwrite_a=1)
         if info:

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from gpu._newton import RIDGES, Newton, inverse_of, minimize_on_line
+from gpu._newton import Newton, inverse_of, minimize_on_line
 from gpu.barrier import fill_barrier
 
 MAX_STEPS = 400
@@ -37,7 +37,6 @@ SHRINK = 0.15
 """Factor of mu once a point is close to the path."""
 CLOSE = 0.6
 """Newton decrement of a point that is close to the path."""
-STEP_SHARES = (1.0, 0.5, 0.1)
 BEND_COST = 30.0
 """Of following the second derivative of the path, in units of sum m_b**3; a step takes K**3."""
 
@@ -178,10 +177,6 @@ class _Path:
         self._newton: Newton | None = None
         return True
 
-    def move_along(self, change: NDArray[np.float64]) -> bool:
-        """Take a step, or the part of it that rounding errors leave feasible; False if none is."""
-        return any(self.move_to(self.y + share * change) for share in STEP_SHARES)
-
     def newton(self) -> Newton:
         """Derivatives at the present point; they do not depend on mu."""
         if self._newton is None:
@@ -191,14 +186,9 @@ class _Path:
     def _factored(self) -> Newton:
         size = self.lmi.num_variables
         flat = np.concatenate([inverse.ravel() for inverse in self.inverses])
-        for ridge in RIDGES:
-            gradient, hessian = np.empty(size), np.empty((size, size))
-            fill_barrier(flat, *self._layout, *self._entries, self._weights, gradient, hessian)
-            try:
-                return Newton(gradient, hessian, self.equation, ridge)
-            except np.linalg.LinAlgError:
-                continue
-        raise np.linalg.LinAlgError("the Hessian matrix is singular to working precision")
+        gradient, hessian = np.empty(size), np.empty((size, size))
+        fill_barrier(flat, *self._layout, *self._entries, self._weights, gradient, hessian)
+        return Newton(gradient, hessian, self.equation)
 
     def direction(self, mu: float) -> tuple[NDArray[np.float64], float, float]:
         """Newton direction, decrement, and the multiplier of the equation."""
@@ -335,7 +325,7 @@ def maximize_lmi(
             continue
         step, length = path.best_move(step, mu)
         steps += 1
-        if length * decrement < 1e-9 or not path.move_along(length * step):
+        if length * decrement < 1e-9 or not path.move_to(path.y + length * step):
             ended = "stalled"
             break
         if float(objective @ path.y) >= enough:
