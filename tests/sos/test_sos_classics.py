@@ -5,7 +5,8 @@ from functools import lru_cache
 import pytest
 
 from tasks.sos import Polynomial, load_polynomials
-from tasks.sos.certify import Certification, certify
+from tasks.sos.bases.expansion import most_bases
+from tasks.sos.certify import Certification, Settings, certify
 from tasks.sos.checker.verification import verify_sos_certificate
 from tasks.sos.verdict import Verdict
 
@@ -14,6 +15,9 @@ SUMS = [name for name, entry in CLASSICS.items() if entry.known["is_sos"]]
 OTHERS = [name for name in CLASSICS if name not in SUMS]
 NUMERICAL = {"scheiderer_quartic"}
 """Sums of squares over the real numbers, but not over the rational ones."""
+
+LONG = {"broyden_banded_6", "discrete_boundary_4", "gen_rosenbrock_10"}
+"""Seconds over half of the Newton polytope."""
 
 
 @lru_cache
@@ -96,3 +100,17 @@ def test_the_norm_times_parrilo_is_split_by_sign_symmetries_and_not_refuted():
     assert sum(found.attempts[-1].block_sizes) == 120
     if found.certificate is not None:
         assert is_checked(found, "sos")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in CLASSICS]
+)
+def test_the_cascade_decides_as_half_of_the_newton_polytope_does(name):
+    p = CLASSICS[name].polynomial
+    full = certify(p, Settings(basis="newton"))
+    found = certify(p, Settings(basis="cascade"))
+    assert found.verdict is full.verdict
+    # A basis that is tried again is not solved again.
+    sizes = sorted({attempt.basis_size for attempt in found.attempts})
+    if sizes:
+        assert len(sizes) <= most_bases(sizes[0], sizes[-1])

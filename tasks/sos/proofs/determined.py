@@ -86,7 +86,9 @@ def complements_of_determined(
     if not any(vectors):
         return None
     return [
-        _complement(found, block.values.nrows()) if found else identity_face(block.values.nrows())
+        complement_of_span(found, block.values.nrows())
+        if found
+        else identity_face(block.values.nrows())
         for found, block in zip(vectors, blocks, strict=True)
     ]
 
@@ -123,8 +125,11 @@ def _supports(kernel: NDArray[np.float64]) -> list[NDArray[np.int64]]:
     return [np.flatnonzero(row > NEGLIGIBLE * row.max()) for row in rows]
 
 
-def _complement(vectors: list[list[fmpq]], size: int) -> fmpz_mat:
-    """Complement of the span; sparse, so that entries of R are entries of Q where possible."""
+def complement_of_span(vectors: list[list[fmpq]], size: int) -> fmpz_mat:
+    """Integer basis of what is orthogonal to these vectors.
+
+    It is sparse, so that entries of R are entries of Q where possible.
+    """
     reduced, rank = fmpq_mat(vectors).rref()
     rows = reduced.tolist()[:rank]
     pivots = [next(j for j, value in enumerate(row) if value != 0) for row in rows]

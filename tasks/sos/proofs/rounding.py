@@ -37,6 +37,7 @@ from tasks.sos.proofs.determined import (
     determined_entries,
     determined_on_face,
 )
+from tasks.sos.proofs.faces_of_forms import complements_of_forms
 from tasks.sos.proofs.refinement import refined_complements
 from tasks.sos.proofs.zeros import DIGITS_PER_ENTRY, Zero, real_zeros, relations
 
@@ -121,6 +122,7 @@ def prove_on_face(
 
     refined = chain(
         _faces_of_determined(determined_entries(problem), grams, weights),
+        _faces_of_forms(problem),
         _faces_of_refined_kernels(problem, grams, weights),
     )
     return prove_equations_on_face(
@@ -195,6 +197,13 @@ def _faces_of_determined(
         for b, weight in enumerate(weights)
     ]
     bases = complements_of_determined(blocks, scaled)
+    if bases is not None:
+        yield bases
+
+
+def _faces_of_forms(problem: GramProblem) -> Iterator[list[fmpz_mat]]:
+    """The face of the forms that depend on fewer variables."""
+    bases = complements_of_forms(problem)
     if bases is not None:
         yield bases
 
