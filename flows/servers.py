@@ -53,6 +53,7 @@ QUIET_ENVIRONMENT = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
 }
 STARTUP_SECONDS = 180.0
+ANSWER_SECONDS = 60.0
 POLL_SECONDS = 0.1
 QUEUE_SECONDS = 5.0
 PR_SET_PDEATHSIG = 1
@@ -130,7 +131,8 @@ def prefect_server(*, port: int = 0, ui: bool = False) -> Iterator[str]:
     """
     url = configured_url()
     if url:
-        if not is_alive(url):
+        # One that is gone refuses at once; a busy one may take its time.
+        if not is_alive(url, timeout=ANSWER_SECONDS):
             raise InfrastructureError(
                 f"the configured Prefect server {url} does not answer; start it with "
                 "`prefect server start`, or unset PREFECT_API_URL to use a temporary one",

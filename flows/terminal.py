@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["arrow_table", "config_table", "fields_help", "progress_bars", "send_logs_to"]
 
 MAX_ROWS = 200
+# The last two send logs and events; on a busy machine they tell at the end what they still have.
+PREFECT_LOGGERS = ("prefect", "APILogWorker", "EventsWorker")
 
 
 @contextmanager
@@ -106,7 +108,7 @@ class ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
-        if self.verbose or record.name.partition(".")[0] != "prefect":
+        if self.verbose or record.name.partition(".")[0] not in PREFECT_LOGGERS:
             line = f"{record.levelname.lower()}: {self.format(record)}"
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 

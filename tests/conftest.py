@@ -1,16 +1,18 @@
 """Session-wide test set-up.
 
-1. The environment, before anything imports Ray or Prefect.
+1. The environment, before anything imports Ray or Prefect; settings of property tests.
 2. `local_ray`: one Ray for the whole session.
 3. Prefect: one server for the whole session.
 """
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from prefect.states import State
@@ -41,6 +43,18 @@ for _name in (
     "PREFECT_API_URL",
 ):
     os.environ.pop(_name, None)
+
+# A shell starts what runs in the background with Ctrl-C ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No limits of time: on a busy machine they fail tests that are right. The same examples every time:
+# a failure can be repeated. Others are tried by `pytest --hypothesis-profile=explore`.
+settings.register_profile(
+    "latticework", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", settings.get_profile("latticework"), derandomize=False)
+settings.load_profile("latticework")
 
 
 # --- 2. Ray -----------------------------------------------------------------------------------

@@ -1,15 +1,10 @@
 """Hypothesis strategies for lattice objects."""
 
 import numpy as np
-from hypothesis import settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tasks.lattice import Triangulation, honeycomb, num_points, random_flips, random_regular
-
-# No deadline per example: on a busy machine it fails tests that are right.
-settings.register_profile("latticework", deadline=None)
-settings.load_profile("latticework")
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -226,7 +226,7 @@ def test_log_lines_of_the_project_reach_the_flow_s_page(prefect_api, tmp_path):
     config = CensusConfig(triangulations=("2_honeycomb",))
     state = tcurve_census(config, store=str(tmp_path), ray_address="serial", return_state=True)
     wanted = {"logs": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
-    deadline = time.monotonic() + 20  # Prefect sends its logs in batches, every two seconds.
+    deadline = time.monotonic() + 240  # Prefect sends its logs in batches, every two seconds.
     found: list[str] = []
     while time.monotonic() < deadline and not any("schemes among" in line for line in found):
         with get_client(sync_client=True) as client:
@@ -268,7 +268,7 @@ def test_a_killed_run_is_continued_to_the_same_bytes(census, prefect_api, tmp_pa
     process = start(prefect_api, *slow, "--out", str(tmp_path / "killed"))
     wait_for_line(process, "census: 1 of 2")
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
     _, continued, _ = census(*slow, "--out", str(tmp_path / "killed"))
     _, whole, _ = census(*slow)
     assert science_bytes(continued["path"]) == science_bytes(whole["path"])
@@ -283,7 +283,7 @@ def test_ctrl_c_and_sigterm_are_one_line_and_exit_130(prefect_api, tmp_path, num
     wait_for_line(process, "census: 0 of 1")
     time.sleep(0.5)
     os.killpg(process.pid, number)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
     assert "Traceback" not in err
@@ -304,7 +304,9 @@ def test_names_and_cells_are_never_read_as_markup(prefect_api, tmp_path, capsys)
 @pytest.mark.e2e
 def test_a_run_whose_prefect_server_is_killed_ends_with_one_line(tmp_path):
     command = [sys.executable, "-m", "flows.cli", "run", "tcurve-census", "--address", "serial"]
-    command += ["--set", 'triangulations=["7_honeycomb","8_honeycomb"]', "--json"]
+    # A census of every sign class of degree 6 takes minutes in this engine.
+    command += ["--set", "engine=union-find", "--json"]
+    command += ["--set", 'triangulations=["2_honeycomb","6_bat"]']
     process = subprocess.Popen(
         [*command, "--out", str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -312,14 +314,15 @@ def test_a_run_whose_prefect_server_is_killed_ends_with_one_line(tmp_path):
         text=True,
         env={k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"},
     )
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("*/*/summary/*.json")) and time.monotonic() < deadline:
+    deadline = time.monotonic() + 240
+    while not list(tmp_path.glob("*/*/summary/*.json")):
+        assert time.monotonic() < deadline, "no item was finished"
         time.sleep(0.05)
     family = f"ps -o pid=,args= --ppid {process.pid} --ppid $(pgrep -P {process.pid} | head -1)"
     listing = subprocess.run(family, shell=True, capture_output=True, text=True, check=False).stdout
     server = next(int(line.split()[0]) for line in listing.splitlines() if "uvicorn" in line)
     os.kill(server, signal.SIGKILL)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 1
     assert json.loads(out.splitlines()[-1])["status"] == "failed"
     assert err.splitlines()[-1].startswith("latticework: the temporary Prefect server ended")

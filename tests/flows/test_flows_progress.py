@@ -2,7 +2,9 @@
 
 import io
 import logging
+from types import SimpleNamespace
 
+import numpy as np
 import pyarrow as pa
 from rich.console import Console
 
@@ -25,13 +27,14 @@ def test_without_a_listener_announcements_go_nowhere_and_progress_to_an_artifact
 
 def test_the_artifact_is_written_at_most_once_a_second_and_at_the_end(monkeypatch):
     written = []
+    clock = iter(np.arange(101) / 40)  # 40 items a second
     monkeypatch.setattr(ProgressArtifact, "_write", lambda _, *text: written.append(text))
+    monkeypatch.setattr("flows.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))
     artifact = ProgressArtifact("census")
     for finished in range(101):
         artifact.update(StepProgress("census", total=100, finished=finished))
     assert written == [
-        (0.0, "census: 0 of 100 items done"),
-        (100.0, "census: 100 of 100 items done"),
+        (done, f"census: {done:.0f} of 100 items done") for done in (0.0, 40.0, 80.0, 100.0)
     ]
 
 
@@ -95,7 +98,8 @@ def test_warnings_are_lines_and_prefect_s_own_appear_only_when_asked_for():
     send_logs_to(console, verbose=False)
     logging.getLogger("flows.x").warning("a part is damaged")
     logging.getLogger("flows.x").info("detail")
-    logging.getLogger("prefect.client").error("Traceback")
+    for name in ("prefect.client", "APILogWorker", "EventsWorker"):
+        logging.getLogger(name).error("Traceback")
     assert console.file.getvalue() == "warning: a part is damaged\n"
     send_logs_to(console, verbose=True)
     logging.getLogger("prefect.client").error("Traceback")

@@ -37,6 +37,15 @@ def test_an_unusable_prefect_home_is_replaced_and_named(tmp_path, monkeypatch, c
     assert str(tmp_path / "file") in caplog.text
 
 
+def test_a_configured_server_that_is_busy_is_waited_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(servers, "configured_url", lambda: "http://127.0.0.1:9/api")
+    monkeypatch.setattr(servers, "is_alive", lambda _, timeout: asked.append(timeout) or True)
+    with servers.prefect_server():
+        pass
+    assert min(asked) >= 60
+
+
 def test_a_configured_server_that_does_not_answer_is_one_line(monkeypatch):
     monkeypatch.setattr(servers, "configured_url", lambda: "http://127.0.0.1:9/api")
     with pytest.raises(InfrastructureError, match="does not answer"), servers.prefect_server():

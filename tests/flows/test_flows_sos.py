@@ -244,7 +244,7 @@ def test_a_killed_run_is_continued_to_the_same_bytes(certified, prefect_api, tmp
     )
     assert any("certify: 3 of 50" in line for line in iter(process.stderr.readline, ""))
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
     _, continued, _ = certified(*names, "--out", str(tmp_path / "killed"))
     assert 100 <= len(calls(continued["path"])) <= 101
     _, whole, _ = certified(*names)
@@ -330,10 +330,10 @@ def test_poison_of_every_kind_stops_nobody_else_and_a_rerun_mends_it(
 ):
     texts = ["x^2 + 1", "hangs^2", "crashes^2", "eats^2", "y^2"]
     given = ["--set", f"polynomials={json.dumps(texts)}", "--set", "batch=5"]
-    code, outcome, err = certified(*given, "--set", "seconds=4", "--set", "memory_gib=1")
+    code, outcome, err = certified(*given, "--set", "seconds=8", "--set", "memory_gib=1")
     assert code == 1
     assert err.splitlines()[-1].startswith(
-        "latticework: 3 of 5 not ok: hangs^2: over_budget, stopped after 4 s; raise seconds; and 2"
+        "latticework: 3 of 5 not ok: hangs^2: over_budget, stopped after 8 s; raise seconds; and 2"
     )
     rows = stored(outcome["path"]).read("certificates")
     fates = ["ok", "over_budget", "failed", "over_budget", "ok"]
@@ -433,7 +433,7 @@ def test_ctrl_c_is_one_line_and_exit_130_and_leaves_no_process(prefect_api, tmp_
     assert any("certify: 0 of 1" in line for line in iter(process.stderr.readline, ""))
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
 
@@ -519,7 +519,13 @@ def test_sql_sees_the_tables(certified, command, tmp_path):
 
 @pytest.mark.parametrize("recipe", ["classics", "traps", "classics-newton"])
 def test_smoke_twins_are_quick(certified, recipe, tmp_path):
-    began = time.perf_counter()
+    began = processor_seconds()
     arguments = ["run", "sos-certify", "--recipe", recipe, "--smoke", "--address", "serial"]
     assert main([*arguments, "--out", str(tmp_path / "smoke")]) == 0
-    assert time.perf_counter() - began < 10
+    close_workers()
+    assert processor_seconds() - began < 20  # 2 s on an idle machine
+
+
+def processor_seconds() -> float:
+    """Processor time of this process and of those that it started and that have ended."""
+    return sum(os.times()[:4])

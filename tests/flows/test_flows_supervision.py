@@ -1,16 +1,21 @@
 """The supervised child process, in programs of their own: a test process has threads."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+PATIENCE_SECONDS = 240
 PROGRAM = """
 import os, signal, sys, time
 from flows.supervision import abandon, supervise
+def wait_for(hits):
+    while not hits: time.sleep(0.01)
+    time.sleep(0.5)  # a second signal would have come by now
+    return 40 + len(hits)
 def call():
     {body}
 verdict = supervise(call)
@@ -21,6 +26,7 @@ print("verdict", verdict.code, verdict.reason, flush=True)
 def started(body, program=PROGRAM):
     return subprocess.Popen(
         [sys.executable, "-c", program.format(body=body)],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -28,7 +34,7 @@ def started(body, program=PROGRAM):
 
 
 def ended(body):
-    out, err = started(body).communicate(timeout=60)
+    out, err = started(body).communicate(timeout=PATIENCE_SECONDS)
     return out.splitlines(), err
 
 
@@ -72,12 +78,12 @@ def test_a_call_ends_after_its_exit_handlers_and_before_those_of_compiled_code()
 def test_signals_reach_the_call_once(number):
     body = (
         f"hits = []; signal.signal({int(number)}, lambda *_: hits.append(1)); "
-        "print('ready', flush=True); time.sleep(1.5); return 40 + len(hits)"
+        "print('ready', flush=True); return wait_for(hits)"
     )
     process = started(body)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert out.splitlines()[-1] == "verdict 41 "
 
 
@@ -86,32 +92,34 @@ def test_a_signal_before_the_supervisor_waits_reaches_the_call():
         "fork = os.fork\n"
         "def slow():\n"
         "    child = fork()\n"
-        "    time.sleep(2 if child else 0)\n"
+        "    if child: sys.stdin.readline()\n"
         "    return child\n"
         "os.fork = slow\n"
     )
     body = "hits = []; signal.signal(2, lambda *_: hits.append(1)); print('ready', flush=True); "
     program = PROGRAM.replace("verdict =", f"{slow_fork}verdict =")
-    process = started(f"{body}time.sleep(4); return 40 + len(hits)", program)
+    process = started(f"{body}return wait_for(hits)", program)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate("go on\n", timeout=PATIENCE_SECONDS)
     assert out.splitlines()[-1] == "verdict 41 "
 
 
 def test_a_killed_supervisor_takes_the_call_along():
-    process = started("print(os.getpid(), flush=True); time.sleep(60); return 0")
+    process = started("print(os.getpid(), flush=True); time.sleep(600); return 0")
     child = int(process.stdout.readline())
     process.kill()
     process.wait()
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            os.kill(child, 0)
-        except ProcessLookupError:
-            return
-        with open(f"/proc/{child}/stat", encoding="utf-8") as stat:  # noqa: PTH123
-            if stat.read().split()[2] == "Z":  # dead, waiting to be collected by init
-                return
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not has_ended(child):
+        assert time.monotonic() < deadline, "the call outlived its supervisor"
         time.sleep(0.05)
-    pytest.fail("the call outlived its supervisor")
+
+
+def has_ended(process):
+    """Whether a process is gone, or dead and waiting to be collected by init."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return status.rpartition(")")[2].split()[0] == "Z"

@@ -229,7 +229,7 @@ def test_a_killed_run_is_continued_to_the_same_bytes(sweep, prefect_api, tmp_pat
     )
     assert any("sweep: 3 of 32" in line for line in iter(process.stderr.readline, ""))
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
     _, continued, _ = sweep(*slow, "--out", str(tmp_path / "killed"))
     _, whole, _ = sweep(*slow)
     assert science_bytes(continued["path"]) == science_bytes(whole["path"])

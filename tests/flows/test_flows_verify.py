@@ -327,7 +327,7 @@ def test_verify_starts_without_prefect_ray_matplotlib_and_scipy(sextics):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=240,
     )
     assert (result.returncode, result.stderr) == (EXIT_OK, "")
     assert result.stdout.startswith(f"{file}: valid: ")

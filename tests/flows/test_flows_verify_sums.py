@@ -138,5 +138,5 @@ def test_verifying_sums_of_squares_starts_no_solver(sums):
         "sys.exit(99 if heavy & set(sys.modules) else code)\n"
     )
     command = [sys.executable, "-c", program, "verify", "--squares", str(sums[0])]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert (result.returncode, result.stderr) == (EXIT_OK, "")

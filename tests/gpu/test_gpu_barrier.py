@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import strategies  # noqa: F401 - loads the settings of all property tests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import cvxpy as cp
 import numpy as np
 import pytest
-import strategies  # noqa: F401 - loads the settings of all property tests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -4,7 +4,6 @@ from fractions import Fraction
 from math import prod
 
 import numpy as np
-import strategies  # noqa: F401 - loads the settings of all property tests
 from hypothesis import given
 from hypothesis import strategies as st
 

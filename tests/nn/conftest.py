@@ -1,4 +1,7 @@
-"""One thread: small matrices gain nothing from more, and two processes run at a time."""
+"""One thread and one seed.
+
+Small matrices gain nothing from more threads, and two processes run at a time.
+"""
 
 import pytest
 import torch
@@ -10,3 +13,9 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def same_numbers():
+    """Random numbers of a test do not depend on the tests before it."""
+    torch.manual_seed(0)

@@ -99,7 +99,10 @@ def test_an_altered_part_is_named_and_done_again(full_run, caplog, change, reaso
         full_run.read("histogram")
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_any_flipped_bit_of_a_part_is_seen(full_run, data):
     file = Path(full_run.path) / PART

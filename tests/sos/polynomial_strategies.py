@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 
-import strategies  # noqa: F401 - loads the settings of all property tests
 from hypothesis import strategies as st
 
 from tasks.sos import Polynomial

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,8 +98,14 @@ def hangs_in_compiled_code(program, limits):
 
 
 def leaves_a_process_behind(program, limits):
-    os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "600")
+    child = os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "600")
+    left_behind(os.getpid()).write_text(str(child))
     hangs(program, limits)
+
+
+def left_behind(worker: int) -> Path:
+    """Where a worker notes which process it leaves behind."""
+    return Path(tempfile.gettempdir(), f"left-behind-{worker}")
 
 
 def crashes(program, limits):

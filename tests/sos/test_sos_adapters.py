@@ -270,11 +270,11 @@ def test_lower_triangle_order_undoes_itself():
 
 
 def test_csdp_is_stopped_at_the_time_limit(csdp):
-    csdp.write_text("#!/bin/sh\nexec sleep 60\n")
+    csdp.write_text("#!/bin/sh\nexec sleep 600\n")
     start = time.monotonic()
     solution = solve(FORM.program, "csdp", time_limit_s=0.3, isolated=False)
     assert solution.status is SolverStatus.TIME_LIMIT
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 120
 
 
 @pytest.mark.parametrize(

@@ -377,5 +377,5 @@ def test_hundred_thousand_terms_are_written_and_read_in_seconds(tmp_path, suffix
     start = time.process_time()
     WRITERS[suffix](tmp_path / f"p{suffix}", [PolynomialEntry("p", p)])
     [entry] = load_polynomials([str(tmp_path / f"p{suffix}")])
-    assert time.process_time() - start < 6  # 0.6 s on an idle machine
+    assert time.process_time() - start < 15  # 0.6 s on an idle machine
     assert entry.polynomial == p

@@ -211,7 +211,7 @@ def test_what_is_too_large_is_refused_in_seconds(text, message):
     with pytest.raises(InputError, match=message) as caught:
         parse_polynomial(text)
     assert len(str(caught.value)) < 300
-    assert time.process_time() - start < 20  # 3 s at most on an idle machine
+    assert time.process_time() - start < 40  # 3 s at most on an idle machine
 
 
 def test_long_chains_of_signs_and_factors_do_not_exhaust_the_stack():
@@ -227,7 +227,7 @@ def test_hundred_thousand_terms_are_read_in_seconds():
     text = str(p)
     start = time.process_time()
     assert parse_polynomial(text) == p
-    assert time.process_time() - start < 6  # 0.5 s on an idle machine
+    assert time.process_time() - start < 15  # 0.5 s on an idle machine
 
 
 # --- SymPy ------------------------------------------------------------------------------------

@@ -326,9 +326,9 @@ def test_a_value_of_any_length_takes_seconds(power):
     """x^d + y^d - 1 at (3/7, 5/11), negative; the longer one is refused."""
     p = Polynomial.of(("x", "y"), {(power, 0): 1, (0, power): 1, (0, 0): -1})
     certificate = NegativeCertificate.of(p, ["3/7", "5/11"])
-    started = time.perf_counter()
+    started = time.process_time()
     found = verify_sos_certificate(certificate.to_data())
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert found.valid or (power > 10**6 and "cannot be checked" in found.reasons[0])
 
 

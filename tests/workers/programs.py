@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parent
+PATIENCE_SECONDS = 240.0
+"""How long a test waits for what should come at once; less than a test's own limit."""
 PRELUDE = """
 import logging, os, signal, sys, time
 from pathlib import Path
 from workers import ResourceProfile, WorkItem, connect, map_batches
+from programs import wait_until
 from worker_functions import *
 def say(*words): print(*words, flush=True)
 """
@@ -32,7 +35,7 @@ class Program:
         )
 
     def finish(self) -> tuple[str, str]:
-        return self.process.communicate(timeout=200)
+        return self.process.communicate(timeout=PATIENCE_SECONDS)
 
     def members(self) -> dict[int, str]:
         """Processes of the program's session: Ray's workers leave its group, not its session."""
@@ -49,18 +52,28 @@ class Program:
         wait_until(lambda: all(name.startswith(but or "-") for name in self.members().values()))
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def has_ended(process: int) -> bool:
+    """Whether a process is gone or a zombie."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return status.rpartition(")")[2].split()[0] == "Z"
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
 
 
-# Ray notices a dead node after some 15 s by default.
+# Ray notices a dead node after some 15 s by default. A dead one refuses the question at once, and a
+# living one on a busy machine may take its time to answer.
 QUICK_TO_NOTICE = {
     "RAY_health_check_initial_delay_ms": "500",
     "RAY_health_check_period_ms": "500",
-    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_timeout_ms": "60000",
     "RAY_health_check_failure_threshold": "2",
 }
 

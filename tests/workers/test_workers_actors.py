@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import ray
@@ -16,7 +15,7 @@ from tasks.records.errors import InputError
 from workers import Progress, ResourceProfile, WorkItem, actors, map_batches
 from workers.failures import INFRASTRUCTURE
 
-from programs import CLUSTER, wait_until  # isort: skip
+from programs import CLUSTER, has_ended, wait_until  # isort: skip
 from worker_functions import (  # isort: skip
     count_calls,
     count_calls_but_fail_on_three,
@@ -24,6 +23,7 @@ from worker_functions import (  # isort: skip
     disconnect_always,
     fail_on_three,
     log_lines,
+    meet,
     process_id,
     process_id_or_die,
     sleep_then_return,
@@ -39,12 +39,6 @@ ALONE = ResourceProfile(cpus=2)
 
 def numbered(count: int) -> list[WorkItem]:
     return [WorkItem(str(n), n) for n in range(count)]
-
-
-def has_ended(process: int) -> bool:
-    """Whether a process is gone or a zombie."""
-    status = Path(f"/proc/{process}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 @pytest.fixture
@@ -248,17 +242,9 @@ def test_no_worker_is_started_for_nothing(local_ray, started):
 
 
 def test_two_items_run_on_two_workers_side_by_side(local_ray, tmp_path):
-    items = [WorkItem(str(n), (tmp_path / str(n), tmp_path / str(1 - n))) for n in range(2)]
+    items = [WorkItem(str(n), (str(tmp_path / "both"), 2)) for n in range(2)]
     outcomes = list(map_batches(meet, items, executor=local_ray, warm=True))
     assert len({outcome.value for outcome in outcomes}) == 2
-
-
-def meet(places: tuple[Path, Path]) -> int:
-    """Wait for the other item to begin: ends only where both run at one time."""
-    own, other = places
-    own.touch()
-    wait_until(other.exists)
-    return os.getpid()
 
 
 def test_no_item_waits_for_resources_that_others_hold(local_ray, tmp_path):
@@ -334,7 +320,7 @@ def test_error_of_the_input_kills_the_workers(local_ray, started):
     assert len(started) == 2
     for worker in started:
         with pytest.raises(ray.exceptions.RayActorError):
-            ray.get(worker.actor.live.remote(), timeout=60)
+            ray.get(worker.actor.live.remote(), timeout=240)
 
 
 # --- GPUs and clusters ---
@@ -343,9 +329,10 @@ GPUS = """
 with connect("local", num_cpus=2, num_gpus=2) as executor:
     for gpus in (1.0, 0.5):
         profile = ResourceProfile(cpus=0.1, gpus=gpus)
-        # Enough for the last worker to begin before they are over.
-        items = [WorkItem(str(n), 0.2) for n in range(36)]
-        found = map_batches(sleep_then_say_where, items, executor=executor, profile=profile)
+        # No item ends before a worker has begun on every share.
+        place = (os.path.abspath(str(gpus)), round(2 / gpus))
+        items = [WorkItem(str(n), place) for n in range(36)]
+        found = map_batches(meet, items, executor=executor, profile=profile)
         outcomes = list(found)
         devices = {(pid, gpu) for pid, gpu in (outcome.value for outcome in outcomes)}
         say(len(outcomes), len({pid for pid, _ in devices}), sorted(gpu for _, gpu in devices))
@@ -367,11 +354,11 @@ GROWTH = """
 from workers import actors
 actors.CAPACITY_SECONDS = 0.2
 with connect(cluster.address) as executor:
-    items = [WorkItem(str(n), 0.2) for n in range(60)]
+    # The last items wait for the worker on the new node.
+    places = [(os.path.abspath("place"), 1 if n < 12 else 2) for n in range(60)]
+    items = [WorkItem(str(n), place) for n, place in enumerate(places)]
     processes = []
-    for outcome in map_batches(
-        sleep_then_say_where, items, executor=executor, max_in_flight=6, warm=True
-    ):
+    for outcome in map_batches(meet, items, executor=executor, max_in_flight=6, warm=True):
         processes.append(outcome.value[0])
         if len(processes) == 3:
             say(len(set(processes)))

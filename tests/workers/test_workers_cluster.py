@@ -52,7 +52,7 @@ def test_cluster_that_does_not_answer_is_one_quick_line():
     with pytest.raises(InfrastructureError, match=r"no Ray cluster answers at 127.0.0.1:1 ") as e:
         ray_session._require_answer("127.0.0.1:1")
     assert e.value.retryable
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 15  # Ray itself would try for 20 s
 
 
 def test_small_shared_memory_moves_the_object_store_to_the_folder():
@@ -148,12 +148,10 @@ def test_ctrl_c_leaves_no_process_and_no_folder(run, folder, moment, warm):
         wait_until(lambda: any("gcs" in name for name in program.members().values()))
     else:
         wait_until((folder / "m1").exists)
-    start = time.monotonic()
     os.killpg(program.process.pid, signal.SIGINT)  # what a terminal does
-    _, err = program.finish()
+    _, err = program.finish()  # the calls would sleep for 600 s
     assert program.process.returncode == -signal.SIGINT
     assert err.strip().endswith("KeyboardInterrupt")
-    assert time.monotonic() - start < 60  # the calls would sleep for 600 s
     program.wait_until_gone()
     assert not list(folder.glob("lw-*"))
 
@@ -210,7 +208,7 @@ def test_worker_out_of_memory_is_tried_once_more_and_named(run, warm):
         f"WARM = {warm}"
         """
 with connect("local", num_cpus=1) as executor:
-    items = [WorkItem("a", 60)]
+    items = [WorkItem("a", 600)]
     (outcome,) = map_batches(sleep_then_return, items, executor=executor, retries=5, warm=WARM)
     say(outcome.attempts, outcome.error.kind, outcome.error.message)
 """,
@@ -234,15 +232,19 @@ def test_lost_node_of_a_cluster_repeats_its_items_elsewhere_and_cluster_survives
 second = cluster.add_node(num_gpus=1, **small)
 with connect(cluster.address) as executor:
     say(executor.describe().partition("(")[2])
-    items = [WorkItem(str(n), 3.0 if n else 0.2) for n in range(5)]
+    begun = [Path(f"begun{n}").resolve() for n in range(5)]
+    end = Path("end").resolve()
+    items = [WorkItem(str(n), (path, end if n else path)) for n, path in enumerate(begun)]
     outcomes = []
     for outcome in map_batches(
-        sleep_then_return, items, executor=executor, max_in_flight=4, warm=WARM
+        begin_then_wait_for, items, executor=executor, max_in_flight=4, warm=WARM
     ):
         outcomes.append(outcome)
         if len(outcomes) == 1:
-            time.sleep(1)  # by now both nodes are in the middle of a long item
+            # Now both nodes are in the middle of a long item.
+            wait_until(lambda: sum(path.exists() for path in begun[1:]) == 2)
             cluster.remove_node(second, allow_graceful=False)
+            end.touch()
     say(sorted(o.key for o in outcomes if o.ok), max(o.attempts for o in outcomes) > 1)
 say(ray.is_initialized())
 os.environ["RAY_ADDRESS"] = address = cluster.address

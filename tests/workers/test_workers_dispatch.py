@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -57,15 +57,22 @@ class ScriptedExecutor(SerialExecutor):
             raise InfrastructureError("no node has a GPU")
 
     def calls(
-        self, function: Callable[[Any], Any], *, profile: ResourceProfile, warm: bool
+        self,
+        function: Callable[..., Any],
+        *,
+        profile: ResourceProfile,
+        warm: bool,
+        shared: Mapping[str, Any],
     ) -> SerialCalls:
         self.warm.append(warm)
-        return ScriptedCalls(self, function)
+        return ScriptedCalls(self, function, shared)
 
 
 class ScriptedCalls(SerialCalls):
-    def __init__(self, script: ScriptedExecutor, function: Callable[[Any], Any]) -> None:
-        super().__init__(function)
+    def __init__(
+        self, script: ScriptedExecutor, function: Callable[..., Any], shared: Mapping[str, Any]
+    ) -> None:
+        super().__init__(function, shared)
         self.script = script
 
     def wait(self, timeout_seconds: float) -> list[int]:

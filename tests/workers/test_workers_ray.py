@@ -2,7 +2,6 @@
 
 import logging
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,9 @@ from tasks.records.errors import InfrastructureError, InputError
 from workers import ResourceProfile, WorkItem, connect, map_batches
 from workers.failures import INFRASTRUCTURE
 
+from programs import has_ended, wait_until  # isort: skip
 from worker_functions import (  # isort: skip
+    begin_then_wait_for,
     die_always,
     die_once,
     exceed_budget,
@@ -20,8 +21,8 @@ from worker_functions import (  # isort: skip
     process_id,
     sleep_then_return,
     square,
-    touch_and_sleep,
     unpicklable,
+    write_process_id_and_sleep,
 )
 
 pytestmark = pytest.mark.ray
@@ -29,13 +30,6 @@ pytestmark = pytest.mark.ray
 
 def numbered(count: int) -> list[WorkItem]:
     return [WorkItem(str(n), n) for n in range(count)]
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path.name} did not appear"
-        time.sleep(0.02)
 
 
 def test_calls_run_in_other_processes_and_report_what_they_are(local_ray):
@@ -51,11 +45,17 @@ def test_ordered_outcomes_follow_the_input(local_ray):
     assert [outcome.key for outcome in outcomes] == ["0", "1", "2", "3", "4"]
 
 
-def test_unordered_outcomes_do_not_wait_for_a_slow_first_item(local_ray):
-    list(map_batches(square, numbered(4), executor=local_ray))  # workers are warm
-    waits = [WorkItem("slow", 1.5), WorkItem("fast", 0.0)]
-    outcomes = list(map_batches(sleep_then_return, waits, executor=local_ray))
-    assert [outcome.key for outcome in outcomes] == ["fast", "slow"]
+def test_unordered_outcomes_do_not_wait_for_a_slow_first_item(local_ray, tmp_path):
+    end = tmp_path / "end"
+    (tmp_path / "now").touch()
+    items = [
+        WorkItem(key, (str(tmp_path / key), str(tmp_path / until)))
+        for key, until in (("slow", "end"), ("fast", "now"))
+    ]
+    outcomes = map_batches(begin_then_wait_for, items, executor=local_ray)
+    assert next(outcomes).key == "fast"
+    end.touch()
+    assert [outcome.key for outcome in outcomes] == ["slow"]
 
 
 def test_killed_worker_is_replaced_and_its_item_repeated(local_ray, tmp_path, caplog):
@@ -159,16 +159,16 @@ def test_closing_the_iterator_stops_running_calls(local_ray, tmp_path):
     outcomes = map_batches(sleep_if_new, items, executor=local_ray, max_in_flight=3)
     next(outcomes)
     for marker in markers:
-        wait_for(marker)
-    start = time.monotonic()
+        wait_until(marker.exists)
     outcomes.close()  # type: ignore[attr-defined]
+    # The calls would sleep for 600 s.
+    wait_until(lambda: all(has_ended(int(marker.read_text())) for marker in markers))
     assert all(outcome.ok for outcome in map_batches(square, numbered(2), executor=local_ray))
-    assert time.monotonic() - start < 30  # the calls would sleep for 600 s
 
 
 def sleep_if_new(marker: str) -> None:
     if not Path(marker).exists():
-        touch_and_sleep(marker)
+        write_process_id_and_sleep(marker)
 
 
 def test_inner_connection_shares_the_outer_ray_and_leaves_it_running(local_ray):

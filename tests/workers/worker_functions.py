@@ -107,9 +107,22 @@ def process_id_or_die(x: int) -> int:
     return os.getpid()
 
 
-def sleep_then_say_where(seconds: float) -> tuple[int, str]:
-    time.sleep(seconds)
+def meet(place: tuple[str, int]) -> tuple[int, str]:
+    """Wait in a folder until so many processes are there; say where this one is."""
+    folder, count = place
+    Path(folder).mkdir(exist_ok=True)
+    Path(folder, str(os.getpid())).touch()
+    while len(list(Path(folder).iterdir())) < count:
+        time.sleep(0.02)
     return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+
+def begin_then_wait_for(paths: tuple[str, str]) -> None:
+    """Tell by one file that the call has begun, end when the other is there."""
+    own, other = map(Path, paths)
+    own.touch()
+    while not other.exists():
+        time.sleep(0.02)
 
 
 def write_process_id_and_sleep(path: str) -> None:
