@@ -28,9 +28,10 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 
 demo: $(VENV)/.stamp
 	@$(BIN)/latticework run tcurve-census --recipe demo --out $(STORE)
+	@$(BIN)/latticework run sparse-soup --recipe digits --out $(STORE)
 
 test: $(VENV)/.stamp
-	@$(BIN)/python -m pytest -m "not gpu and not slow" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not gpu and not slow and not vision" -n 2 --dist loadfile
 
 lint: $(VENV)/.stamp
 	@$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Masks, stacked members, workers and smaller modules: what they cost and what they save.
 
-Times of steps are the best of some turns, interleaved so that a busy machine slows both sides.
+Times of steps are the best of some turns, interleaved so that a busy machine slows both sides; on
+the CPU they are CPU seconds, which others do not count into.  Members on workers are wall time.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice, takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -29,26 +31,38 @@ from tasks.nn import (
 from tasks.nn.data import training_batches
 from tasks.nn.models import build_model
 from tasks.nn.sparsity import Masks, apply_masks, hold_masks, prunable_weights
-from tasks.pruning import SoupConfig, link, plan_soup, run_pruning_item
+from tasks.pruning import (
+    CheckpointBytes,
+    SoupConfig,
+    checkpoint_path,
+    link,
+    plan_soup,
+    run_pruning_item,
+    shared_checkpoints,
+)
 from tasks.pruning.branches import Rates, plan_branches, retrain
 from tasks.pruning.criteria import Pruning, prune, without_pruned_filters
 from tasks.pruning.sparse_models import SparseModel
 from tasks.pruning.stacked import retrain_stacked
 from tasks.pruning.workbench import Workbench
-from workers import ResourceProfile, WorkItem, connect, map_batches
+from workers import Executor, ResourceProfile, WorkItem, connect, map_batches
 
 TURNS, STEPS = 4, 4
 SHAPE, CLASSES, BATCH = (3, 32, 32), 10, 64
 MASKED_BAR, STACKED_BAR = 1.1, 3.0
+MASKED_SECONDS = 10.0
+LOADS = ((2, 1), (2, 2), (4, 1), (4, 2))
+"""Members and workers."""
 RATES = Rates("llr", Linear(0.05, 0.0, 100), 100)
 
 
-def fastest(calls: dict[str, Callable[[], Any]]) -> dict[str, float]:
-    """Seconds of the fastest of some turns of each call, taken in turns."""
+def fastest(calls: dict[str, Callable[[], Any]], seconds: float = 0.0) -> dict[str, float]:
+    """Seconds of the fastest turn of each call, taken in turns for at least so many seconds."""
     for call in calls.values():
         call()
     found = dict.fromkeys(calls, float("inf"))
-    for _ in range(TURNS):
+    ends = time.perf_counter() + seconds
+    for _ in takewhile(lambda turn: turn < TURNS or time.perf_counter() < ends, count()):
         for name, call in calls.items():
             started = clock()
             call()
@@ -84,7 +98,8 @@ def masked(name: str) -> None:
     """Print the step time of a masked model over that of the dense one, and bytes of masks."""
     model = build_model(name, SHAPE, CLASSES)  # pyrefly: ignore[bad-argument-type]
     masks = prune(model, 0.9, Pruning(allocation="uniform"))
-    found = fastest({"dense": steps(copy.deepcopy(model), None), "masked": steps(model, masks)})
+    calls = {"dense": steps(copy.deepcopy(model), None), "masked": steps(model, masks)}
+    found = fastest(calls, MASKED_SECONDS)
     ratio = found["masked"] / found["dense"]
     size = sum(w.numel() for w in prunable_weights(model).values())
     with tempfile.TemporaryDirectory() as folder:
@@ -122,14 +137,25 @@ def smaller(name: str) -> None:
     )
 
 
-def stacked(name: str, count: int, device: str) -> None:
+def stacked(name: str, members: int, device: str) -> None:
     """Print the throughput of stacked members over separate ones on one device."""
-    config = SoupConfig(dataset="synthetic", model=name, batch=BATCH, recalibration_images=100)  # pyrefly: ignore[bad-argument-type]
+    ratio = stacked_throughput(name, members, device)
+    bar = "" if device == "cpu" else f" (goal {STACKED_BAR:g})"
+    print(f"{members} members of {name} stacked on {device}: {ratio:.2f} x the throughput{bar}")
+
+
+def stacked_throughput(
+    name: str, members: int, device: str, *, batch: int = BATCH, num_steps: int = STEPS
+) -> float:
+    """Seconds of members that are trained one after the other over those of the stacked ones."""
+    config = SoupConfig(dataset="synthetic", model=name, batch=batch, recalibration_images=100)  # pyrefly: ignore[bad-argument-type]
     bench = Workbench.open(config, device)
     model = bench.new_model(0)
     pruned = SparseModel(model, prune(model, 0.5, Pruning()))
     apply_masks(model, pruned.masks)
-    branches = plan_branches("seed", count, seed=1, weight_decay=1e-4, num_steps=STEPS, spread=2.0)
+    branches = plan_branches(
+        "seed", members, seed=1, weight_decay=1e-4, num_steps=num_steps, spread=2.0
+    )
 
     def separate() -> None:
         for branch in branches:
@@ -139,35 +165,76 @@ def stacked(name: str, count: int, device: str) -> None:
         retrain_stacked(bench, SparseModel(copy.deepcopy(model), pruned.masks), branches, RATES)
 
     found = fastest({"separate": separate, "stacked": together})
-    ratio = found["separate"] / found["stacked"]
-    bar = "" if device == "cpu" else f" (goal {STACKED_BAR:g})"
-    print(f"{count} members of {name} stacked on {device}: {ratio:.2f} x the throughput{bar}")
+    return found["separate"] / found["stacked"]
 
 
-def many_workers(count: int = 4) -> None:
-    """Print the wall time of some members on one worker and on two."""
+def many_workers() -> None:
+    """Print the wall time of members on some workers, and the efficiency against one worker."""
+    seconds: dict[tuple[int, int], float] = {}
+    with connect("local", num_cpus=2) as executor:
+        retraining_seconds(2, 2, executor)  # starts the workers, which import PyTorch
+        for members, workers in LOADS:
+            seconds[members, workers] = retraining_seconds(members, workers, executor)
+    for (members, workers), spent in seconds.items():
+        share = seconds[members, 1] / spent / workers
+        print(f"{members} members on {workers} workers {spent:5.1f} s, efficiency {share:.2f}")
+
+
+def retraining_seconds(members: int, workers: int, executor: Executor) -> float:
+    """Wall time of one stage of retraining, as the flow runs it, on so many workers of two."""
     config = SoupConfig(
-        dataset="digits", epochs=1, retrain_epochs=15, sparsity=0.9, phases=1, members=count,
+        dataset="digits", epochs=1, retrain_epochs=15, sparsity=0.9, phases=1, members=members,
         seeds=1, ood_images=0, baselines=(),
     )  # fmt: skip
+    profile = ResourceProfile(cpus=2 / workers)
+    rows: list[dict[str, Any]] = []
+    spent: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for stage, items in plan_soup(config).stages.items():
+            linked = [replace(link(item, rows), folder=folder) for item in items]
+            shares = shared_checkpoints(linked)
+            shared = {each: checkpoint_bytes(folder, each) for [each] in shares.values()}
+            work = [WorkItem(item.key, item, shares.get(item.key, ())) for item in linked]
+            started = time.perf_counter()
+            for outcome in map_batches(
+                run_pruning_item, work, executor=executor, profile=profile, shared=shared
+            ):
+                rows += outcome.value["models"].to_pylist()
+            spent[stage] = time.perf_counter() - started
+    return spent["retrain 1"]
+
+
+def checkpoint_bytes(folder: str, checkpoint: str) -> CheckpointBytes:
+    """A stored model."""
+    path = Path(folder, checkpoint_path(checkpoint))
+    return CheckpointBytes(checkpoint, np.fromfile(path, dtype=np.uint8))
+
+
+def received(payload: CheckpointBytes | None, *shared: CheckpointBytes) -> int:
+    """Touch what a call was given."""
+    [given] = shared or (payload,)
+    return 0 if given is None else int(given.content.sum())
+
+
+def shipped(num_calls: int = 8, megabytes: int = 45) -> None:
+    """Print what a network of 9 million weights with masks costs to hand to calls, both ways."""
+    content = CheckpointBytes("network", np.zeros(megabytes * 10**6, dtype=np.uint8))
     seconds = {}
-    with connect("local", num_cpus=2) as executor, tempfile.TemporaryDirectory() as folder:
-        for workers, share in ((2, 1.0), (1, 2.0), (2, 1.0)):
-            profile, rows = ResourceProfile(cpus=share), []
-            for stage, items in plan_soup(config).stages.items():
-                place = f"{folder}/{workers}"
-                work = [WorkItem(i.key, replace(link(i, rows), folder=place)) for i in items]
-                started = time.perf_counter()
-                for outcome in map_batches(
-                    run_pruning_item, work, executor=executor, profile=profile
-                ):
-                    rows += outcome.value["models"].to_pylist()
-                if stage == "retrain 1":
-                    # The last turn counts: the first has to start its workers.
-                    seconds[workers] = time.perf_counter() - started
+    with connect("local", num_cpus=2) as executor:
+        for name in ("start", "shared", "payload"):
+            is_shared = name == "shared"
+            items = [
+                WorkItem(str(n), None, ("network",)) if is_shared else WorkItem(str(n), content)
+                for n in range(num_calls if name != "start" else 2)
+            ]
+            shared = {"network": content} if is_shared else {}
+            started = time.perf_counter()
+            for _ in map_batches(received, items, executor=executor, shared=shared):
+                pass
+            seconds[name] = (time.perf_counter() - started) / len(items)
     print(
-        f"{count} members on 1 worker {seconds[1]:.1f} s, on 2 workers {seconds[2]:.1f} s: "
-        f"{seconds[1] / seconds[2]:.2f} x as fast"
+        f"{megabytes} MB handed to each of {num_calls} calls: {1e3 * seconds['payload']:.0f} ms a "
+        f"call with the payload, {1e3 * seconds['shared']:.0f} ms from the object store"
     )
 
 
@@ -184,6 +251,7 @@ def main() -> None:
     if torch.cuda.is_available():
         stacked("resnet20", 8, "cuda")
     many_workers()
+    shipped()
 
 
 if __name__ == "__main__":

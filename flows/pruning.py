@@ -9,10 +9,11 @@ verified from its file alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from prefect.client.schemas.objects import State
 
 from flows import FlowEntry
@@ -20,19 +21,21 @@ from flows.progress import announce
 from flows.steps import Stage, device_profile, final_state, run_stage, run_step
 from flows.stored import Problem, find_problems, items_left, open_run
 from tasks.pruning import (
-    CHECKPOINTS,
     MODELS_SCHEMA,
     PRUNING_TABLES,
     VERIFICATION_SCHEMA,
     VERIFICATION_TABLES,
+    CheckpointBytes,
     Need,
     PruningItem,
     PruningPlan,
     check_pruning,
+    checkpoint_path,
     failed_pruning_item,
     failed_verification,
     link,
     run_pruning_item,
+    shared_checkpoints,
     verify_pruning_item,
 )
 from tasks.records import Run
@@ -75,13 +78,24 @@ def run_pruning(
 
 
 def training_stage(name: str, items: Sequence[PruningItem], run: Run, executor: Executor) -> Stage:
-    """What is left of a stage, linked to what it needs."""
+    """What is left of a stage, linked to what it needs.
+
+    A model that several items start from is read from the store once and shipped once.
+    """
     profile = device_profile(items[0].config.device, executor)
     device = "cuda" if profile.gpus else "cpu"
-    payloads = {
-        item.key: replace(item, folder=run.path, device=device) for item in _left(items, run)
-    }
-    return Stage(name, run_pruning_item, failed_pruning_item, payloads, profile=profile)
+    left = _left(items, run)
+    payloads = {item.key: replace(item, folder=run.path, device=device) for item in left}
+    shares = shared_checkpoints(left)
+    return Stage(
+        name,
+        run_pruning_item,
+        failed_pruning_item,
+        payloads,
+        profile=profile,
+        shared=_contents(run, {checkpoint for names in shares.values() for checkpoint in names}),
+        shares=shares,
+    )
 
 
 def verification_stage(plan: PruningPlan, run: Run) -> Stage:
@@ -123,8 +137,18 @@ def _left(items: Sequence[PruningItem], run: Run) -> list[PruningItem]:
     ]
 
 
+def _contents(run: Run, checkpoints: Iterable[str]) -> dict[str, CheckpointBytes]:
+    """Stored models as bytes; on a local disk these are mapped, not read, until they are needed."""
+    return {
+        each: CheckpointBytes(
+            each, np.frombuffer(run.volume.read(checkpoint_path(each)), dtype=np.uint8)
+        )
+        for each in checkpoints
+    }
+
+
 def _is_there(run: Run, row: Mapping[str, Any]) -> bool:
-    return run.volume.exists(f"{CHECKPOINTS}/{row['checkpoint']}.safetensors")
+    return run.volume.exists(checkpoint_path(row["checkpoint"]))
 
 
 def _unverified(run: Run) -> list[str]:

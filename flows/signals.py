@@ -15,12 +15,11 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 __all__ = ["run_interruptibly", "sigterm_as_interrupt"]
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 POLL_SECONDS = 0.2
 _noted = threading.Event()
@@ -54,17 +53,17 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     signal.default_int_handler(number, frame)
 
 
-def run_interruptibly(function: Callable[[T], U], argument: T) -> U:
-    """``function(argument)``, made in a thread, so that an interrupt is raised here and at once.
+def run_interruptibly(function: Callable[..., T], *arguments: Any) -> T:
+    """``function(*arguments)``, made in a thread, so that an interrupt is raised here and at once.
 
     After an interrupt the thread goes on until the process ends; it is a daemon, and its value is
     lost.
     """
-    future: Future[U] = Future()
+    future: Future[T] = Future()
 
     def call() -> None:
         try:
-            future.set_result(function(argument))
+            future.set_result(function(*arguments))
         except BaseException as error:  # noqa: BLE001 - raised again by `future.result()`
             future.set_exception(error)
 

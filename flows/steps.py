@@ -86,16 +86,22 @@ class Stage:
         Sums up what has been stored; told to whoever watches.
     tell : Listener, optional
         Who watches; by default a reporter of the stage's own.
+    shared : Mapping[str, Any]
+        Values by name that several calls need; they are shipped once.
+    shares : Mapping[str, tuple of str]
+        Item key -> names of the shared values that its call gets behind the payload.
     """
 
     name: str
-    call: Callable[[Any], Tables]
+    call: Callable[..., Tables]
     rescue: Callable[[Any, str, str], Tables]
     payloads: Mapping[str, Any]
     prefix: str = ""
     profile: ResourceProfile = field(default_factory=ResourceProfile)
     tally: Tally | None = None
     tell: Listener | None = None
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    shares: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -149,7 +155,9 @@ def run_stage(stage: Stage, run: Run, executor: Executor) -> None:
 def run_step(name: str, function: Callable[..., None], *arguments: Any) -> None:
     """Make one call as a Prefect task of that name, without caching and without a stored result."""
     options: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
-    step: Any = task(name=name, task_run_name=name, tags=["latticework"], **options)(function)
+    # No tags: for each, Prefect asks for a concurrency limit, and while a temporary server's
+    # database is being written to, the answer is to ask again in 2 s.
+    step: Any = task(name=name, task_run_name=name, **options)(function)
     # Quoted: Prefect would walk through all arguments in search of futures.
     step(*(quote(argument) for argument in arguments))
 
@@ -165,6 +173,7 @@ def fan_out(stage: Stage, run: Run, executor: Executor) -> None:
         executor=executor,
         profile=stage.profile,
         progress=items.report,
+        shared=stage.shared,
     )
     for outcome in outcomes:
         items.finish(outcome, _store(stage, run, outcome))
@@ -186,7 +195,7 @@ class ItemsInFlight:
     def __iter__(self) -> Iterator[WorkItem]:
         for key, payload in self.stage.payloads.items():
             self._out[key] = None
-            yield WorkItem(key, payload)
+            yield WorkItem(key, payload, self.stage.shares.get(key, ()))
 
     def finish(self, outcome: Outcome, tables: Tables) -> None:
         """Note that an item has come back and that its tables are stored."""

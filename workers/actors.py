@@ -38,22 +38,23 @@ class WarmWorker:
     """One pickled function in a process of its own; made an actor by `workers.ray_executor`."""
 
     def __init__(self, packed: bytes) -> None:
-        self._function: Callable[[Any], Any] = pickle.loads(packed)
+        self._function: Callable[..., Any] = pickle.loads(packed)
 
     def live(self) -> None:
         """Answer, which tells that the process has started."""
 
-    def perform(self, call: Call, _previous: None) -> tuple[CallReport, None]:
+    def perform(self, call: Call, _previous: None, *shared: Any) -> tuple[CallReport, None]:
         """Make a call (see `workers.calls.perform`); return its report, and what the next needs."""
-        return perform(self._function, call), None
+        return perform(self._function, call, *shared), None
 
 
 @dataclass(frozen=True)
 class _Waiting:
-    """A call that no actor has."""
+    """A call that no actor has, and references to the shared values that it needs."""
 
     handle: int
     call: Call
+    shared: list[Any]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,9 @@ class _Worker:
         """Submit a call, to be begun after those before it."""
         previous = self.calls[-1].answered if self.calls else None
         with sendable(f"item {waiting.call.key}"):
-            references = self.actor.perform.options(num_returns=2).remote(waiting.call, previous)
+            references = self.actor.perform.options(num_returns=2).remote(
+                waiting.call, previous, *waiting.shared
+            )
         self.calls.append(_Given(waiting, *references))
 
     def take_back(self) -> list[_Waiting]:
@@ -106,14 +109,22 @@ class ActorCalls:
         Starts one actor, without waiting for it.
     capacity : callable
         Number of actors that the cluster can hold now, at least 1.
+    shared : callable
+        References to the shared values that a call needs.
     """
 
-    def __init__(self, start: Callable[[], Any], capacity: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        start: Callable[[], Any],
+        capacity: Callable[[], int],
+        shared: Callable[[Call], list[Any]],
+    ) -> None:
         import ray
 
         self._ray = ray
         self._start = start
         self._ask_capacity = capacity
+        self._shared = shared
         self._capacity = 0
         self._asked_at = -CAPACITY_SECONDS
         self._next = 0
@@ -124,7 +135,7 @@ class ActorCalls:
     def submit(self, call: Call) -> int:
         """Queue a call, and start an actor if there is room for one more."""
         self._next += 1
-        self._waiting.append(_Waiting(self._next, call))
+        self._waiting.append(_Waiting(self._next, call, self._shared(call)))
         self._distribute()
         return self._next
 

@@ -21,12 +21,13 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Call:
-    """A call before it is made: the item's key and payload, and how it is to be made."""
+    """A call before it is made: the item's key, payload and shares, and how it is to be made."""
 
     key: str
     payload: Any
     gpus: float = 0.0
     remote: bool = False
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,14 @@ class CallReport:
     logs: tuple[LogLine, ...]
 
 
-def perform(function: Callable[[Any], Any], call: Call) -> CallReport:
+def perform(function: Callable[..., Any], call: Call, *shared: Any) -> CallReport:
     """Make the call; an exception of the function becomes the report's failure."""
     started_at, start = datetime.now(UTC), time.perf_counter()
     _reset_peak_rss()
     value, failure = None, None
     with collected_logs(lower_levels=call.remote) as collector:
         try:
-            value = function(call.payload)
+            value = function(call.payload, *shared)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure becomes a row
             failure = Failure.of(error)
     return CallReport(

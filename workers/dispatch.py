@@ -14,6 +14,7 @@ from workers.executors import Executor
 from workers.fan_out import FanOut
 from workers.outcomes import Outcome, Progress, WorkItem
 from workers.profiles import ResourceProfile
+from workers.sharing import Shared
 
 __all__ = ["DEFAULT_RETRIES", "Outcome", "Progress", "WorkItem", "map_batches"]
 
@@ -21,7 +22,7 @@ DEFAULT_RETRIES = 2
 
 
 def map_batches(
-    function: Callable[[Any], Any],
+    function: Callable[..., Any],
     items: Iterable[WorkItem],
     *,
     executor: Executor,
@@ -32,8 +33,11 @@ def map_batches(
     done: Collection[str] = (),
     progress: Callable[[Progress], None] | None = None,
     warm: bool | None = None,
+    shared: Shared | None = None,
 ) -> Iterator[Outcome]:
-    """Outcomes of ``function(item.payload)`` for every item whose key is not in `done`.
+    """Outcomes of ``function(item.payload, *values)`` for every item whose key is not in `done`.
+
+    The values are those of `shared` that the item names in its `shares`.
 
     Parameters
     ----------
@@ -59,11 +63,15 @@ def map_batches(
         Whether workers of this map's own make the calls and keep their state between them:
         compiled kernels, a CUDA context, caches (see `workers.actors`). By default if the profile
         reserves GPUs.
+    shared
+        Values by name that several items need. Each is asked for once when the first item needs it
+        (``serial``: for every item), and on Ray shared through its object store.
 
     Raises
     ------
     InputError
-        For a negative `retries`, a `max_in_flight` below 1, or what cannot be pickled.
+        For a negative `retries`, a `max_in_flight` below 1, what cannot be pickled, or an item that
+        needs what is not shared.
     InfrastructureError
         If no node can run a call: not retryable at once, retryable when nodes were lost later.
 
@@ -80,7 +88,7 @@ def map_batches(
     warm = profile.gpus > 0 if warm is None else warm
     fan_out = FanOut(
         executor=executor,
-        calls=executor.calls(function, profile=profile, warm=warm),
+        calls=executor.calls(function, profile=profile, warm=warm, shared=shared or {}),
         profile=profile,
         window=max_in_flight or 2 * executor.slots(profile),
         retries=retries,

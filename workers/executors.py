@@ -13,6 +13,7 @@ from tasks.records.errors import InfrastructureError
 from workers.calls import Call, CallReport, gpu_models, perform
 from workers.failures import Failure
 from workers.profiles import ResourceProfile
+from workers.sharing import Shared, shared_values
 
 Handle: TypeAlias = Any
 """Names one submitted call among the `Calls` it belongs to."""
@@ -63,7 +64,7 @@ class Executor(Protocol):
         ...
 
     def calls(
-        self, function: Callable[[Any], Any], *, profile: ResourceProfile, warm: bool
+        self, function: Callable[..., Any], *, profile: ResourceProfile, warm: bool, shared: Shared
     ) -> Calls:
         """Ship the function once, to be called by workers of its own if `warm`."""
         ...
@@ -96,10 +97,10 @@ class SerialExecutor:
         return 1
 
     def calls(
-        self, function: Callable[[Any], Any], *, profile: ResourceProfile, warm: bool
+        self, function: Callable[..., Any], *, profile: ResourceProfile, warm: bool, shared: Shared
     ) -> "SerialCalls":
         """See `Executor`."""
-        return SerialCalls(function)
+        return SerialCalls(function, shared)
 
 
 class SerialCalls:
@@ -108,8 +109,9 @@ class SerialCalls:
     See `Calls`.
     """
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
+    def __init__(self, function: Callable[..., Any], shared: Shared) -> None:
         self._function = function
+        self._shared = shared
         self._calls: dict[int, Call] = {}
         self._next = 0
 
@@ -125,7 +127,8 @@ class SerialCalls:
 
     def collect(self, handle: int) -> CallReport | Failure:
         """Make the call."""
-        return perform(self._function, self._calls.pop(handle))
+        call = self._calls.pop(handle)
+        return perform(self._function, call, *shared_values(self._shared, call))
 
     def close(self) -> None:
         """Forget the calls."""

@@ -86,7 +86,9 @@ class FanOut:
 
     def _submit(self, attempt: Attempt) -> None:
         item = attempt.item
-        call = Call(item.key, item.payload, self.profile.gpus, self.executor.remote)
+        call = Call(
+            item.key, item.payload, self.profile.gpus, self.executor.remote, shares=item.shares
+        )
         self.running[self.calls.submit(call)] = attempt
 
     def _wait(self) -> list[Handle]:

@@ -10,10 +10,14 @@ from workers.logs import LogLine
 
 @dataclass(frozen=True)
 class WorkItem:
-    """One unit of work: a key that names it in the store, and the argument of the function."""
+    """One unit of work: a key that names it in the store, and the argument of the function.
+
+    `shares` names what the function gets behind it: values that the map shares among its items.
+    """
 
     key: str
     payload: Any
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

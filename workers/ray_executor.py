@@ -8,7 +8,8 @@ from workers.actors import ActorCalls, WarmWorker
 from workers.calls import perform
 from workers.executors import Calls
 from workers.profiles import GIB, ResourceProfile
-from workers.ray_tasks import TaskCalls, sendable
+from workers.ray_tasks import SharedReferences, TaskCalls, sendable
+from workers.sharing import Shared
 
 
 class RayExecutor:
@@ -53,17 +54,20 @@ class RayExecutor:
         return max(1, sum(_calls_on(node, profile) for node in self._nodes()))
 
     def calls(
-        self, function: Callable[[Any], Any], *, profile: ResourceProfile, warm: bool
+        self, function: Callable[..., Any], *, profile: ResourceProfile, warm: bool, shared: Shared
     ) -> Calls:
         """See `workers.executors.Executor`."""
         maker = (self._warm_worker if warm else self._perform).options(**_options(profile))
+        values = SharedReferences(shared)
         with sendable("the function"):
             if warm:
                 # Not by reference: Ray ends a driver whose node is lost with what an actor needs.
                 packed = self._ray.cloudpickle.dumps(function)
-                return ActorCalls(lambda: maker.remote(packed), lambda: self.slots(profile))
+                return ActorCalls(
+                    lambda: maker.remote(packed), lambda: self.slots(profile), values.of
+                )
             reference = self._ray.put(function)
-            return TaskCalls(lambda call: maker.remote(reference, call))
+            return TaskCalls(lambda call: maker.remote(reference, call, *values.of(call)))
 
     def _nodes(self) -> list[dict[str, float]]:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]

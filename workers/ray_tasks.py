@@ -13,6 +13,7 @@ from tasks.records.errors import InfrastructureError, InputError
 from workers.calls import Call, CallReport
 from workers.executors import Handle
 from workers.failures import Failure
+from workers.sharing import Shared, check_known
 
 CANCEL_SECONDS = 5.0
 """Longest wait for cancelled calls to end; the cluster ends the rest by itself."""
@@ -59,6 +60,26 @@ class TaskCalls:
         for reference in left:
             self._ray.cancel(reference, force=True)
         self._ray.wait(left, num_returns=len(left), timeout=CANCEL_SECONDS)
+
+
+class SharedReferences:
+    """References to shared values in Ray's object store, kept until the map ends."""
+
+    def __init__(self, shared: Shared) -> None:
+        import ray
+
+        self._ray = ray
+        self._shared = shared
+        self._references: dict[str, Any] = {}
+
+    def of(self, call: Call) -> list[Any]:
+        """References to what a call needs, in the order in which its item names it."""
+        check_known(self._shared, call)
+        for name in call.shares:
+            if name not in self._references:
+                with sendable(f"shared value {name}"):
+                    self._references[name] = self._ray.put(self._shared[name])
+        return [self._references[name] for name in call.shares]
 
 
 def finished(references: Iterable[Any], timeout_seconds: float) -> list[Any]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load as parse_tensors
@@ -82,8 +83,14 @@ def store_tensors(
     return Path(folder) / name
 
 
-def load_tensors(path: str | Path) -> Checkpoint:
+def load_tensors(path: str | Path, content: np.ndarray | None = None) -> Checkpoint:
     """Read what `save_tensors` wrote, onto the CPU.
+
+    Parameters
+    ----------
+    path : path
+    content : ndarray of uint8, optional
+        The file's bytes, if they are at hand; they are checked as those of the file would be.
 
     Raises
     ------
@@ -91,7 +98,7 @@ def load_tensors(path: str | Path) -> Checkpoint:
         If the file is missing, is no checkpoint of this project, or is damaged.
     """
     folder, _, name = str(path).rpartition("/")
-    data = bytes(Volume.open(folder or ".").read(name))
+    data = bytes(Volume.open(folder or ".").read(name) if content is None else content)
     try:
         tensors, header = parse_tensors(data), json.loads(_header(data))
     except (SafetensorError, ValueError, KeyError) as error:

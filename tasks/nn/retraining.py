@@ -3,8 +3,8 @@
 eta(t) is the original schedule, eta_max its largest rate:
 
     FT     constant, the smallest original rate after the largest one
-    LRW    the last T_rt steps of the original schedule (all of it, and on, if T_rt > T)
-    SLR    the whole original curve, compressed
+    LRW    the last T_rt steps of the original schedule; if T_rt > T, all of it, stretched
+    SLR    the original curve from its largest rate on, compressed
     CLR    cosine, eta_max to 0
     LLR    linear, eta_max to 0
     ALLR   linear, eta_max clip(d1, d2, 1) to 0, with
@@ -12,7 +12,8 @@ eta(t) is the original schedule, eta_max its largest rate:
 
 W the prunable weights before and W_p after pruning, s the share of them pruned in this cycle.  By
 d1 a harmless pruning is answered by a small rate, by d2 a short retraining too.  SLR, CLR, LLR and
-ALLR rise linearly in the first 10 % of T_rt, and the curve takes the rest.
+ALLR rise linearly in the first 10 % of T_rt, and the curve takes the rest; that rise stands for the
+warm-up of the original curve, which SLR leaves out.
 
 References
 ----------
@@ -79,21 +80,28 @@ def retraining_schedule(
     if original_steps < 1 or num_steps < 1:
         raise InputError(f"retraining of {num_steps} after {original_steps} steps: both are >= 1")
     rates = [original.at(step) for step in range(original_steps)]
-    if kind == "ft":
-        return Constant(min(rates[rates.index(max(rates)) :]))
-    if kind == "lrw":
-        return Shifted(original, max(original_steps - num_steps, 0))
     top = max(rates)
+    peak = rates.index(top)
+    if kind == "ft":
+        return Constant(min(rates[peak:]))
+    if kind == "lrw":
+        return _last_steps(original, original_steps, num_steps)
     if kind == "allr":
         top *= adaptive_factor(distance, num_steps / original_steps)
     rest = max(num_steps - num_rises(warm_up, num_steps), 1)
     curves: dict[str, Schedule] = {
-        "slr": Compressed(original, original_steps, rest),
+        "slr": Compressed(Shifted(original, peak), original_steps - peak, rest),
         "clr": Cosine(top, 0.0, rest),
         "llr": Linear(top, 0.0, rest),
         "allr": Linear(top, 0.0, rest),
     }
     return warmed_up(curves[kind], warm_up, num_steps)
+
+
+def _last_steps(original: Schedule, original_steps: int, num_steps: int) -> Schedule:
+    if num_steps > original_steps:
+        return Compressed(original, original_steps, num_steps)
+    return Shifted(original, original_steps - num_steps)
 
 
 def adaptive_factor(distance: float | None, length_share: float) -> float:

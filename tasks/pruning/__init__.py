@@ -13,13 +13,21 @@ from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.cycles import (
     Course,
     Cycle,
-    cycle_share,
     gmp_sparsities,
     imp_sparsities,
     plan_course,
     split_budget,
 )
-from tasks.pruning.items import CHECKPOINTS, Cell, Need, PruningItem, link
+from tasks.pruning.items import (
+    CHECKPOINTS,
+    Cell,
+    CheckpointBytes,
+    Need,
+    PruningItem,
+    checkpoint_path,
+    link,
+    shared_checkpoints,
+)
 from tasks.pruning.plan import (
     IMP_FLOW,
     PRUNING_TABLES,
@@ -52,6 +60,7 @@ __all__ = [
     "VERIFICATION_SCHEMA",
     "VERIFICATION_TABLES",
     "Cell",
+    "CheckpointBytes",
     "Course",
     "Cycle",
     "ImpConfig",
@@ -61,7 +70,7 @@ __all__ = [
     "SoupConfig",
     "TrainingConfig",
     "check_pruning",
-    "cycle_share",
+    "checkpoint_path",
     "failed_pruning_item",
     "failed_verification",
     "gmp_sparsities",
@@ -71,6 +80,7 @@ __all__ = [
     "plan_imp",
     "plan_soup",
     "run_pruning_item",
+    "shared_checkpoints",
     "split_budget",
     "verify_pruning_item",
 ]

@@ -14,6 +14,7 @@ __all__ = ["Device", "ImpConfig", "SoupConfig", "TrainingConfig", "Vary"]
 Device = Literal["auto", "cpu", "cuda"]
 Vary = Literal["seed", "weight_decay", "retrain_length", "lr"]
 Retraining = Literal["ft", "lrw", "slr", "clr", "llr", "allr"]
+_MAX_EPOCHS = 10_000
 
 
 class TrainingConfig(FrozenConfig):
@@ -35,6 +36,10 @@ class TrainingConfig(FrozenConfig):
     image_size: int = Field(default=64, ge=8, le=1024)
     """Side of the images of an imagefolder."""
 
+    image_cache: str = ""
+    """Folder where the decoded pictures of an imagefolder are kept, so that they are decoded once
+    and need not fit into memory; empty decodes them in every process. It does not name the run."""
+
     model: Literal[
         "mlp",
         "lenet-300-100",
@@ -50,7 +55,7 @@ class TrainingConfig(FrozenConfig):
     ] = "small-cnn"
     """Network; small-cnn has four convolutions and 33,338 parameters for gray images."""
 
-    epochs: float = Field(default=10.0, gt=0.0, le=10_000.0)
+    epochs: float = Field(default=10.0, gt=0.0, le=_MAX_EPOCHS)
     """Epochs of the dense training, with a linear rate after 5 percent warm-up."""
 
     batch: int = Field(default=64, ge=1, le=65_536)
@@ -82,9 +87,9 @@ class TrainingConfig(FrozenConfig):
     group of channels that belong together. A sparsity of filters is a share of filters."""
 
     allocation: Literal["global", "uniform", "uniform+", "erk"] = "global"
-    """How the weights that are left are spread over the layers."""
+    """How the weights that are left are spread over the layers; not with granularity filters."""
 
-    recalibration_images: int = Field(default=2000, ge=1)
+    recalibration_images: int = Field(default=2000, ge=2)
     """Training images from which the statistics of batch normalization are estimated anew, for
     every model that is compared."""
 
@@ -112,6 +117,15 @@ class TrainingConfig(FrozenConfig):
             raise ValueError(f"ood_severities {list(self.ood_severities)} must lie within 1..5")
         return self
 
+    @model_validator(mode="after")
+    def _spread(self) -> Self:
+        if self.granularity == "filters" and self.allocation != "global":
+            raise ValueError(
+                "granularity filters prunes the same share of every group of channels; "
+                f"leave out allocation {self.allocation}"
+            )
+        return self
+
 
 class SoupConfig(TrainingConfig):
     """Sparse model soups and the models they are compared with."""
@@ -122,7 +136,7 @@ class SoupConfig(TrainingConfig):
     phases: int = Field(default=3, ge=1, le=100)
     """Number n of prunings."""
 
-    retrain_epochs: float = Field(default=3.0, gt=0.0, le=10_000.0)
+    retrain_epochs: float = Field(default=3.0, gt=0.0, le=_MAX_EPOCHS)
     """Epochs of retraining of one member after one pruning."""
 
     retraining: Retraining = "allr"
@@ -210,7 +224,7 @@ class ImpConfig(TrainingConfig):
         wrong = [s for s in self.sparsities if not 0 <= s < 1]
         if wrong:
             raise ValueError(f"sparsity {wrong[0]} is not in [0, 1)")
-        short = [e for e in self.retrain_epochs if not e > 0]
-        if short:
-            raise ValueError(f"retrain_epochs {short[0]} must be greater than 0")
+        wrong = [e for e in self.retrain_epochs if not 0 < e <= _MAX_EPOCHS]
+        if wrong:
+            raise ValueError(f"retrain_epochs {wrong[0]:g} must lie in (0, {_MAX_EPOCHS}]")
         return self

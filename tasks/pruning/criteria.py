@@ -95,12 +95,13 @@ def prune(
     if how.filters:
         return _filter_masks(model, sparsity, how, shape)
     weights = {name: w.detach() for name, w in prunable_weights(model).items()}
-    scores = saliencies(weights, how)
+    scores, left = saliencies(weights, how), None
     if earlier is not None and not how.regrow:
         scores = pruned_scores(scores, earlier)
+        left = {name: int(earlier[name].sum()) for name in weights}
     if how.allocation == "global":
         return global_masks(scores, total_kept(sum(w.numel() for w in weights.values()), sparsity))
-    return masks_by_count(scores, layer_counts(weights, sparsity, how.allocation))
+    return masks_by_count(scores, layer_counts(weights, sparsity, how.allocation, left=left))
 
 
 def saliencies(weights: Mapping[str, Tensor], how: Pruning) -> dict[str, Tensor]:

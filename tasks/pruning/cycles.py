@@ -35,7 +35,6 @@ __all__ = [
     "Course",
     "Cycle",
     "Host",
-    "cycle_share",
     "gmp_sparsities",
     "imp_sparsities",
     "plan_course",
@@ -92,18 +91,6 @@ class Course:
     def num_steps(self) -> int:
         """Steps of the whole training."""
         return self.dense_steps + sum(cycle.num_steps for cycle in self.cycles)
-
-
-def cycle_share(sparsity: float, num_cycles: int) -> float:
-    """Share p of the remaining weights that every one of `num_cycles` cycles removes.
-
-    Raises
-    ------
-    InputError
-        Unless the sparsity lies in [0, 1) and there is a cycle.
-    """
-    _check(sparsity, num_cycles)
-    return 1 - (1 - sparsity) ** (1 / num_cycles)
 
 
 def imp_sparsities(sparsity: float, num_cycles: int) -> tuple[float, ...]:

@@ -11,14 +11,28 @@ An item is a pure function of its config and of the checkpoints that it names by
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.records import RunIdentity, Status
 
-__all__ = ["CHECKPOINTS", "Cell", "Need", "PruningItem", "imp_items", "link", "soup_items"]
+__all__ = [
+    "CHECKPOINTS",
+    "Cell",
+    "CheckpointBytes",
+    "Need",
+    "PruningItem",
+    "checkpoint_path",
+    "imp_items",
+    "link",
+    "shared_checkpoints",
+    "soup_items",
+]
 
 CHECKPOINTS = "checkpoints"
 """Folder of the files of models within the folder of a run."""
@@ -41,6 +55,22 @@ class Need:
     phase: int = 0
     member: int = 0
     checkpoint: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class CheckpointBytes:
+    """A stored model that travels with a call instead of being read there.
+
+    Attributes
+    ----------
+    checkpoint : str
+        Its id.
+    content : ndarray of uint8
+        Bytes of its file.
+    """
+
+    checkpoint: str
+    content: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -169,6 +199,21 @@ def link(item: PruningItem, rows: Iterable[Mapping[str, Any]]) -> PruningItem:
         return replace(item, problem=f"{', '.join(lost)} failed or is missing")
     note = f"{len(there)} of {len(places)} members: without {', '.join(lost)}" if lost else ""
     return replace(item, note=note)
+
+
+def shared_checkpoints(items: Sequence[PruningItem]) -> dict[str, tuple[str, ...]]:
+    """Key -> id of the one model that an item starts from, for models that several start from.
+
+    Members of a soup start from one pruned network, cells of a comparison from one dense one.
+    """
+    starts = {item.key: item.needs[0].checkpoint for item in items if len(item.needs) == 1}
+    counts = Counter(starts.values())
+    return {key: (checkpoint,) for key, checkpoint in starts.items() if counts[checkpoint] > 1}
+
+
+def checkpoint_path(checkpoint: str) -> str:
+    """Place of the file of a model within the folder of a run."""
+    return f"{CHECKPOINTS}/{checkpoint}.safetensors"
 
 
 @dataclass(frozen=True)

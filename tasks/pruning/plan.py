@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
-from tasks.pruning.items import PruningItem, imp_items, soup_items
+from tasks.pruning.items import CheckpointBytes, PruningItem, imp_items, soup_items
 from tasks.pruning.schema import (
     CURVE_SCHEMA,
     DISTANCES_SCHEMA,
@@ -42,7 +42,7 @@ __all__ = [
 SOUP_FLOW, IMP_FLOW = "sparse-soup", "imp"
 PRUNING_TABLES = ("models", "curve", "distances")
 VERIFICATION_TABLES = ("verification",)
-_NOT_NAMED = {"device", "data_folder", "seed"}
+_NOT_NAMED = {"device", "data_folder", "image_cache", "seed"}
 _BUILT_IN = ("digits", "synthetic")
 _MISSING = "missing"
 
@@ -99,12 +99,12 @@ def check_pruning(config: TrainingConfig, address: str = "") -> None:
     rehearse(config)
 
 
-def run_pruning_item(item: PruningItem) -> dict[str, pa.Table]:
+def run_pruning_item(item: PruningItem, *shared: CheckpointBytes) -> dict[str, pa.Table]:
     """Tables of one item; see `tasks.pruning.run.run_item`."""
     # Imported here: planning needs no PyTorch.
     from tasks.pruning.run import run_item
 
-    return run_item(item)
+    return run_item(item, *shared)
 
 
 def verify_pruning_item(item: PruningItem) -> dict[str, pa.Table]:

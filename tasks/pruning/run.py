@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from torch import nn
 
 from tasks.nn import CurvePoint, Fit, FitStatus
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.imp import imp_course, run_course, train_dense
-from tasks.pruning.items import CHECKPOINTS, PruningItem
+from tasks.pruning.items import CHECKPOINTS, CheckpointBytes, PruningItem
 from tasks.pruning.merging import PredictionEnsemble, member_distances
 from tasks.pruning.plan import failed_pruning_item, rows_table
 from tasks.pruning.schema import CURVE_SCHEMA, DISTANCES_SCHEMA, MODELS_SCHEMA
@@ -31,12 +32,17 @@ SOUP = -1
 """Number of the soup in the table of distances."""
 
 
-def run_item(item: PruningItem) -> dict[str, pa.Table]:
-    """Tables ``models``, ``curve`` and ``distances`` of one item."""
+def run_item(item: PruningItem, *shared: CheckpointBytes) -> dict[str, pa.Table]:
+    """Tables ``models``, ``curve`` and ``distances`` of one item.
+
+    Models that it needs are taken from `shared`, and read from the folder of the run if they are
+    not there.
+    """
     if item.problem:
         return failed_pruning_item(item, "missing", item.problem)
     with one_thread():
-        call = _Call(item, Workbench.open(item.config, item.device))
+        contents = {each.checkpoint: each.content for each in shared}
+        call = _Call(item, Workbench.open(item.config, item.device), contents)
         _KINDS[item.kind](call)
         call.clean()
         return call.tables()
@@ -60,6 +66,7 @@ class _Call:
 
     item: PruningItem
     bench: Workbench
+    contents: Mapping[str, np.ndarray]
     models: list[tuple[Status, dict[str, Any]]] = field(default_factory=list)
     curve: list[tuple[Status, dict[str, Any]]] = field(default_factory=list)
     distances: list[tuple[Status, dict[str, Any]]] = field(default_factory=list)
@@ -81,7 +88,8 @@ class _Call:
         """A model that the item needs, and what its file says."""
         model = self.bench.new_model(self.item.replicate)
         checkpoint = self.item.needs[number].checkpoint
-        sparse, stored = load_sparse(self.item.folder, checkpoint, model)
+        content = self.contents.get(checkpoint)
+        sparse, stored = load_sparse(self.item.folder, checkpoint, model, content)
         return sparse, stored.extra
 
     def store(

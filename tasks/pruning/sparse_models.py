@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tasks.nn import Checkpoint, check_fit, load_tensors, store_tensors
 from tasks.nn.sparsity import Masks, check_masks, num_kept, prunable_weights
-from tasks.pruning.items import CHECKPOINTS
+from tasks.pruning.items import CHECKPOINTS, checkpoint_path
 from tasks.records import InputError
 
 _ID_DIGITS = 16
@@ -79,8 +79,15 @@ def store_sparse(
     return store_tensors(f"{folder}/{CHECKPOINTS}", tensors, header).stem
 
 
-def load_sparse(folder: str, checkpoint: str, model: nn.Module) -> tuple[SparseModel, Checkpoint]:
+def load_sparse(
+    folder: str, checkpoint: str, model: nn.Module, content: np.ndarray | None = None
+) -> tuple[SparseModel, Checkpoint]:
     """Read a stored model into a network of its architecture.
+
+    Parameters
+    ----------
+    content : ndarray of uint8, optional
+        Bytes of the file, if they are at hand; then it is not read.
 
     Raises
     ------
@@ -89,8 +96,8 @@ def load_sparse(folder: str, checkpoint: str, model: nn.Module) -> tuple[SparseM
     InputError
         If it belongs to another network, or its masks do not match.
     """
-    path = f"{folder}/{CHECKPOINTS}/{checkpoint}.safetensors"
-    stored = load_tensors(path)
+    path = f"{folder}/{checkpoint_path(checkpoint)}"
+    stored = load_tensors(path, content)
     weights, masks = (_below(prefix, stored.tensors) for prefix in ("model.", "mask."))
     check_fit(weights, model.state_dict(), path)
     check_masks(masks, dict(model.named_parameters()))

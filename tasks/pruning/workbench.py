@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -39,6 +40,7 @@ from tasks.records import derive_seed
 WARM_UP = 0.05
 """Share of the dense training in which the rate rises."""
 _RECALIBRATION_BATCH = 100
+"""Images in a batch of recalibration, at most."""
 
 
 @dataclass(frozen=True)
@@ -125,12 +127,16 @@ class Workbench:
         )
 
     def recalibrate(self, model: nn.Module) -> None:
-        """Estimate the statistics of normalization anew, on the same images for all models."""
-        size = min(_RECALIBRATION_BATCH, len(self.dataset.train))
+        """Estimate the statistics of normalization anew, on the same images for all models.
+
+        Batches are of equal size, so that all images count the same: less than one image a batch
+        is left out.
+        """
         wanted = min(self.config.recalibration_images, len(self.dataset.train))
+        number = -(-wanted // _RECALIBRATION_BATCH)
         seed = derive_seed(self.config.seed, "recalibration")
-        batches = training_batches(self.dataset, size, seed=seed)
-        recalibrate(model, islice(batches, max(wanted // size, 1)))
+        batches = training_batches(self.dataset, wanted // number, seed=seed)
+        recalibrate(model, islice(batches, number))
 
     def validation_accuracy(self, model: nn.Module) -> float:
         """Share of the validation images whose class is found."""
@@ -167,7 +173,12 @@ class Workbench:
 def load_images(config: TrainingConfig, device: str = "cpu") -> Dataset:
     """Data set of a config on a device."""
     return _loaded(
-        config.dataset, config.data_folder, config.num_train, config.image_size, device=device
+        config.dataset,
+        config.data_folder,
+        config.num_train,
+        config.image_size,
+        cache=config.image_cache,
+        device=device,
     )
 
 
@@ -182,12 +193,15 @@ def images_digest(dataset: Dataset) -> str:
 
 
 @lru_cache(maxsize=2)
-def _loaded(name: str, folder: str, num_train: int, size: int, *, device: str) -> Dataset:
+def _loaded(
+    name: str, folder: str, num_train: int, size: int, *, cache: str, device: str
+) -> Dataset:
     dataset = load_dataset(
         name,  # pyrefly: ignore[bad-argument-type]
         folder=folder or None,
         num_train=num_train or None,
         size=size,
+        cache=Path(cache).expanduser() if cache else None,
     )
     return dataset.to(device)
 

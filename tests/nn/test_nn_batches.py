@@ -16,7 +16,7 @@ from tasks.nn.data import (
     training_batches,
 )
 from tasks.nn.data.augmentation import cropped, squares, zoomed
-from tasks.records import InputError
+from tasks.records import InputError, derive_seed
 
 EVERYTHING = Augmentation(pad=2, flip=True, zoom=0.5, cutout=3)
 
@@ -153,6 +153,22 @@ def test_a_corruption_is_a_function_of_its_seed(corruption):
     images = load_dataset("synthetic").test.images
     first, again = (corrupted(images, corruption, 3, seed=5) for _ in range(2))
     assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_a_corrupted_image_does_not_depend_on_those_after_it(corruption):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (7, 3, 5, 7), dtype=torch.uint8, generator=generator)
+    first, all_of_them = corrupted(images[:3], corruption, 3), corrupted(images, corruption, 3)
+    torch.testing.assert_close(first, all_of_them[:3], atol=1e-6, rtol=0)
+
+
+def test_noise_on_images_of_whole_blocks_of_sixteen_numbers_is_one_draw():
+    """So that the numbers measured on 8 x 8 and 28 x 28 pixels stay what they are."""
+    images = torch.full((5, 1, 8, 8), 128, dtype=torch.uint8)
+    generator = torch.Generator().manual_seed(derive_seed(0, "gaussian_noise", 1))
+    expected = images / 255 + 0.05 * torch.randn(images.shape, generator=generator)
+    assert torch.equal(corrupted(images, "gaussian_noise", 1), expected.clamp(0, 1))
 
 
 def test_a_blur_keeps_what_is_constant_and_noise_keeps_the_mean():

@@ -1,5 +1,7 @@
 """Masks: exact counts, explicit zeros, and pruned weights that stay pruned while training."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 import toy_training as toy
@@ -40,6 +42,16 @@ def test_prunable_are_weights_of_known_layers_only():
     )
     assert list(prunable_weights(model)) == ["0.weight", "2.weight"]
     assert list(prunable_weights(nn.Linear(2, 2))) == ["weight"]
+
+
+def test_a_weight_that_layers_share_is_listed_once_and_not_if_others_use_it_too():
+    tied = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    tied[1].weight = tied[0].weight
+    assert list(prunable_weights(tied)) == ["0.weight"]
+    hold_masks(tied, full_masks(prunable_weights(tied)))
+    words = nn.ModuleDict({"head": nn.Linear(3, 5), "words": nn.Embedding(5, 3)})
+    words["words"].weight = words["head"].weight
+    assert prunable_weights(words) == {}
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=60), st.data())
@@ -126,6 +138,11 @@ def test_groups_that_do_not_divide_the_inputs_are_refused():
         block_masks({"w": torch.ones(2, 8)}, 5, 4)
 
 
+def test_groups_of_diverged_weights_are_refused():
+    with pytest.raises(InputError, match="NaN"):
+        block_masks({"w": torch.tensor([[1.0, 2.0, float("nan"), 0.0]])}, 2, 4)
+
+
 # --- allocations ------------------------------------------------------------------------------
 
 CONVNET = {
@@ -135,6 +152,12 @@ CONVNET = {
     "last": torch.empty(10, 128),
 }
 TOTAL = sum(w.numel() for w in CONVNET.values())
+WIDTHS = (16,) * 7 + (32,) * 6 + (64,) * 6
+RESNET20 = {
+    "stem": torch.empty(16, 3, 3, 3),
+    **{f"conv{k}": torch.empty(b, a, 3, 3) for k, (a, b) in enumerate(pairwise(WIDTHS))},
+    "last": torch.empty(10, 64),
+}
 
 
 @pytest.mark.parametrize("allocation", ["uniform", "uniform+", "erk"])
@@ -155,6 +178,28 @@ def test_counts_add_up_for_layers_of_any_size(sizes, share):
     else:
         for allocation in ("uniform", "erk"):
             assert sum(layer_counts(weights, share, allocation).values()) == target
+
+
+@pytest.mark.parametrize("updates", [64, 200])
+@pytest.mark.parametrize("allocation", ["uniform", "uniform+", "erk"])
+def test_layers_never_gain_weights_while_the_sparsity_rises(allocation, updates):
+    """Rounding gave a layer one weight more at a higher sparsity."""
+    target = 0.9
+    left = {name: w.numel() for name, w in RESNET20.items()}
+    for k in range(1, updates + 1):
+        share = target - target * (1 - k / updates) ** 3
+        counts = layer_counts(RESNET20, share, allocation, left=left)
+        assert sum(counts.values()) == total_kept(sum(w.numel() for w in RESNET20.values()), share)
+        assert all(1 <= counts[name] <= left[name] for name in left)
+        near = layer_counts(RESNET20, share, allocation)
+        assert all(abs(counts[name] - near[name]) <= 1 for name in left)
+        left = counts
+
+
+def test_counts_beyond_what_is_left_are_refused():
+    left = {name: 1 for name in CONVNET}
+    with pytest.raises(InputError, match=r"weights cannot be kept: fewer are left"):
+        layer_counts(CONVNET, 0.5, "uniform", left=left)
 
 
 def test_uniform_layers_have_equal_densities():
@@ -220,6 +265,30 @@ def test_pruned_weights_are_exactly_zero_after_every_step(optimizer):
     before = toy.weights(state)
     toy.train(state, 12, observe=check, schedule=Constant(0.05))
     assert bool((state.model[0].weight != before["0.weight"])[masks["0.weight"]].all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_gradients_are_products_with_the_mask_in_any_precision_and_layout(dtype):
+    layer = nn.Conv2d(3, 4, 3, dtype=dtype).to(memory_format=torch.channels_last)
+    mask = torch.rand(layer.weight.shape) < 0.5
+    image = torch.randn(2, 3, 5, 5, dtype=dtype)
+    with torch.no_grad():
+        layer.weight.masked_fill_(~mask, 0.0)
+    layer(image).square().sum().backward()
+    expected = layer.weight.grad.clone() * mask
+    layer.zero_grad()
+    hold_masks(layer, {"weight": mask})
+    layer(image).square().sum().backward()
+    assert layer.weight.grad.dtype == dtype
+    assert torch.equal(layer.weight.grad, expected)
+
+
+def test_holding_masks_takes_no_memory_beside_theirs():
+    model = nn.Linear(8, 8)
+    masks = full_masks(prunable_weights(model))
+    held = hold_masks(model, masks)
+    assert held.masks["weight"].data_ptr() == masks["weight"].data_ptr()
+    assert masks["weight"].nbytes == masks["weight"].numel()
 
 
 def test_a_masked_training_resumes_bit_for_bit(tmp_path):

@@ -23,7 +23,6 @@ PUBLISHED = [
     ("wrn-28-10", CIFAR, 100, 36_536_884, 5_243_386_368),
     # arXiv:1512.03385, table 1: 1.8e9 and 3.8e9; 4.1e9 with the stride in the 3 x 3 convolution.
     ("resnet18", IMAGENET, 1000, 11_689_512, 1_814_073_344),
-    ("resnet50", IMAGENET, 1000, 25_557_032, 4_089_184_256),
 ]
 
 

@@ -1,5 +1,7 @@
 """Retraining schedules: the adaptive rate's unit values and the shapes of all curves."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -15,6 +17,7 @@ from tasks.nn import (
     adaptive_factor,
     pruning_distance,
     retraining_schedule,
+    warmed_up,
 )
 from tasks.nn.sparsity import largest
 from tasks.records import InputError
@@ -77,12 +80,25 @@ def test_fine_tuning_uses_the_smallest_rate_after_the_largest():
 
 def test_rewinding_replays_the_last_steps():
     assert rates("lrw", 40) == [ORIGINAL.at(t) for t in range(60, 100)]
-    assert rates("lrw", 130) == [ORIGINAL.at(t) for t in range(130)]
+
+
+def test_a_rewinding_that_is_longer_than_the_original_stretches_it():
+    """Beyond T a decayed schedule has rate 0: a third of the steps would change nothing."""
+    assert rates("lrw", 200) == [ORIGINAL.at(t // 2) for t in range(200)]
+    assert min(rates("lrw", 150, Linear(0.1, 0.0, num_steps=T))) > 0
 
 
 def test_the_compressed_curve_follows_the_original_after_the_warm_up():
     expected = [0.02, 0.04, 0.06, 0.08, 0.1, *[ORIGINAL.at(t * 100 // 45) for t in range(45)]]
     assert rates("slr", 50) == pytest.approx(expected)
+
+
+def test_the_compressed_curve_rises_once_if_the_original_has_a_warm_up_too():
+    original = warmed_up(Linear(0.1, 0.0, num_steps=95), 0.05, T)
+    found = rates("slr", 20, original)
+    expected = [0.05, 0.1, *[original.at(4 + t * 96 // 18) for t in range(18)]]
+    assert found == pytest.approx(expected)
+    assert found[2] == 0.1 and all(a > b for a, b in pairwise(found[2:]))
 
 
 def test_cosine_and_linear_start_at_the_largest_rate_after_the_warm_up():

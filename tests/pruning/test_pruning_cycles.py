@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 import tasks.pruning
 from tasks.pruning import (
     Cycle,
-    cycle_share,
     gmp_sparsities,
     imp_sparsities,
     plan_course,
@@ -35,7 +34,7 @@ def test_sparsities_of_three_cycles_are_the_known_ones(sparsity, expected):
 
 @given(st.floats(0, 0.999), st.integers(1, 30))
 def test_every_cycle_removes_the_same_share_of_what_is_left(sparsity, n):
-    p, dense = cycle_share(sparsity, n), 1.0
+    p, dense = 1 - (1 - sparsity) ** (1 / n), 1.0
     for after in imp_sparsities(sparsity, n):
         assert 1 - after == pytest.approx(dense * (1 - p), abs=1e-9)
         dense = 1 - after

@@ -1,11 +1,10 @@
 """On a GPU: a whole soup, and stacked members that agree with separate ones and are faster."""
 
-import time
-
 import pytest
 import torch
 from small_runs import copied, pruned_network, small_config
 
+from benchmarks.pruning import STACKED_BAR, stacked_throughput
 from tasks.nn import Linear
 from tasks.pruning.branches import Rates, plan_branches, retrain
 from tasks.pruning.sparse_models import num_stray
@@ -15,8 +14,6 @@ from tasks.pruning.workbench import Workbench
 pytestmark = pytest.mark.gpu
 
 RATES = Rates("llr", Linear(0.05, 0.0, 100), 100)
-GOAL = 3.0
-"""Least throughput of 8 stacked ResNet-20 over 8 separate ones."""
 
 
 def members(count, num_steps):
@@ -36,22 +33,4 @@ def test_members_on_the_gpu_keep_their_masks_and_agree_with_stacked_ones():
 
 
 def test_eight_stacked_members_are_faster_than_eight_separate_ones():
-    bench = Workbench.open(small_config(model="resnet20"), "cuda")
-    pruned, branches = pruned_network(bench, 0.5), members(8, 30)
-
-    def separate():
-        for branch in branches:
-            retrain(bench, copied(pruned), branch, RATES)
-
-    def together():
-        retrain_stacked(bench, copied(pruned), branches, RATES)
-
-    seconds = []
-    for call in (separate, together):
-        call()
-        torch.cuda.synchronize()
-        started = time.perf_counter()
-        call()
-        torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
-    assert seconds[0] / seconds[1] >= GOAL
+    assert stacked_throughput("resnet20", 8, "cuda", num_steps=30) >= STACKED_BAR

@@ -9,7 +9,7 @@ from tasks.nn.data import DATASETS
 from tasks.nn.models import MODELS
 from tasks.nn.retraining import RETRAININGS
 from tasks.nn.sparsity import prunable_weights, total_kept
-from tasks.pruning import Cycle, ImpConfig, plan_imp
+from tasks.pruning import Cycle, ImpConfig, SoupConfig, plan_imp
 from tasks.pruning import config as config_module
 from tasks.pruning.config import TrainingConfig
 from tasks.pruning.cycles import plan_course
@@ -102,3 +102,15 @@ def test_feedback_reaches_pruned_weights_by_the_gradient_at_the_masked_ones(benc
 def test_configs_out_of_range_are_refused(changes):
     with pytest.raises(ValueError):
         small_config(ImpConfig, **changes)
+
+
+@pytest.mark.parametrize("epochs", [0.0, 10_001.0, 1e300])
+def test_lengths_of_retraining_are_bounded(epochs):
+    with pytest.raises(ValueError, match=r"retrain_epochs .* must lie in \(0, 10000\]"):
+        small_config(ImpConfig, retrain_epochs=(1.0, epochs))
+
+
+@pytest.mark.parametrize("kind", [ImpConfig, SoupConfig])
+def test_filters_have_no_allocation(kind):
+    with pytest.raises(ValueError, match="granularity filters prunes the same share of every"):
+        small_config(kind, granularity="filters", allocation="erk")

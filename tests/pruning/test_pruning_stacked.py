@@ -6,6 +6,7 @@ import pytest
 import torch
 from small_runs import copied, pruned_network, small_config
 
+from benchmarks.pruning import stacked_throughput
 from tasks.nn import (
     Constant,
     FitStatus,
@@ -144,3 +145,8 @@ def test_pruned_weights_of_all_members_stay_zero(bench):
         model = bench.new_model(0)
         model.load_state_dict(unstacked(state, j))
         assert num_stray(SparseModel(model, pruned.masks)) == 0
+
+
+def test_the_benchmark_of_stacked_members_runs_on_any_device():
+    # What comes out is a matter of the machine, and of a GPU (`test_pruning_gpu`).
+    assert stacked_throughput("resnet20", 2, "cpu", batch=4, num_steps=1) > 0

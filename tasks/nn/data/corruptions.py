@@ -13,8 +13,8 @@ For an image x with values in [0, 1] and a strength a that grows with the severi
     occlusion       a random square of side a (share of the height) gray
     rotation        a random sign times a degrees
 
-then clipped to [0, 1].  Random numbers depend on (seed, corruption, severity) and the row only, so
-every model sees the same images.  The set is our own; strengths are for images of 8 to 64 pixels.
+then clipped to [0, 1].  Random numbers depend on (seed, corruption, severity), the shape of an image
+and its row only, so every model sees the same images, however many there are.  The set is our own; strengths are for images of 8 to 64 pixels.
 
 References
 ----------
@@ -37,6 +37,8 @@ from tasks.records import InputError, derive_seed
 SEVERITIES = (1, 2, 3, 4, 5)
 _GRAY = 0.5
 _FOG_GRID = 4
+_NORMAL_BLOCK = 16
+"""PyTorch draws normal numbers in blocks of 16 and draws the last 16 again to fill a rest."""
 
 
 def corrupted(images: Tensor, corruption: str, severity: int, *, seed: int = 0) -> Tensor:
@@ -60,7 +62,7 @@ def corrupted(images: Tensor, corruption: str, severity: int, *, seed: int = 0) 
 
 
 def _gaussian_noise(x: Tensor, a: float, generator: torch.Generator) -> Tensor:
-    return x + a * torch.randn(x.shape, generator=generator)
+    return x + a * _normal_numbers(x.shape, generator)
 
 
 def _shot_noise(x: Tensor, a: float, generator: torch.Generator) -> Tensor:
@@ -116,6 +118,13 @@ def _rotation(x: Tensor, a: float, generator: torch.Generator) -> Tensor:
     maps = torch.stack([cosine, -sine, zero, sine, cosine, zero], dim=1).reshape(-1, 2, 3)
     grid = affine_grid(maps, list(x.shape), align_corners=False)
     return grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+def _normal_numbers(shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """N(0, 1) of which an image's numbers do not depend on how many images follow."""
+    needed = math.prod(shape[1:])
+    drawn = -(-needed // _NORMAL_BLOCK) * _NORMAL_BLOCK
+    return torch.randn(shape[0], drawn, generator=generator)[:, :needed].reshape(shape)
 
 
 _Change = Callable[[Tensor, float, torch.Generator], Tensor]

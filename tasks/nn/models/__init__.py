@@ -17,8 +17,9 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
+from tasks.nn.models.library import resnet50
 from tasks.nn.models.plain import perceptron, small_cnn, vgg16
-from tasks.nn.models.residual import Block, Bottleneck, cifar_resnet, resnet, wide_resnet
+from tasks.nn.models.residual import cifar_resnet, resnet, wide_resnet
 from tasks.records import InputError
 
 __all__ = ["MODELS", "ModelName", "build_model", "num_parameters"]
@@ -48,8 +49,8 @@ _BUILDERS: dict[str, Callable[[Shape, int], nn.Module]] = {
     "vgg16-bn": vgg16,
     "resnet20": lambda s, k: cifar_resnet(20, s[0], k),
     "resnet56": lambda s, k: cifar_resnet(56, s[0], k),
-    "resnet18": lambda s, k: resnet(Block, (2, 2, 2, 2), s[0], k, small=s[1] < _LARGE),
-    "resnet50": lambda s, k: resnet(Bottleneck, (3, 4, 6, 3), s[0], k, small=s[1] < _LARGE),
+    "resnet18": lambda s, k: resnet((2, 2, 2, 2), s[0], k, small=s[1] < _LARGE),
+    "resnet50": lambda s, k: resnet50(s[0], k, small=s[1] < _LARGE),
     "wrn-28-10": lambda s, k: wide_resnet(28, 10, s[0], k),
 }
 _LARGE = 128
@@ -62,7 +63,8 @@ def build_model(name: ModelName, shape: Shape, num_classes: int, *, seed: int = 
     Raises
     ------
     InputError
-        For an unknown name or images that are too small.
+        For an unknown name, images that are too small, or a network of a library that is not
+        installed.
     """
     if name not in _BUILDERS:
         raise InputError(f"no model is called {name!r}; known are {', '.join(MODELS)}")

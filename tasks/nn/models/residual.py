@@ -3,7 +3,7 @@
     block     x + f(x), f: convolutions with batch normalization and ReLU
     cifar     6n + 2 layers in three stages of 16, 32, 64 filters; a shortcut between stages takes
               every second pixel and fills new channels with zeros (no weights)
-    standard  four stages of 64..512 filters (times 4 in bottlenecks), projections as shortcuts
+    standard  four stages of 64..512 filters, projections as shortcuts
     wide      28 layers of width 10, normalization and ReLU before each convolution
 
 References
@@ -23,8 +23,6 @@ from tasks.nn.models.plain import head
 class Block(nn.Module):
     """Two convolutions 3 x 3 beside a shortcut."""
 
-    expansion = 1
-
     def __init__(self, channels: int, width: int, stride: int, shortcut: nn.Module) -> None:
         super().__init__()
         self.conv1 = _conv3(channels, width, stride)
@@ -36,29 +34,6 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) to (N, width, H / stride, W / stride)."""
         y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
-        return relu(y + self.shortcut(x))
-
-
-class Bottleneck(nn.Module):
-    """Convolutions 1 x 1, 3 x 3, 1 x 1 beside a shortcut; the last is four times as wide."""
-
-    expansion = 4
-
-    def __init__(self, channels: int, width: int, stride: int, shortcut: nn.Module) -> None:
-        super().__init__()
-        wide = width * self.expansion
-        self.conv1 = nn.Conv2d(channels, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = _conv3(width, width, stride)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = nn.Conv2d(width, wide, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(wide)
-        self.shortcut = shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, H, W) to (N, 4 width, H / stride, W / stride)."""
-        y = relu(self.bn1(self.conv1(x)))
-        y = self.bn3(self.conv3(relu(self.bn2(self.conv2(y)))))
         return relu(y + self.shortcut(x))
 
 
@@ -109,23 +84,17 @@ def cifar_resnet(depth: int, channels: int, num_classes: int) -> nn.Sequential:
 
 
 def resnet(
-    block: type[Block] | type[Bottleneck],
-    counts: tuple[int, ...],
-    channels: int,
-    num_classes: int,
-    *,
-    small: bool,
+    counts: tuple[int, ...], channels: int, num_classes: int, *, small: bool
 ) -> nn.Sequential:
     """Residual network with projections; the stem of a `small` one keeps the resolution."""
     layers = _stem(channels, 64) if small else _wide_stem(channels)
     width = 64
     for stage, count in enumerate(counts):
         for number in range(count):
-            inner = 64 << stage
+            wide = 64 << stage
             stride = 2 if stage > 0 and number == 0 else 1
-            shortcut = _projection(width, inner * block.expansion, stride)
-            layers.append(block(width, inner, stride, shortcut))
-            width = inner * block.expansion
+            layers.append(Block(width, wide, stride, _projection(width, wide, stride)))
+            width = wide
     return nn.Sequential(*layers, *head(width, num_classes))
 
 

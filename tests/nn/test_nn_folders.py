@@ -1,0 +1,128 @@
+"""Folders of pictures: their classes, the order of their rows, and the file of decoded bytes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from tasks.nn.data import load_dataset
+from tasks.nn.data.datasets import split_rows
+from tasks.records import InputError
+
+
+def write_picture(path, color, size=(20, 30)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, color).save(path)
+
+
+@pytest.fixture
+def picture_folder(tmp_path):
+    for part, count in (("train", 10), ("val", 2)):
+        for label, color in (("blue", (0, 0, 255)), ("red", (255, 0, 0))):
+            for number in range(count):
+                write_picture(tmp_path / part / label / f"{number}.png", color)
+    return tmp_path
+
+
+def test_pictures_are_read_from_folders(picture_folder):
+    data = load_dataset("imagefolder", folder=picture_folder, size=8)
+    assert data.class_names == ("blue", "red") and data.shape == (3, 8, 8)
+    assert (len(data.train), len(data.validation), len(data.test)) == (18, 2, 4)
+    for image, label in zip(data.test.images, data.test.labels, strict=True):
+        assert image[:, 4, 4].tolist() == ([0, 0, 255] if label == 0 else [255, 0, 0])
+
+
+def test_decoded_pictures_are_kept_and_noticed_when_they_change(picture_folder, tmp_path):
+    cache = tmp_path / "cache"
+    options = {"folder": picture_folder, "size": 8, "cache": cache}
+    first = load_dataset("imagefolder", **options)
+    files = set(cache.iterdir())
+    assert torch.equal(load_dataset("imagefolder", **options).train.images, first.train.images)
+    assert set(cache.iterdir()) == files and len(files) == 2
+    write_picture(picture_folder / "val" / "red" / "0.png", (255, 255, 0), size=(40, 40))
+    changed = load_dataset("imagefolder", **options).test
+    assert changed.images[2, :, 0, 0].tolist() == [255, 255, 0]
+
+
+def test_tiny_imagenet_names_its_validation_classes_in_a_file(picture_folder):
+    folder = picture_folder / "val"
+    for name, color in (("a.png", (255, 0, 0)), ("b.png", (0, 0, 255))):
+        write_picture(folder / "images" / name, color)
+    (folder / "val_annotations.txt").write_text("a.png\tred\t0\t0\nb.png\tblue\t0\t0\n")
+    data = load_dataset("imagefolder", folder=picture_folder, size=8)
+    assert data.test.labels.tolist() == [1, 0]
+    assert data.test.images[:, 0, 0, 0].tolist() == [255, 0]
+
+
+def test_a_damaged_picture_is_named(picture_folder):
+    path = picture_folder / "train" / "red" / "3.png"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"3\.png: is no picture"):
+        load_dataset("imagefolder", folder=picture_folder, size=8)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    (tmp_path / "val" / "a").mkdir(parents=True)
+    with pytest.raises(InputError, match="no pictures found"):
+        load_dataset("imagefolder", folder=tmp_path)
+
+
+def test_a_line_that_names_no_class_is_named(picture_folder):
+    write_picture(picture_folder / "val" / "images" / "a.png", (255, 0, 0))
+    annotations = picture_folder / "val" / "val_annotations.txt"
+    annotations.write_text("\na.png\tred\t0\t0\n\n")
+    data = load_dataset("imagefolder", folder=picture_folder, size=8)
+    assert data.test.labels.tolist() == [1]
+    annotations.write_text("a.png\tred\nb.png red\n")
+    with pytest.raises(InputError, match=r"val_annotations\.txt: line 2 names no class"):
+        load_dataset("imagefolder", folder=picture_folder, size=8)
+
+
+def test_the_first_test_pictures_are_of_all_classes_and_the_order_is_fixed(tmp_path):
+    for name, color in (("blue", (0, 0, 255)), ("red", (255, 0, 0))):
+        write_picture(tmp_path / "train" / name / "0.png", color)
+        for number in range(20):
+            write_picture(tmp_path / "val" / name / f"{number}.png", color)
+    options = {"folder": tmp_path, "size": 8, "validation_share": 0.0}
+    first, again = (load_dataset("imagefolder", **options).test for _ in range(2))
+    assert first.labels.bincount().tolist() == [20, 20]
+    assert first.labels[:10].unique().tolist() == [0, 1]
+    assert torch.equal(first.labels, again.labels)
+    assert torch.equal(first.images[:, 0, 4, 4] == 255, first.labels == 1)
+
+
+def mapped(tensor):
+    """Whether a tensor's memory is that of a file of decoded pictures."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    spans = [line.split()[0].split("-") for line in lines if line.endswith(".bytes")]
+    place = tensor.data_ptr()
+    return any(int(low, 16) <= place < int(high, 16) for low, high in spans)
+
+
+def test_all_parts_of_decoded_pictures_stay_in_their_files(picture_folder, tmp_path):
+    """Training and validation images were copied into memory."""
+    options = {"folder": picture_folder, "size": 8, "num_train": 12}
+    plain = load_dataset("imagefolder", **options)
+    data = load_dataset("imagefolder", cache=tmp_path / "cache", **options).to("cpu")
+    assert len(data.train) == 12
+    for name in ("train", "validation", "test"):
+        part = getattr(data, name)
+        assert mapped(part.images) and not mapped(getattr(plain, name).images)
+        assert torch.equal(part.images, getattr(plain, name).images)
+        assert torch.equal(part.labels, getattr(plain, name).labels)
+
+
+def test_pictures_are_held_out_by_the_same_split_as_all_images(picture_folder):
+    held_out, rest = split_rows(20, 0.3, seed=5)
+    options = {"validation_share": 0.3, "split_seed": 5}
+    data = load_dataset("imagefolder", folder=picture_folder, size=8, **options)
+    by_class = torch.tensor([0] * 10 + [1] * 10)
+    assert torch.equal(data.validation.labels, by_class[held_out])
+    assert torch.equal(data.train.labels, by_class[rest])
+
+
+def test_a_few_pictures_may_leave_none_for_validation(picture_folder):
+    data = load_dataset("imagefolder", folder=picture_folder, size=8, validation_share=0.0)
+    assert len(data.validation) == 0 and len(data.train) == 20
