@@ -11,6 +11,7 @@ from rich.console import Group
 
 from flows.documents import Document, nothing_stored, stored_places
 from flows.reports import is_whole
+from flows.sos_benchmark_tables import ENOUGH, BenchmarkDocument, paper_tables
 from tasks.records import Run
 from tasks.sos.benchmarking.config import METHODS
 from tasks.sos.benchmarking.schema import TRIALS_SCHEMA
@@ -25,9 +26,20 @@ __all__ = [
     "terminal_report",
 ]
 
-HEADINGS = ("cell", "method", "decided", "first try", "first", "last", "s", "faster", "stopped")
-"""Rates of exact verdicts in percent with their 95 % intervals, mean sizes of the first and the
-last basis, mean seconds, speed-up over half Newton, trials that ran into a limit."""
+HEADINGS = (
+    "cell",
+    "method",
+    "count",
+    "decided",
+    "first try",
+    "first",
+    "last",
+    "s",
+    "faster",
+    "stopped",
+)
+"""Polynomials, rates of exact verdicts in percent with their 95 % intervals, mean sizes of the
+first and the last basis, mean seconds, speed-up over half Newton, trials that ran into a limit."""
 WORDS = ("cell", "method")
 FIGURE = "figures/benchmark.png"
 
@@ -102,7 +114,9 @@ def _rows(run: Run) -> list[dict[str, Any]]:
 def _document(run: Run) -> Document:
     lines = report_lines(run)
     notes = [*_notes(lines, _rows(run))]
-    return Document(run, HEADINGS, WORDS, [*map(_cells, lines)], notes, "cell and method")
+    sheets = paper_tables(lines)
+    rows = [*map(_cells, lines)]
+    return BenchmarkDocument(run, HEADINGS, WORDS, rows, notes, "cell and method", sheets=sheets)
 
 
 def _cells(line: Line) -> list[str]:
@@ -110,6 +124,7 @@ def _cells(line: Line) -> list[str]:
     return [
         line.cell,
         line.method,
+        f"{line.decided.count:,}",
         str(line.decided),
         f"{100 * line.first_try.share:.1f} %",
         _size(line.first_size),
@@ -118,6 +133,34 @@ def _cells(line: Line) -> list[str]:
         faster,
         str(line.num_stopped or ""),
     ]
+
+
+def _counts(lines: list[Line]) -> str:
+    """Where there are enough polynomials for narrow intervals, and where not."""
+    counts = {line.cell: line.decided.count for line in lines}
+    few = [f"{cell} {count:,}" for cell, count in counts.items() if count < ENOUGH]
+    if not few:
+        return f"every cell has at least {ENOUGH} polynomials"
+    if len(few) == len(counts) and len(set(counts.values())) == 1:
+        return f"every cell has {min(counts.values()):,} polynomials, fewer than {ENOUGH}"
+    return f"cells with fewer than {ENOUGH} polynomials: {', '.join(few)}"
+
+
+def _shifts(lines: list[Line]) -> Iterator[str]:
+    """What is out of distribution for the models of the methods, and out of their range."""
+    for method in dict.fromkeys(line.method for line in lines if line.beyond):
+        mine = [line for line in lines if line.method == method and line.beyond]
+        cells = [f"{line.cell} ({', '.join(line.beyond)})" for line in mine]
+        yield f"beyond what the model of {method} was trained on: {'; '.join(cells)}"
+        if unread := sum(line.num_out_of_range for line in mine):
+            yield f"{method}: {unread:,} polynomials out of the model's range, by half Newton"
+    written = [line for line in lines if isfinite(line.num_orders)]
+    for method in dict.fromkeys(line.method for line in written):
+        orders = [line.num_orders for line in written if line.method == method]
+        yield (
+            f"{method}: mean number of orders of the variables in which bases were written, "
+            f"by cell: {min(orders):.2f} to {max(orders):.2f}"
+        )
 
 
 def _size(value: float) -> str:
@@ -131,6 +174,8 @@ def _notes(lines: list[Line], rows: list[dict[str, Any]]) -> Iterator[str]:
         sizes = ", ".join(f"{cell} {size:.1f}" for cell, size in planted.items())
         yield f"mean sizes of the planted bases: {sizes}"
     yield f"exact verdicts that contradict what is known: {sum(line.wrong for line in lines)}"
+    yield _counts(lines)
+    yield from _shifts(lines)
     if any(line.method == REFERENCE for line in lines):
         yield (
             f"faster: total seconds of {REFERENCE} over those of the method, on the same "

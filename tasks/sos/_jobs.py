@@ -11,13 +11,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tasks.records import Status
 from tasks.sos.config import LEARNED_BASES, CertifyConfig
 from tasks.sos.conic.solvers._isolation import run_isolated
 from tasks.sos.conic.solvers._status import Answer, Limits, SolverStatus
 from tasks.sos.polynomials.polynomial import Polynomial
+
+if TYPE_CHECKING:
+    from tasks.sos._work import Settings
 
 ADAPTER = __name__
 """Module that the process imports for its jobs."""
@@ -106,7 +109,7 @@ class CertifyJob:
 
     def run(self) -> Certified | Stopped:
         """Certify; there is no limit within, so that the result does not depend on the clock."""
-        from tasks.sos.certify import Settings, certify
+        from tasks.sos.certify import Settings
 
         config = self.config
         settings = Settings(
@@ -116,16 +119,23 @@ class CertifyJob:
             memory_gib=config.memory_gib,
             seed=config.seed,
         )
-        found = certify(self.polynomial, settings)
-        if found.is_over_budget:
-            return Stopped(Status.OVER_BUDGET, found.reason)
-        return Certified(
-            verdict=str(found.verdict),
-            reason=found.reason,
-            certificate=None if found.certificate is None else found.certificate.to_json(),
-            attempts=[asdict(attempt) for attempt in found.attempts],
-            seconds=dict(found.seconds),
-        )
+        return certified(self.polynomial, settings)
+
+
+def certified(polynomial: Polynomial, settings: Settings) -> Certified | Stopped:
+    """What `certify` finds, as plain values."""
+    from tasks.sos.certify import certify
+
+    found = certify(polynomial, settings)
+    if found.is_over_budget:
+        return Stopped(Status.OVER_BUDGET, found.reason)
+    return Certified(
+        verdict=str(found.verdict),
+        reason=found.reason,
+        certificate=None if found.certificate is None else found.certificate.to_json(),
+        attempts=[asdict(attempt) for attempt in found.attempts],
+        seconds=dict(found.seconds),
+    )
 
 
 @dataclass(frozen=True)

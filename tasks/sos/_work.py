@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tasks.records import BudgetExceeded
 from tasks.sos.bases.reductions import VariableScaling
+from tasks.sos.bases.rules import BasisSource
 from tasks.sos.certificates import AnyCertificate
 from tasks.sos.config import BasisMethod, Sparsity
 from tasks.sos.gram.interior import InteriorSolution
@@ -22,9 +23,9 @@ from tasks.sos.verdict import Verdict
 class Settings:
     """How to certify."""
 
-    basis: BasisMethod = "auto"
+    basis: BasisMethod | BasisSource = "auto"
     """Which bases are tried, see `tasks.sos.cascade`; auto: even square roots, then half of the
-    Newton polytope."""
+    Newton polytope; or what gives them."""
     sparsity: Sparsity = "sign"
     """Blocks by sign symmetries, which lose nothing, or by term sparsity, which may: its
     components or, smaller, the cliques of a chordal extension."""

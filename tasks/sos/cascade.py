@@ -27,19 +27,22 @@ from tasks.lattice.polytopes import newton_vertices
 from tasks.records import stream
 from tasks.sos.bases.expansion import expansions
 from tasks.sos.bases.monomial_bases import even_sqrt_basis, half_newton_basis
-from tasks.sos.bases.rules import Candidate, candidate_basis
+from tasks.sos.bases.rules import BasisSource, Candidate, candidate_basis
 from tasks.sos.config import LEARNED_BASES, BasisMethod
 from tasks.sos.polynomials.polynomial import Polynomial
 
 
-def bases_to_try(p: Polynomial, method: BasisMethod, *, seed: int = 0) -> Iterator[Candidate]:
+def bases_to_try(
+    p: Polynomial, method: BasisMethod | BasisSource, *, seed: int = 0
+) -> Iterator[Candidate]:
     """The bases, each made when it is asked for; none if there is none that covers the terms.
 
     Parameters
     ----------
     p : Polynomial
         Of even, positive degree.
-    method : BasisMethod
+    method : BasisMethod or BasisSource
+        A name, or what gives the bases.
     seed : int
         Root of the random bases.
 
@@ -50,7 +53,9 @@ def bases_to_try(p: Polynomial, method: BasisMethod, *, seed: int = 0) -> Iterat
     >>> [(c.rule, len(c.basis)) for c in bases_to_try(p, "auto")]
     [('even-sqrt', 4), ('newton', 4)]
     """
-    if method in ("vertices", "random"):
+    if callable(method):
+        yield from method(p)
+    elif method in ("vertices", "random"):
         first = _vertex_halves(p) if method == "vertices" else _random_basis(p, seed)
         yield from expansions(p, first, (), rule=method, expanded=False)
     elif method in LEARNED_BASES:

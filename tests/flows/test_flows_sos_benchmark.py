@@ -10,6 +10,8 @@ from flows.sos_benchmark_reports import draw_figures, markdown_report, report_li
 from tasks.records import Status, Store
 from tasks.sos import _jobs
 
+METHODS = ("cascade", "autoregressive", "autoregressive-1", "even-sqrt", "vertices", "newton")
+
 pytestmark = pytest.mark.flow
 
 SMALL = ["run", "sos-benchmark", "--recipe", "planted", "--smoke", "--address", "serial"]
@@ -40,13 +42,21 @@ def test_all_methods_stand_side_by_side_and_a_second_run_computes_nothing(benchm
     assert [(line.cell, line.method) for line in lines] == [
         (cell, method)
         for cell in ("sparse-n3-d2-m6", "binomial_squares-n3-d3-m6")
-        for method in ("cascade", "even-sqrt", "vertices", "newton")
+        for method in METHODS
     ]
     assert all(line.decided.count == 2 for line in lines)
-    assert all(line.decided.successes == 2 for line in lines if line.method == "cascade")
+    proving = ("cascade", "autoregressive", "autoregressive-1")
+    assert all(line.decided.successes == 2 for line in lines if line.method in proving)
+    assert {line.beyond for line in lines if line.method == "autoregressive"} == {
+        (),
+        ("family",),
+    }
     assert all(line.seconds > 0 and line.wrong == 0 for line in lines)
     text = markdown_report(run)
     assert "* exact verdicts that contradict what is known: 0" in text
+    assert "## Table 1: basis size" in text and "## Table 2: mean seconds" in text
+    assert "every cell has 2 polynomials, fewer than 500" in text
+    assert "beyond what the model of autoregressive was trained on" in text
     before = run.read("execution").num_rows
     assert benchmarked()[1] == outcome
     assert stored(outcome["path"]).read("execution").num_rows == before
@@ -64,6 +74,14 @@ def test_a_stopped_trial_counts_as_a_failure_that_took_its_limit(benchmarked, mo
     assert all(line.num_stopped == 2 and line.decided.successes == 0 for line in lines)
     assert all(line.seconds == 7 for line in lines)
     assert "over_budget" in markdown_report(run)
+
+
+def test_a_missing_model_is_one_line(prefect_api, tmp_path, capsys):
+    missing = str(tmp_path / "none.safetensors")
+    code = main([*SMALL, "--out", str(tmp_path), "--set", f"baseline={missing}"])
+    assert code == 2
+    err = capsys.readouterr().err
+    assert "none.safetensors" in err and "train-baseline" in err
 
 
 def test_an_unknown_cell_is_one_line(prefect_api, tmp_path, capsys):

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tasks.records import InputError
-from tasks.sos.benchmarking.config import HOW, METHODS, BenchmarkConfig
+from tasks.sos.benchmarking.config import HOW, METHODS, WRITTEN, BenchmarkConfig
 from tasks.sos.benchmarking.figures import draw_benchmark
 from tasks.sos.benchmarking.run import (
     failed_benchmark_item,
@@ -22,7 +22,7 @@ SMALL = BenchmarkConfig(
 
 
 def test_every_method_says_how():
-    assert tuple(HOW) == METHODS
+    assert {*HOW, *WRITTEN} == {*METHODS} and not {*HOW} & {*WRITTEN}
 
 
 def test_the_plan_cuts_cells_into_batches_and_takes_all_classics():
@@ -91,6 +91,7 @@ def test_a_batch_that_failed_as_a_whole_is_rows_with_the_reason():
 def trial(method, instance, **values):
     row = dict.fromkeys(("first_size", "basis_size", "planted_size", "num_attempts"), 4)
     row |= {"cell": "c", "method": method, "instance": instance, "verdict": "proved"}
+    row |= {"num_orders": None, "beyond": None}
     return row | {"is_sos": True, "first_try": True} | values
 
 
@@ -130,5 +131,7 @@ def test_the_picture_has_a_mark_per_line_and_panel():
     figure = draw_benchmark(lines)
     panels = figure.axes[:3]
     assert [sum(line.get_marker() != "None" for line in axes.lines) for axes in panels] == [2, 2, 2]
+    bars = [bar.get_segments()[0][:, 0].tolist() for bar in panels[2].collections]
+    assert bars == [pytest.approx(line.first_try.interval) for line in lines]
     with pytest.raises(InputError, match="without trials"):
         draw_benchmark([])

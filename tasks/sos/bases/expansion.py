@@ -16,12 +16,12 @@ cost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from math import ceil
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tasks.lattice import positions, sort_monomials
 from tasks.lattice.monomials import Rows
@@ -38,7 +38,7 @@ LEAST = 10
 def expansions(
     p: Polynomial,
     first: ArrayLike,
-    ranking: ArrayLike,
+    ranking: ArrayLike | Callable[[], ArrayLike],
     *,
     rule: str = "predicted",
     growth: float = GROWTH,
@@ -54,8 +54,9 @@ def expansions(
     first : int (m, n)
         What the first basis should contain.
     ranking : int (C, n)
-        Monomials that may be added, best first. Those outside half of the Newton polytope are not
-        used, and those missing come last.
+        Monomials that may be added, best first, or a function that gives them, which is called
+        when the first basis has failed. Those outside half of the Newton polytope are not used, and
+        those missing come last.
     rule : str
         Name of the first basis; the others are called ``<rule> x <size>`` and ``newton``.
     growth : float
@@ -84,7 +85,7 @@ def expansions(
     """
     if not growth > 1:
         raise InputError(f"an expansion grows by a factor above 1, not {growth:g}")
-    plan = _Expansion(p, rule, np.asarray(ranking, dtype=np.int32).reshape(-1, p.num_variables))
+    plan = _Expansion(p, rule, ranking)
     start = sort_monomials(np.asarray(first, dtype=np.int32).reshape(-1, p.num_variables))
     basis = plan.first(start, repaired)
     if basis is not None:
@@ -123,7 +124,9 @@ def cost_bound(omega: float, growth: float = GROWTH) -> float:
 class _Expansion:
     """The bases of one polynomial; what is dear is computed when it is needed."""
 
-    def __init__(self, p: Polynomial, rule: str, ranking: NDArray[np.int32]) -> None:
+    def __init__(
+        self, p: Polynomial, rule: str, ranking: ArrayLike | Callable[[], ArrayLike]
+    ) -> None:
         self.p, self.rule, self.ranking = p, rule, ranking
 
     @cached_property
@@ -137,7 +140,8 @@ class _Expansion:
     def order(self) -> Rows:
         """The complete basis, ranked."""
         last = self.complete.basis
-        place = positions(self.ranking, last)
+        given = self.ranking() if callable(self.ranking) else self.ranking
+        place = positions(np.asarray(given, dtype=np.int32).reshape(-1, last.shape[1]), last)
         ranked = place[place >= 0]
         _, when = np.unique(ranked, return_index=True)
         ranked = ranked[np.sort(when)]

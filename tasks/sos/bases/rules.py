@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +53,10 @@ class Candidate:
     def is_complete(self) -> bool:
         """Whether a polynomial without squares over this basis is no sum of squares."""
         return self.removed is not None
+
+
+BasisSource = Callable[[Polynomial], Iterator[Candidate]]
+"""What gives the bases to try for a polynomial, one after the other."""
 
 
 def candidate_basis(p: Polynomial, rule: str) -> Candidate | None:

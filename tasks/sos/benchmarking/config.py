@@ -12,6 +12,8 @@ from tasks.sos.config import BasisMethod, Sparsity
 Method = Literal[
     "cascade",
     "predicted",
+    "autoregressive",
+    "autoregressive-1",
     "even-sqrt",
     "vertices",
     "random",
@@ -34,7 +36,9 @@ HOW: dict[Method, tuple[BasisMethod, Sparsity]] = {
     "full": ("full", "sign"),
     "no-repair": ("unrepaired", "sign"),
 }
-"""What each method means: the order of its bases, and the blocks of Gram matrices."""
+"""What most methods mean: the order of their bases, and the blocks of Gram matrices."""
+WRITTEN: tuple[Method, ...] = ("autoregressive", "autoregressive-1")
+"""The others: bases that an encoder-decoder writes."""
 
 CLASSICS = "classics"
 """The cell of the classical polynomials."""
@@ -49,9 +53,19 @@ class BenchmarkConfig(FrozenConfig):
 
     methods: tuple[Method, ...] = Field(default=("cascade", "even-sqrt", "newton"), min_length=1)
     """cascade: predicted, then larger ones; predicted: then half Newton at once (no expansion);
-    no-repair: the cascade without repair; even-sqrt, vertices, random: that basis, repaired, then
-    half Newton; newton: half Newton at once; term-sparsity, chordal: its blocks by term sparsity;
-    full: all monomials up to half the degree."""
+    no-repair: the cascade without repair; autoregressive: the cascade of the published
+    encoder-decoder, autoregressive-1: with the given order of the variables alone; even-sqrt,
+    vertices, random: that basis, repaired, then half Newton; newton: half Newton at once;
+    term-sparsity, chordal: its blocks by term sparsity; full: all monomials up to half the degree.
+    """
+
+    baseline: str = ""
+    """Model file of the methods autoregressive, model.safetensors of a run of train-baseline; empty
+    for the one that comes with the package."""
+
+    permutations: int = Field(default=4, ge=1, le=1000)
+    """Orders of the variables in which the method autoregressive writes bases where its first one
+    fails, the given order among them."""
 
     instances: int = Field(default=20, ge=1, le=1_000_000)
     """Polynomials per cell; all 50 of the classics in any case."""

@@ -21,6 +21,8 @@ _CELL_INCHES, _EDGE_INCHES = 0.62, 1.9
 _MARKS = {
     "cascade": (BLUE, "o"),
     "predicted": (SKY, "o"),
+    "autoregressive": (VERMILION, "o"),
+    "autoregressive-1": (VERMILION, "x"),
     "even-sqrt": (ORANGE, "D"),
     "vertices": (PURPLE, "^"),
     "random": (GRAY, "v"),
@@ -34,6 +36,8 @@ _MARKS = {
 
 def draw_benchmark(lines: Sequence[Line]) -> Figure:
     """Draw the mean size of the last basis, mean seconds and the share decided at first try.
+
+    Bars are the 95 % intervals of the shares.
 
     Parameters
     ----------
@@ -58,6 +62,8 @@ def draw_benchmark(lines: Sequence[Line]) -> Figure:
     for k, (left, label, value, is_log) in enumerate(panels):
         axes = figure.add_axes((left, bottom, 0.22, top - bottom))
         _draw_values(axes, lines, cells, value, is_log=is_log)
+        if not is_log:
+            _draw_intervals(axes, lines, cells)
         axes.set_yticks(range(len(cells)), cells if k == 0 else [""] * len(cells))
         axes.set_xlabel(label, color=TEXT)
     figure.text(0.02, 1 - 0.38 / height, "Bases side by side", fontsize=15, color=INK)
@@ -77,9 +83,8 @@ def _draw_values(
     for line in lines:
         x = value(line)
         if isfinite(x) and (x > 0 or not is_log):
-            offset = 0.32 - 0.64 * methods.index(line.method) / max(len(methods) - 1, 1)
             color, marker = _MARKS.get(line.method, (GRAY, "."))
-            y = cells.index(line.cell) + offset
+            y = _height(line, cells, methods)
             axes.plot([x], [y], ls="none", marker=marker, ms=6, color=color)
     if is_log:
         axes.set_xscale("log")
@@ -95,6 +100,21 @@ def _draw_values(
     axes.tick_params(length=0, labelsize=9, labelcolor=TEXT)
     axes.grid(axis="x", color=PALE, lw=0.8)
     axes.set_axisbelow(True)
+
+
+def _draw_intervals(axes: Axes, lines: Sequence[Line], cells: Sequence[str]) -> None:
+    """95 % intervals of the rates."""
+    methods = list(dict.fromkeys(line.method for line in lines))
+    for line in lines:
+        y = _height(line, cells, methods)
+        color, _ = _MARKS.get(line.method, (GRAY, "."))
+        axes.hlines(y, *line.first_try.interval, color=color, lw=1.2, alpha=0.6)
+
+
+def _height(line: Line, cells: Sequence[str], methods: Sequence[str]) -> float:
+    """Methods of a cell stand below each other."""
+    offset = 0.32 - 0.64 * methods.index(line.method) / max(len(methods) - 1, 1)
+    return cells.index(line.cell) + offset
 
 
 def _draw_legend(figure: Figure, methods: Sequence[str], y: float) -> None:

@@ -28,8 +28,17 @@ from tasks.records import (
     science_table,
 )
 from tasks.sos import _jobs
-from tasks.sos.benchmarking.config import CLASSICS, HOW, BenchmarkConfig, Method
+from tasks.sos.benchmarking.config import CLASSICS, HOW, WRITTEN, BenchmarkConfig, Method
+from tasks.sos.benchmarking.models import (
+    Model,
+    baseline_path,
+    check_unchanged,
+    inputs_of,
+    models_of,
+    placed,
+)
 from tasks.sos.benchmarking.schema import TRIALS_SCHEMA
+from tasks.sos.benchmarking.written import Written, WrittenJob
 from tasks.sos.config import CertifyConfig
 from tasks.sos.polynomials.files import load_polynomials
 from tasks.sos.polynomials.polynomial import Polynomial
@@ -80,6 +89,8 @@ class Instance:
     polynomial : Polynomial
     is_sos : bool or None
     planted_size : int or None
+    cell : Cell or None
+        None for a classical polynomial.
     """
 
     number: int
@@ -87,22 +98,24 @@ class Instance:
     polynomial: Polynomial
     is_sos: bool | None
     planted_size: int | None
+    cell: Cell | None = None
 
 
 def plan_benchmark(config: BenchmarkConfig) -> BenchmarkPlan:
-    """Check the cells, name the run, cut it into batches.
+    """Check the cells and the models, name the run, cut it into batches.
 
     Raises
     ------
     InputError
-        For a cell that does not exist.
+        For a cell that does not exist; if the model of a method is missing or of another kind.
     """
+    config = placed(config)
     sizes = {name: _cell_size(name, config.instances) for name in dict.fromkeys(config.cells)}
-    settings = config.model_dump(exclude={"seconds", "memory_gib", "seed"})
+    settings = config.model_dump(exclude={"seconds", "memory_gib", "seed", "baseline"})
     identity = RunIdentity(
         flow=FLOW,
         config=canonical_json(settings),
-        inputs=(),
+        inputs=inputs_of(models_of(config)),
         code_version=code_version("tasks.records", "tasks.lattice", "tasks.sos", "gpu"),
         seed=config.seed,
     )
@@ -139,7 +152,7 @@ def instances(item: BenchmarkItem) -> Iterator[Instance]:
         values = [int(c) * _UNIT for c in integers]
         p = Polynomial.from_arrays(variables, exponents.astype(np.int32), values)
         planted = int(rows.sizes[0])
-        yield Instance(number, f"{item.cell}.{number}", p, cell.is_sos, planted)
+        yield Instance(number, f"{item.cell}.{number}", p, cell.is_sos, planted, cell)
 
 
 def run_benchmark_item(item: BenchmarkItem) -> dict[str, pa.Table]:
@@ -150,7 +163,8 @@ def run_benchmark_item(item: BenchmarkItem) -> dict[str, pa.Table]:
     dict
         Table ``trials``, and seconds per stage as rows of ``execution``.
     """
-    methods = item.config.methods
+    methods, models = item.config.methods, models_of(item.config)
+    check_unchanged(models, item.identity.inputs)
     _warm_up(item)
     rows: list[tuple[Status, dict[str, Any]]] = []
     timings: list[dict[str, Any]] = []
@@ -160,7 +174,8 @@ def run_benchmark_item(item: BenchmarkItem) -> dict[str, pa.Table]:
             started = datetime.now(UTC)
             found = _decide(item, instance.polynomial, method)
             status = found.status if isinstance(found, _jobs.Stopped) else Status.OK
-            rows.append((status, _row(item, instance, method, found)))
+            row = _row(item, instance, method, found)
+            rows.append((status, row | {"beyond": _beyond(models.get(method), instance)}))
             timings += _timings(item, instance, method, found, started)
             logger.info("%s by %s: %s", instance.name, method, found.reason)
     return {
@@ -188,11 +203,25 @@ def _warm_up(item: BenchmarkItem) -> None:
 
 
 def _decide(item: BenchmarkItem, p: Polynomial, method: Method) -> _jobs.Certified | _jobs.Stopped:
-    basis, sparsity = HOW[method]
     config = item.config
+    return _jobs.run_job(
+        _job(config, p, method), seconds=config.seconds, memory_gib=config.memory_gib
+    )
+
+
+def _job(config: BenchmarkConfig, p: Polynomial, method: Method) -> _jobs.Job:
+    """What a process has to do."""
+    if method in WRITTEN:
+        permutations = 1 if method == "autoregressive-1" else config.permutations
+        return WrittenJob(p, baseline_path(config), permutations, config.memory_gib)
+    basis, sparsity = HOW[method]
     settings = CertifyConfig(basis=basis, sparsity=sparsity, memory_gib=config.memory_gib)
-    job = _jobs.CertifyJob(p, settings)
-    return _jobs.run_job(job, seconds=config.seconds, memory_gib=config.memory_gib)
+    return _jobs.CertifyJob(p, settings)
+
+
+def _beyond(model: Model | None, instance: Instance) -> list[str] | None:
+    """In what an instance is beyond the training of a model; null without one."""
+    return None if model is None else [*model.beyond(instance.polynomial, instance.cell)]
 
 
 def _row(
@@ -218,6 +247,7 @@ def _row(
         is_exact = Verdict(found.verdict).is_exact
         row |= {"verdict": found.verdict, "num_attempts": len(tried)}
         row["first_try"] = is_exact and len(tried) <= 1
+        row["num_orders"] = found.num_orders if isinstance(found, Written) else None
         if tried:
             row |= {
                 "first_size": tried[0]["basis_size"],

@@ -6,6 +6,9 @@ import pyarrow as pa
 
 from tasks.records import column, science_schema
 
+OUT_OF_RANGE = "range"
+"""What a polynomial is beyond that the model of a method cannot read."""
+
 TRIALS_SCHEMA = science_schema(
     column("item", pa.string(), "key of the batch"),
     column("cell", pa.string(), "family, variables, half degree and size; or classics"),
@@ -22,5 +25,7 @@ TRIALS_SCHEMA = science_schema(
     column("num_free", pa.int64(), "K of the last Gram problem"),
     column("num_attempts", pa.int32(), "number of bases"),
     column("first_try", pa.bool_(), "whether the first basis gave an exact verdict"),
+    column("num_orders", pa.int32(), "orders of variables in which a basis was written, or null"),
+    column("beyond", pa.list_(pa.string()), "in what it is beyond the training of the model"),
 )
 """One row per polynomial and method."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.sos.benchmarking.schema import OUT_OF_RANGE
 from tasks.sos.prediction.metrics import wilson_interval
 from tasks.sos.verdict import Verdict
 
@@ -68,10 +69,16 @@ class Line:
         Mean time of a trial.
     speed_up : float
         Sum of the reference's seconds over that of this method; NaN without the reference.
-    stages : dict of str to float
-        Mean seconds by stage.
     num_stopped : int
         Trials that ran into a limit.
+    stages : dict of str to float
+        Mean seconds by stage.
+    num_orders : float
+        Mean number of orders of the variables in which a basis was written; NaN for other methods.
+    beyond : tuple of str
+        In what the polynomials are beyond the training of the method's model.
+    num_out_of_range : int
+        Polynomials that the model cannot read.
     """
 
     cell: str
@@ -87,6 +94,9 @@ class Line:
     speed_up: float
     num_stopped: int
     stages: dict[str, float] = field(default_factory=dict)
+    num_orders: float = float("nan")
+    beyond: tuple[str, ...] = ()
+    num_out_of_range: int = 0
 
 
 def summarize(
@@ -140,6 +150,9 @@ def _line(cell: str, method: str, rows: Sequence[Mapping[str, Any]], seconds: Se
         speed_up=float(compared / totals.sum()) if has_reference else float("nan"),
         num_stopped=sum(row["verdict"] is None for row in rows),
         stages=_stages(spent),
+        num_orders=_mean(rows, "num_orders"),
+        beyond=tuple(dict.fromkeys(part for row in rows for part in row["beyond"] or ())),
+        num_out_of_range=sum(OUT_OF_RANGE in (row["beyond"] or ()) for row in rows),
     )
 
 

@@ -4,14 +4,15 @@ One position per monomial. A term c x^a is embedded as
 
     MLP(sign c, log |c|) + Σ_i E[i, a_i],
 
-E a table over variables and exponents, a basis element as the second summand alone. The encoder
-reads the terms as a set; the decoder writes the basis in graded lexicographic order. At each
-position its head gives, for every variable, logits over exponents, and one logit for the end.
+E a table over variables and exponents, a basis element as the second summand alone; sines and
+cosines of the position are added. E is learned; it starts as sines and cosines too. The encoder
+reads the terms and the decoder writes the basis, both in graded lexicographic order. At each
+position the head gives, for every variable, logits over exponents, and one logit for the end.
 
 The decoder keeps the keys and values of what was written (a *KV cache*): m monomials for T terms
 cost O(m² + m T) inner products per layer instead of O(m³ + m² T). Coefficients are given in
-training and in use. Unlike the scorer it depends on the order of the variables; the *permutation
-score* of a monomial is the share of random orders of the variables in which it is written.
+training and in use. Unlike the scorer it depends on the order of the variables, see
+`tasks.sos.prediction.decoding`.
 
 References
 ----------
@@ -22,20 +23,17 @@ Monomial embedding: arXiv:2505.23696.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import log, pi
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from tasks.lattice import sort_monomials
-from tasks.lattice.monomials import Rows
-from tasks.records import InputError
+__all__ = ["Memory", "MonomialTransformer"]
 
-__all__ = ["Memory", "MonomialTransformer", "greedy_basis", "permutation_scores", "term_tensors"]
-
-_MAX_LOG = 20.0
+_LONGEST_WAVE = 10_000.0
+_WAVE = 0.3
+"""Height of the waves: that of the tables at the start."""
 
 
 @dataclass
@@ -74,9 +72,7 @@ class MonomialTransformer(nn.Module):
         super().__init__()
         self.num_variables, self.max_exponent = num_variables, max_exponent
         self.width, self.heads = width, heads
-        table = torch.randn(num_variables, max_exponent + 1, width) * 0.3
-        table[:, 0] = 0
-        self.table = nn.Parameter(table)
+        self.table = nn.Parameter(_starting_table(num_variables, max_exponent, width))
         self.coefficient = nn.Sequential(nn.Linear(2, width), nn.GELU(), nn.Linear(width, width))
         self.begin = nn.Parameter(torch.randn(width) * 0.3)
         layer = nn.TransformerEncoderLayer(
@@ -103,6 +99,7 @@ class MonomialTransformer(nn.Module):
     def encode(self, exponents: Tensor, numbers: Tensor, present: Tensor) -> Memory:
         """Read terms: exponents (B, T, n), signs and logarithms (B, T, 2), which are there."""
         terms = self.monomials(exponents) + self.coefficient(numbers)
+        terms = terms + _waves(0, terms)
         states = self.encoder_norm(self.encoder(terms, src_key_padding_mask=~present))
         crossed = [layer.cross_pair(states) for layer in self.decoder]  # type: ignore[union-attr]
         return Memory(crossed, present[:, None, None, :])
@@ -121,7 +118,8 @@ class MonomialTransformer(nn.Module):
         exponents : Tensor (B, t, n, D + 1)
         end : Tensor (B, t)
         """
-        states, written = inputs, []
+        start = memory.written[0][0].shape[2] if memory.written else 0
+        states, written = inputs + _waves(start, inputs), []
         for k, layer in enumerate(self.decoder):
             before = memory.written[k] if memory.written else None
             states, pair = layer(states, before, memory.crossed[k], memory.mask)
@@ -183,101 +181,27 @@ class _DecoderLayer(nn.Module):
         return values.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
 
+def _starting_table(num_variables: int, max_exponent: int, width: int) -> Tensor:
+    """E (n, D + 1, w) before training: exp(i π a / 2^k) - 1 for k = 0, 1, .., turned at random.
+
+    The first frequency says whether an exponent is even, and neighboring ones relate b to 2b.
+    """
+    count = max(max_exponent, 1).bit_length() + 1
+    angles = torch.arange(max_exponent + 1.0)[:, None] * (pi / 2.0 ** torch.arange(count))
+    features = torch.cat([angles.cos() - 1, angles.sin()], dim=1)
+    turn = torch.empty(num_variables * 2 * count, width)
+    nn.init.orthogonal_(turn)
+    return torch.einsum("af,nfw->naw", features, turn.unflatten(0, (num_variables, -1)))
+
+
 def _merged(values: Tensor) -> Tensor:
     return values.transpose(1, 2).flatten(2)
 
 
-# --- use ----------------------------------------------------------------------------------------
-
-
-def term_tensors(
-    exponents: NDArray[np.integer],
-    coefficients: NDArray[np.floating],
-    *,
-    num_variables: int,
-    max_exponent: int,
-) -> tuple[Tensor, Tensor]:
-    """Exponents (T, n) filled up to the variables of a model, and numbers (T, 2).
-
-    Raises
-    ------
-    InputError
-        For more variables or larger exponents than the model knows.
-    """
-    num_terms, n = exponents.shape
-    if n > num_variables or exponents.max(initial=0) > max_exponent:
-        raise InputError(
-            f"{n} variables with exponents up to {exponents.max(initial=0)}: the model knows "
-            f"{num_variables} with exponents up to {max_exponent}"
-        )
-    rows = np.zeros((num_terms, num_variables), dtype=np.int64)
-    rows[:, :n] = exponents
-    logs = np.clip(np.log(np.abs(coefficients)), -_MAX_LOG, _MAX_LOG) / 4
-    numbers = np.stack([np.sign(coefficients), logs], axis=1).astype(np.float32)
-    return torch.from_numpy(rows), torch.from_numpy(numbers)
-
-
-@torch.inference_mode()
-def greedy_basis(
-    model: MonomialTransformer,
-    exponents: NDArray[np.integer],
-    coefficients: NDArray[np.floating],
-    *,
-    max_size: int = 100,
-) -> Rows:
-    """Write a basis: the likeliest exponents at every position, until the end is likelier.
-
-    Returns
-    -------
-    int32 (m, n)
-        What was written, each monomial once, in graded lexicographic order.
-    """
-    device = model.table.device
-    bounds = {"num_variables": model.num_variables, "max_exponent": model.max_exponent}
-    given = term_tensors(exponents, coefficients, **bounds)
-    rows, numbers = (tensor.to(device)[None] for tensor in given)
-    memory = model.encode(rows, numbers, torch.ones_like(rows[:, :, 0], dtype=torch.bool))
-    inputs, written = model.started(rows[:, :0]), []
-    for _ in range(max_size):
-        logits, end = model.decode(inputs, memory)
-        if end.item() > 0:
-            break
-        written.append(logits[:, -1].argmax(dim=2))
-        inputs = model.monomials(written[-1][:, None])
-    n = exponents.shape[1]
-    if not written:
-        return np.zeros((0, n), dtype=np.int32)
-    found = torch.cat(written).cpu().numpy()[:, :n].astype(np.int32)
-    return sort_monomials(found)
-
-
-def permutation_scores(
-    model: MonomialTransformer,
-    exponents: NDArray[np.integer],
-    coefficients: NDArray[np.floating],
-    *,
-    count: int,
-    rng: np.random.Generator,
-    max_size: int = 100,
-) -> tuple[Rows, NDArray[np.float64]]:
-    """Monomials written in the given or any other order of the variables, and how often.
-
-    Parameters
-    ----------
-    count : int
-        Orders of the variables, the given one first.
-
-    Returns
-    -------
-    monomials : int32 (m, n)
-    scores : float64 (m,)
-        Shares of the orders.
-    """
-    n = exponents.shape[1]
-    orders = [np.arange(n), *(rng.permutation(n) for _ in range(count - 1))]
-    found = []
-    for order in orders:
-        basis = greedy_basis(model, exponents[:, order], coefficients, max_size=max_size)
-        found.append(basis[:, np.argsort(order)])
-    rows, counts = np.unique(np.concatenate(found), axis=0, return_counts=True)
-    return rows, counts / count
+def _waves(start: int, like: Tensor) -> Tensor:
+    """Sines and cosines (t, w) of the positions start, start + 1, .. of embeddings (B, t, w)."""
+    count, width = like.shape[1:]
+    places = torch.arange(start, start + count, device=like.device, dtype=torch.float32)
+    powers = torch.arange((width + 1) // 2, device=like.device, dtype=torch.float32)
+    angles = places[:, None] * torch.exp(powers * (-2 * log(_LONGEST_WAVE) / width))
+    return torch.cat([angles.sin(), angles.cos()], dim=1)[:, :width] * _WAVE

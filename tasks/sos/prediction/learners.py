@@ -24,13 +24,15 @@ from tasks.records import derive_seed
 from tasks.sos.prediction.autoregressive import MonomialTransformer
 from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.evaluation import Calibration, calibrate
+from tasks.sos.prediction.examples import Example
 from tasks.sos.prediction.network import BasisScorer
 from tasks.sos.prediction.sequences import (
     SequenceBatch,
-    sequence_batch,
     sequence_loss,
+    sequence_parts,
     written_logits,
 )
+from tasks.sos.prediction.sources import source
 from tasks.sos.prediction.training import (
     LabeledGraph,
     TrainingBatch,
@@ -53,8 +55,12 @@ class Learner(Protocol):
         """Untrained, from PyTorch's default random numbers."""
         ...
 
-    def batch(self, graphs: Sequence[LabeledGraph], device: torch.device) -> Any:
-        """What the loss takes."""
+    def drawn(self, start: int, count: int, stride: int) -> Sequence[Any]:
+        """Examples start, start + stride, .. of the training."""
+        ...
+
+    def batch(self, examples: Sequence[Any], device: torch.device) -> Any:
+        """What the loss takes: of examples of the training, or of graphs."""
         ...
 
     def loss(self, model: nn.Module, batch: Any) -> Tensor:
@@ -84,9 +90,13 @@ class ScorerLearner:
         """A scorer of the size asked for."""
         return BasisScorer(width=self.config.width, rounds=self.config.rounds)
 
-    def batch(self, graphs: Sequence[LabeledGraph], device: torch.device) -> TrainingBatch:
+    def drawn(self, start: int, count: int, stride: int) -> list[LabeledGraph]:
+        """Graphs."""
+        return draw_graphs(self.config, "training", start, count, stride=stride)
+
+    def batch(self, examples: Sequence[LabeledGraph], device: torch.device) -> TrainingBatch:
         """Graphs side by side."""
-        return joined(graphs).to(device)
+        return joined(examples).to(device)
 
     def loss(self, model: nn.Module, batch: TrainingBatch) -> Tensor:
         """Cross entropy of the candidates."""
@@ -122,18 +132,26 @@ class SequenceLearner:
             **self.bounds, width=config.width, heads=config.heads, layers=config.rounds
         )
 
-    def batch(self, graphs: Sequence[LabeledGraph], device: torch.device) -> SequenceBatch:
-        """Padded sequences."""
-        return sequence_batch(graphs, **self.bounds).to(device)
+    def drawn(self, start: int, count: int, stride: int) -> list[Example]:
+        """Examples as they are: their graphs would take longer than the step."""
+        given = source(self.config)
+        return [given.example("training", start + k * stride) for k in range(count)]
 
-    def loss(self, model: nn.Module, batch: SequenceBatch) -> Tensor:
+    def batch(
+        self, examples: Sequence[Example | LabeledGraph], device: torch.device
+    ) -> list[SequenceBatch]:
+        """Padded sequences."""
+        plain = [each.example if isinstance(each, LabeledGraph) else each for each in examples]
+        return [part.to(device) for part in sequence_parts(plain, **self.bounds)]
+
+    def loss(self, model: nn.Module, batch: Sequence[SequenceBatch]) -> Tensor:
         """Cross entropy of the next monomials."""
         return sequence_loss(cast(MonomialTransformer, model), batch)
 
     def logits(
         self, model: nn.Module, graphs: Sequence[LabeledGraph], device: torch.device
     ) -> Logits:
-        """From greedy decoding, one polynomial after the other."""
+        """From greedy decoding."""
         model.eval()
         return written_logits(cast(MonomialTransformer, model), graphs)
 
@@ -179,7 +197,7 @@ def training_batches(
             yield kind.batch(graphs, device)
 
 
-def _share(config: TrainConfig, rank: int, step: int) -> list[LabeledGraph]:
+def _share(config: TrainConfig, rank: int, step: int) -> Sequence[Any]:
     """Every so many of the examples of a batch."""
     start, processes = step * config.batch + rank, config.processes
-    return draw_graphs(config, "training", start, config.batch // processes, stride=processes)
+    return learner(config).drawn(start, config.batch // processes, processes)

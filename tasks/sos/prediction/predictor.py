@@ -30,6 +30,7 @@ __all__ = [
     "SHIPPED_MODEL",
     "Prediction",
     "Predictor",
+    "float_coefficients",
     "load_predictor",
     "predicted_bases",
     "predicted_basis",
@@ -123,7 +124,9 @@ def predicted_bases(
 ) -> list[Prediction]:
     """Score several polynomials, of any dimensions, in one forward pass."""
     bound = predictor.threshold if threshold is None else threshold
-    graphs = [None if p.is_zero else gram_graph(p.exponents, _floats(p)) for p in polynomials]
+    graphs = [
+        None if p.is_zero else gram_graph(p.exponents, float_coefficients(p)) for p in polynomials
+    ]
     present = [graph for graph in graphs if graph is not None and graph.num_candidates]
     found = iter(_probabilities(present, predictor))
     predictions = []
@@ -153,7 +156,7 @@ def _prediction(monomials: Rows, probabilities: NDArray[np.float64], bound: floa
     )
 
 
-def _floats(p: Polynomial) -> NDArray[np.float64]:
+def float_coefficients(p: Polynomial) -> NDArray[np.float64]:
     """Coefficients in the range of floats; only their ratios matter, and roughly."""
     values = np.clip(p.float_coefficients(), -_MAX_COEFFICIENT, _MAX_COEFFICIENT)
     return np.where(values == 0, np.finfo(np.float64).tiny, values)

@@ -23,10 +23,11 @@ from tasks.nn import (
     TrainingState,
     load_checkpoint,
     save_checkpoint,
-    save_tensors,
     train_steps,
 )
 from tasks.records.volume import Volume
+from tasks.sos.prediction.autoregressive import MonomialTransformer
+from tasks.sos.prediction.baseline import save_baseline
 from tasks.sos.prediction.calibration import sigmoid
 from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.distributed import averaged_loss, run_processes
@@ -217,8 +218,9 @@ def _save(
         "covers_less_than_even_sqrt": _weak_families(scores),
     }
     place = Volume.open(item.folder).location(MODEL)
-    if not isinstance(state.model, BasisScorer):
-        return save_tensors(place, state.model.state_dict(), {"kind": "sos-baseline", "card": card})
+    if isinstance(state.model, MonomialTransformer):
+        return save_baseline(place, state.model, card)
+    assert isinstance(state.model, BasisScorer)  # there is no third kind
     return save_predictor(
         place,
         state.model,

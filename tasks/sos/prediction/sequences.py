@@ -1,7 +1,8 @@
 """Training of the autoregressive baseline: padded batches and teacher forcing.
 
 The loss is the cross entropy of the exponents of every next monomial, a mean over variables, and
-that of the end; a mean over positions.
+that of the end; a mean over positions. The polynomials of a batch are padded in *parts* of similar
+length: most have few terms and some have hundreds.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from tasks.lattice import positions
-from tasks.sos.prediction.autoregressive import MonomialTransformer, greedy_basis, term_tensors
+from tasks.sos.prediction.autoregressive import MonomialTransformer
+from tasks.sos.prediction.decoding import greedy_bases, term_tensors
+from tasks.sos.prediction.examples import Example
 from tasks.sos.prediction.training import LabeledGraph
 
-__all__ = ["SequenceBatch", "sequence_batch", "sequence_loss", "written_logits"]
+__all__ = ["SequenceBatch", "sequence_batch", "sequence_loss", "sequence_parts", "written_logits"]
 
 _CERTAIN = 4.0
 """Logit of what was written, minus that of what was not."""
-_MAX_FACTOR = 2
+_PART = 4
+"""Polynomials that are padded, or decoded, together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +58,20 @@ class SequenceBatch:
         return SequenceBatch(*(value.to(device) for value in vars(self).values()))
 
 
-def sequence_batch(
-    graphs: Sequence[LabeledGraph], *, num_variables: int, max_exponent: int
-) -> SequenceBatch:
-    """Pad the examples of some graphs, for a model with these bounds."""
+def sequence_parts(
+    examples: Sequence[Example], *, num_variables: int, max_exponent: int
+) -> list[SequenceBatch]:
+    """Pad some examples in parts, by number of terms, for a model with these bounds."""
     bounds = {"num_variables": num_variables, "max_exponent": max_exponent}
-    examples = [each.example for each in graphs]
+    found = sorted(examples, key=lambda example: len(example.exponents))
+    return [sequence_batch(found[k : k + _PART], **bounds) for k in range(0, len(found), _PART)]
+
+
+def sequence_batch(
+    examples: Sequence[Example], *, num_variables: int, max_exponent: int
+) -> SequenceBatch:
+    """Pad some examples together."""
+    bounds = {"num_variables": num_variables, "max_exponent": max_exponent}
     terms = [term_tensors(e.exponents, e.coefficients, **bounds) for e in examples]
     bases = [term_tensors(e.basis, np.ones(len(e.basis)), **bounds)[0] for e in examples]
     sizes = torch.tensor([len(basis) for basis in bases])
@@ -76,16 +88,31 @@ def sequence_batch(
     )
 
 
-def sequence_loss(model: MonomialTransformer, batch: SequenceBatch) -> Tensor:
-    """Mean loss of the positions of a batch."""
+def sequence_loss(model: MonomialTransformer, parts: Sequence[SequenceBatch]) -> Tensor:
+    """Mean loss of the positions of all parts together."""
+    sums = torch.stack([_sums(model, part) for part in parts]).sum(dim=0)
+    variables = parts[0].basis.shape[2]
+    counts = [
+        variables * sum(part.wanted[:, 1:].sum() for part in parts),
+        sum(part.wanted.sum() for part in parts),
+    ]
+    return sums[0] / counts[0] + sums[1] / counts[1]
+
+
+def _sums(model: MonomialTransformer, batch: SequenceBatch) -> Tensor:
+    """Summed losses (2,) of the exponents and of the ends."""
     memory = model.encode(batch.exponents, batch.numbers, batch.present)
     logits, ends = model.decode(model.started(batch.basis), memory)
     is_monomial = batch.wanted[:, 1:]
     exponents = cross_entropy(
-        logits[:, :-1][is_monomial].flatten(0, 1).float(), batch.basis[is_monomial].flatten()
+        logits[:, :-1][is_monomial].flatten(0, 1).float(),
+        batch.basis[is_monomial].flatten(),
+        reduction="sum",
     )
-    ending = binary_cross_entropy_with_logits(ends[batch.wanted].float(), batch.ends[batch.wanted])
-    return exponents + ending
+    ending = binary_cross_entropy_with_logits(
+        ends[batch.wanted].float(), batch.ends[batch.wanted], reduction="sum"
+    )
+    return torch.stack([exponents, ending])
 
 
 def written_logits(
@@ -93,10 +120,11 @@ def written_logits(
 ) -> list[NDArray[np.float32]]:
     """For every candidate whether it was written, as a logit."""
     found = []
-    for each in graphs:
-        example, rows = each.example, each.graph.monomials
-        most = _MAX_FACTOR * len(rows)
-        basis = greedy_basis(model, example.exponents, example.coefficients, max_size=most)
-        is_written = positions(rows, basis) >= 0
-        found.append(np.where(is_written, _CERTAIN, -_CERTAIN).astype(np.float32))
+    for start in range(0, len(graphs), _PART):
+        part = graphs[start : start + _PART]
+        terms = [(each.example.exponents, each.example.coefficients) for each in part]
+        bases = greedy_bases(model, terms)
+        for each, basis in zip(part, bases, strict=True):
+            is_written = positions(each.graph.monomials, basis) >= 0
+            found.append(np.where(is_written, _CERTAIN, -_CERTAIN).astype(np.float32))
     return found

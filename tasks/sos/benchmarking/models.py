@@ -1,0 +1,157 @@
+"""The trained models that methods of a benchmark use, and what lies beyond their training.
+
+A polynomial is *out of distribution* for a method if its family, its number of variables, its
+degree or the size of its planted basis is none that the model was trained on; it is *out of range*
+if the model cannot read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.records import InputError, StoreError
+from tasks.sos.benchmarking.config import HOW, WRITTEN, BenchmarkConfig, Method
+from tasks.sos.benchmarking.schema import OUT_OF_RANGE
+from tasks.sos.config import LEARNED_BASES
+from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.sampling.cells import Cell
+
+__all__ = ["Model", "baseline_path", "check_unchanged", "inputs_of", "models_of", "placed"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a benchmark has to know of a model.
+
+    Attributes
+    ----------
+    name : str
+        ``scorer`` or ``baseline``.
+    digest : str
+    families : tuple of str
+    max_variables, max_half_degree, max_size : int
+        Largest of its training.
+    read_variables, read_exponent : int or None
+        Largest that it can read; None without a bound.
+    """
+
+    name: str
+    digest: str
+    families: tuple[str, ...]
+    max_variables: int
+    max_half_degree: int
+    max_size: int
+    read_variables: int | None = None
+    read_exponent: int | None = None
+
+    def beyond(self, p: Polynomial, cell: Cell | None) -> tuple[str, ...]:
+        """In what a polynomial of a cell, or of none, is out of distribution or range."""
+        n, exponents = p.num_variables, p.exponents
+        found = {
+            "family": cell is None or cell.family not in self.families,
+            "variables": n > self.max_variables,
+            "degree": p.degree > 2 * self.max_half_degree,
+            "size": cell is not None and cell.size > self.max_size,
+            OUT_OF_RANGE: (self.read_variables is not None and n > self.read_variables)
+            or (self.read_exponent is not None and exponents.max(initial=0) > self.read_exponent),
+        }
+        return tuple(name for name, is_beyond in found.items() if is_beyond)
+
+
+def models_of(config: BenchmarkConfig) -> dict[Method, Model]:
+    """The model of every method that has one.
+
+    Raises
+    ------
+    InputError
+        If the model of the baseline is missing or of another kind.
+    """
+    found: dict[Method, Model] = {}
+    scored = [method for method in config.methods if _is_scored(method)]
+    written = [method for method in config.methods if method in WRITTEN]
+    if scored:
+        found |= dict.fromkeys(scored, _scorer())
+    if written:
+        found |= dict.fromkeys(written, _baseline(baseline_path(config)))
+    return found
+
+
+def baseline_path(config: BenchmarkConfig) -> str:
+    """Place of the model of the baseline."""
+    if config.baseline:
+        return config.baseline
+    from tasks.sos.prediction.baseline import SHIPPED_BASELINE
+
+    return str(SHIPPED_BASELINE)
+
+
+def placed(config: BenchmarkConfig) -> BenchmarkConfig:
+    """The same with the full path of a local model file, for workers in other folders."""
+    path = config.baseline
+    if not path or "://" in path:
+        return config
+    return config.model_copy(update={"baseline": str(Path(path).absolute())})
+
+
+def _is_scored(method: Method) -> bool:
+    return method in HOW and HOW[method][0] in LEARNED_BASES
+
+
+def _scorer() -> Model:
+    # Loads torch.
+    from tasks.nn import load_tensors
+    from tasks.sos.prediction.predictor import SHIPPED_MODEL
+
+    checkpoint = load_tensors(SHIPPED_MODEL)
+    return _model("scorer", checkpoint.digest, checkpoint.extra["card"])
+
+
+def _baseline(path: str) -> Model:
+    from tasks.sos.prediction.baseline import load_baseline
+
+    try:
+        found = load_baseline(path)
+    except StoreError as error:
+        raise InputError(
+            f"baseline: {error}; train one by `latticework run sos-train --recipe "
+            "train-baseline` and give its model.safetensors, or leave out the method"
+        ) from error
+    bounds = {
+        "read_variables": found.model.num_variables,
+        "read_exponent": found.model.max_exponent,
+    }
+    return _model("baseline", found.digest, found.card, **bounds)
+
+
+def _model(name: str, digest: str, card: Mapping[str, Any], **bounds: int) -> Model:
+    trained = card["config"]
+    return Model(
+        name,
+        digest,
+        tuple(trained["families"]),
+        trained["max_variables"],
+        trained["max_half_degree"],
+        trained["max_size"],
+        **bounds,
+    )
+
+
+def inputs_of(models: Mapping[Method, Model]) -> tuple[tuple[str, str], ...]:
+    """Name and digest of every model, once."""
+    return tuple(dict.fromkeys((model.name, model.digest) for model in models.values()))
+
+
+def check_unchanged(models: Mapping[Method, Model], inputs: Sequence[tuple[str, str]]) -> None:
+    """Refuse models that are not those of the plan.
+
+    Raises
+    ------
+    InputError
+        If a file was replaced since.
+    """
+    if changed := set(inputs_of(models)) - set(inputs):
+        names = ", ".join(sorted(name for name, _ in changed))
+        raise InputError(f"the model file of {names} has changed since the run was planned")
