@@ -1,4 +1,4 @@
-"""Sign vectors that give many components, by bounded rank over F2 (see `gpu.components`).
+"""Sign vectors that give many components, by bounded rank over F2 (see `gpu.component_matrix`).
 
 At least m components are g + 1 - rank A(s) >= m, a bound r on the rank.  Two things save work:
 
@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from gpu.components import MAX_ROWS, check, extend, rank_within, row_of, tables_of
+from gpu.component_matrix import MAX_ROWS, check, extend, rank_within, row_of, tables_of
 from gpu.octants import Grid
 
 

@@ -13,7 +13,7 @@ import cupy
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu.components import layout_of, pack_layout, tables_of
+from gpu.component_matrix import layout_of, pack_layout, tables_of
 from gpu.cuda_schemes import THREADS, num_blocks
 from gpu.octants import Grid
 

@@ -1,6 +1,6 @@
 // Components of T-curves by rank over F2: one thread counts those of one instance.
 //
-// The method and all conventions are those of gpu/components.py, whose counts these are.  The same
+// The method and all conventions are those of gpu/component_matrix.py; gpu/components.py counts the same.  The same
 // source compiles as C++ for the host (tests do so), where COMPONENTS_HOST is defined.
 
 #ifdef COMPONENTS_HOST

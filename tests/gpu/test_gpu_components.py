@@ -9,8 +9,9 @@ from strategies import SEEDS, triangulations
 
 from gpu import backend, reference
 from gpu.backend import DeviceUnavailableError
+from gpu.component_matrix import layout_of
 from gpu.component_search import has_components, search
-from gpu.components import layout_of, num_components
+from gpu.components import num_components
 from gpu.octants import grid_of_degree
 from gpu.schemes import scheme_codes
 from tasks.lattice import Triangulation, honeycomb, lattice_points, num_points, random_flips

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from scheme_instances import packed, pinwheel, random_words
 from strategies import SEEDS, triangulations
 
-from gpu.components import LAYOUT_STRUCT, layout_of, num_components, pack_layout, tables_of
+from gpu.component_matrix import LAYOUT_STRUCT, layout_of, pack_layout, tables_of
+from gpu.components import num_components
 from gpu.octants import Grid
 from tasks.lattice import honeycomb, random_flips
 from tasks.tcurves.patchwork import octant_grid
