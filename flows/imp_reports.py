@@ -48,7 +48,7 @@ def markdown_report(run: Run) -> str:
 
 
 def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
-    """Draw accuracy against the length of retraining.
+    """Draw accuracy against the length of retraining, and against sparsity if there are several.
 
     Parameters
     ----------

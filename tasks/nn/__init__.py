@@ -31,11 +31,12 @@ from tasks.nn.evaluation import (
 )
 from tasks.nn.files import (
     Checkpoint,
+    DamagedFileError,
     check_fit,
     load_tensors,
-    read_extra,
     save_tensors,
     store_tensors,
+    tensors_digest,
 )
 from tasks.nn.fitting import CurvePoint, Fit, FitPlan, FitStatus, fit
 from tasks.nn.recalibration import normalizations, recalibrate
@@ -74,6 +75,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "CurvePoint",
+    "DamagedFileError",
     "Evaluation",
     "Fit",
     "FitPlan",
@@ -103,7 +105,6 @@ __all__ = [
     "num_rises",
     "predict",
     "pruning_distance",
-    "read_extra",
     "recalibrate",
     "retraining_schedule",
     "save_checkpoint",
@@ -113,6 +114,7 @@ __all__ = [
     "state_distance",
     "store_checkpoint",
     "store_tensors",
+    "tensors_digest",
     "train_steps",
     "warmed_up",
 ]

@@ -63,7 +63,7 @@ def load_checkpoint(
     checkpoint = load_tensors(path)
     if "step" not in checkpoint.extra:
         raise InputError(f"{path}: holds tensors but no training state")
-    weights = _below("model.", checkpoint.tensors)
+    weights = checkpoint.below("model.")
     check_fit(weights, state.model.state_dict(), f"{path}")
     _check_groups(checkpoint.extra["groups"], state, f"{path}")
     if check is not None:
@@ -101,7 +101,7 @@ def _state_content(
 
 def _moments(checkpoint: Checkpoint) -> dict[int, dict[str, Any]]:
     moments = {int(number): dict(plain) for number, plain in checkpoint.extra["moments"].items()}
-    for key, value in _below("optimizer.", checkpoint.tensors).items():
+    for key, value in checkpoint.below("optimizer.").items():
         number, _, name = key.partition(".")
         moments.setdefault(int(number), {})[name] = value
     return moments
@@ -123,7 +123,3 @@ def _check_groups(groups: list[dict[str, Any]], state: TrainingState, where: str
             f"{where}: was saved with another optimizer: parameter groups of sizes {sizes} "
             f"with {', '.join(sorted(groups[0]))}; the present ones have sizes {own}"
         )
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load as parse_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor
@@ -29,6 +29,10 @@ from tasks.records.volume import Volume
 _HEADER = "latticework"
 """The only key of the file's metadata: safetensors does not keep an order of several."""
 _NAME_DIGITS = 16
+
+
+class DamagedFileError(StoreError):
+    """A file's bytes are not those of a checkpoint that was written whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,14 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     extra: dict[str, Any]
     digest: str
+
+    def below(self, prefix: str) -> dict[str, Tensor]:
+        """Tensors whose names begin with `prefix`, by the rest of their names."""
+        return {
+            name.removeprefix(prefix): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(prefix)
+        }
 
 
 def save_tensors(
@@ -94,28 +106,32 @@ def load_tensors(path: str | Path, content: np.ndarray | None = None) -> Checkpo
 
     Raises
     ------
+    DamagedFileError
+        If it is no checkpoint of this project, or is damaged.
     StoreError
-        If the file is missing, is no checkpoint of this project, or is damaged.
+        If the file is missing or cannot be read.
     """
     folder, _, name = str(path).rpartition("/")
     data = bytes(Volume.open(folder or ".").read(name) if content is None else content)
     try:
         tensors, header = parse_tensors(data), json.loads(_header(data))
     except (SafetensorError, ValueError, KeyError) as error:
-        raise StoreError(f"{path}: is no checkpoint of latticework: {error}") from error
-    digest = _digest(tensors, header["extra"])
+        raise DamagedFileError(f"{path}: is no checkpoint of latticework: {error}") from error
+    digest = tensors_digest(tensors, header["extra"])
     if digest != header["digest"]:
-        raise StoreError(f"{path}: is damaged: its content differs from its digest")
+        raise DamagedFileError(f"{path}: is damaged: its content differs from its digest")
     return Checkpoint(tensors, header["extra"], digest)
 
 
-def read_extra(path: str | Path) -> dict[str, Any]:
-    """The JSON entries alone, without reading (or checking) the tensors of a local file."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return json.loads(file.metadata()[_HEADER])["extra"]
-    except (SafetensorError, OSError, TypeError, ValueError, KeyError) as error:
-        raise StoreError(f"{path}: is no checkpoint of latticework: {error}") from error
+def tensors_digest(tensors: Mapping[str, Tensor], extra: Mapping[str, Any] | None = None) -> str:
+    """64 hex digits that equal tensors with equal entries share, on any device."""
+    total = hashlib.sha256(canonical_json(dict(extra or {})).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        if tensor.numel():
+            total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
 
 
 def check_fit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> None:
@@ -134,23 +150,13 @@ def check_fit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: s
 def _encoded(tensors: Mapping[str, Tensor], extra: dict[str, Any]) -> tuple[str, bytes]:
     plain = {name: _plain(tensors[name]) for name in sorted(tensors)}
     extra = json.loads(canonical_json(extra))
-    digest = _digest(plain, extra)
+    digest = tensors_digest(plain, extra)
     header = canonical_json({"digest": digest, "extra": extra})
     return digest, dump_tensors(plain, metadata={_HEADER: header})
 
 
 def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True).contiguous()
-
-
-def _digest(tensors: Mapping[str, Tensor], extra: dict[str, Any]) -> str:
-    total = hashlib.sha256(canonical_json(extra).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        total.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
-        if tensor.numel():
-            total.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return total.hexdigest()
 
 
 def _header(data: bytes) -> str:

@@ -19,10 +19,14 @@ from tasks.records import Status
 __all__ = ["draw_imp", "draw_soup"]
 
 Row = Mapping[str, Any]
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = "osD^vPX"
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+           "#882255", "#999933")  # fmt: skip
+_MARKERS = "osD^vPX<>*"
+"""Their number has no factor in common with that of the colors: 90 different looks."""
 _TEXT, _PALE = "#555B63", "#E4E7EA"
 _DPI = 150
+_COLUMNS, _PANEL = 4, (6.0, 4.2)
+"""Panels beside each other at most, and inches of one."""
 _DRAWN = ("IMP", "IMP, m-fold", "IMP-RePrune", "mean member", "soup", "ensemble")
 
 
@@ -45,28 +49,75 @@ def draw_soup(models: Sequence[Row], distances: Sequence[Row], *, vary: str) -> 
 
 
 def draw_imp(models: Sequence[Row]) -> Figure:
-    """Accuracy against the length of retraining, one panel per sparsity, with 95 % intervals."""
+    """Accuracy with 95 % intervals: a panel per sparsity against the length of retraining.
+
+    With several sparsities also a panel per length against the sparsity.  A method looks the same
+    in all panels.
+    """
     cells = [r for r in models if r["status"] == Status.OK and r["budget"] is not None]
     targets = sorted({row["target"] for row in cells}) or [0.0]
-    figure = Figure(figsize=(6.0 * len(targets) + 1, 4.8), dpi=_DPI)
-    panels = figure.subplots(1, len(targets), squeeze=False)[0]
-    for axes, target in zip(panels, targets, strict=True):
+    budgets = sorted({row["budget"] for row in cells}) if len(targets) > 1 else []
+    methods = list(dict.fromkeys(row["method"] for row in cells))
+    figure, panels = _panels(len(targets), len(budgets))
+    for axes, target in zip(panels, targets, strict=False):
         _style(axes, f"accuracy at sparsity {target:g}")
         axes.set_xlabel("epochs of retraining", color=_TEXT, fontsize=9)
         part = [row for row in cells if row["target"] == target]
-        for k, method in enumerate(dict.fromkeys(row["method"] for row in part)):
-            mine = [row for row in part if row["method"] == method]
-            budgets = sorted({row["budget"] for row in mine})
-            found = [
-                interval(per_replicate([r for r in mine if r["budget"] == b], "accuracy").values())
-                for b in budgets
-            ]
-            _draw_line(axes, budgets, found, method, k)
-    handles, labels = panels[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="lower center", ncols=5, frameon=False, fontsize=9)
-    figure.subplots_adjust(left=0.09, right=0.98, top=0.92, bottom=0.26, wspace=0.18)
+        _draw_cells(axes, part, "budget", methods)
+    for axes, budget in zip(panels[len(targets) :], budgets, strict=True):
+        epochs = "1 epoch" if budget == 1 else f"{budget:g} epochs"
+        _style(axes, f"accuracy after {epochs} of retraining")
+        part = [row for row in cells if row["budget"] == budget]
+        _draw_cells(axes, part, "target", methods)
+        _sparser_to_the_right(axes, cells)
+    _add_legend(figure, panels, methods)
     return figure
+
+
+def _panels(*counts: int) -> tuple[Figure, list[Axes]]:
+    """Figure with so many panels of each kind, each kind from a new row on; a legend fits below."""
+    columns = min(max(counts), _COLUMNS)
+    rows = [-(-count // columns) for count in counts]
+    width, height = _PANEL[0] * columns + 1, _PANEL[1] * sum(rows) + 0.8
+    figure = Figure(figsize=(width, height), dpi=_DPI)
+    places = [columns * sum(rows[:kind]) + k for kind, n in enumerate(counts) for k in range(n)]
+    panels = [figure.add_subplot(sum(rows), columns, place + 1) for place in places]
+    figure.subplots_adjust(
+        left=0.5 / width, right=1 - 0.2 / width, top=1 - 0.4 / height, bottom=1.3 / height,
+        wspace=0.15, hspace=0.32,
+    )  # fmt: skip
+    return figure, panels
+
+
+def _draw_cells(axes: Axes, part: Sequence[Row], place: str, methods: Sequence[str]) -> None:
+    """Accuracy of each method against the column `place`: budget, or target sparsity."""
+    for k, method in enumerate(methods):
+        mine = [row for row in part if row["method"] == method]
+        places = sorted({row[place] for row in mine})
+        found = [
+            interval(per_replicate([r for r in mine if r[place] == p], "accuracy").values())
+            for p in places
+        ]
+        if places:
+            x = _weights_left(places, k - (len(methods) - 1) / 2) if place == "target" else places
+            _draw_line(axes, x, found, method, k)
+
+
+def _weights_left(sparsities: Sequence[float], offset: float) -> list[float]:
+    """Percent of the weights, moved apart a little, so that bars do not hide each other."""
+    return [100 * (1 - s) * (1 + 0.03 * offset) for s in sparsities]
+
+
+def _add_legend(figure: Figure, panels: Sequence[Axes], methods: Sequence[str]) -> None:
+    """Every method once, whichever panels it is in."""
+    found = {
+        label: handle
+        for axes in panels
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    handles = [found[method] for method in methods]
+    if handles:
+        figure.legend(handles, methods, loc="lower center", ncols=5, frameon=False, fontsize=9)
 
 
 def _draw_methods(axes: Axes, models: Sequence[Row], column: str, vary: str) -> None:
@@ -80,14 +131,13 @@ def _draw_methods(axes: Axes, models: Sequence[Row], column: str, vary: str) -> 
     for k, name in enumerate(_DRAWN):
         if name in lines:
             sparsities, found = zip(*lines[name], strict=True)
-            # Moved apart a little, so that bars do not hide each other.
-            moved = [100 * (1 - s) * (1 + 0.03 * (k - 2.5)) for s in sparsities]
-            _draw_line(axes, moved, found, name, k)
+            _draw_line(axes, _weights_left(sparsities, k - 2.5), found, name, k)
 
 
 def _sparser_to_the_right(axes: Axes, models: Sequence[Row]) -> None:
     """Percent of the weights that are left, on a logarithmic scale."""
-    left = sorted({round(100 * (1 - r["target"]), 2) for r in models if r["target"]})
+    targets = {row["target"] for row in models if row["target"]}
+    left = sorted(float(f"{100 * (1 - target):.3g}") for target in targets)
     axes.set_xlabel("percent of weights left", color=_TEXT, fontsize=9)
     axes.set_xscale("log")
     axes.set_xticks(left, [f"{share:g}" for share in left], minor=False)

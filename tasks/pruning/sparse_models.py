@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from tasks.nn import Checkpoint, check_fit, load_tensors, store_tensors
+from tasks.nn import (
+    Checkpoint,
+    DamagedFileError,
+    check_fit,
+    load_tensors,
+    store_tensors,
+    tensors_digest,
+)
 from tasks.nn.sparsity import Masks, check_masks, num_kept, prunable_weights
 from tasks.pruning.items import CHECKPOINTS, checkpoint_path
 from tasks.records import InputError
@@ -65,6 +72,11 @@ def mask_id(masks: Masks) -> str:
     return total.hexdigest()[:_ID_DIGITS]
 
 
+def model_id(sparse: SparseModel) -> str:
+    """16 hex digits that models with equal weights, statistics and masks share."""
+    return tensors_digest(_tensors(sparse))[:_ID_DIGITS]
+
+
 def store_sparse(
     folder: str,
     sparse: SparseModel,
@@ -73,10 +85,8 @@ def store_sparse(
     extra: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a model into the folder of a run; returns its id."""
-    tensors = {f"model.{name}": value for name, value in sparse.model.state_dict().items()}
-    tensors |= {f"mask.{name}": mask for name, mask in sparse.masks.items()}
     header = {**(extra or {}), "mask": mask_id(sparse.masks), "parents": list(parents)}
-    return store_tensors(f"{folder}/{CHECKPOINTS}", tensors, header).stem
+    return store_tensors(f"{folder}/{CHECKPOINTS}", _tensors(sparse), header).stem
 
 
 def load_sparse(
@@ -98,7 +108,7 @@ def load_sparse(
     """
     path = f"{folder}/{checkpoint_path(checkpoint)}"
     stored = load_tensors(path, content)
-    weights, masks = (_below(prefix, stored.tensors) for prefix in ("model.", "mask."))
+    weights, masks = stored.below("model."), stored.below("mask.")
     check_fit(weights, model.state_dict(), path)
     check_masks(masks, dict(model.named_parameters()))
     missing = prunable_weights(model).keys() - masks.keys()
@@ -109,11 +119,27 @@ def load_sparse(
     return SparseModel(model, {name: mask.to(device) for name, mask in masks.items()}), stored
 
 
+def is_damaged(folder: str, checkpoint: str) -> bool:
+    """Whether the file of a model has not the content that its id names.
+
+    Raises
+    ------
+    StoreError
+        If it is missing or cannot be read.
+    """
+    try:
+        stored = load_tensors(f"{folder}/{checkpoint_path(checkpoint)}")
+    except DamagedFileError:
+        return True
+    return not stored.digest.startswith(checkpoint)
+
+
 def num_stray(sparse: SparseModel) -> int:
     """Number of pruned entries that are not zero."""
     parameters = dict(sparse.model.named_parameters())
     return sum(int((parameters[n][~mask] != 0).sum()) for n, mask in sparse.masks.items())
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+def _tensors(sparse: SparseModel) -> dict[str, Tensor]:
+    tensors = {f"model.{name}": value for name, value in sparse.model.state_dict().items()}
+    return tensors | {f"mask.{name}": mask for name, mask in sparse.masks.items()}

@@ -49,7 +49,7 @@ class Measures:
 
     Attributes
     ----------
-    validation_accuracy : float
+    validation_accuracy, validation_loss : float
         For choices between models.
     test : Evaluation
     ood_accuracy : float or None
@@ -57,6 +57,7 @@ class Measures:
     """
 
     validation_accuracy: float
+    validation_loss: float
     test: Evaluation
     ood_accuracy: float | None
 
@@ -140,14 +141,14 @@ class Workbench:
 
     def validation_accuracy(self, model: nn.Module) -> float:
         """Share of the validation images whose class is found."""
-        split = self.dataset.validation
-        return evaluate(model, self.dataset, split).accuracy
+        return evaluate(model, self.dataset, self.dataset.validation).accuracy
 
     def measure(self, model: nn.Module, *, corrupted: bool = True) -> Measures:
         """Measures on validation and test images, and on corrupted ones if wanted."""
+        validation = evaluate(model, self.dataset, self.dataset.validation)
         test = evaluate(model, self.dataset, self.dataset.test)
         ood = self._ood_accuracy(model) if corrupted else None
-        return Measures(self.validation_accuracy(model), test, ood)
+        return Measures(validation.accuracy, validation.loss, test, ood)
 
     def speed_up(self, sparse: SparseModel) -> float:
         """Theoretical speed-up: dense multiplications over those that are left.

@@ -9,7 +9,6 @@ import toy_training as toy
 from tasks.nn import (
     load_checkpoint,
     load_tensors,
-    read_extra,
     save_checkpoint,
     save_tensors,
     store_checkpoint,
@@ -42,7 +41,7 @@ def test_extra_entries_come_back(tmp_path):
     path = tmp_path / "c.safetensors"
     save_checkpoint(path, toy.new_state(), extra)
     assert load_checkpoint(path, toy.new_state()) == extra
-    assert read_extra(path)["extra"] == extra
+    assert load_tensors(path).extra["extra"] == extra
 
 
 @pytest.mark.parametrize(
@@ -115,8 +114,6 @@ def test_a_file_of_another_program_is_refused(tmp_path):
     save_file({"a": torch.ones(2)}, tmp_path / "a.safetensors")
     with pytest.raises(StoreError, match="no checkpoint of latticework"):
         load_tensors(tmp_path / "a.safetensors")
-    with pytest.raises(StoreError, match="no checkpoint of latticework"):
-        read_extra(tmp_path / "a.safetensors")
 
 
 def test_a_missing_file_is_named(tmp_path):

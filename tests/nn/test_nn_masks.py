@@ -197,7 +197,7 @@ def test_layers_never_gain_weights_while_the_sparsity_rises(allocation, updates)
 
 
 def test_counts_beyond_what_is_left_are_refused():
-    left = {name: 1 for name in CONVNET}
+    left = dict.fromkeys(CONVNET, 1)
     with pytest.raises(InputError, match=r"weights cannot be kept: fewer are left"):
         layer_counts(CONVNET, 0.5, "uniform", left=left)
 

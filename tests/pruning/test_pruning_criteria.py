@@ -35,12 +35,14 @@ def test_the_sparsity_of_every_phase_is_exact_and_masks_shrink(criterion, alloca
         masks = after
 
 
-@pytest.mark.parametrize("allocation", ["uniform", "uniform+", "erk"])
-def test_gradual_pruning_in_many_steps_never_asks_for_a_weight_that_is_gone(allocation):
+@pytest.mark.parametrize(
+    ("allocation", "target"), [("uniform", 0.9), ("uniform+", 0.6), ("erk", 0.98)]
+)
+def test_gradual_pruning_in_many_steps_never_asks_for_a_weight_that_is_gone(allocation, target):
     """Rounded counts of layers are not monotone by themselves: such runs failed on their way."""
     model, masks = network(), None
     how = Pruning("random", allocation, seed=3)
-    for sparsity in gmp_sparsities(0.9, 100):
+    for sparsity in gmp_sparsities(target, 100):
         after = prune(model, sparsity, how, earlier=masks)
         assert num_kept(after) == total_kept(size(model), sparsity)
         assert masks is None or all(bool((after[n] <= masks[n]).all()) for n in after)

@@ -114,3 +114,11 @@ def test_lengths_of_retraining_are_bounded(epochs):
 def test_filters_have_no_allocation(kind):
     with pytest.raises(ValueError, match="granularity filters prunes the same share of every"):
         small_config(kind, granularity="filters", allocation="erk")
+
+
+def test_cells_have_keys_of_their_own_however_close_their_settings_are():
+    close = {"sparsities": (0.9, 0.98, 0.9000001), "retrain_epochs": (1.0, 2.5, 1.0000001)}
+    plan = plan_imp(small_config(ImpConfig, **{**SMALL, **close}, methods=("gmp",)))
+    keys = [item.key for item in plan.stages["compare"]]
+    assert len(set(keys)) == 9
+    assert {"gmp.e1.t0.9.s0", "gmp.e2.5.t0.98.s0", "gmp.e1.t0.9000001.s0"} <= set(keys)

@@ -4,8 +4,9 @@ import pytest
 from PIL import Image
 from small_runs import small_config
 
-from tasks.pruning import plan_soup, workbench
+from tasks.pruning import check_pruning, plan_soup, workbench
 from tasks.pruning.workbench import Workbench
+from tasks.records import InputError
 
 CLASSES = "abcd"
 
@@ -73,3 +74,10 @@ def test_pictures_are_decoded_into_the_folder_that_the_config_names(pictures, tm
     assert first.train.images.equal(second.train.images)
     assert len(list(cache.iterdir())) == 3
     assert plan_soup(plain).identity.run_id == plan_soup(cached).identity.run_id
+
+
+def test_pictures_too_few_to_hold_any_out_are_refused(pictures):
+    for path in (pictures / "train").rglob("[1-9].png"):
+        path.unlink()
+    with pytest.raises(InputError, match="4 training images leave none for validation"):
+        check_pruning(picture_config(pictures, batch=2))

@@ -13,8 +13,9 @@ For an image x with values in [0, 1] and a strength a that grows with the severi
     occlusion       a random square of side a (share of the height) gray
     rotation        a random sign times a degrees
 
-then clipped to [0, 1].  Random numbers depend on (seed, corruption, severity), the shape of an image
-and its row only, so every model sees the same images, however many there are.  The set is our own; strengths are for images of 8 to 64 pixels.
+then clipped to [0, 1].  Random numbers depend on (seed, corruption, severity), the shape of an
+image and its row only, so every model sees the same images, however many there are.  The set is our
+own; strengths are for images of 8 to 64 pixels.
 
 References
 ----------

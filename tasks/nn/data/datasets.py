@@ -18,7 +18,8 @@ from torch import Tensor
 from tasks.records import InputError, derive_seed
 
 VALIDATION_SHARE = 0.1
-_CHUNK = 4096
+_CHUNK = 2**24
+"""Numbers that are summed at a time."""
 _NO_SPREAD = 1e-3
 """Smallest std: a channel that hardly varies is not blown up."""
 
@@ -123,8 +124,14 @@ def assemble(
     _check_labels(name, (published_train, test), len(class_names))
     held_out, rest = split_rows(len(published_train), validation_share, split_seed)
     train = published_train.at(rest if num_train is None else rest[:num_train])
-    mean, std = channel_statistics(train.images)
-    return Dataset(name, train, published_train.at(held_out), test, class_names, mean, std)
+    return described(name, train, published_train.at(held_out), test, class_names)
+
+
+def described(
+    name: str, train: Split, validation: Split, test: Split, class_names: tuple[str, ...]
+) -> Dataset:
+    """Data set of its parts, with the statistics of the training images."""
+    return Dataset(name, train, validation, test, class_names, *channel_statistics(train.images))
 
 
 def split_rows(num_rows: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -146,7 +153,7 @@ def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     Sums are of integers below 2**63, so they do not depend on the order of images.
     """
     total = torch.zeros(2, images.shape[1], dtype=torch.int64)
-    for chunk in images.split(_CHUNK):
+    for chunk in images.split(max(_CHUNK // images[0].numel(), 1)):
         values = chunk.to(torch.int64)
         total[0] += values.sum(dim=(0, 2, 3)).cpu()
         total[1] += values.square().sum(dim=(0, 2, 3)).cpu()

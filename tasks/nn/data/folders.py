@@ -3,9 +3,13 @@
     train/<class>/**/picture       val/<class>/**/picture     (or test/ in place of val/)
 
 TinyImageNet names the classes of its validation pictures in ``val/val_annotations.txt`` instead.
-Pictures are scaled so that the short side fits and are cut to a square around the middle.  They
-are decoded once into one file of bytes, which is mapped into memory afterwards: a data set may
-exceed the main memory.
+Test pictures come in a random order that depends on their number alone, so that the first ones are
+of all classes.
+
+Pictures are scaled so that the short side fits and are cut to a square around the middle.  With a
+folder to keep them they are decoded once into one file of bytes for each of the parts train,
+validation and test, in the order of its rows, which is mapped into memory afterwards: a data set
+may exceed the main memory.
 """
 
 from __future__ import annotations
@@ -20,14 +24,17 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from tasks.nn.data.datasets import Split
-from tasks.records import InputError
+from tasks.nn.data.datasets import Split, split_rows
+from tasks.records import InputError, derive_seed
 
 logger = logging.getLogger(__name__)
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"})
 _ANNOTATIONS = "val_annotations.txt"
 _TEST_FOLDERS = ("val", "test")
+
+_Picture = tuple[Path, int]
+"""Where it lies, and the number of its class."""
 
 
 def has_pictures(folder: Path) -> bool:
@@ -36,14 +43,16 @@ def has_pictures(folder: Path) -> bool:
 
 
 def read_folders(
-    folder: Path, size: int, *, cache: Path | None = None
-) -> tuple[Split, Split, tuple[str, ...]]:
-    """(training set, test set, class names) of a folder of pictures.
+    folder: Path, size: int, *, validation_share: float, split_seed: int, cache: Path | None = None
+) -> tuple[Split, Split, Split, tuple[str, ...]]:
+    """(training, validation and test set, class names) of a folder of pictures.
 
     Parameters
     ----------
     size : int
         Side of the square images.
+    validation_share, split_seed : float, int
+        What is held out of the training pictures, as by `split_rows`.
     cache : path, optional
         Folder for the decoded bytes; without it they are kept in memory.
 
@@ -61,7 +70,13 @@ def read_folders(
     test = (
         _annotated(annotated, classes) if annotated.is_file() else _by_class(test_folder, classes)
     )
-    return _decoded(train, size, cache), _decoded(test, size, cache), classes
+    for found in (train, test):
+        if not found:
+            raise InputError(f"no pictures found; known are {', '.join(sorted(_SUFFIXES))}")
+    held_out, rest = split_rows(len(train), validation_share, split_seed)
+    parts = [train[k] for k in rest], [train[k] for k in held_out], _mixed(test)
+    first, second, third = (_decoded(part, size, cache) for part in parts)
+    return first, second, third, classes
 
 
 def _test_folder(folder: Path) -> Path | None:
@@ -69,7 +84,7 @@ def _test_folder(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _by_class(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
+def _by_class(folder: Path, classes: Sequence[str]) -> list[_Picture]:
     return [
         (path, label)
         for label, name in enumerate(classes)
@@ -78,22 +93,31 @@ def _by_class(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
     ]
 
 
-def _annotated(path: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
-    labels = {name: label for label, name in enumerate(classes)}
-    rows = [line.split("\t")[:2] for line in path.read_text(encoding="utf-8").splitlines()]
-    unknown = sorted({name for _, name in rows} - set(classes))
-    if unknown:
-        raise InputError(f"{path}: class {unknown[0]} has no folder in train/")
-    return [(path.parent / "images" / picture, labels[name]) for picture, name in rows]
+def _annotated(path: Path, classes: Sequence[str]) -> list[_Picture]:
+    labels, found = {name: label for label, name in enumerate(classes)}, []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        picture, _, rest = line.partition("\t")
+        name = rest.split("\t")[0]
+        if not name:
+            raise InputError(f"{path}: line {number} names no class: wanted is picture<tab>class")
+        if name not in labels:
+            raise InputError(f"{path}: class {name} has no folder in train/")
+        found.append((path.parent / "images" / picture, labels[name]))
+    return found
 
 
-def _decoded(pictures: list[tuple[Path, int]], size: int, cache: Path | None) -> Split:
-    if not pictures:
-        raise InputError(f"no pictures found; known are {', '.join(sorted(_SUFFIXES))}")
-    labels = torch.tensor([label for _, label in pictures])
+def _mixed(pictures: list[_Picture]) -> list[_Picture]:
+    generator = torch.Generator().manual_seed(derive_seed(0, "pictures", len(pictures)))
+    return [pictures[k] for k in torch.randperm(len(pictures), generator=generator)]
+
+
+def _decoded(pictures: list[_Picture], size: int, cache: Path | None) -> Split:
+    labels = torch.tensor([label for _, label in pictures], dtype=torch.int64)
     paths = [path for path, _ in pictures]
     shape = (len(paths), 3, size, size)
-    if cache is None:
+    if cache is None or not pictures:
         images = torch.empty(shape, dtype=torch.uint8)
         _fill(images.numpy(), paths, size)
         return Split(images, labels)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tasks.nn.data.cifar import CIFAR10, CIFAR100, CifarFormat, has_cifar, read_cifar
-from tasks.nn.data.datasets import VALIDATION_SHARE, Dataset, Split, assemble
+from tasks.nn.data.datasets import VALIDATION_SHARE, Dataset, Split, assemble, described
 from tasks.nn.data.folders import has_pictures, read_folders
 from tasks.nn.data.idx import find_idx, read_idx
 from tasks.nn.data.synthetic import synthetic_images
@@ -51,7 +51,7 @@ def load_dataset(
     size: int = 64,
     cache: str | Path | None = None,
 ) -> Dataset:
-    """Data set in main memory.
+    """Data set in main memory, or in mapped files of decoded pictures.
 
     Parameters
     ----------
@@ -65,7 +65,8 @@ def load_dataset(
     num_train : int, optional
         At most so many training images.
     size, cache
-        Side of the images of an ``imagefolder``, and where their decoded bytes are kept.
+        Side of the images of an ``imagefolder``, and the folder where their decoded bytes are kept
+        and mapped from; without it they are in memory.
 
     Raises
     ------
@@ -78,11 +79,20 @@ def load_dataset(
     given = None if folder is None else Path(folder).expanduser()
     if name == "imagefolder":
         place = _place(name, given, (), has_pictures)
-        parts = read_folders(place, size, cache=None if cache is None else Path(cache))
-    else:
-        parts = _READERS[name](given)
+        train, validation, test, classes = read_folders(
+            place,
+            size,
+            validation_share=validation_share,
+            split_seed=split_seed,
+            cache=None if cache is None else Path(cache),
+        )
+        return described(name, train.at(slice(num_train)), validation, test, classes)
     return assemble(
-        name, *parts, validation_share=validation_share, split_seed=split_seed, num_train=num_train
+        name,
+        *_READERS[name](given),
+        validation_share=validation_share,
+        split_seed=split_seed,
+        num_train=num_train,
     )
 
 
