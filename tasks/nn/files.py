@@ -115,12 +115,13 @@ def load_tensors(path: str | Path, content: np.ndarray | None = None) -> Checkpo
     data = bytes(Volume.open(folder or ".").read(name) if content is None else content)
     try:
         tensors, header = parse_tensors(data), json.loads(_header(data))
-    except (SafetensorError, ValueError, KeyError) as error:
+        extra, wanted = header["extra"], header["digest"]
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise DamagedFileError(f"{path}: is no checkpoint of latticework: {error}") from error
-    digest = tensors_digest(tensors, header["extra"])
-    if digest != header["digest"]:
+    digest = tensors_digest(tensors, extra)
+    if digest != wanted:
         raise DamagedFileError(f"{path}: is damaged: its content differs from its digest")
-    return Checkpoint(tensors, header["extra"], digest)
+    return Checkpoint(tensors, extra, digest)
 
 
 def tensors_digest(tensors: Mapping[str, Tensor], extra: Mapping[str, Any] | None = None) -> str:

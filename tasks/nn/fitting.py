@@ -3,7 +3,7 @@
 The training is a function of (initial state, data set, plan).  If a checkpoint is named, it is
 written every so many steps and at the end, and read at the start if it is there; a training that
 was killed at any moment and is called again ends in the same weights and the same curve, on the
-CPU bit for bit.
+CPU bit for bit.  A damaged checkpoint costs the steps that it held, not the training.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from tasks.nn.checkpoints import load_checkpoint, save_checkpoint
 from tasks.nn.data import NO_AUGMENTATION, Augmentation, Dataset, training_batches
 from tasks.nn.evaluation import classification_loss
+from tasks.nn.files import DamagedFileError
 from tasks.nn.schedules import Schedule
 from tasks.nn.training import StepReport, TrainingDiverged, TrainingState, train_steps
 from tasks.records import InputError, fingerprint
@@ -100,6 +101,7 @@ def fit(
     plan: FitPlan,
     *,
     checkpoint: str | Path | None = None,
+    origin: str = "",
     checkpoint_steps: int = 1000,
     curve_steps: int = 50,
 ) -> Fit:
@@ -112,24 +114,30 @@ def fit(
     dataset : Dataset
         On the device of the model.
     checkpoint : path, optional
-        Of this training alone.
+        Of this training alone.  A damaged file is removed, with a warning.
+    origin : str
+        Digits of what the training starts from, such as the digest of the initial weights.  If it
+        is given, a checkpoint of another origin, plan or model is passed over with a warning and
+        replaced by the next one; otherwise it is refused.
     checkpoint_steps, curve_steps : int
         Distances of checkpoints and of points of the curve.
 
     Raises
     ------
     InputError
-        If the checkpoint belongs to another plan or model.
+        If the checkpoint belongs to another plan or model and no origin is given.
     StoreError
         If it cannot be read or written.
     """
-    points = _resumed(state, plan, checkpoint)
+    marks = {"plan": plan.fingerprint(), "origin": origin}
+    points = [] if checkpoint is None else _resumed(state, plan, marks, checkpoint)
 
     def observe(report: StepReport) -> None:
         if report.step % curve_steps == 0 or report.step == plan.num_steps:
             points.append(CurvePoint(report.step, float(report.loss), report.rate))
         if checkpoint and (report.step % checkpoint_steps == 0 or report.step == plan.num_steps):
-            save_checkpoint(checkpoint, state, _extra(plan, points))
+            extra = {**marks, "curve": [asdict(point) for point in points]}
+            save_checkpoint(checkpoint, state, extra)
 
     try:
         _train(state, dataset, plan, observe)
@@ -160,19 +168,26 @@ def _train(state: TrainingState, dataset: Dataset, plan: FitPlan, observe: Any) 
 
 
 def _resumed(
-    state: TrainingState, plan: FitPlan, checkpoint: str | Path | None
+    state: TrainingState, plan: FitPlan, marks: dict[str, str], checkpoint: str | Path
 ) -> list[CurvePoint]:
-    if checkpoint is None or not Path(checkpoint).exists():
+    """Restore the state and its curve, if there is a checkpoint with these marks."""
+    if not Path(checkpoint).exists():
         return []
-    extra = load_checkpoint(checkpoint, state, check=lambda found: _check_plan(found, plan))
+
+    def check(extra: dict[str, Any]) -> None:
+        if any(extra.get(name) != mark for name, mark in marks.items()):
+            raise InputError("the checkpoint belongs to another training; name another file")
+
+    try:
+        extra = load_checkpoint(checkpoint, state, check=check)
+    except DamagedFileError as error:
+        logger.warning("%s; it is removed, and the training starts anew", error)
+        Path(checkpoint).unlink(missing_ok=True)
+        return []
+    except InputError:
+        if not marks["origin"]:
+            raise
+        logger.warning("%s is of another training and passed over: this starts anew", checkpoint)
+        return []
     logger.info("resumed at step %d of %d from %s", state.step, plan.num_steps, checkpoint)
     return [CurvePoint(**point) for point in extra["curve"]]
-
-
-def _check_plan(extra: dict[str, Any], plan: FitPlan) -> None:
-    if extra.get("plan") != plan.fingerprint():
-        raise InputError("the checkpoint belongs to another training; name another file")
-
-
-def _extra(plan: FitPlan, points: list[CurvePoint]) -> dict[str, Any]:
-    return {"plan": plan.fingerprint(), "curve": [asdict(point) for point in points]}

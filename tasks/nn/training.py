@@ -35,7 +35,7 @@ _NO_LIMIT = float("inf")
 
 
 class TrainingDiverged(LatticeworkError):  # noqa: N818 - named for the outcome
-    """Loss or gradient ceased to be finite; the weights are those before that step."""
+    """Loss or gradient ceased to be finite; the state is that before this step."""
 
 
 @dataclass
@@ -142,16 +142,45 @@ def train_steps(
         If there are too few batches.
     """
     state.model.train()
+    last_good = _LastGood(state)
     with _own_random_numbers(state.device):
         for batch in islice(batches, max(until - state.step, 0)):
-            torch.manual_seed(_drawn_seed(state.generator))
-            with torch.autocast(state.device.type, torch.bfloat16, enabled=mixed_precision):
-                value = loss(state.model, batch)
-            report = _take_step(state, value, schedule.at(state.step), clip)
+            with last_good.kept():
+                torch.manual_seed(_drawn_seed(state.generator))
+                with torch.autocast(state.device.type, torch.bfloat16, enabled=mixed_precision):
+                    value = loss(state.model, batch)
+                report = _take_step(state, value, schedule.at(state.step), clip)
             if observe is not None:
                 observe(report)
     if state.step < until:
         raise InputError(f"batches ended after step {state.step}, wanted are {until} steps")
+
+
+class _LastGood:
+    """What a step changes before it is known to be good: statistics, and the generator."""
+
+    def __init__(self, state: TrainingState) -> None:
+        self._generator = state.generator
+        self._buffers = list(state.model.buffers())
+        self._copies = [torch.empty_like(buffer) for buffer in self._buffers]
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Put everything back if the step diverges."""
+        draws = self._generator.get_state()
+        _copy(self._buffers, self._copies)
+        try:
+            yield
+        except TrainingDiverged:
+            self._generator.set_state(draws)
+            _copy(self._copies, self._buffers)
+            raise
+
+
+@torch.no_grad()
+def _copy(sources: Iterable[Tensor], targets: Iterable[Tensor]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        target.copy_(source)
 
 
 def _take_step(state: TrainingState, value: Tensor, rate: float, clip: float | None) -> StepReport:

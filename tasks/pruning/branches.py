@@ -11,7 +11,8 @@ so that member 0 always has the given settings.  With all variations but `seed` 
 same batches.
 
 A training is a function of the pruned checkpoint and of the member; killed and called again, it
-goes on from its own checkpoint and ends with the same weights, on the CPU bit for bit.
+goes on from its own checkpoint and ends with the same weights, on the CPU bit for bit.  If the
+pruned network has been made anew in between, and is another one, the training starts anew.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from tasks.nn import (
 from tasks.nn.sparsity import hold_masks
 from tasks.pruning.config import Vary
 from tasks.pruning.dynamic import train_with_feedback
-from tasks.pruning.sparse_models import SparseModel
+from tasks.pruning.sparse_models import SparseModel, model_id
 from tasks.pruning.workbench import Workbench
 from tasks.records import InputError, derive_seed
 
@@ -150,7 +151,8 @@ def retrain(
     Parameters
     ----------
     checkpoint : path, optional
-        Where this training saves itself, and goes on from.
+        Where this training saves itself, and goes on from, unless the file began with another
+        network.
     feedback : bool
         Train pruned weights invisibly (DPF); such a training starts anew when it is called again.
 
@@ -174,6 +176,7 @@ def retrain(
                 bench.dataset,
                 plan,
                 checkpoint=checkpoint,
+                origin=model_id(pruned) if checkpoint else "",
                 checkpoint_steps=bench.config.checkpoint_steps,
             )
         finally:

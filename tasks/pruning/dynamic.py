@@ -120,7 +120,8 @@ def train_gradually(
         outcome = _segment(state, sparse, bench, until, course)
         curve += outcome.curve
     apply_masks(model, sparse.masks)
-    bench.recalibrate(model)
+    if outcome.status == FitStatus.FINISHED:
+        bench.recalibrate(model)
     return sparse, replace(outcome, curve=curve)
 
 

@@ -23,7 +23,7 @@ from tasks.pruning.config import ImpConfig, SoupConfig
 from tasks.pruning.criteria import all_weights, prune
 from tasks.pruning.cycles import Course, Cycle, plan_course
 from tasks.pruning.dynamic import train_gradually
-from tasks.pruning.sparse_models import SparseModel
+from tasks.pruning.sparse_models import SparseModel, model_id
 from tasks.pruning.workbench import Workbench
 from tasks.records import derive_seed
 
@@ -107,6 +107,7 @@ def train_dense(
         Stop earlier, in the middle of the schedule.
     """
     model = bench.new_model(replicate)
+    dense = SparseModel(model, all_weights(model))
     seed = derive_seed(bench.config.seed, "dense", replicate)
     optimizer = sgd(model, weight_decay=bench.config.weight_decay)
     state = TrainingState(model, optimizer, generator=seeded_generator(seed))
@@ -116,11 +117,12 @@ def train_dense(
         bench.dataset,
         replace(plan, num_steps=until or num_steps),
         checkpoint=checkpoint,
+        origin=model_id(dense) if checkpoint else "",
         checkpoint_steps=bench.config.checkpoint_steps,
     )
     if outcome.status == FitStatus.FINISHED:
         bench.recalibrate(model)
-    return SparseModel(model, all_weights(model)), outcome
+    return dense, outcome
 
 
 def prune_phase(

@@ -167,7 +167,7 @@ def imp_items(config: ImpConfig, identity: RunIdentity) -> dict[str, list[Prunin
         "pretrain": [make.item("pretrain", r) for r in range(config.seeds)],
         "compare": [
             replace(
-                make.item(f"{cell.method}.e{cell.budget:g}.t{cell.target:g}", r),
+                make.item(f"{cell.method}.e{_digits(cell.budget)}.t{_digits(cell.target)}", r),
                 kind="cell",
                 cell=cell,
                 phase=config.cycles,
@@ -290,6 +290,12 @@ def _chains(config: SoupConfig) -> range:
     if "reprune" in config.baselines:
         return range(config.members)
     return range(1 if "imp" in config.baselines else 0)
+
+
+def _digits(number: float) -> str:
+    """The number, exactly, and without a trailing .0."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def _words(place: tuple[str, int, int]) -> str:

@@ -33,6 +33,7 @@ __all__ = [
     "check_pruning",
     "failed_pruning_item",
     "failed_verification",
+    "is_damaged_model",
     "plan_imp",
     "plan_soup",
     "run_pruning_item",
@@ -91,12 +92,20 @@ def check_pruning(config: TrainingConfig, address: str = "") -> None:
     ------
     InputError
         If files of the data set are missing or damaged, if images are too small for the network,
-        if there are too few for a batch, or if steps are too few for the prunings.
+        if there are too few for a batch or none for validation, if steps are too few for the
+        prunings or a member, or if a layer would be left empty.
     """
     del address
-    from tasks.pruning.run import rehearse
+    from tasks.pruning.rehearsal import rehearse
 
     rehearse(config)
+
+
+def is_damaged_model(folder: str, checkpoint: str) -> bool:
+    """Whether the file of a stored model is not what was written, by its digest."""
+    from tasks.pruning.sparse_models import is_damaged
+
+    return is_damaged(folder, checkpoint)
 
 
 def run_pruning_item(item: PruningItem, *shared: CheckpointBytes) -> dict[str, pa.Table]:

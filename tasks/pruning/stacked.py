@@ -12,6 +12,7 @@ up to rounding.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,13 +23,24 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 from torch.nn.functional import cross_entropy
 
-from tasks.nn import CurvePoint, Fit, FitStatus, Schedule, load_tensors, save_tensors
+from tasks.nn import (
+    Checkpoint,
+    CurvePoint,
+    DamagedFileError,
+    Fit,
+    FitStatus,
+    Schedule,
+    load_tensors,
+    save_tensors,
+)
 from tasks.nn.data import Augmentation, training_batches
 from tasks.nn.sparsity import Masks, apply_masks
 from tasks.pruning.branches import Branch, Rates
-from tasks.pruning.sparse_models import SparseModel
+from tasks.pruning.sparse_models import SparseModel, model_id
 from tasks.pruning.workbench import Workbench
-from tasks.records import InputError, fingerprint
+from tasks.records import fingerprint
+
+logger = logging.getLogger(__name__)
 
 MOMENTUM = 0.9
 _CURVE_STEPS = 50
@@ -128,15 +140,12 @@ def retrain_stacked(
 ) -> tuple[StackedState, list[Fit]]:
     """Train all members from the pruned network; normalization is not yet estimated anew.
 
-    Raises
-    ------
-    InputError
-        If the checkpoint belongs to another training.
+    A checkpoint that is damaged, or of another training, is passed over with a warning.
     """
     apply_masks(pruned.model, pruned.masks)
     schedules = [rates.schedule(b.num_steps, b.rate_scale) for b in branches]
     state = new_stack(pruned.model, len(branches))
-    plan = fingerprint([repr(branches), [repr(s) for s in schedules]])
+    plan = fingerprint([repr(branches), [repr(s) for s in schedules], model_id(pruned)])
     _resume(state, plan, checkpoint)
     pruned.model.train()
     lengths = torch.tensor([b.num_steps for b in branches], device=bench.device)
@@ -235,11 +244,9 @@ def _save(state: StackedState, plan: str, checkpoint: str) -> None:
 
 
 def _resume(state: StackedState, plan: str, checkpoint: str | None) -> None:
-    if checkpoint is None or not Path(checkpoint).exists():
+    stored = _saved(plan, checkpoint)
+    if stored is None:
         return
-    stored = load_tensors(checkpoint)
-    if stored.extra.get("plan") != plan:
-        raise InputError("the checkpoint belongs to another training; name another file")
     for kind in ("parameters", "buffers", "momenta"):
         stack = getattr(state, kind)
         for name in stack:
@@ -247,3 +254,19 @@ def _resume(state: StackedState, plan: str, checkpoint: str | None) -> None:
     state.is_good = stored.tensors["good"].to(state.is_good)
     state.step = stored.extra["step"]
     state.curves = [[CurvePoint(*p) for p in curve] for curve in stored.extra["curves"]]
+
+
+def _saved(plan: str, checkpoint: str | None) -> Checkpoint | None:
+    """What this training saved, if it is there and whole."""
+    if checkpoint is None or not Path(checkpoint).exists():
+        return None
+    try:
+        stored = load_tensors(checkpoint)
+    except DamagedFileError as error:
+        logger.warning("%s; it is removed, and the training starts anew", error)
+        Path(checkpoint).unlink(missing_ok=True)
+        return None
+    if stored.extra.get("plan") == plan:
+        return stored
+    logger.warning("%s is of another training and passed over: this starts anew", checkpoint)
+    return None

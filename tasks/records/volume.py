@@ -162,6 +162,17 @@ class Volume:
         with self._guard(f"looking for {abridged(path)}"):
             return bool(self.filesystem.get_file_info(path).is_file)
 
+    def remove(self, path: str) -> None:
+        """Remove a file.
+
+        Raises
+        ------
+        StoreError
+            If there is none or it cannot be removed.
+        """
+        with self._guard(f"removing {abridged(path)}"):
+            self.filesystem.delete_file(path)
+
     def stamp(self, path: str) -> tuple[int, ...] | None:
         """Size and times (ns, the last change first) of a file: equal ones mean the same content.
 

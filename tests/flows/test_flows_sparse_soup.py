@@ -85,6 +85,35 @@ def test_a_finished_run_is_not_repeated_and_what_is_lost_is_made_again(cooked):
     assert sorted(calls(outcome["path"])) == sorted([*first, *repeated])
 
 
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-50] ^= 1
+    file.write_bytes(content)
+
+
+def test_damaged_models_are_named_and_made_again(cooked, caplog):
+    """One that something depends on, one that was to be verified, and one that seemed finished."""
+    _, outcome, _ = cooked(*ONE_PHASE)
+    before, first = science_bytes(outcome["path"]), calls(outcome["path"])
+    path = Path(outcome["path"])
+    rows = {row["method"]: row for row in stored(outcome["path"]).read("models").to_pylist()}
+    files = {m: path / CHECKPOINTS / f"{rows[m]['checkpoint']}.safetensors" for m in rows if
+             rows[m]["checkpoint"]}  # fmt: skip
+    for method in ("pruned", "soup", "long"):
+        flip(files[method])
+    (path / "models/models-branch.s0.p1.m0.arrow").unlink()
+    (path / "verification/verification-merge.s0.p1.arrow").unlink()
+    code, again, _ = cooked(*ONE_PHASE)
+    assert (code, again) == (0, outcome)
+    assert science_bytes(outcome["path"]) == before
+    repeated = ["prune.s0.p1", "branch.s0.p1.m0", "long.s0.p1", "merge.s0.p1", "verify.merge.s0.p1"]
+    assert sorted(calls(outcome["path"])) == sorted([*first, *repeated])
+    damaged = [r.getMessage() for r in caplog.records if "is damaged" in r.getMessage()]
+    assert {text.partition(":")[0] for text in damaged} == {
+        f"{CHECKPOINTS}/{files[method].name}" for method in ("pruned", "soup", "long")
+    }
+
+
 def test_a_soup_of_survivors_says_so_and_the_next_run_mends_it(cooked, monkeypatch, tmp_path):
     def fails(item, *shared):
         if item.key == "branch.s0.p1.m1":
@@ -192,6 +221,7 @@ def test_methods_are_compared_at_equal_compute(prefect_api, tmp_path, capsys):
         ("sparse-soup", "model=resnet", "model: 'resnet' is not allowed"),
         ("sparse-soup", "batch=5000", "batches of 5000 from"),
         ("sparse-soup", "min_branches=50", "must not exceed members"),
+        ("sparse-soup", "sparsity=0.99999", "a layer would be empty; take a lower sparsity"),
         ("sparse-soup", "dataset=cifar10", "files of cifar10 are missing (looked in:"),
         ("imp", "sparsities=[1.5]", "sparsity 1.5 is not in [0, 1)"),
         ("imp", "updates=1000", "give more steps"),

@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 import toy_training as toy
 
 from tasks.nn import (
+    DamagedFileError,
     load_checkpoint,
     load_tensors,
     save_checkpoint,
@@ -89,6 +91,18 @@ def test_other_content_has_another_name(tmp_path, extra):
     assert store_tensors(tmp_path, {"a": a}, extra) != first
     assert store_tensors(tmp_path, {"a": a + 1}, {"x": 1}) != first
     assert store_tensors(tmp_path, {"a": a[None]}, {"x": 1}) != first
+
+
+@pytest.mark.parametrize("bit", [0, 5, 7])
+def test_whichever_byte_is_changed_the_file_is_refused_as_damaged(tmp_path, bit):
+    """Also in the header, where names of entries stand that are looked for."""
+    save_tensors(tmp_path / "a", {"w": torch.randn(2, 3)}, {"a": 1.5, "b": ["x"]})
+    content = np.fromfile(tmp_path / "a", dtype=np.uint8)
+    for place in range(len(content)):
+        changed = content.copy()
+        changed[place] ^= 1 << bit
+        with pytest.raises(DamagedFileError):
+            load_tensors(tmp_path / "a", changed)
 
 
 def test_a_flipped_bit_is_found(tmp_path):

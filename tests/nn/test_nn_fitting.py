@@ -149,7 +149,7 @@ def test_a_diverged_training_ends_with_a_status_and_keeps_the_last_good_checkpoi
     plan = replace(PLAN, schedule=Jump(at_step=9), clip=None)
     result = fit(state, digits, plan, checkpoint=tmp_path / "branch", checkpoint_steps=4)
     assert result.status is FitStatus.DIVERGED and "step 1" in result.reason
-    assert all(bool(p.isfinite().all()) for p in state.model.parameters())
+    assert all(bool(t.isfinite().all()) for t in state.model.state_dict().values())
     assert load_tensors(tmp_path / "branch").extra["step"] == 8
 
 
@@ -170,3 +170,28 @@ def test_a_checkpoint_of_another_training_is_refused_and_nothing_changes(digits,
         with pytest.raises(InputError, match="belongs to another training"):
             fit(state, digits, other, checkpoint=tmp_path / "branch")
         assert state.step == 0 and same_weights(state, new_state(digits, seed=5))
+
+
+def test_a_checkpoint_of_another_start_costs_a_training_with_a_known_start_only_its_steps(
+    digits, tmp_path, caplog
+):
+    fit(new_state(digits), digits, PLAN, checkpoint=tmp_path / "branch", origin="first")
+    whole, state = new_state(digits, seed=5), new_state(digits, seed=5)
+    expected = fit(whole, digits, PLAN)
+    found = fit(state, digits, PLAN, checkpoint=tmp_path / "branch", origin="second")
+    assert found == expected and same_weights(state, whole)
+    assert "branch is of another training" in caplog.text and "starts anew" in caplog.text
+    assert fit(new_state(digits), digits, PLAN, checkpoint=tmp_path / "branch", origin="second")
+    assert load_tensors(tmp_path / "branch").extra["extra"]["origin"] == "second"
+
+
+@pytest.mark.parametrize("size", [0, 5, -1])
+def test_a_damaged_checkpoint_is_removed_and_training_starts_anew(digits, tmp_path, caplog, size):
+    plan, file = replace(PLAN, num_steps=4), tmp_path / "branch"
+    expected = fit(new_state(digits), digits, plan, checkpoint=file, curve_steps=2)
+    content = file.read_bytes()
+    file.write_bytes(content[:size])
+    state = new_state(digits)
+    assert fit(state, digits, plan, checkpoint=file, curve_steps=2) == expected
+    assert state.step == 4 and file.read_bytes() == content
+    assert str(file) in caplog.text and "starts anew" in caplog.text

@@ -89,16 +89,32 @@ def test_without_a_limit_the_gradient_is_taken_as_it_is():
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_before_it_does_harm(bad):
     state = toy.train(toy.new_state(), 3)
-    before = toy.weights(state)
+    before, draws = toy.weights(state), state.generator.get_state()
     with pytest.raises(TrainingDiverged, match=r"step 3: loss (nan|-?inf).*learning rate"):
         train_steps(
             state,
             toy.batches(3),
-            lambda model, batch: model[0].weight.sum() * bad,
+            lambda model, batch: toy.squared_error(model, batch) * bad,
             schedule=Constant(0.1),
             until=9,
         )
     assert state.step == 3 and toy.same(before, toy.weights(state))
+    assert torch.equal(state.generator.get_state(), draws)
+
+
+def test_after_a_bad_batch_the_state_is_that_of_the_last_good_step():
+    """Statistics of normalization had seen the bad batch, and random numbers were drawn for it."""
+
+    def poisoned():
+        for step, (inputs, targets) in enumerate(toy.batches()):
+            yield inputs * (float("nan") if step == 4 else 1.0), targets
+
+    state, good = toy.new_state(), toy.train(toy.new_state(), 4)
+    with pytest.raises(TrainingDiverged):
+        train_steps(state, poisoned(), toy.squared_error, schedule=toy.SCHEDULE, until=9)
+    assert toy.same(toy.weights(state), toy.weights(good))
+    assert torch.equal(state.generator.get_state(), good.generator.get_state())
+    assert toy.same(toy.weights(toy.train(state, 9)), toy.weights(toy.train(good, 9)))
 
 
 def test_an_infinite_gradient_of_a_finite_loss_stops_too():

@@ -9,7 +9,9 @@ import pytest
 import torch
 from small_runs import copied, pruned_network, same_weights, small_config
 
-from tasks.nn import FitStatus, Linear, load_tensors
+from tasks.nn import FitStatus, Linear, fitting, load_tensors
+from tasks.nn.data import training_batches
+from tasks.pruning import dynamic
 from tasks.pruning.branches import Branch, Rates, ScaledSchedule, plan_branches, retrain
 from tasks.pruning.sparse_models import num_stray
 from tasks.pruning.workbench import Workbench
@@ -81,13 +83,47 @@ def test_statistics_of_members_are_estimated_on_the_same_images(bench):
     assert all(torch.equal(b, before[n]) for n, b in member.model.named_buffers())
 
 
-def test_a_loss_that_is_not_finite_ends_with_a_status_and_the_last_good_weights(bench):
+def test_a_loss_that_is_not_finite_ends_with_a_status(bench):
     member = pruned_network(bench)
     wild = Rates("llr", Linear(1e30, 1e30, 40), 40)
     outcome = retrain(bench, member, Branch(0, 1, 0.0, 12), wild)
     assert outcome.status == FitStatus.DIVERGED
     assert "lower the rate or clip more" in outcome.reason
     assert num_stray(member) == 0
+
+
+class PowerCutError(Exception):
+    """Ends a training between two steps."""
+
+
+def with_a_bad_batch(batches, bad):
+    """The batches, `bad` called in place of the fifth."""
+
+    def changed(*arguments, **options):
+        for number, (inputs, labels) in enumerate(batches(*arguments, **options)):
+            yield (bad(inputs) if number == 4 else inputs), labels
+
+    return changed
+
+
+def cut(_):
+    raise PowerCutError
+
+
+@pytest.mark.parametrize("feedback", [False, True])
+def test_a_member_that_diverges_keeps_weights_and_statistics_of_the_last_good_step(
+    bench, monkeypatch, feedback
+):
+    diverged, ended = pruned_network(bench), pruned_network(bench)
+    branch, module = Branch(0, 1, 0.0, 12), dynamic if feedback else fitting
+    poisoned = with_a_bad_batch(training_batches, lambda inputs: inputs * float("nan"))
+    monkeypatch.setattr(module, "training_batches", poisoned)
+    outcome = retrain(bench, diverged, branch, RATES, feedback=feedback)
+    assert outcome.status == FitStatus.DIVERGED
+    monkeypatch.setattr(module, "training_batches", with_a_bad_batch(training_batches, cut))
+    with pytest.raises(PowerCutError):
+        retrain(bench, ended, branch, RATES, feedback=feedback)
+    assert same_weights(diverged, ended)
 
 
 PROGRAM = """
@@ -129,8 +165,10 @@ def test_a_killed_member_goes_on_to_the_same_weights_bit_for_bit(tmp_path):
     assert same_weights(resumed, whole)
 
 
-def test_a_checkpoint_of_another_member_is_refused(bench, tmp_path):
+def test_a_checkpoint_of_another_member_is_not_gone_on_with(bench, tmp_path):
     file = tmp_path / "member.safetensors"
     retrain(bench, pruned_network(bench), Branch(0, 1, 0.0, 3), RATES, checkpoint=file)
-    with pytest.raises(InputError, match="belongs to another training"):
-        retrain(bench, pruned_network(bench), Branch(1, 2, 0.0, 3), RATES, checkpoint=file)
+    found, expected = pruned_network(bench), pruned_network(bench)
+    retrain(bench, found, Branch(1, 2, 0.0, 3), RATES, checkpoint=file)
+    retrain(bench, expected, Branch(1, 2, 0.0, 3), RATES)
+    assert same_weights(found, expected)

@@ -4,9 +4,10 @@ import pytest
 import torch
 from small_runs import run_plan, run_soup, small_config
 
+from tasks.nn import load_tensors
 from tasks.nn.data import sources
 from tasks.pruning import CHECKPOINTS, check_pruning, link, plan_soup, run_pruning_item
-from tasks.pruning.config import SoupConfig
+from tasks.pruning.config import ImpConfig, SoupConfig
 from tasks.records import InputError
 
 STAGES = ["pretrain", "prune 1", "retrain 1", "merge 1", "prune 2", "retrain 2", "merge 2"]
@@ -136,14 +137,28 @@ def test_a_training_that_diverges_is_a_row_and_keeps_the_last_good_checkpoint(
     found = run_plan(plan_soup(config), tmp_path)["models"]
     dense = found[0]
     assert dense["status"] == "failed" and "at learning rate" in dense["reason"]
-    assert (tmp_path / CHECKPOINTS / f"{dense['checkpoint']}.safetensors").exists()
+    file = tmp_path / CHECKPOINTS / f"{dense['checkpoint']}.safetensors"
+    assert all(bool(tensor.isfinite().all()) for tensor in load_tensors(file).tensors.values())
     assert dense["accuracy"] is None
     assert {r["status"] for r in found} == {"failed"}
 
 
 class Wild:
+    def __init__(self, after=3):
+        self.after = after
+
     def at(self, step):
-        return 1e30 if step > 3 else 0.01
+        return 1e30 if step > self.after else 0.01
+
+
+def test_a_training_that_explodes_in_its_last_step_failed(tmp_path, monkeypatch):
+    """Its last loss was still finite; that of the model is not."""
+    config, last = small_config(baselines=(), phases=1, clip=1e9), Wild(after=10)
+    monkeypatch.setattr("tasks.pruning.workbench.Workbench.dense_schedule", lambda *_: last)
+    dense, *rest = run_plan(plan_soup(config), tmp_path)["models"]
+    assert dense["status"] == "failed" and "not finite" in dense["reason"]
+    assert dense["checkpoint"] is None and dense["accuracy"] is None
+    assert {row["status"] for row in rest} == {"failed"}
 
 
 def test_files_of_trainings_in_progress_are_removed(tmp_path):
@@ -187,6 +202,21 @@ def test_missing_files_are_named_with_the_way_to_get_them(tmp_path):
         ({"batch": 1000}, "batches of 1000 from 360 images"),
         ({"host": "gmp", "epochs": 0.2, "retrain_epochs": 0.2, "phases": 9}, "give more steps"),
         ({"vary": "retrain_length", "retrain_epochs": 0.2, "members": 3}, "more epochs"),
+        # Only the last cycle of a budget is long enough.
+        (
+            {
+                "host": "bimp",
+                "vary": "retrain_length",
+                "batch": 300,
+                "epochs": 8,
+                "phases": 3,
+                "members": 3,
+            },
+            "member 2 would train 0.5 steps",
+        ),
+        ({"sparsity": 0.99999}, "a layer would be empty"),
+        ({"sparsity": 0.998, "allocation": "uniform+"}, "take a lower sparsity"),
+        ({"kind": ImpConfig, "updates": 3, "sparsities": (0.5, 0.99999)}, "a layer would be empty"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_before_anything_starts(changes, reason):

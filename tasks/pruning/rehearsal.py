@@ -1,0 +1,40 @@
+"""What can be known before anything is trained: whether a config fits together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasks.nn.sparsity import layer_counts, prunable_weights
+from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
+from tasks.pruning.imp import imp_course
+from tasks.pruning.soups import Kitchen
+from tasks.pruning.workbench import Workbench
+from tasks.records import InputError
+
+
+def rehearse(config: TrainingConfig) -> None:
+    """Refuse a config whose images, network, batches or prunings do not fit together."""
+    bench = Workbench.open(config)
+    if not len(bench.dataset.validation):
+        raise InputError(
+            f"{len(bench.dataset.train)} training images leave none for validation, "
+            "which takes every tenth; give more"
+        )
+    if isinstance(config, SoupConfig):
+        kitchen = Kitchen.open(bench, config, 0)
+        for cycle in kitchen.course.cycles:
+            kitchen.branches(cycle.number)
+        _check_layers(bench, [config.sparsity])
+    if isinstance(config, ImpConfig):
+        for host in config.methods:
+            imp_course(config, bench, host, min(config.retrain_epochs), max(config.sparsities))
+        _check_layers(bench, config.sparsities)
+
+
+def _check_layers(bench: Workbench, sparsities: Sequence[float]) -> None:
+    """Refuse sparsities at which a layer is sure to be empty."""
+    weights, config = prunable_weights(bench.new_model(0)), bench.config
+    # Over all layers together too there must be a weight for each; filters keep one per group.
+    allocation = "uniform" if config.allocation == "global" else config.allocation
+    if config.granularity == "weights":
+        layer_counts(weights, max(sparsities), allocation)
