@@ -3,7 +3,8 @@
 Four tables: by family, drawn as in training; by α; at points of the published tables; at and beyond
 the edge of the training's ranges. A basis counts as covered if the known one is within it after
 complete repair, so that a proof over it exists. 95 % intervals: Wilson's for shares, the normal
-approximation for means.
+approximation for means. Both methods see the same polynomials, so what tells them apart is the
+exact sign test on those that one of them covers only.
 
 The seed is none of the training's, and α was not chosen on it.
 """
@@ -20,9 +21,9 @@ from numpy.typing import NDArray
 from benchmarks.calibration import calibrate
 from tasks.sos.prediction.calibration import sigmoid
 from tasks.sos.prediction.config import TrainConfig
-from tasks.sos.prediction.evaluation import even_sqrt_scores, score_predictions
+from tasks.sos.prediction.evaluation import discordant, even_sqrt_scores, score_predictions
 from tasks.sos.prediction.examples import row_example
-from tasks.sos.prediction.metrics import BasisScore, Summary, summarize
+from tasks.sos.prediction.metrics import BasisScore, Summary, sign_test, summarize
 from tasks.sos.prediction.predictor import Predictor, load_predictor, shipped_predictor
 from tasks.sos.prediction.training import LabeledGraph, draw_graphs, labeled, logits_of
 from tasks.sos.sampling.cells import Cell
@@ -60,18 +61,28 @@ def of(scores: Sequence[BasisScore], places: Iterable[int]) -> Summary:
     return summarize(scores[k] for k in places)
 
 
+def paired(mine: Sequence[BasisScore], rule: Sequence[BasisScore]) -> str:
+    """Polynomials covered by the prediction only : by even-sqrt only, and whether it is chance."""
+    wins, losses = discordant(mine, rule)
+    return f"{wins} : {losses} (p = {sign_test(wins, losses):.2g})"
+
+
 def print_families(
     graphs: Sequence[LabeledGraph], mine: Sequence[BasisScore], rule: Sequence[BasisScore]
 ) -> None:
     """One line per family."""
     names = [each.example.family for each in graphs]
-    print(f"\n{'family':18} {'covers %':20} {'even-sqrt %':20} {'size ratio':16} even-sqrt")
+    print(
+        f"\n{'family':18} {'covers %':20} {'even-sqrt %':20} {'size ratio':16} {'even-sqrt':10} "
+        "covered by one only"
+    )
     for family in [*dict.fromkeys(names), "all"]:
         places = [k for k, name in enumerate(names) if family in (name, "all")]
         ours, theirs = of(mine, places), of(rule, places)
         print(
             f"{family:18} {share(ours):20} {share(theirs):20} "
-            f"{ours.ratio:.3f} ± {ours.ratio_error:.3f}    {theirs.ratio:.3f}"
+            f"{ours.ratio:.3f} ± {ours.ratio_error:.3f}    {theirs.ratio:.3f}      "
+            f"{paired([mine[k] for k in places], [rule[k] for k in places])}"
         )
 
 
@@ -101,7 +112,8 @@ def print_points(
 ) -> None:
     """One line per point and family."""
     print(
-        f"\n{'point, family':30} covers %             even-sqrt %          size           even-sqrt"
+        f"\n{'point, family':30} covers %             even-sqrt %          size           "
+        "even-sqrt      covered by one only"
     )
     for point in points:
         for family in families:
@@ -109,10 +121,12 @@ def print_points(
             scores = score_predictions(
                 graphs, probabilities_of(predictor, graphs), predictor.threshold
             )
-            mine, rule = summarize(scores), summarize(even_sqrt_scores(graphs))
+            others = even_sqrt_scores(graphs)
+            mine, rule = summarize(scores), summarize(others)
             print(
                 f"{point + ', ' + family:30} {share(mine):20} {share(rule):20} "
-                f"{mine.size:5.1f} ({mine.ratio:.3f})  {rule.size:5.1f} ({rule.ratio:.3f})",
+                f"{mine.size:5.1f} ({mine.ratio:.3f})  {rule.size:5.1f} ({rule.ratio:.3f})  "
+                f"{paired(scores, others)}",
                 flush=True,
             )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -82,11 +83,30 @@ def measure(family: str, point: str, rate: float) -> float:
     return speed
 
 
-def training(device: torch.device) -> None:
-    """Print the rate of training steps on batches that are there already."""
-    kind, state = learner(TRAINING), new_state(TRAINING, device)
+@dataclass(frozen=True)
+class TrainingRate:
+    """Training steps, terms and pairs per second; `utilization` as a share of a matrix product."""
+
+    steps: float
+    terms: float
+    pairs: float
+    utilization: float
+
+
+def training(config: TrainConfig, device: torch.device, *, size: int = 4096) -> TrainingRate:
+    """Time training steps on four batches that are there already.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Of a scorer.
+    device : torch.device
+    size : int
+        Rows of the matrices whose product is the measure of the utilization.
+    """
+    kind, state = learner(config), new_state(config, device)
     batches = [
-        kind.batch(draw_graphs(TRAINING, "training", k * TRAINING.batch, TRAINING.batch), device)
+        kind.batch(draw_graphs(config, "training", k * config.batch, config.batch), device)
         for k in range(4)
     ]
     terms = sum(len(batch.graph.terms) for batch in batches)
@@ -97,17 +117,23 @@ def training(device: torch.device) -> None:
 
     def steps() -> None:
         until = state.step + len(batches)
-        train_steps(state, batches, kind.loss, schedule=rate_schedule(TRAINING), until=until)
+        train_steps(state, batches, kind.loss, schedule=rate_schedule(config), until=until)
         if device.type == "cuda":
             torch.cuda.synchronize()
 
     steps()
     seconds = best(steps, time.perf_counter)
-    share = counter.get_total_flops() / seconds / matmul_rate(device, 4096)
+    share = counter.get_total_flops() / seconds / matmul_rate(device, size)
+    return TrainingRate(len(batches) / seconds, terms / seconds, pairs / seconds, share)
+
+
+def print_training(device: torch.device) -> None:
+    """Print the rate of training steps."""
+    found = training(TRAINING, device)
     print(
-        f"training on {device}: {len(batches) / seconds:.2f} steps/s of {TRAINING.batch}, "
-        f"{terms / seconds:,.0f} terms/s, {pairs / seconds:,.0f} pairs/s, "
-        f"{share:.1%} of the rate of a matrix product"
+        f"training on {device}: {found.steps:.2f} steps/s of {TRAINING.batch}, "
+        f"{found.terms:,.0f} terms/s, {found.pairs:,.0f} pairs/s, "
+        f"{found.utilization:.1%} of the rate of a matrix product"
     )
 
 
@@ -115,7 +141,7 @@ def main(arguments: list[str]) -> int:
     """Run everything; exit 1 if a bar is missed."""
     print(calibrate())
     if arguments[:1] == ["--train"]:
-        training(torch.device(arguments[1]))
+        print_training(torch.device(arguments[1]))
         return 0
     torch.set_num_threads(1)
     rate = matmul_rate(torch.device("cpu"))

@@ -23,10 +23,10 @@ from flows.stored import find_problems, items_left, open_run
 from tasks.records import Run
 from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.plan import (
-    MODEL,
     TRAIN_TABLES,
     TrainPlan,
     failed_train_item,
+    is_stored_model,
     plan_train,
     run_train_item,
 )
@@ -69,16 +69,16 @@ def _run(config: TrainConfig, store: str, ray_address: str) -> State:
         run_stage(train_stage(plan, run, executor, left), run, executor)
     announce("report")
     run_step("report", publish_report, run)
-    run.finish()
     problems = find_problems(run, ("models",), KEY)
+    run.finish(status="partial" if problems else None)
     return final_state(run, problems, "the training", total=len(plan.items))
 
 
 def _left(run: Run) -> list[str]:
-    """Trainings that are not stored, or whose model file is gone."""
-    if not run.volume.exists(MODEL):
-        return list(run.planned)
-    return items_left(run, TRAIN_TABLES, KEY)
+    """Trainings that are not stored, or whose model file is not the one that was stored."""
+    left = items_left(run, TRAIN_TABLES, KEY)
+    stored = [] if left else run.read("models").to_pylist()
+    return left + [row[KEY] for row in stored if not is_stored_model(run.path, row["digest"])]
 
 
 def train_stage(plan: TrainPlan, run: Run, executor: Executor, left: list[str]) -> Stage:

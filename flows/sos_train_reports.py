@@ -11,7 +11,7 @@ from flows.documents import Document, nothing_stored, stored_places
 from flows.reports import is_whole
 from tasks.records import Run, Status
 from tasks.sos.prediction.plan import MODEL
-from tasks.sos.prediction.schema import CURVE_SCHEMA, MODELS_SCHEMA, SCORES_SCHEMA
+from tasks.sos.prediction.schema import CURVE_SCHEMA, LEVEL, MODELS_SCHEMA, SCORES_SCHEMA
 
 __all__ = ["draw_figures", "publish_report", "stored_figures", "terminal_report"]
 
@@ -119,9 +119,17 @@ def _lines(run: Run, scores: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _comparison(scores: list[dict[str, Any]]) -> Iterator[str]:
-    """Families by what the prediction covers beside the rule, intervals taken into account."""
-    better = [m["family"] for m, r in _pairs(scores) if m["coverage_low"] > r["coverage_high"]]
-    worse = [m["family"] for m, r in _pairs(scores) if m["coverage_high"] < r["coverage_low"]]
+    """Families where the sign test tells prediction and rule apart, with the pairs that differ."""
+    more: list[str] = []
+    less: list[str] = []
+    for mine, rule in _pairs(scores):
+        wins, losses = mine["covered_alone"], rule["covered_alone"]
+        if mine["sign_test"] <= LEVEL:
+            (more if wins > losses else less).append(f"{mine['family']} ({wins} : {losses})")
     if scores:
-        yield f"covers more than even-sqrt with repair: {', '.join(better) or 'nowhere'}"
-        yield f"covers less: {', '.join(worse) or 'nowhere'}"
+        yield f"covers more than even-sqrt with repair: {', '.join(more) or 'nowhere'}"
+        yield f"covers less: {', '.join(less) or 'nowhere'}"
+        yield (
+            "by the exact sign test at 5 %; in brackets the polynomials that only the prediction "
+            "and that only even-sqrt covers"
+        )

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from flows.cli import main
-from flows.sos_train_reports import markdown_report
+from flows.sos_train_reports import _comparison, markdown_report
+from tasks.nn import load_tensors, save_tensors
 from tasks.records import Store
 from tasks.sos.prediction import run as training_run
+from tasks.sos.prediction.metrics import sign_test
 from tasks.sos.prediction.plan import CHECKPOINT, MODEL
 from tasks.sos.prediction.predictor import load_predictor
 
@@ -103,3 +105,40 @@ def test_a_failed_training_is_a_row_that_says_why(trained, monkeypatch):
     assert (code, outcome["status"]) == (1, "failed")
     [row] = stored(outcome["path"]).read("models").to_pylist()
     assert (row["status"], row["reason"]) == ("failed", "no luck")
+    assert stored(outcome["path"]).manifest().status == "partial"
+
+
+@pytest.mark.parametrize("damage", ["cut", "another"])
+def test_a_model_file_that_is_not_the_stored_one_is_made_again(trained, damage):
+    _, outcome = trained()
+    before = science_bytes(outcome["path"])
+    place = Path(outcome["path"]) / MODEL
+    if damage == "cut":
+        place.write_bytes(place.read_bytes()[:-100])
+    else:
+        save_tensors(place, load_tensors(place).tensors, {"kind": "other"})
+    code, _ = trained()
+    assert code == 0
+    assert science_bytes(outcome["path"]) == before
+    calls = len(stored(outcome["path"]).read("execution"))
+    trained()
+    assert len(stored(outcome["path"]).read("execution")) == calls
+
+
+def test_the_report_names_families_by_the_sign_test_with_their_counts():
+    def rows(family, mine, rule):
+        test = sign_test(mine, rule)
+        return [
+            {"family": family, "method": method, "covered_alone": alone, "sign_test": test}
+            for method, alone in (("predicted", mine), ("even-sqrt", rule))
+        ]
+
+    scores = [*rows("dense", 0, 7), *rows("sparse", 0, 5), *rows("multiplied", 30, 2)]
+    more, less, how = _comparison(scores)
+    assert more.endswith(": multiplied (30 : 2)")
+    assert less == "covers less: dense (0 : 7)"
+    assert "sign test" in how
+    assert [line.endswith("nowhere") for line in _comparison(rows("sparse", 0, 5))][:2] == [
+        True
+    ] * 2
+    assert list(_comparison([])) == []

@@ -3,6 +3,8 @@
 from collections import Counter
 from itertools import product
 
+from tasks.sos.sampling.expansion import content_powers
+
 
 def expansion(certificate):
     """z' (F F' + D) z by a dictionary of Python integers, also terms that cancel."""
@@ -24,6 +26,18 @@ def terms_of(rows, index):
     exponents, coefficients = rows.terms_of(index)
     keys = map(tuple, exponents.tolist())
     return dict(zip(keys, coefficients.tolist(), strict=True))
+
+
+def content_of(exponents, coefficients):
+    """Content of a polynomial from its terms (T, n), (T,), by Python integers."""
+    prime = 2**61 - 1
+    powers = content_powers(exponents.shape[1], int(exponents.max(initial=0))).tolist()
+    total = 0
+    for row, value in zip(exponents.tolist(), coefficients.tolist(), strict=True):
+        for i, power in enumerate(row):
+            value = value * powers[i][power] % prime
+        total += value
+    return total % prime
 
 
 def cube_values(terms, num_variables):

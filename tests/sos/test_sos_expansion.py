@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.lattice import positions
@@ -46,13 +46,17 @@ def test_the_number_of_bases_and_their_cost_are_bounded(k):
         assert sum(m**omega for m in sizes) <= cost_bound(omega) * sizes[-1] ** omega
 
 
-@given(st.integers(1, 400), st.integers(1, 4000), st.floats(1.1, 3.0), st.floats(1.0, 6.5))
+@given(st.integers(2, 60), st.integers(2, 300), st.floats(1.1, 3.0), st.floats(1.0, 6.5))
+@settings(max_examples=60)
 def test_geometric_sizes_keep_both_bounds(first, last, growth, omega):
+    """Over x^(2d) + 1 the complete basis is 1, x, .., x^d, and what has 1 and x^d covers it."""
     last = max(first, last)
-    sizes = [first]
-    while (size := max(int(np.ceil(growth * sizes[-1])), LEAST)) < last:
-        sizes.append(size)
-    sizes += [last] if sizes[-1] < last else []
+    p = parse_polynomial(f"x^{2 * (last - 1)} + 1")
+    start = [[last - 1], *([k] for k in range(first - 1))]
+    found = {c.basis.tobytes(): len(c.basis) for c in expansions(p, start, [], growth=growth)}
+    sizes = list(found.values())
+    assert (sizes[0], sizes[-1]) == (first, last)
+    assert sizes == sorted(sizes)
     assert len(sizes) <= most_bases(first, last, growth)
     assert sum(m**omega for m in sizes) <= cost_bound(omega, growth) * last**omega * (1 + 1e-12)
 

@@ -69,6 +69,13 @@ def test_several_polynomials_at_once_are_scored_as_one_by_one(predictor):
     assert together[-1].basis.shape == (0, 2)
 
 
+def test_a_constant_without_variables_has_the_basis_one(predictor):
+    for value, size in ((5, 1), (0, 0)):
+        found = predicted_basis(Polynomial.constant((), value), predictor)
+        assert found.basis.shape == found.candidates.shape == (size, 0)
+        assert found.probabilities.tolist() == [1.0] * size
+
+
 def test_huge_and_tiny_coefficients_give_probabilities(predictor):
     p = parse_polynomial("x^4 + y^2") * Polynomial.constant(("x", "y"), 10) ** 400
     q = p + parse_polynomial("x^2 + 0*y")

@@ -1,20 +1,26 @@
 """Polynomials of a training: drawn or read, by one process or several."""
 
+import hashlib
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from pydantic import ValidationError
 
-from tasks.records import InputError
+from tasks.records import InputError, StoreError, describe_validation_error, stream
 from tasks.sos.prediction import run as training_run
+from tasks.sos.prediction.calibration import conformal_threshold
 from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.examples import Ranges, draw_example
 from tasks.sos.prediction.learners import training_batches
 from tasks.sos.prediction.plan import plan_train
-from tasks.sos.prediction.sources import source
+from tasks.sos.prediction.sources import FamilySource, _is_for, inputs_of, source
 from tasks.sos.prediction.training import draw_graphs
 from tasks.sos.sampling.datasets import DatasetConfig, plan_dataset, run_dataset_item
+from tasks.sos.sampling.shards import split_codes
 
 CPU = torch.device("cpu")
 TINY = TrainConfig(
@@ -33,6 +39,9 @@ TINY = TrainConfig(
     device="cpu",
 )
 PURPOSES = ("training", "validation", "calibration", "test")
+SMALL = TINY.model_copy(
+    update={"families": ("banded", "integer"), "max_variables": 2, "max_half_degree": 2}
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +63,39 @@ def contents(config, purpose, count):
     given = source(config)
     found = [given.example(purpose, k) for k in range(count)]
     return [(e.exponents.tobytes(), e.coefficients.tobytes()) for e in found]
+
+
+@pytest.mark.parametrize("config", [SMALL, TINY], ids=["few polynomials", "all families"])
+def test_no_polynomial_that_is_drawn_has_two_purposes(config):
+    counts = dict.fromkeys(PURPOSES, 100) | {"training": 600}
+    found = [set(contents(config, purpose, count)) for purpose, count in counts.items()]
+    assert len(found[0]) > 50 and all(len(part) > 5 for part in found)
+    assert sum(map(len, found)) == len(set.union(*found))
+
+
+def test_a_drawn_example_depends_on_its_number_alone():
+    for purpose in PURPOSES:
+        given = contents(SMALL, purpose, 12)
+        again = [FamilySource(SMALL).example(purpose, k) for k in reversed(range(12))]
+        assert given == [(e.exponents.tobytes(), e.coefficients.tobytes()) for e in again[::-1]]
+
+
+def test_training_draws_nothing_that_data_sets_hold_out():
+    contents = stream(0, "contents").integers(0, 2**61 - 1, 2**12, dtype=np.uint64)
+    taken = np.stack([_is_for(purpose, contents) for purpose in PURPOSES])
+    assert taken.sum(axis=0).max() == 1
+    assert not taken[0][split_codes(contents) > 0].any()
+    assert 0.85 < taken[0].mean() < 0.95 and (taken[1:].mean(axis=1) > 0.02).all()
+
+
+def test_a_family_without_enough_polynomials_is_refused_in_one_line():
+    def nothing(contents):
+        return np.zeros(len(contents), dtype=bool)
+
+    with pytest.raises(InputError, match="dense has too few different polynomials"):
+        draw_example(
+            0, 0, families=("dense",), ranges=Ranges((2, 2), (2, 2), (2, 2)), wanted=nothing
+        )
 
 
 def test_an_epoch_of_shards_has_every_row_once_and_the_next_another_order(stored):
@@ -106,10 +148,59 @@ def test_shards_name_the_run_by_their_content(stored, tmp_path):
         plan_train(TINY.model_copy(update={"shards": (str(tmp_path / "nowhere"),)}))
 
 
+def test_a_shard_that_differs_from_its_sidecar_is_refused(stored, tmp_path):
+    place = Path(shutil.copy(stored.shards[0], tmp_path))
+    digest = hashlib.sha256(place.read_bytes()).hexdigest()
+    place.with_suffix(".json").write_text(f'{{"sha256":"{digest}"}}')
+    assert inputs_of([str(place)]) == ((place.name, digest),)
+    damaged = bytearray(place.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    place.write_bytes(damaged)
+    with pytest.raises(StoreError, match=f"{place.name}: sha256 differs"):
+        inputs_of([str(place)])
+
+
 def test_too_few_held_out_rows_are_refused_in_one_line(stored):
     config = stored.model_copy(update={"validation": 500})
     with pytest.raises(InputError, match="smaller `validation`"):
         draw_graphs(config, "calibration", 0, 10)
+
+
+def test_a_plan_refuses_shards_that_lack_a_purpose_before_the_first_step(stored):
+    lacking = {"validation": 500, "families": ("sparse",)}
+    for name, value in lacking.items():
+        with pytest.raises(InputError, match=r"rows of the families .* in the split") as found:
+            plan_train(stored.model_copy(update={name: value}))
+        assert ("smaller `validation`" in str(found.value)) == (name == "validation")
+    assert plan_train(stored).items
+
+
+def test_shards_without_enough_rows_for_alpha_are_refused_with_both_numbers(stored):
+    left = source(stored).available("calibration", 10**6)
+    kept = {"calibration": 100_000, "alpha": 1.0 / (left + 1)}
+    assert plan_train(stored.model_copy(update=kept)).items
+    kept["alpha"] = 1.0 / (left + 2)
+    with pytest.raises(InputError, match=f"leave {left} .* at least {left + 1}"):
+        plan_train(stored.model_copy(update=kept))
+
+
+def test_the_calibration_is_large_enough_for_alpha_or_refused():
+    assert TrainConfig(calibration=199, alpha=0.005).calibration == 199
+    assert conformal_threshold(np.full(199, 0.5), alpha=0.005) == 0.5
+    with pytest.raises(ValidationError) as found:
+        TrainConfig(calibration=198, alpha=0.005)
+    line = describe_validation_error(found.value)
+    assert "alpha 0.005" in line and "199" in line
+    # What writes a basis has no threshold.
+    assert TrainConfig(model="autoregressive", calibration=20, alpha=0.005).calibration == 20
+
+
+@pytest.mark.parametrize("family", ["negative", "outside_cone"])
+def test_families_that_are_no_sums_of_squares_are_refused(family):
+    with pytest.raises(ValidationError) as found:
+        TrainConfig(families=("dense", family))
+    line = describe_validation_error(found.value)
+    assert f"{family}: no sums of squares" in line and "binomial_squares" in line
 
 
 def test_the_shares_of_the_processes_make_the_batch():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numba import njit
-from sampling_oracles import cube_values, expansion, terms_of
+from sampling_oracles import content_of, cube_values, expansion, terms_of
 
 from tasks.records import InputError
 from tasks.sos import Polynomial
@@ -11,7 +11,7 @@ from tasks.sos.sampling import generation
 from tasks.sos.sampling.cells import FAMILIES, SUMS_OF_SQUARES, Cell
 from tasks.sos.sampling.constructions import _FIRST, _SECOND
 from tasks.sos.sampling.drafts import Draft
-from tasks.sos.sampling.expansion import Space, content_of, expand
+from tasks.sos.sampling.expansion import Space, expand
 from tasks.sos.sampling.generation import Rows, certificate_of
 
 COUNT, SEED = 8, 5
@@ -97,6 +97,12 @@ def test_what_leaves_exact_arithmetic_is_told(entry, is_exact):
     draft.counts[:] = (3, 1)
     count, hidden = expanded(draft, space)
     assert (count, hidden) == ((6, 1) if is_exact else (-1, 0))
+
+
+@pytest.mark.parametrize("family", ["minimum", "vanishing"])
+def test_large_bases_leave_room_in_64_bits(family):
+    rows = Rows.generate(Cell.of(family, "n6-d10-m512"), seed=0, first=0, count=2)
+    assert rows.sizes.min() > 400
 
 
 def test_a_row_that_is_too_large_is_refused(monkeypatch):

@@ -6,10 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.records import InputError
+from tasks.records import InputError, StoreError
 from tasks.sos.sampling.cells import Cell
 from tasks.sos.sampling.datasets import DatasetConfig, plan_dataset, run_dataset_item
-from tasks.sos.sampling.reading import ShardReader, generated_rows, permuted, shard_paths
+from tasks.sos.sampling.generation import Rows
+from tasks.sos.sampling.reading import PolynomialRow, ShardReader, permuted, shard_paths
+from tasks.sos.sampling.shards import split_codes
 
 CONFIG = DatasetConfig(
     families=("dense", "binomial_squares", "negative"),
@@ -36,6 +38,16 @@ def shards(request, tmp_path_factory):
     return write(tmp_path_factory.mktemp("run"), CONFIG.model_copy(update={"mode": request.param}))
 
 
+def generated_rows(family):
+    """Rows of the split `train`, without shards."""
+    cell = Cell.of(family, "n3-d4-m8")
+    rows = Rows.generate(cell, seed=0, first=0, count=400, terms=True)
+    for i in np.flatnonzero(split_codes(rows.content) == 0).tolist():
+        exponents, coefficients = rows.terms_of(i)
+        floats = np.ldexp(coefficients.astype(float), -32)
+        yield PolynomialRow(exponents, floats, rows.basis_of(i), 3, 4, cell.name, i)
+
+
 def names(rows):
     return [(row.dataset, row.row) for row in rows]
 
@@ -44,7 +56,7 @@ def test_an_epoch_has_every_row_of_the_split_once(shards):
     wanted = [
         (family, row.row)
         for family in ("dense", "binomial_squares")
-        for row in generated_rows(Cell.of(family, "n3-d4-m8"), seed=0, first=0, count=400)
+        for row in generated_rows(family)
     ]
     reader = ShardReader([shards])
     found = [(name.partition("-")[0], row) for name, row in names(reader.rows(epoch=1))]
@@ -54,8 +66,7 @@ def test_an_epoch_has_every_row_of_the_split_once(shards):
 
 
 def test_rows_are_those_that_were_generated(shards):
-    rows = generated_rows(Cell.of("dense", "n3-d4-m8"), seed=0, first=0, count=400)
-    wanted = {row.row: row for row in rows}
+    wanted = {row.row: row for row in generated_rows("dense")}
     for row in ShardReader([shards], families=["dense"]).rows():
         other = wanted[row.row]
         assert row.exponents.dtype == row.basis.dtype == np.int16
@@ -127,3 +138,67 @@ def test_places_without_shards_are_refused(tmp_path):
 def test_ranks_out_of_range_are_refused(rank, world_size):
     with pytest.raises(InputError, match="ranks count from 0"):
         ShardReader([], rank=rank, world_size=world_size)
+
+
+# --- damage -------------------------------------------------------------------------------------
+
+
+def changed(shards, place, column, change):
+    """A copy of the first shard with another column."""
+    table = pa.ipc.open_file(shard_paths([shards])[0]).read_all()
+    i = table.schema.get_field_index(column)
+    values = pa.array(change(table[column].to_pylist()), type=table.schema.field(i).type)
+    table = table.set_column(i, table.schema.field(i), values)
+    with pa.ipc.new_file(place, table.schema) as writer:
+        writer.write_table(table)
+    return place
+
+
+@pytest.fixture(scope="module")
+def compact(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("compact"), CONFIG.model_copy(update={"rows": 40}))
+
+
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("seed", lambda seeds: [1] * len(seeds)),
+        ("basis", lambda bases: [[basis[0] ^ 1, *basis[1:]] for basis in bases]),
+        ("content", lambda contents: [content ^ 2**60 for content in contents]),
+    ],
+)
+def test_compact_rows_that_are_not_generated_again_are_refused(compact, tmp_path, column, change):
+    place = changed(compact, tmp_path / "other.arrow", column, change)
+    with pytest.raises(StoreError, match=r"other.arrow: row \d+ of \S+ is not what is generated"):
+        list(ShardReader([place]).rows())
+
+
+def test_rows_of_another_version_of_the_code_are_read_where_they_agree(compact, tmp_path):
+    def older(versions):
+        return ["older"] * len(versions)
+
+    place = changed(compact, tmp_path / "older.arrow", "code_version", older)
+    assert len(list(ShardReader([place]).rows())) == ShardReader([place]).num_rows > 30
+
+
+def test_files_that_are_no_shards_are_named_in_one_line(compact, tmp_path):
+    whole, other = shard_paths([compact])[0].read_bytes(), pa.table({"x": [1]})
+    (tmp_path / "cut.arrow").write_bytes(whole[: len(whole) // 2])
+    with pa.ipc.new_file(tmp_path / "other.arrow", other.schema) as writer:
+        writer.write_table(other)
+    with pytest.raises(StoreError, match=r"cut.arrow: cannot be read as a shard"):
+        ShardReader([tmp_path / "cut.arrow"])
+    with pytest.raises(InputError, match=r"other.arrow: is no shard of sos-dataset"):
+        ShardReader([tmp_path / "other.arrow"])
+
+
+def test_a_shard_that_is_named_twice_is_refused(compact):
+    with pytest.raises(InputError, match="named twice"):
+        ShardReader([compact, shard_paths([compact])[0]])
+
+
+def test_indices_out_of_range_are_refused(shards):
+    reader = ShardReader([shards])
+    for index in (-1, reader.num_rows):
+        with pytest.raises(IndexError, match=f"row {index} of {reader.num_rows}"):
+            reader[index]

@@ -19,7 +19,7 @@ from tasks.sos.sampling.datasets import (
 )
 from tasks.sos.sampling.generation import Rows
 from tasks.sos.sampling.schema import COMPACT_SCHEMA, EXPANDED_SCHEMA, SPLITS
-from tasks.sos.sampling.shards import CARD, decode, split_codes, split_of
+from tasks.sos.sampling.shards import CARD, decode, split_codes
 
 POINT = "n3-d4-m8"
 
@@ -125,7 +125,8 @@ def test_equal_polynomials_of_different_rows_and_data_sets_are_in_one_split():
         terms = (decoded.exponents.tobytes(), decoded.coefficients.tobytes())
         splits.setdefault(terms, set()).add(row["split"])
         contents.setdefault(row["content"], set()).add(terms)
-        assert row["split"] == split_of(row["content"])
+        [code] = split_codes(np.array([row["content"]], dtype=np.uint64))
+        assert row["split"] == SPLITS[code]
     assert len(splits) < len(rows)
     assert all(len(found) == 1 for found in splits.values())
     assert all(len(found) == 1 for found in contents.values())
@@ -141,6 +142,11 @@ def test_shards_cover_the_rows_of_every_data_set():
     assert len(plan.cells) == 4
     assert [item.key for item in plan.items[:3]] == [f"dense-{POINT}.{k:06d}" for k in range(3)]
     assert [(item.first, item.count) for item in plan.items[:3]] == [(0, 3), (3, 3), (6, 1)]
+
+
+def test_points_that_are_written_in_two_ways_are_one_data_set():
+    config = DatasetConfig(grid=("n6-d10-m30", "n6d10m30"), families=("dense", "dense"), rows=1)
+    assert [cell.name for cell in plan_dataset(config).cells] == ["dense-n6-d10-m30"]
 
 
 def test_rows_do_not_depend_on_the_cut():

@@ -9,7 +9,7 @@ smallest q_i (0 for k = 0), a new polynomial from the same distribution has
 
     P(known basis within {b : probability of b >= τ}) >= 1 - α,
 
-whatever the network: q of the new one is among the k - 1 smallest of n + 1 exchangeable numbers
+whatever the network: q of the new one is among the k smallest of n + 1 exchangeable numbers
 with probability at most α. The guarantee is for the mixture that was held out, not for each family.
 
 References

@@ -7,7 +7,8 @@ two rounds of *pair completions* a - b with a in A and b in the pool so far, and
 Of the pool stay the b that pass necessary conditions for 2b in conv A, then for diagonal
 consistency. If these are more than the limit, those are kept that have most partners (b' in E with
 b + b' in A) or are midpoints of E most often; ties stay or go together, so that the candidates do
-not depend on the order of variables or terms.
+not depend on the order of variables or terms. Some terms may be no product of two candidates: the
+cascade completes what is predicted from the half Newton polytope.
 
 The conditions never exclude a point of the half Newton polytope: for every vector w,
 
@@ -28,8 +29,6 @@ from tasks.lattice import positions, sort_monomials
 from tasks.lattice.monomials import Rows, as_rows
 from tasks.sos.bases._diagonal import parity_classes
 from tasks.sos.bases.monomial_bases import (
-    complete_repair,
-    covers,
     diagonal_consistency,
     even_sqrt_basis,
     full_basis,
@@ -72,11 +71,7 @@ def candidate_monomials(support: ArrayLike, *, limit: int = MAX_CANDIDATES) -> R
     even = even_sqrt_basis(rows)
     pool = within_hull(_pool(rows, even), rows)
     pool = diagonal_consistency(pool, rows).basis
-    if len(pool) > limit:
-        pool = _most_partners(pool, even, rows, limit)
-    if not len(covers(pool, rows)):
-        return pool
-    return sort_monomials(np.concatenate([pool, complete_repair(even, rows, pool)]))
+    return pool if len(pool) <= limit else _most_partners(pool, even, rows, limit)
 
 
 def _pool(rows: Rows, even: Rows) -> Rows:

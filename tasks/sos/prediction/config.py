@@ -22,7 +22,7 @@ class TrainConfig(FrozenConfig):
     to draw them on the fly. Training reads the split train, the rest validation and test."""
 
     families: tuple[Family, ...] = Field(default=SUMS_OF_SQUARES, min_length=1)
-    """Families of sums of squares to learn from; on the fly they take turns."""
+    """Families to learn from, all of sums of squares; on the fly they take turns."""
 
     max_variables: int = Field(default=16, ge=2, le=30)
     """Largest number of variables of the examples."""
@@ -61,7 +61,7 @@ class TrainConfig(FrozenConfig):
     """Held-out polynomials of a row of the curve."""
 
     calibration: int = Field(default=1200, ge=20, le=1_000_000)
-    """Held-out polynomials of the temperature and the threshold."""
+    """Held-out polynomials of the temperature and the threshold, at least 1 / alpha - 1."""
 
     test: int = Field(default=1200, ge=1, le=1_000_000)
     """Held-out polynomials of the final numbers."""
@@ -84,6 +84,29 @@ class TrainConfig(FrozenConfig):
 
     seed: int = Field(default=0, ge=0, le=2**62)
     """Root of the weights and of all examples."""
+
+    def calibrates_with(self, count: int) -> bool:
+        """Whether so many held-out polynomials have a threshold above 0 for alpha."""
+        return self.model == "autoregressive" or self.alpha * (count + 1) >= 1
+
+    @model_validator(mode="after")
+    def _has_a_threshold(self) -> Self:
+        if not self.calibrates_with(self.calibration):
+            raise ValueError(
+                f"calibration {self.calibration} is too small for alpha {self.alpha:g}: "
+                f"it must be at least 1 / alpha - 1 = {1 / self.alpha - 1:.10g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_bases(self) -> Self:
+        others = [family for family in self.families if family not in SUMS_OF_SQUARES]
+        if others:
+            raise ValueError(
+                f"families {', '.join(others)}: no sums of squares, so there is no basis to learn; "
+                f"allowed are {', '.join(SUMS_OF_SQUARES)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _divides(self) -> Self:

@@ -21,11 +21,20 @@ from tasks.sos.prediction.metrics import (
     Summary,
     basis_probabilities,
     score_basis,
+    sign_test,
     summarize,
 )
 from tasks.sos.prediction.training import LabeledGraph
 
-__all__ = ["Calibration", "FamilyScore", "calibrate", "compare_methods", "score_predictions"]
+__all__ = [
+    "Calibration",
+    "FamilyScore",
+    "calibrate",
+    "compare_methods",
+    "discordant",
+    "even_sqrt_scores",
+    "score_predictions",
+]
 
 METHODS = ("predicted", "even-sqrt")
 ALL = "all"
@@ -51,11 +60,25 @@ class Calibration:
 
 @dataclass(frozen=True)
 class FamilyScore:
-    """Numbers of one method on one family; `candidates` is the share whose basis is within them."""
+    """Numbers of one method on one family.
+
+    Attributes
+    ----------
+    family, method : str
+    summary : Summary
+    alone : int
+        Polynomials that this method covers and the other one does not.
+    sign_test : float
+        Two-sided p-value of `alone` of both methods, if either were as likely to be the one.
+    candidates : float
+        Share whose basis is within the candidates.
+    """
 
     family: str
     method: str
     summary: Summary
+    alone: int
+    sign_test: float
     candidates: float
 
 
@@ -104,6 +127,12 @@ def even_sqrt_scores(graphs: Sequence[LabeledGraph]) -> list[BasisScore]:
     ]
 
 
+def discordant(mine: Sequence[BasisScore], rule: Sequence[BasisScore]) -> tuple[int, int]:
+    """How many of the same polynomials only the one, and only the other, covers."""
+    pairs = [(one.covered, other.covered) for one, other in zip(mine, rule, strict=True)]
+    return pairs.count((True, False)), pairs.count((False, True))
+
+
 def compare_methods(
     logits: Sequence[NDArray[np.float32]],
     graphs: Sequence[LabeledGraph],
@@ -121,8 +150,11 @@ def compare_methods(
     for family in [*dict.fromkeys(families), ALL]:
         places = [k for k, name in enumerate(families) if family in (name, ALL)]
         share = sum(known[k] for k in places) / len(places)
-        for method in METHODS:
-            summary = summarize(scores[method][k] for k in places)
-            rows.append(FamilyScore(family, method, summary, share))
+        mine, rule = ([scores[method][k] for k in places] for method in METHODS)
+        alone = discordant(mine, rule)
+        for method, found, count in zip(METHODS, (mine, rule), alone, strict=True):
+            rows.append(
+                FamilyScore(family, method, summarize(found), count, sign_test(*alone), share)
+            )
     labels = np.concatenate([each.labels for each in graphs])
     return rows, calibration_error(np.concatenate(probabilities), labels)

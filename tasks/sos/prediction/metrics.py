@@ -18,12 +18,21 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
 
 from tasks.lattice import positions
 from tasks.lattice.monomials import Rows
 from tasks.sos.bases.monomial_bases import complete_repair, covers
 
-__all__ = ["BasisScore", "Summary", "repaired", "score_basis", "summarize", "wilson_interval"]
+__all__ = [
+    "BasisScore",
+    "Summary",
+    "repaired",
+    "score_basis",
+    "sign_test",
+    "summarize",
+    "wilson_interval",
+]
 
 _Z = 1.959963984540054
 """Two-sided 95 %."""
@@ -111,6 +120,17 @@ def wilson_interval(successes: int, count: int) -> tuple[float, float]:
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = _Z * sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
     return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Exact two-sided p-value of the wins among the pairs that differ (McNemar).
+
+    2 P(X <= min(wins, losses)) for X binomial of wins + losses and 1/2, at most 1.
+
+    >>> sign_test(0, 7)
+    0.015625
+    """
+    return min(2 * float(bdtr(min(wins, losses), wins + losses, 0.5)), 1.0)
 
 
 def basis_probabilities(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,14 @@ import pyarrow as pa
 
 from tasks.records import (
     SCIENCE_COLUMNS,
+    InputError,
     RunIdentity,
     Status,
     canonical_json,
     code_version,
     science_table,
 )
+from tasks.records.volume import Volume
 from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.schema import CURVE_SCHEMA, MODELS_SCHEMA, SCORES_SCHEMA
 
@@ -23,10 +26,13 @@ __all__ = [
     "TrainItem",
     "TrainPlan",
     "failed_train_item",
+    "is_stored_model",
     "plan_train",
     "run_train_item",
     "training_table",
 ]
+
+logger = logging.getLogger(__name__)
 
 FLOW = "sos-train"
 TRAIN_TABLES = ("curve", "scores", "models")
@@ -72,8 +78,10 @@ def plan_train(config: TrainConfig) -> TrainPlan:
     Raises
     ------
     InputError
-        For a place without shards.
+        For a place without shards, and for shards with too few rows for any part of the training.
     """
+    if config.shards:
+        _check_rows(config)
     identity = RunIdentity(
         flow=FLOW,
         config=canonical_json(config.model_dump(exclude=_NOT_NAMED)),
@@ -91,6 +99,41 @@ def _inputs(config: TrainConfig) -> tuple[tuple[str, str], ...]:
     from tasks.sos.prediction.sources import inputs_of
 
     return inputs_of(config.shards)
+
+
+def _check_rows(config: TrainConfig) -> None:
+    """Refuse shards that would be found too small only after the last step."""
+    # Imported here: the reader of shards loads compiled code.
+    from tasks.sos.prediction.sources import source
+
+    given = source(config)
+    given.available("training", config.batch)
+    given.available("validation", config.validation)
+    given.available("test", config.test)
+    left = given.available("calibration", config.calibration)
+    if not config.calibrates_with(left):
+        raise InputError(
+            f"the shards leave {left} rows for the calibration, alpha {config.alpha:g} needs at "
+            f"least {1 / config.alpha - 1:.10g}: give more shards, or a larger alpha"
+        )
+
+
+def is_stored_model(folder: str, digest: str) -> bool:
+    """Whether the model file in the folder of a run is whole and has this digest."""
+    # Imported here: planning a training needs no PyTorch.
+    from tasks.nn import DamagedFileError, load_tensors
+
+    place = Volume.open(folder)
+    if not place.exists(MODEL):
+        return False
+    try:
+        found = load_tensors(place.location(MODEL)).digest
+    except DamagedFileError as error:
+        logger.warning("%s; it is made again", error)
+        return False
+    if found != digest:
+        logger.warning("%s: is another model than the stored one", place.location(MODEL))
+    return found == digest
 
 
 def run_train_item(item: TrainItem) -> dict[str, pa.Table]:

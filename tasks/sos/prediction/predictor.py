@@ -125,15 +125,18 @@ def predicted_bases(
     """Score several polynomials, of any dimensions, in one forward pass."""
     bound = predictor.threshold if threshold is None else threshold
     graphs = [
-        None if p.is_zero else gram_graph(p.exponents, float_coefficients(p)) for p in polynomials
+        gram_graph(p.exponents, float_coefficients(p)) if p.num_terms and p.num_variables else None
+        for p in polynomials
     ]
     present = [graph for graph in graphs if graph is not None and graph.num_candidates]
     found = iter(_probabilities(present, predictor))
     predictions = []
     for p, graph in zip(polynomials, graphs, strict=True):
         if graph is None or not graph.num_candidates:
-            empty = np.zeros((0, p.num_variables), dtype=np.int32)
-            predictions.append(Prediction(empty, np.zeros(0), bound, empty))
+            # Without variables all that there can be is a constant, whose basis is 1.
+            count = p.num_terms if not p.num_variables else 0
+            plain = np.zeros((count, p.num_variables), dtype=np.int32)
+            predictions.append(Prediction(plain, np.ones(count), bound, plain))
         else:
             predictions.append(_prediction(graph.monomials, next(found), bound))
     return predictions

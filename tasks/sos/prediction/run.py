@@ -19,6 +19,7 @@ import pyarrow as pa
 import torch
 
 from tasks.nn import (
+    DamagedFileError,
     StepReport,
     TrainingState,
     load_checkpoint,
@@ -42,7 +43,7 @@ from tasks.sos.prediction.metrics import summarize
 from tasks.sos.prediction.network import BasisScorer
 from tasks.sos.prediction.plan import CHECKPOINT, MODEL, TrainItem, training_table
 from tasks.sos.prediction.predictor import save_predictor
-from tasks.sos.prediction.schema import CURVE_SCHEMA, MODELS_SCHEMA, SCORES_SCHEMA
+from tasks.sos.prediction.schema import CURVE_SCHEMA, LEVEL, MODELS_SCHEMA, SCORES_SCHEMA
 from tasks.sos.prediction.training import (
     LabeledGraph,
     draw_graphs,
@@ -142,8 +143,7 @@ def train_share(
     kind, state, curve = learner(config), new_state(config, device), []
     place = Volume.open(folder) if folder else None
     if place is not None and place.exists(CHECKPOINT):
-        curve = load_checkpoint(place.location(CHECKPOINT), state)["curve"]
-        logger.info("training goes on at step %d of %d", state.step, config.steps)
+        curve = _resumed(config, place.location(CHECKPOINT), state)
     loss = averaged_loss(state.model, kind) if config.processes > 1 else kind.loss
     held_out = [] if rank else draw_graphs(config, "validation", 0, config.validation)
     with closing(training_batches(config, state.step, device, rank=rank)) as batches:
@@ -156,6 +156,20 @@ def train_share(
             if place is not None:
                 save_checkpoint(place.location(CHECKPOINT), state, {"curve": curve})
     return state, curve
+
+
+def _resumed(config: TrainConfig, place: str, state: TrainingState) -> list[dict[str, Any]]:
+    """Take the state and the curve of a checkpoint; of a damaged one nothing.
+
+    What is lost is time: from the start a training comes to the same weights.
+    """
+    try:
+        curve = load_checkpoint(place, state)["curve"]
+    except DamagedFileError as error:
+        logger.warning("%s; the training starts again at step 0", error)
+        return []
+    logger.info("training goes on at step %d of %d", state.step, config.steps)
+    return curve
 
 
 def _steps(
@@ -232,10 +246,10 @@ def _save(
 
 
 def _weak_families(scores: list[FamilyScore]) -> list[str]:
-    """Families on which the rule even-sqrt covers more often, beyond both 95 % intervals."""
-    rule = {score.family: score.summary for score in scores if score.method == "even-sqrt"}
-    mine = [score for score in scores if score.method == "predicted"]
-    return [s.family for s in mine if s.summary.interval[1] < rule[s.family].interval[0]]
+    """Families on which the rule even-sqrt covers more, by the sign test on the same ones."""
+    rule = {score.family: score.alone for score in scores if score.method == "even-sqrt"}
+    told = [s for s in scores if s.method == "predicted" and s.sign_test <= LEVEL]
+    return [score.family for score in told if score.alone < rule[score.family]]
 
 
 def _score_row(key: str, score: FamilyScore) -> dict[str, Any]:
@@ -249,6 +263,8 @@ def _score_row(key: str, score: FamilyScore) -> dict[str, Any]:
         "coverage": summary.coverage,
         "coverage_low": summary.interval[0],
         "coverage_high": summary.interval[1],
+        "covered_alone": score.alone,
+        "sign_test": score.sign_test,
         "precision": summary.precision,
         "ratio": summary.ratio,
         "repair": summary.repair,

@@ -6,6 +6,9 @@ import pyarrow as pa
 
 from tasks.records import column, science_schema
 
+LEVEL = 0.05
+"""Of the sign test that tells the prediction and the rule apart."""
+
 _MEANS = (
     column("precision", pa.float64(), "mean share of predicted monomials that are in the basis"),
     column("ratio", pa.float64(), "mean size of the repaired prediction over that of the basis"),
@@ -32,6 +35,8 @@ SCORES_SCHEMA = science_schema(
     column("coverage", pa.float64(), "share whose known basis is within the repaired one"),
     column("coverage_low", pa.float64(), "lower end of its 95 percent interval"),
     column("coverage_high", pa.float64(), "upper end of its 95 percent interval"),
+    column("covered_alone", pa.int64(), "polynomials that this method covers and the other not"),
+    column("sign_test", pa.float64(), "two-sided p-value of the sign test on these, exact"),
     *_MEANS,
     column("ratio_error", pa.float64(), "half width of the 95 percent interval of the ratio"),
     column("size", pa.float64(), "mean size of the repaired basis"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import combinations_with_replacement
 from math import comb, factorial, isqrt, prod
 from typing import Literal, NamedTuple, cast, get_args
@@ -55,8 +55,8 @@ class Shape(NamedTuple):
 
     Attributes
     ----------
-    family, num_variables, half_degree, lowest, highest : int
-        The size of a basis is uniform in lowest..highest.
+    family, num_variables, half_degree, lowest, highest, available : int
+        The size of a basis is uniform in lowest..highest, but `available` where that is less.
     thresholds : uint64 (d,)
         A degree above k has probability 1 - thresholds[k - 1] / 2**32.
     monomials : int64 (M, n)
@@ -70,6 +70,7 @@ class Shape(NamedTuple):
     half_degree: int
     lowest: int
     highest: int
+    available: int
     thresholds: NDArray[np.uint64]
     monomials: NDArray[np.int64]
     chances: NDArray[np.float64]
@@ -157,22 +158,24 @@ class Cell:
         n, d = self.num_variables, self.half_degree
         least = d if self.family == "homogeneous" else 1
         counts = [comb(n + k - 1, k) if k >= least else 0 for k in range(1, d + 1)]
-        highest = min(highest, sum(counts))
+        available = sum(counts)
         chosen = (np.zeros((0, n), dtype=np.int64), np.zeros(0))
-        if sum(counts) <= 4 * highest:
+        if available <= 4 * highest:
             chosen = _all_monomials(n, least, d)
-        cumulative = np.cumsum(np.array(counts, dtype=object)) * 2**32 // sum(counts)
+        cumulative = np.cumsum(np.array(counts, dtype=object)) * 2**32 // available
         return Shape(
             FAMILIES.index(self.family),
             n,
             d,
-            min(lowest, highest),
+            lowest,
             highest,
+            min(available, highest),
             cumulative.astype(np.uint64),
             *chosen,
         )
 
 
+@lru_cache(maxsize=64)
 def _all_monomials(
     num_variables: int, least: int, most: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.sos.sampling.cells import NUM_STRUCTURES
 from tasks.sos.sampling.compiled import copy, inner, zero
 from tasks.sos.sampling.drafts import add_columns, add_monomial, columns_left, room
 from tasks.sos.sampling.families import random_sign
@@ -36,7 +37,6 @@ from tasks.sos.sampling.structures import (
     fill_factor,
 )
 
-_NUM_STRUCTURES = 4
 _TRIALS = 128
 
 # Columns of the identities: powers of u, v, w and twice the coefficient, column by column.
@@ -124,7 +124,7 @@ def _draw_product(stream, shape, draft):
             draw_monomial(stream, shape, draft.monomial[0], shape.half_degree - 1)
         add_monomial(draft, draft.monomial[0])
     given = draft.counts[0]
-    structure = below(stream, _NUM_STRUCTURES)
+    structure = below(stream, NUM_STRUCTURES)
     fill_factor(stream, draft, given, structure, FINE)
     rank = draft.counts[1]
     place = below(stream, shape.num_variables)

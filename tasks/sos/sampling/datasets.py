@@ -85,8 +85,8 @@ def plan_dataset(config: DatasetConfig) -> DatasetPlan:
     InputError
         For a point that is not of the form n6-d10-m30, or at which a family does not exist.
     """
-    points, families = dict.fromkeys(config.grid), dict.fromkeys(config.families)
-    cells = tuple(Cell.of(family, point) for point in points for family in families)
+    named = (Cell.of(family, point) for point in config.grid for family in config.families)
+    cells = tuple(dict.fromkeys(named))
     shards = -(-config.rows // config.shard_rows)
     if shards * len(cells) > _MAX_SHARDS:
         raise InputError(

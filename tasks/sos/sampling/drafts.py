@@ -147,14 +147,15 @@ def _is_zero(draft, i):
 
 
 @inner
-def precedes(a, b):
-    """Whether a comes before b in graded lexicographic order."""
-    difference, first = 0, 0
-    for i in range(a.size):
-        difference += a[i] - b[i]
+def precedes(rows, i, j):
+    """Whether row i comes before row j in graded lexicographic order."""
+    degree, first = 0, 0
+    for v in range(rows.shape[1]):
+        difference = rows[i, v] - rows[j, v]
+        degree += difference
         if first == 0:
-            first = a[i] - b[i]
-    return difference > 0 or (difference == 0 and first > 0)
+            first = difference
+    return degree > 0 or (degree == 0 and first > 0)
 
 
 @inner
@@ -181,23 +182,12 @@ def drop_zero_rows(draft):
 
 
 @inner
-def _row_precedes(rows, i, j):
-    degree, first = 0, 0
-    for v in range(rows.shape[1]):
-        difference = rows[i, v] - rows[j, v]
-        degree += difference
-        if first == 0:
-            first = difference
-    return degree > 0 or (degree == 0 and first > 0)
-
-
-@inner
 def _insertion_order(rows, size, order):
     """Fill the graded lexicographic order of the first rows; whether they are in order already."""
     is_sorted = True
     for i in range(size):
         j = i
-        while j > 0 and _row_precedes(rows, i, order[j - 1]):
+        while j > 0 and precedes(rows, i, order[j - 1]):
             order[j] = order[j - 1]
             j -= 1
         order[j] = i

@@ -3,6 +3,8 @@
 Products b_i b_j with equal keys (see `drafts`) are compared exponent by exponent, so that the terms
 are exact whatever the keys are.  Q = F F' in units of 2**-32 is computed in floats, exactly: all
 partial sums are below 2**53 in absolute value, as they are bounded by the largest diagonal entry.
+The coefficients are sums of entries of Q, and |Q_ij| <= sqrt(Q_ii Q_jj): in absolute value they add
+up to at most (sum_i sqrt(Q_ii))^2, which is kept below 2**60.
 
 The content of p is its value in the field of 2**61 - 1 elements at a fixed random point.  Equal
 polynomials have equal contents, whatever their bases and the order of their terms; two different
@@ -12,6 +14,7 @@ choice of the point (Schwartz and Zippel).
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -86,18 +89,6 @@ def content_powers(num_variables: int, degree: int) -> NDArray[np.uint64]:
     return np.array([[pow(x, k, prime) for k in range(degree + 1)] for x in point], dtype=np.uint64)
 
 
-def content_of(exponents: NDArray[np.integer], coefficients: NDArray[np.int64]) -> int:
-    """Content of a polynomial from its terms (T, n), (T,), by Python integers."""
-    prime = int(_PRIME)
-    powers = content_powers(exponents.shape[1], int(exponents.max(initial=0))).tolist()
-    total = 0
-    for row, value in zip(exponents.tolist(), coefficients.tolist(), strict=True):
-        for i, power in enumerate(row):
-            value = value * powers[i][power] % prime
-        total += value
-    return total % prime
-
-
 @inner
 def product61(a, b):
     """a b mod 2**61 - 1 for a, b < 2**61 - 1."""
@@ -120,7 +111,7 @@ def _residue(value):
 def _load(draft, space):
     """Copy F' and say whether the arithmetic will be exact."""
     size, rank = draft.counts[0], draft.counts[1]
-    largest = 0.0
+    largest, roots = 0.0, 0.0
     for i in range(size):
         total = abs(np.float64(draft.diagonal[i]))
         for k in range(rank):
@@ -128,7 +119,8 @@ def _load(draft, space):
             space.columns[k, i] = value
             total += value * value
         largest = max(largest, total)
-    return largest < EXACT_FLOATS and largest * size * size < EXACT_SUMS
+        roots += sqrt(total)
+    return largest < EXACT_FLOATS and roots * roots < EXACT_SUMS
 
 
 @inner

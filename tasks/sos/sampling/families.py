@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.sos.sampling.cells import NUM_STRUCTURES
 from tasks.sos.sampling.compiled import copy, inner, zero
 from tasks.sos.sampling.drafts import add_columns, add_monomial, columns_left, room
 from tasks.sos.sampling.philox import below, uniform
@@ -36,7 +37,6 @@ from tasks.sos.sampling.structures import (
     fill_factor,
 )
 
-_NUM_STRUCTURES = 4
 _A, _B, _MIDDLE, _OTHER = 0, 1, 2, 3
 _TRIALS = 256
 _MOST_INTEGER = 3
@@ -45,7 +45,7 @@ _MOST_INTEGER = 3
 @inner
 def draw_structure(stream, draft):
     """Fill F by a random structure, which is returned."""
-    structure = below(stream, _NUM_STRUCTURES)
+    structure = below(stream, NUM_STRUCTURES)
     fill_factor(stream, draft, draft.counts[0], structure, FINE)
     return structure
 
@@ -146,7 +146,7 @@ def draw_vanishing(stream, shape, draft):
     size = draw_size(stream, shape)
     wanted = 1 + below(stream, max(1, size // 8))
     draw_basis(stream, shape, draft, max(1, size - 3 * wanted))
-    structure = below(stream, _NUM_STRUCTURES)
+    structure = below(stream, NUM_STRUCTURES)
     fill_factor(stream, draft, draft.counts[0], structure, COARSE)
     columns = draft.counts[1]
     triples = np.empty((wanted, 3), dtype=np.int64)

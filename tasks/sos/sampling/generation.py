@@ -114,7 +114,7 @@ def _sorted_terms(space, basis, count, order, spare):
             middle, end = min(begin + width, count), min(begin + 2 * width, count)
             i, j = begin, middle
             for k in range(begin, end):
-                if j >= end or (i < middle and precedes(rows[order[i]], rows[order[j]])):
+                if j >= end or (i < middle and precedes(rows, order[i], order[j])):
                     spare[k] = order[i]
                     i += 1
                 else:
@@ -306,7 +306,7 @@ class _Generator:
 
     def __init__(self, cell: Cell, seed: int) -> None:
         self.cell, self.shape = cell, cell.shape
-        n, capacity = cell.num_variables, self.shape.highest + _SLACK
+        n, capacity = cell.num_variables, self.shape.available + _SLACK
         self.stream = Stream.of(derive_seed(seed, "sos-dataset", cell.name))
         self.draft = Draft.of(n, capacity)
         self.space = Space.of(n, cell.half_degree, capacity, self.draft.factor.shape[1])

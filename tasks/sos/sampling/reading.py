@@ -3,7 +3,8 @@
 Row k of an epoch is row s_e(k) of the chosen split, with s_e a permutation by a Feistel network
 under a key made of seed and epoch: it needs no memory, and starts anywhere.  Rank r of w takes the
 places r, r + w, r + 2w, ...; all ranks get the same number of rows.  What is kept in memory is one
-number of four bytes per row of the split.
+number of four bytes per row of the split.  Terms that compact rows lack are generated again, and
+content and basis with them, which have to be those that are stored.
 
 >>> from tasks.sos.sampling.reading import ShardReader
 >>> ShardReader([], split="train").num_rows
@@ -21,11 +22,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.records import InputError, derive_seed
-from tasks.sos.sampling.cells import Cell
-from tasks.sos.sampling.generation import Rows
-from tasks.sos.sampling.schema import SPLITS, Split
-from tasks.sos.sampling.shards import regenerate, split_codes
+from tasks.records import InputError, StoreError, derive_seed
+from tasks.sos.sampling.schema import COMPACT_SCHEMA, SPLITS, Split
+from tasks.sos.sampling.shards import RowName, regenerate, split_codes
 
 TABLE = "polynomials"
 _BLOCK = 4096
@@ -68,7 +67,7 @@ def shard_paths(places: Iterable[str | Path]) -> list[Path]:
     Raises
     ------
     InputError
-        For a place that does not exist, or a folder without shards.
+        For a place that does not exist, a folder without shards, or a file that is named twice.
     """
     found: list[Path] = []
     for place in map(Path, places):
@@ -76,14 +75,20 @@ def shard_paths(places: Iterable[str | Path]) -> list[Path]:
         if not files or not all(file.is_file() for file in files):
             raise InputError(f"{place}: no shards there; give Arrow files or folders of runs")
         found += files
+    seen: set[Path] = set()
+    for file in found:
+        if file.resolve() in seen:
+            raise InputError(f"{file}: named twice, its rows would be read twice; name it once")
+        seen.add(file.resolve())
     return found
 
 
 class _Batch:
     """A memory-mapped record batch with its rows of one split."""
 
-    def __init__(self, batch: pa.RecordBatch, chosen: NDArray[np.uint32]) -> None:
-        self.chosen = chosen
+    def __init__(self, path: Path, batch: pa.RecordBatch, chosen: NDArray[np.uint32]) -> None:
+        self.path, self.chosen = path, chosen
+        self._content = batch.column("content").to_numpy()
         self._rows = batch.column("row").to_numpy()
         self._seed = batch.column("seed")[0].as_py()
         self._n = batch.column("num_variables").to_numpy()
@@ -97,15 +102,18 @@ class _Batch:
         i = int(self.chosen[index])
         n, number = int(self._n[i]), int(self._rows[i])
         dataset = self._dataset[i].as_py()
+        basis = self._list("basis", i).reshape(-1, n)
         if "exponents" in self._lists:
             exponents = self._list("exponents", i).reshape(-1, n).astype(np.int16)
             coefficients = self._list("coefficients", i)
         else:
-            exponents, coefficients = regenerate(dataset, self._seed, number)
+            name, content = RowName(dataset, self._seed, number), int(self._content[i])
+            place = str(self.path)
+            exponents, coefficients = regenerate(name, content=content, basis=basis, place=place)
         return PolynomialRow(
             exponents,
             np.ldexp(coefficients.astype(np.float64), -32),
-            self._list("basis", i).reshape(-1, n).astype(np.int16),
+            basis.astype(np.int16),
             n,
             int(self._half_degree[i]),
             dataset,
@@ -161,7 +169,7 @@ class ShardReader:
             raise InputError(f"rank {rank} of {world_size}: ranks count from 0")
         self._seed, self._rank, self._world_size = seed, rank, world_size
         self._batches = [
-            _Batch(batch, chosen)
+            _Batch(path, batch, chosen)
             for path in shard_paths(places)
             for batch in _record_batches(path)
             if len(chosen := _chosen(batch, split, families, sums_of_squares))
@@ -175,24 +183,52 @@ class ShardReader:
 
     def rows(self, epoch: int = 0, position: int = 0) -> Iterator[PolynomialRow]:
         """The rows of this rank in an epoch, from a position in 0..len(self) on."""
-        key = derive_seed(self._seed, "sos-shuffle", epoch)
         for start in range(position, len(self), _BLOCK):
             places = np.arange(start, min(start + _BLOCK, len(self))) * self._world_size
-            for index in permuted(places + self._rank, self.num_rows, key).tolist():
+            for index in self.order(places + self._rank, epoch).tolist():
                 yield self[index]
 
+    def order(self, places: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        """Indices of the rows at these places, in 0..num_rows - 1, of an epoch."""
+        return permuted(places, self.num_rows, derive_seed(self._seed, "sos-shuffle", epoch))
+
     def __getitem__(self, index: int) -> PolynomialRow:
-        """The row at an index in stored order, of all ranks."""
+        """The row at an index in stored order, of all ranks.
+
+        Raises
+        ------
+        IndexError
+            For one that is not in 0..num_rows - 1.
+        StoreError
+            If a compact row is not what is generated again.
+        """
+        if not 0 <= index < self.num_rows:
+            raise IndexError(f"row {index} of {self.num_rows}")
         k = int(np.searchsorted(self._ends, index, side="right"))
         batch = self._batches[k]
         return batch.row(index - int(self._ends[k]) + len(batch.chosen))
 
 
-def _record_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    with pa.memory_map(str(path)) as source:
-        file = pa.ipc.open_file(source)
-        for k in range(file.num_record_batches):
-            yield file.get_batch(k)
+def _record_batches(path: Path) -> list[pa.RecordBatch]:
+    """Memory-mapped batches of a shard.
+
+    Raises
+    ------
+    StoreError
+        If the file is damaged.
+    InputError
+        If it holds something else.
+    """
+    try:
+        with pa.memory_map(str(path)) as source:
+            file = pa.ipc.open_file(source)
+            batches = [file.get_batch(k) for k in range(file.num_record_batches)]
+    except (pa.ArrowException, OSError) as error:
+        raise StoreError(f"{path}: cannot be read as a shard: {error}") from error
+    absent = [name for name in COMPACT_SCHEMA.names if name not in file.schema.names]
+    if absent:
+        raise InputError(f"{path}: is no shard of sos-dataset: it has no column {absent[0]}")
+    return batches
 
 
 def _chosen(
@@ -230,21 +266,3 @@ def _feistel(values: NDArray[np.uint64], bits: np.uint64, key: int) -> NDArray[n
             mixed = (mixed ^ (mixed >> shift)) * factor
         left, right = right, left ^ ((mixed >> np.uint64(31)) & mask)
     return (left << bits) | right
-
-
-def generated_rows(
-    cell: Cell, *, seed: int, first: int, count: int, split: Split = "train"
-) -> Iterator[PolynomialRow]:
-    """Rows of a split without shards: those among `count` rows of a data set from `first` on."""
-    rows = Rows.generate(cell, seed=seed, first=first, count=count, terms=True)
-    for i in np.flatnonzero(split_codes(rows.content) == SPLITS.index(split)).tolist():
-        exponents, coefficients = rows.terms_of(i)
-        yield PolynomialRow(
-            exponents.astype(np.int16),
-            np.ldexp(coefficients.astype(np.float64), -32),
-            rows.basis_of(i).astype(np.int16),
-            cell.num_variables,
-            cell.half_degree,
-            cell.name,
-            first + i,
-        )

@@ -14,17 +14,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.records import RunIdentity, science_table
+from tasks.records import RunIdentity, StoreError, science_table
 from tasks.sos.sampling.cells import Cell
 from tasks.sos.sampling.generation import Rows
 from tasks.sos.sampling.planted import STRUCTURES
-from tasks.sos.sampling.schema import CARDS_SCHEMA, SCHEMAS, SPLITS, Mode, Split
+from tasks.sos.sampling.schema import CARDS_SCHEMA, SCHEMAS, SPLITS, Mode
 
 SHARES = {"train": 198, "validation": 1, "test": 1}
 """Two hundredths of the rows, in the mean."""
@@ -158,17 +158,49 @@ def decode(row: Mapping[str, Any]) -> Decoded:
     if "exponents" in row:
         exponents = np.array(row["exponents"], dtype=np.int16).reshape(-1, n)
         return Decoded(exponents, np.array(row["coefficients"], dtype=np.int64), basis)
-    exponents, coefficients = regenerate(row["dataset"], row["seed"], row["row"])
+    name = RowName(row["dataset"], row["seed"], row["row"])
+    exponents, coefficients = regenerate(name, content=row["content"], basis=basis)
     return Decoded(exponents, coefficients, basis)
 
 
-def regenerate(dataset: str, seed: int, row: int) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
-    """Exponents int16 (T, n) and coefficients int64 (T,) of one row, from its stream."""
-    rows = Rows.generate(Cell.parse(dataset), seed=seed, first=row, count=1, terms=True)
+class RowName(NamedTuple):
+    """What names the random stream of a row."""
+
+    dataset: str
+    seed: int
+    row: int
+
+
+def regenerate(
+    name: RowName, *, content: int, basis: NDArray[np.integer], place: str = ""
+) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+    """The terms of one row, from its stream.
+
+    Parameters
+    ----------
+    name : RowName
+    content : int
+    basis : int (m, n)
+        As stored.
+    place : str
+        Where: the name of the file.
+
+    Returns
+    -------
+    exponents : int16 (T, n)
+    coefficients : int64 (T,)
+
+    Raises
+    ------
+    StoreError
+        If content or basis are others than those that are stored.
+    """
+    cell = Cell.parse(name.dataset)
+    rows = Rows.generate(cell, seed=name.seed, first=name.row, count=1, terms=True)
+    if rows.content[0] != content or not np.array_equal(rows.basis_of(0), basis):
+        raise StoreError(
+            f"{place or 'shard'}: row {name.row} of {name.dataset} is not what is generated again: "
+            "it is damaged or of another version of the generator; make the data set again"
+        )
     exponents, coefficients = rows.terms_of(0)
     return exponents.astype(np.int16), coefficients
-
-
-def split_of(content: int) -> Split:
-    """Split of a content."""
-    return cast(Split, SPLITS[split_codes(np.array([content], dtype=np.uint64))[0]])

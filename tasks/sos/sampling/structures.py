@@ -52,8 +52,8 @@ def draw_monomial(stream, shape, monomial, most):
 
 @inner
 def draw_size(stream, shape):
-    """The number of monomials that is asked for."""
-    return shape.lowest + below(stream, shape.highest - shape.lowest + 1)
+    """The number of monomials that is asked for, or all there are."""
+    return min(shape.lowest + below(stream, shape.highest - shape.lowest + 1), shape.available)
 
 
 @inner

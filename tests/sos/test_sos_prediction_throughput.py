@@ -1,0 +1,33 @@
+"""Rates of training steps: what the benchmark of the predictor measures, here and on a GPU."""
+
+import pytest
+import torch
+
+from benchmarks.sos_prediction import TRAINING, training
+from tasks.sos.prediction.config import TrainConfig
+
+TINY = TrainConfig(width=8, rounds=1, batch=4, max_variables=3, max_half_degree=3, max_size=6)
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_training_step_has_a_rate_and_a_share_of_a_matrix_product(one_thread):
+    found = training(TINY, torch.device("cpu"), size=128)
+    assert found.steps > 0
+    # A polynomial has at least three terms, and a term at least one pair.
+    assert found.pairs >= found.terms >= 3 * TINY.batch * found.steps
+    assert 0 < found.utilization < 1
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_faster_than_one_thread_does(one_thread):
+    there = training(TRAINING, torch.device("cuda"))
+    assert 0 < there.utilization < 1
+    here = training(TRAINING.model_copy(update={"batch": 16}), torch.device("cpu"), size=1024)
+    assert there.pairs > 5 * here.pairs
