@@ -10,7 +10,7 @@ from rich.console import Group
 from flows.documents import Document, nothing_stored, stored_places
 from flows.reports import is_whole
 from tasks.records import Run, Status
-from tasks.sos.prediction.plan import MODEL
+from tasks.sos.prediction.items import MODEL
 from tasks.sos.prediction.schema import CURVE_SCHEMA, LEVEL, MODELS_SCHEMA, SCORES_SCHEMA
 
 __all__ = ["draw_figures", "publish_report", "stored_figures", "terminal_report"]

@@ -30,13 +30,9 @@ from tasks.pruning.items import (
 )
 from tasks.pruning.plan import (
     IMP_FLOW,
-    PRUNING_TABLES,
     SOUP_FLOW,
-    VERIFICATION_TABLES,
     PruningPlan,
     check_pruning,
-    failed_pruning_item,
-    failed_verification,
     is_damaged_model,
     plan_imp,
     plan_soup,
@@ -48,6 +44,12 @@ from tasks.pruning.schema import (
     DISTANCES_SCHEMA,
     MODELS_SCHEMA,
     VERIFICATION_SCHEMA,
+)
+from tasks.pruning.tables import (
+    PRUNING_TABLES,
+    VERIFICATION_TABLES,
+    failed_pruning_item,
+    failed_verification,
 )
 
 __all__ = [

@@ -20,10 +20,10 @@ from torch import nn
 from tasks.nn import CurvePoint, Fit
 from tasks.pruning.config import SoupConfig
 from tasks.pruning.items import CHECKPOINTS, PruningItem
-from tasks.pruning.plan import rows_table
 from tasks.pruning.schema import CURVE_SCHEMA, DISTANCES_SCHEMA, MODELS_SCHEMA
 from tasks.pruning.soups import Kitchen
 from tasks.pruning.sparse_models import SparseModel, load_sparse, mask_id, store_sparse
+from tasks.pruning.tables import rows_table
 from tasks.pruning.workbench import Measures, Workbench
 from tasks.records import Status
 

@@ -17,8 +17,8 @@ from tasks.pruning.config import ImpConfig, SoupConfig
 from tasks.pruning.imp import imp_course, run_course, train_dense
 from tasks.pruning.items import CheckpointBytes, PruningItem
 from tasks.pruning.merging import PredictionEnsemble, member_distances
-from tasks.pruning.plan import failed_pruning_item
 from tasks.pruning.sparse_models import SparseModel
+from tasks.pruning.tables import failed_pruning_item
 from tasks.pruning.workbench import Workbench, one_thread
 from tasks.records import Status
 

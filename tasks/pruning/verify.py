@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from tasks.nn.sparsity import prunable_weights, total_kept
 from tasks.pruning.items import PruningItem
-from tasks.pruning.plan import rows_table
 from tasks.pruning.schema import VERIFICATION_SCHEMA
 from tasks.pruning.sparse_models import SparseModel, load_sparse, mask_id, num_stray
+from tasks.pruning.tables import rows_table
 from tasks.pruning.workbench import Workbench
 from tasks.records import Status
 

@@ -10,8 +10,8 @@ from flows.sos_train_reports import _comparison, markdown_report
 from tasks.nn import load_tensors, save_tensors
 from tasks.records import Store
 from tasks.sos.prediction import run as training_run
+from tasks.sos.prediction.items import CHECKPOINT, MODEL
 from tasks.sos.prediction.metrics import sign_test
-from tasks.sos.prediction.plan import CHECKPOINT, MODEL
 from tasks.sos.prediction.predictor import load_predictor
 
 pytestmark = pytest.mark.flow

@@ -19,8 +19,9 @@ from tasks.sos.prediction.decoding import (
     permutation_scores,
     term_tensors,
 )
+from tasks.sos.prediction.items import MODEL
 from tasks.sos.prediction.learners import learner, new_state
-from tasks.sos.prediction.plan import MODEL, plan_train, run_train_item
+from tasks.sos.prediction.plan import plan_train, run_train_item
 from tasks.sos.prediction.predictor import load_predictor
 from tasks.sos.prediction.sequences import sequence_batch, sequence_loss, sequence_parts
 from tasks.sos.prediction.training import draw_graphs

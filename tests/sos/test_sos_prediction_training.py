@@ -11,10 +11,9 @@ from tasks.records import Status
 from tasks.sos.prediction import run as training_run
 from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.evaluation import calibrate, compare_methods
+from tasks.sos.prediction.items import CHECKPOINT, MODEL
 from tasks.sos.prediction.learners import new_state, training_batches
 from tasks.sos.prediction.plan import (
-    CHECKPOINT,
-    MODEL,
     TRAIN_TABLES,
     failed_train_item,
     plan_train,

@@ -7,6 +7,7 @@ writes checkpoints; when all are done its last one is the result.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.learners import Learner
 
 __all__ = ["averaged_loss", "run_processes"]
+
+Share = Callable[..., Any]
 
 
 class _Loss(nn.Module):
@@ -41,11 +44,16 @@ def averaged_loss(model: nn.Module, kind: Learner) -> Any:
     return loss
 
 
-def run_processes(config: TrainConfig, device: torch.device, folder: str, meeting: str) -> None:
+def run_processes(
+    share: Share, config: TrainConfig, device: torch.device, folder: str, meeting: str
+) -> None:
     """Train in `config.processes` processes until the last checkpoint is in the folder.
 
     Parameters
     ----------
+    share : callable
+        What each process does, of a module's top level: ``share(config, device, folder=...,
+        rank=...)``.
     config : TrainConfig
     device : torch.device
         Of kind cuda: one GPU per process.
@@ -54,14 +62,13 @@ def run_processes(config: TrainConfig, device: torch.device, folder: str, meetin
     meeting : str
         Path of a file that does not exist yet, by which the processes find each other.
     """
-    arguments = (config, device.type, folder, meeting)
+    arguments = (share, config, device.type, folder, meeting)
     multiprocessing.spawn(_process, args=arguments, nprocs=config.processes, join=True)
 
 
-def _process(rank: int, config: TrainConfig, kind: str, folder: str, meeting: str) -> None:
-    # Imported here: `run` starts these processes.
-    from tasks.sos.prediction.run import train_share
-
+def _process(
+    rank: int, share: Share, config: TrainConfig, kind: str, folder: str, meeting: str
+) -> None:
     torch.set_num_threads(1)
     device = torch.device(kind, rank) if kind == "cuda" else torch.device(kind)
     if kind == "cuda":
@@ -73,6 +80,6 @@ def _process(rank: int, config: TrainConfig, kind: str, folder: str, meeting: st
         world_size=config.processes,
     )
     try:
-        train_share(config, device, folder=folder, rank=rank)
+        share(config, device, folder=folder, rank=rank)
     finally:
         distributed.destroy_process_group()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,49 +15,25 @@ from tasks.records import (
     Status,
     canonical_json,
     code_version,
-    science_table,
 )
 from tasks.records.volume import Volume
 from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.items import MODEL, TrainItem, training_table
 from tasks.sos.prediction.schema import CURVE_SCHEMA, MODELS_SCHEMA, SCORES_SCHEMA
 
 __all__ = [
-    "TrainItem",
     "TrainPlan",
     "failed_train_item",
     "is_stored_model",
     "plan_train",
     "run_train_item",
-    "training_table",
 ]
 
 logger = logging.getLogger(__name__)
 
 FLOW = "sos-train"
 TRAIN_TABLES = ("curve", "scores", "models")
-CHECKPOINT = "checkpoints/latest.safetensors"
-MODEL = "model.safetensors"
-"""Places in the folder of a run."""
 _NOT_NAMED = {"device", "processes", "loaders", "shards", "seed"}
-
-
-@dataclass(frozen=True)
-class TrainItem:
-    """A training of a run.
-
-    Attributes
-    ----------
-    key : str
-    config : TrainConfig
-    identity : RunIdentity
-    folder : str
-        Where the checkpoint and the model go, path or URI; empty for nowhere.
-    """
-
-    key: str
-    config: TrainConfig
-    identity: RunIdentity
-    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,15 +129,3 @@ def failed_train_item(item: TrainItem, kind: str, message: str) -> dict[str, pa.
         "scores": SCORES_SCHEMA.empty_table(),
         "models": training_table(MODELS_SCHEMA, [row], item, status),
     }
-
-
-def training_table(
-    schema: pa.Schema,
-    rows: Sequence[Mapping[str, Any]],
-    item: TrainItem,
-    status: Status = Status.OK,
-) -> pa.Table:
-    """A table of a training from its rows."""
-    names = schema.names[len(SCIENCE_COLUMNS) :]
-    columns = {name: [row[name] for row in rows] for name in names}
-    return science_table(schema, columns, identity=item.identity, status=status)

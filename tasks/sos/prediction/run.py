@@ -38,10 +38,10 @@ from tasks.sos.prediction.evaluation import (
     compare_methods,
     score_predictions,
 )
+from tasks.sos.prediction.items import CHECKPOINT, MODEL, TrainItem, training_table
 from tasks.sos.prediction.learners import Learner, learner, new_state, training_batches
 from tasks.sos.prediction.metrics import summarize
 from tasks.sos.prediction.network import BasisScorer
-from tasks.sos.prediction.plan import CHECKPOINT, MODEL, TrainItem, training_table
 from tasks.sos.prediction.predictor import save_predictor
 from tasks.sos.prediction.schema import CURVE_SCHEMA, LEVEL, MODELS_SCHEMA, SCORES_SCHEMA
 from tasks.sos.prediction.training import (
@@ -131,7 +131,7 @@ def train(
         return train_share(config, device, folder=folder)
     with TemporaryDirectory() as place:
         folder = folder or place
-        run_processes(config, device, folder, str(Path(place) / "meeting"))
+        run_processes(train_share, config, device, folder, str(Path(place) / "meeting"))
         state = new_state(config, device)
         return state, load_checkpoint(Volume.open(folder).location(CHECKPOINT), state)["curve"]
 
