@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.lattice.monomials import Rows
-from tasks.nn import check_fit, load_tensors, save_tensors
-from tasks.records import InputError
+from tasks.nn import save_tensors
 from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.prediction.autoregressive import MonomialTransformer
 from tasks.sos.prediction.decoding import greedy_basis, in_range, permutation_scores
+from tasks.sos.prediction.model_files import filled, open_model
 from tasks.sos.prediction.predictor import float_coefficients
 
 __all__ = ["BASELINE_KIND", "SHIPPED_BASELINE", "Baseline", "load_baseline", "save_baseline"]
@@ -96,13 +96,8 @@ def load_baseline(path: str | Path = SHIPPED_BASELINE) -> Baseline:
     InputError
         If it holds something else.
     """
-    checkpoint = load_tensors(path)
+    checkpoint = open_model(path, BASELINE_KIND, "train-baseline")
     header = checkpoint.extra
-    if header.get("kind") != BASELINE_KIND:
-        raise InputError(
-            f"{path}: holds {header.get('kind', 'no model')!r}, wanted is {BASELINE_KIND!r}: "
-            "a model.safetensors of the recipe train-baseline"
-        )
     model = MonomialTransformer(
         header["num_variables"],
         header["max_exponent"],
@@ -110,6 +105,4 @@ def load_baseline(path: str | Path = SHIPPED_BASELINE) -> Baseline:
         heads=header["heads"],
         layers=header["layers"],
     )
-    check_fit(checkpoint.tensors, model.state_dict(), f"{path}")
-    model.load_state_dict(checkpoint.tensors)
-    return Baseline(model.eval(), header["card"], checkpoint.digest)
+    return Baseline(filled(model, checkpoint, path), header["card"], checkpoint.digest)

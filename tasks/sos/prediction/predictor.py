@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from tasks.lattice import sort_monomials
 from tasks.lattice.monomials import Rows
-from tasks.nn import check_fit, load_tensors, save_tensors
-from tasks.records import InputError
+from tasks.nn import save_tensors
 from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.prediction.calibration import sigmoid
 from tasks.sos.prediction.graphs import GramGraph, batch_graphs, gram_graph
+from tasks.sos.prediction.model_files import filled, open_model
 from tasks.sos.prediction.network import BasisScorer, as_tensors
 
 __all__ = [
@@ -200,16 +200,11 @@ def load_predictor(path: str | Path, *, device: str = "cpu") -> Predictor:
     InputError
         If it holds something else.
     """
-    checkpoint = load_tensors(path)
+    checkpoint = open_model(path, KIND, "train-shipped")
     header = checkpoint.extra
-    if header.get("kind") != KIND:
-        raise InputError(f"{path}: holds {header.get('kind', 'no model')!r}, wanted is {KIND!r}")
     model = BasisScorer(width=header["width"], rounds=header["rounds"])
-    check_fit(checkpoint.tensors, model.state_dict(), f"{path}")
-    model.load_state_dict(checkpoint.tensors)
-    model.eval().to(device)
     return Predictor(
-        model,
+        filled(model, checkpoint, path).to(device),
         header["temperature"],
         header["threshold"],
         tuple((alpha, value) for alpha, value in header["thresholds"]),
