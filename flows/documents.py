@@ -15,7 +15,7 @@ from rich.text import Text
 from tasks.records import Run
 from tasks.records.errors import printable
 
-__all__ = ["Document", "cell", "nothing_stored", "stored_places"]
+__all__ = ["Document", "cell", "escaped", "nothing_stored", "stored_places"]
 
 # Code between backticks is left alone; an underscore within a word is plain text.
 _SPECIAL = re.compile(r"(`[^`]*`)|([\\`*\[\]<>~]|(?<!\w)_|_(?!\w))")
@@ -76,9 +76,9 @@ class Document:
             "",
             f"| {' | '.join(self.headings)} |",
             "|" + " --- |" * len(self.headings),
-            *(f"| {' | '.join(map(_escaped, row))} |" for row in self.rows),
+            *(f"| {' | '.join(map(escaped, row))} |" for row in self.rows),
             "",
-            *(f"* {_escaped(line)}" for line in self.lines),
+            *(f"* {escaped(line)}" for line in self.lines),
             "",
             f"Tables: `{self.run.path}`",
         ]
@@ -117,7 +117,7 @@ def _cut(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown shows as it is: x*y*z without italics, <J> without a tag, bars as bars."""
-    escaped = _SPECIAL.sub(lambda found: found[1] or f"\\{found[2]}", text)
-    return escaped.replace("|", "&#124;")
+    marked = _SPECIAL.sub(lambda found: found[1] or f"\\{found[2]}", text)
+    return marked.replace("|", "&#124;")

@@ -44,8 +44,7 @@ def sos_benchmark(
     """Compare methods for choosing a monomial basis on the same polynomials.
 
     Args:
-        config: Polynomials and methods; all but the limits determines the results and names the
-            run.
+        config: Polynomials, methods and limits; all of it names the run.
         store: Root of the results, a folder or a URI; empty for LATTICEWORK_STORE, else `results`.
         ray_address: Where the calls run: `local`, `serial`, or the address of a Ray cluster.
     """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 from math import isfinite
 from typing import Any
 
@@ -11,10 +11,18 @@ from rich.console import Group
 
 from flows.documents import Document, nothing_stored, stored_places
 from flows.reports import is_whole
-from flows.sos_benchmark_tables import ENOUGH, BenchmarkDocument, paper_tables
+from flows.sos_benchmark_tables import (
+    ENOUGH,
+    KEYS,
+    BenchmarkDocument,
+    joined,
+    line_tables,
+    paper_tables,
+)
 from tasks.records import Run
 from tasks.sos.benchmarking.config import METHODS
 from tasks.sos.benchmarking.schema import TRIALS_SCHEMA
+from tasks.sos.benchmarking.sizes import SINGLE_BASIS
 from tasks.sos.benchmarking.summary import REFERENCE, Line, summarize
 
 __all__ = [
@@ -26,26 +34,11 @@ __all__ = [
     "terminal_report",
 ]
 
-HEADINGS = (
-    "cell",
-    "method",
-    "count",
-    "decided",
-    "first try",
-    "first",
-    "last",
-    "s",
-    "faster",
-    "stopped",
-)
-"""Polynomials, rates of exact verdicts in percent with their 95 % intervals, mean sizes of the
-first and the last basis, mean seconds, speed-up over half Newton, trials that ran into a limit."""
-WORDS = ("cell", "method")
 FIGURE = "figures/benchmark.png"
 
 
 def terminal_report(run: Run) -> Group:
-    """Table with one row per cell and method."""
+    """Tables with one row per cell and method, what follows, and the tables of the paper."""
     if not run.check(("trials",)).parts:
         return nothing_stored(run)
     return _document(run).terminal()
@@ -68,14 +61,18 @@ def report_lines(run: Run) -> list[Line]:
 
 
 def trial_seconds(run: Run) -> dict[tuple[str, str, int], dict[str, float]]:
-    """Seconds by stage of every trial: (method, cell, instance), of its last execution."""
-    found: dict[tuple[str, str, int], dict[str, float]] = defaultdict(dict)
+    """Seconds by stage of every trial: (method, cell, instance), of its last execution alone."""
+    found: dict[tuple[str, str, int], dict[str, float]] = {}
+    when: dict[tuple[str, str, int], datetime] = {}
     execution = run.read("execution").select(["item", "seconds", "started_at"])
     for row in execution.sort_by("started_at").to_pylist():
         parts = row["item"].split(".")
         if len(parts) == 4 and parts[1] in METHODS:
             stage, method, cell, instance = parts
-            found[method, cell, int(instance)][stage] = row["seconds"]
+            trial = method, cell, int(instance)
+            if when.get(trial) != row["started_at"]:
+                when[trial], found[trial] = row["started_at"], {}
+            found[trial][stage] = row["seconds"]
     return found
 
 
@@ -113,26 +110,18 @@ def _rows(run: Run) -> list[dict[str, Any]]:
 
 def _document(run: Run) -> Document:
     lines = report_lines(run)
-    notes = [*_notes(lines, _rows(run))]
-    sheets = paper_tables(lines)
-    rows = [*map(_cells, lines)]
-    return BenchmarkDocument(run, HEADINGS, WORDS, rows, notes, "cell and method", sheets=sheets)
-
-
-def _cells(line: Line) -> list[str]:
-    faster = f"{line.speed_up:.2f}" if isfinite(line.speed_up) else ""
-    return [
-        line.cell,
-        line.method,
-        f"{line.decided.count:,}",
-        str(line.decided),
-        f"{100 * line.first_try.share:.1f} %",
-        _size(line.first_size),
-        _size(line.last_size),
-        f"{line.seconds:.3f}",
-        faster,
-        str(line.num_stopped or ""),
-    ]
+    sheets = line_tables(lines)
+    names, rows = joined(sheets)
+    return BenchmarkDocument(
+        run,
+        names,
+        KEYS,
+        rows,
+        [*_notes(lines, _rows(run))],
+        "cell and method",
+        sheets=sheets,
+        papers=paper_tables(lines),
+    )
 
 
 def _counts(lines: list[Line]) -> str:
@@ -142,7 +131,9 @@ def _counts(lines: list[Line]) -> str:
     if not few:
         return f"every cell has at least {ENOUGH} polynomials"
     if len(few) == len(counts) and len(set(counts.values())) == 1:
-        return f"every cell has {min(counts.values()):,} polynomials, fewer than {ENOUGH}"
+        least = min(counts.values())
+        what = "polynomial" if least == 1 else "polynomials"
+        return f"every cell has {least:,} {what}, fewer than {ENOUGH}"
     return f"cells with fewer than {ENOUGH} polynomials: {', '.join(few)}"
 
 
@@ -163,24 +154,51 @@ def _shifts(lines: list[Line]) -> Iterator[str]:
         )
 
 
-def _size(value: float) -> str:
-    return f"{value:.1f}" if isfinite(value) else ""
-
-
-def _notes(lines: list[Line], rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Sizes of planted bases, wrong answers, what the columns compare with."""
+def _sizes(lines: list[Line]) -> Iterator[str]:
+    """Over which polynomials sizes are means."""
+    counts = {line.cell: (line.num_sized, line.decided.count) for line in lines if line.num_sized}
+    if counts and all(k == count for k, count in counts.values()):
+        known = ", those of stopped trials found without solving"
+        is_any = any(line.num_stopped and line.num_sized for line in lines)
+        yield f"sizes are means over all polynomials{known if is_any else ''}"
+    elif counts:
+        shares = ", ".join(f"{cell} {k:,} of {count:,}" for cell, (k, count) in counts.items())
+        yield (
+            "sizes are means over the polynomials of which every method has a last basis; a "
+            f"stopped trial of {', '.join(SINGLE_BASIS)} has one if it is found without solving: "
+            f"{shares}"
+        )
+    without = [f"{line.method} on {line.cell}" for line in lines if not line.num_sized]
+    if without and counts:
+        yield f"without any last basis, and not asked for one: {', '.join(without)}"
     planted = {line.cell: line.planted_size for line in lines if isfinite(line.planted_size)}
     if planted:
         sizes = ", ".join(f"{cell} {size:.1f}" for cell, size in planted.items())
-        yield f"mean sizes of the planted bases: {sizes}"
-    yield f"exact verdicts that contradict what is known: {sum(line.wrong for line in lines)}"
-    yield _counts(lines)
-    yield from _shifts(lines)
+        yield f"mean sizes of the planted bases, over the same polynomials: {sizes}"
+
+
+def _times(lines: list[Line]) -> Iterator[str]:
+    """What the seconds count, and what they are compared with."""
+    yield "seconds: a trial that was stopped or crashed counts with its limit"
+    if untimed := [line for line in lines if line.num_untimed]:
+        which = ", ".join(
+            f"{line.num_untimed:,} of {line.method} on {line.cell}" for line in untimed
+        )
+        yield f"no seconds, of batches that failed as a whole, and left out of the means: {which}"
     if any(line.method == REFERENCE for line in lines):
         yield (
             f"faster: total seconds of {REFERENCE} over those of the method, on the same "
-            "polynomials; stopped trials count with their limit"
+            "polynomials"
         )
+
+
+def _notes(lines: list[Line], rows: list[dict[str, Any]]) -> Iterator[str]:
+    """What the columns mean, wrong answers, what is beyond the models, stopped trials."""
+    yield f"exact verdicts that contradict what is known: {sum(line.wrong for line in lines)}"
+    yield _counts(lines)
+    yield from _sizes(lines)
+    yield from _times(lines)
+    yield from _shifts(lines)
     stopped = [row for row in rows if row["verdict"] is None]
     for row in stopped[:20]:
         yield f"{row['name']} by {row['method']}: {row['status']}, {row['reason']}"

@@ -1,4 +1,4 @@
-"""Tables of the flow `sos-benchmark` in the layout of arXiv:2510.13444.
+"""Tables of the flow `sos-benchmark`, two of them in the layout of arXiv:2510.13444.
 
 Table 1: structures and methods down, points (n, degree, m) across. Table 2: points (n, degree)
 down, methods across, mean seconds. The cell of the classical polynomials has no place in them.
@@ -10,68 +10,125 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.text import Text
 
-from flows.documents import Document
+from flows.documents import Document, escaped
+from flows.sheets import Sheet
 from tasks.sos.benchmarking.config import CLASSICS
 from tasks.sos.benchmarking.summary import REFERENCE, Line
 from tasks.sos.sampling.cells import Cell
 
-__all__ = ["BenchmarkDocument", "Sheet", "paper_tables", "seconds_table", "structure_table"]
+__all__ = [
+    "BenchmarkDocument",
+    "joined",
+    "line_tables",
+    "paper_tables",
+    "seconds_table",
+    "structure_table",
+]
 
 ENOUGH = 500
 """Polynomials of a cell from which on its interval is at most 9 points wide, 0.8 at 100 %."""
 NOTHING = "–"
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """One more table of a report: a title, headings, the first of them above words, rows."""
-
-    title: str
-    headings: tuple[str, ...]
-    num_words: int
-    rows: tuple[tuple[str, ...], ...]
-
-    def terminal(self) -> Table:
-        """For the terminal."""
-        table = Table(title=self.title, title_justify="left", box=SIMPLE_HEAD)
-        for k, heading in enumerate(self.headings):
-            table.add_column(heading, justify="left" if k < self.num_words else "right")
-        for row in self.rows:
-            table.add_row(*row)
-        return table
-
-    def markdown(self) -> str:
-        """As Markdown."""
-        marks = [" --- |" if k < self.num_words else " ---: |" for k in range(len(self.headings))]
-        return "\n".join(
-            [
-                f"## {self.title}",
-                "",
-                f"| {' | '.join(self.headings)} |",
-                "|" + "".join(marks),
-                *(f"| {' | '.join(row)} |" for row in self.rows),
-            ]
-        )
+NAN = float("nan")
+KEYS = ("cell", "method")
+STAGES = ("basis", "blocks", "solve", "prove", "refute", "write", "stopped")
 
 
 @dataclass(frozen=True)
 class BenchmarkDocument(Document):
-    """A report with further tables."""
+    """A report of several tables; the one that a `Document` has is for Prefect.
+
+    Attributes
+    ----------
+    sheets : tuple of Sheet
+        Above the lines.
+    papers : tuple of Sheet
+        Below them.
+    """
 
     sheets: tuple[Sheet, ...] = ()
+    papers: tuple[Sheet, ...] = ()
 
     def terminal(self) -> Group:
-        """Table, lines, and the further tables below."""
-        parts: list[RenderableType] = [super().terminal()]
-        return Group(*parts, *(sheet.terminal() for sheet in self.sheets))
+        """Tables, lines, tables."""
+        title = Text(f"{self.run.identity.flow} {self.run.run_id}", style="italic")
+        lines = [Text(f"* {line}") for line in self.lines]
+        parts: list[RenderableType] = [title, *self.sheets, *lines, *self.papers]
+        return Group(*parts)
 
     def markdown(self) -> str:
         """The same as Markdown."""
-        return "\n\n".join([super().markdown(), *(sheet.markdown() for sheet in self.sheets)])
+        parts = [
+            f"# {self.run.identity.flow} `{self.run.run_id}`",
+            *(sheet.markdown() for sheet in self.sheets),
+            "\n".join(f"* {escaped(line)}" for line in self.lines),
+            *(sheet.markdown() for sheet in self.papers),
+            f"Tables: `{self.run.path}`",
+        ]
+        return "\n\n".join(parts)
+
+
+def line_tables(lines: Sequence[Line]) -> tuple[Sheet, ...]:
+    """What was decided; sizes and times; seconds by stage."""
+    return (
+        Sheet(
+            "Exact verdicts, with 95 % intervals",
+            (*KEYS, "count", "decided", "first try", "stopped"),
+            2,
+            tuple((line.cell, line.method, *_decided(line)) for line in lines),
+        ),
+        Sheet(
+            "Mean sizes of the first and the last basis, number of bases, seconds",
+            (*KEYS, "first", "last", "bases", "s", "faster"),
+            2,
+            tuple((line.cell, line.method, *_sizes(line)) for line in lines),
+        ),
+        _stage_table(lines),
+    )
+
+
+def joined(sheets: Sequence[Sheet]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of one wide table, from tables with the same rows."""
+    first, *others = sheets
+    headings = [*first.headings, *(name for sheet in others for name in sheet.headings[2:])]
+    rows = [
+        [*row, *(text for sheet in others for text in sheet.rows[k][2:])]
+        for k, row in enumerate(first.rows)
+    ]
+    return headings, rows
+
+
+def _decided(line: Line) -> tuple[str, ...]:
+    first = f"{100 * line.first_try.share:.1f} %"
+    return f"{line.decided.count:,}", str(line.decided), first, str(line.num_stopped or "")
+
+
+def _sizes(line: Line) -> tuple[str, ...]:
+    return (
+        _number(line.first_size, ".1f"),
+        _number(line.last_size, ".1f"),
+        _number(line.num_bases, ".2f"),
+        _number(line.seconds, ".3f"),
+        _number(line.speed_up, ".2f"),
+    )
+
+
+def _stage_table(lines: Sequence[Line]) -> Sheet:
+    """Mean seconds by stage, in the order of the work."""
+    found = {name for line in lines for name in line.stages}
+    stages = [name for name in STAGES if name in found] + sorted(found - {*STAGES})
+    rows = [
+        (line.cell, line.method, *(_number(line.stages.get(name, NAN), ".4f") for name in stages))
+        for line in lines
+    ]
+    names = ("limit" if name == "stopped" else name for name in stages)
+    return Sheet("Mean seconds by stage", (*KEYS, *names), 2, tuple(rows))
+
+
+def _number(value: float, how: str) -> str:
+    return f"{value:{how}}" if isfinite(value) else ""
 
 
 def paper_tables(lines: Sequence[Line]) -> tuple[Sheet, ...]:
@@ -120,9 +177,15 @@ def _means(placed: Placed, n: int, degree: int, methods: Sequence[str]) -> Itera
         mine = [line for line in here if line.method == method]
         count = sum(line.decided.count for line in mine)
         decided = sum(line.decided.successes for line in mine)
-        seconds = sum(line.seconds * line.decided.count for line in mine) / max(count, 1)
         share = "" if decided == count else f" ({100 * decided / max(count, 1):.0f} %)"
-        yield f"{seconds:.3g}{share}" if decided else NOTHING
+        yield f"{_mean_seconds(mine):.3g}{share}" if decided else NOTHING
+
+
+def _mean_seconds(lines: Sequence[Line]) -> float:
+    """Over the trials of all lines that have a time."""
+    timed = [(line.seconds, line.decided.count - line.num_untimed) for line in lines]
+    total = sum(count for _, count in timed)
+    return sum(seconds * count for seconds, count in timed if count) / max(total, 1)
 
 
 def _triple(cell: Cell) -> str:
@@ -137,4 +200,5 @@ def _four(line: Line) -> str:
     size = f"{line.last_size:.1f}" if isfinite(line.last_size) else NOTHING
     faster = f"{line.speed_up:.2f}" if isfinite(line.speed_up) else NOTHING
     decided = f"{100 * line.decided.share:.1f} ({line.decided.count:,})"
-    return f"{size} / {line.seconds:.3g} / {faster} / {decided}"
+    seconds = f"{line.seconds:.3g}" if isfinite(line.seconds) else NOTHING
+    return f"{size} / {seconds} / {faster} / {decided}"

@@ -72,20 +72,9 @@ def classics() -> BenchmarkConfig:
 
 
 def smoke() -> BenchmarkConfig:
-    """Two small cells, six methods."""
-    return BenchmarkConfig(
-        cells=("sparse-n3-d2-m6", "binomial_squares-n3-d3-m6"),
-        methods=(
-            "cascade",
-            "autoregressive",
-            "autoregressive-1",
-            "even-sqrt",
-            "vertices",
-            "newton",
-        ),
-        instances=2,
-        batch=2,
-    )
+    """Two small cells, one polynomial each, the methods of `planted`."""
+    cells = ("dense-n3-d2-m5", "binomial_squares-n3-d3-m6")
+    return BenchmarkConfig(cells=cells, methods=LEARNED, instances=1)
 
 
 RECIPES: dict[str, Recipe] = {

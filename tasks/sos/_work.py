@@ -57,6 +57,8 @@ class Attempt:
     form : str
         ``image``, ``kernel``, ``cuts``, a conic solver, or empty.
     num_steps : int
+    is_repeated : bool
+        Whether an earlier attempt had the same basis, so that nothing was solved for this one.
     """
 
     rule: str
@@ -69,6 +71,7 @@ class Attempt:
     upper: float = float("nan")
     form: str = ""
     num_steps: int = 0
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ class Work:
     attempts: list[Attempt] = field(default_factory=list)
     solved: dict[bytes, tuple[GramProblem, InteriorSolution]] = field(default_factory=dict)
     """Gram problems by their bases: none is solved twice."""
+    tried: set[bytes] = field(default_factory=set)
+    """All bases so far, those without a numerical problem among them."""
     seconds: dict[str, float] = field(default_factory=dict)
     began: float = field(default_factory=time.perf_counter)
 

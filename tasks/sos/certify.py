@@ -96,11 +96,11 @@ def _by_bases(work: Work) -> Certification:
 
 def _by_basis(work: Work, candidate: Candidate) -> Certification:
     """Decide with one basis, as far as it goes."""
-    p, rule = work.scaled, candidate.rule
+    p = work.scaled
     with work.stage("blocks"):
         problem = GramProblem.of(p, _blocks(candidate.basis, p, work.settings.sparsity))
     if problem.uncovered:
-        work.attempts.append(_attempt(rule, problem, "uncovered"))
+        _note(work, candidate, problem, "uncovered")
         return _refuted(work, candidate, uncovered_functional(problem), (), "uncovered term")
     if problem.num_free == 0:
         return _by_unique_grams(work, candidate, problem)
@@ -109,16 +109,16 @@ def _by_basis(work: Work, candidate: Candidate) -> Certification:
         try:
             work.solved[known] = problem, _solution(work, problem)
         except NotSolvedError as error:
-            work.attempts.append(_attempt(rule, problem, "not solved"))
+            _note(work, candidate, problem, "not solved")
             return work.finished(Verdict.UNDECIDED, str(error))
     problem, solution = work.solved[known]
-    work.attempts.append(_attempt(rule, problem, solution.feasibility, solution))
+    _note(work, candidate, problem, solution.feasibility, solution)
     return _concluded(work, candidate, problem, solution)
 
 
 def _by_unique_grams(work: Work, candidate: Candidate, problem: GramProblem) -> Certification:
     """Decide exactly where there is one choice of Gram matrices: they are semidefinite or not."""
-    work.attempts.append(_attempt(candidate.rule, problem, "unique"))
+    _note(work, candidate, problem, "unique")
     with work.stage("prove"):
         proof = prove_unique(problem)
     if proof is not None:
@@ -203,10 +203,24 @@ def _proof(work: Work, problem: GramProblem, solution: InteriorSolution) -> Exac
     )
 
 
-def _attempt(
-    rule: str, problem: GramProblem, feasibility: str, solution: InteriorSolution | None = None
-) -> Attempt:
+def _note(
+    work: Work,
+    candidate: Candidate,
+    problem: GramProblem,
+    feasibility: str,
+    solution: InteriorSolution | None = None,
+) -> None:
     """Record what was tried."""
+    attempt = _attempt(candidate.rule, problem, feasibility, solution)
+    known = candidate.basis.tobytes()
+    work.attempts.append(replace(attempt, is_repeated=known in work.tried))
+    work.tried.add(known)
+
+
+def _attempt(
+    rule: str, problem: GramProblem, feasibility: str, solution: InteriorSolution | None
+) -> Attempt:
+    """One attempt, as if it were the first with its basis."""
     tried = Attempt(
         rule,
         sum(problem.sizes),

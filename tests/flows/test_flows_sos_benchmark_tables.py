@@ -1,13 +1,21 @@
 """The tables of a benchmark in the layout of the paper."""
 
+from datetime import UTC, datetime
 from io import StringIO
 
+import pyarrow as pa
 import pytest
 from rich.console import Console
 
 from flows.recipes.sos_benchmarks import RECIPES, shifted
-from flows.sos_benchmark_reports import _counts, _shifts
-from flows.sos_benchmark_tables import Sheet, paper_tables, seconds_table, structure_table
+from flows.sos_benchmark_reports import _counts, _notes, _shifts, trial_seconds
+from flows.sos_benchmark_tables import (
+    joined,
+    line_tables,
+    paper_tables,
+    seconds_table,
+    structure_table,
+)
 from tasks.sos.benchmarking.models import models_of
 from tasks.sos.benchmarking.summary import Line, Rate
 from tasks.sos.sampling.cells import Cell
@@ -16,10 +24,20 @@ NAN = float("nan")
 
 
 def line(cell, method, *, seconds=1.0, decided=500, count=500, size=20.0, faster=2.0, **extra):
+    """One line, all of whose polynomials are sized and timed."""
     rate = Rate(decided, count)
-    sizes = {"first_size": size, "last_size": size, "planted_size": size, "num_bases": 1.0}
+    sizes = {"first_size": size, "last_size": size, "planted_size": size}
+    extra = {"num_bases": 1.0, "num_sized": 0 if size != size else count} | extra
     times = {"seconds": seconds, "speed_up": faster, "num_stopped": count - decided}
     return Line(cell, method, decided=rate, wrong=0, first_try=rate, **sizes, **times, **extra)
+
+
+def shown(*parts):
+    """Lines of a terminal of 80 columns."""
+    console = Console(file=StringIO(), width=80)
+    for part in parts:
+        console.print(part)
+    return console.file.getvalue().splitlines()
 
 
 def placed(*lines):
@@ -66,18 +84,84 @@ def test_the_classics_have_no_place_in_the_tables():
     assert len(paper_tables([line("classics", "cascade"), LINES[0]])) == 2
 
 
-def test_a_sheet_reads_the_same_in_the_terminal_and_as_markdown():
-    sheet = Sheet("title", ("word", "number"), 1, (("a", "1"), ("b", "22")))
-    assert sheet.markdown().splitlines()[2:] == [
-        "| word | number |",
-        "| --- | ---: |",
-        "| a | 1 |",
-        "| b | 22 |",
+def long_lines():
+    """Long names, long numbers, all stages, four points."""
+    stages = dict.fromkeys(("solve", "basis", "blocks", "prove", "refute", "write"), 12.3456)
+    return [
+        line(f"block_diagonal-n{n}-d10-m60", method, seconds=1234.5, faster=123.4, stages=stages)
+        for n in (4, 6, 8, 100)
+        for method in ("autoregressive-1", "term-sparsity", "newton")
     ]
-    console = Console(file=StringIO(), width=80)
-    console.print(sheet.terminal())
-    shown = [line.split() for line in console.file.getvalue().splitlines()]
-    assert ["word", "number"] in shown and ["b", "22"] in shown
+
+
+def test_at_80_columns_nothing_is_cut():
+    lines = long_lines()
+    rows = shown(*line_tables(lines), *paper_tables(lines))
+    text = "\n".join(rows)
+    assert max(map(len, rows)) <= 80 and "…" not in text
+    assert text.count("  autoregressive-1  ") >= 4 * 3
+    for whole in ("block_diagonal-n100-d10-m60", "100.0 % [99.2, 100.0]", "1234.500", "123.40"):
+        assert whole in text
+    assert text.count("20.0 / 1.23e+03 / 123.40 / 100.0 (500)") == 12
+
+
+def test_bases_and_seconds_by_stage_are_shown():
+    stages = {"solve": 0.25, "stopped": 30.0, "basis": 0.5}
+    many = line("dense-n4-d3-m20", "cascade", stages=stages, num_bases=1.5)
+    tables = line_tables([many, line("dense-n4-d3-m20", "newton", stages={"solve": 1.0})])
+    assert tables[1].rows[0][4] == "1.50"
+    assert tables[2].headings == ("cell", "method", "basis", "solve", "limit")
+    assert [row[2:] for row in tables[2].rows] == [
+        ("0.5000", "0.2500", "30.0000"),
+        ("", "1.0000", ""),
+    ]
+    headings, rows = joined(tables)
+    assert len(headings) == len(set(headings)) and all(len(r) == len(headings) for r in rows)
+
+
+class Executions:
+    """A run with an execution table."""
+
+    def __init__(self, *rows):
+        self.rows = rows
+
+    def read(self, name):
+        columns = zip(*self.rows, strict=True)
+        return pa.table(dict(zip(("item", "seconds", "started_at"), columns, strict=True)))
+
+
+def test_seconds_of_a_trial_are_those_of_its_last_execution_alone():
+    first, again = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    run = Executions(
+        ("solve.newton.c.0", 5.0, again),
+        ("stopped.newton.c.0", 60.0, first),
+        ("basis.newton.c.0", 0.5, again),
+        ("solve.newton.c.1", 2.0, first),
+        ("c.000000", 99.0, again),
+    )
+    assert trial_seconds(run) == {
+        ("newton", "c", 0): {"solve": 5.0, "basis": 0.5},
+        ("newton", "c", 1): {"solve": 2.0},
+    }
+
+
+def test_notes_say_over_which_polynomials_sizes_and_seconds_are_means():
+    lines = [
+        line("dense-n4-d3-m20", "cascade", num_sized=400, num_untimed=10),
+        line("dense-n4-d3-m20", "full", size=NAN, decided=0),
+    ]
+    text = "\n".join(_notes(lines, []))
+    assert [*_notes(long_lines(), [])][2] == "sizes are means over all polynomials"
+    assert "every method has a last basis" in text and "dense-n4-d3-m20 400 of 500" in text
+    assert "not asked for one: full on dense-n4-d3-m20" in text
+    assert "left out of the means: 10 of cascade on dense-n4-d3-m20" in text
+
+
+def test_means_of_table_2_leave_out_trials_without_a_time():
+    some = line("dense-n4-d3-m20", "cascade", seconds=4.0, decided=100, count=200, num_untimed=100)
+    none = line("low_rank-n4-d3-m20", "cascade", seconds=NAN, decided=0, count=9, num_untimed=9)
+    rest = line("sparse-n4-d3-m20", "cascade", seconds=1.0, decided=200, count=200)
+    assert seconds_table(placed(some, none, rest)).rows[0][2] == "2 (73 %)"
 
 
 @pytest.mark.parametrize(

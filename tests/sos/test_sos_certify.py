@@ -196,6 +196,14 @@ def test_stages_and_attempts_are_recorded():
     assert found.attempts[-1].num_free == 0
 
 
+def test_a_basis_that_was_tried_before_is_marked():
+    attempts = checked(MOTZKIN).attempts
+    assert [(a.rule, a.basis_size, a.is_repeated) for a in attempts] == [
+        ("even-sqrt", 4, False),
+        ("newton", 4, True),
+    ]
+
+
 def test_verdicts_say_what_they_are():
     exact = {verdict for verdict in Verdict if verdict.is_exact}
     assert exact == {Verdict.PROVED, Verdict.REFUTED_SOS, Verdict.NEGATIVE}

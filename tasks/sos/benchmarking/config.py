@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tasks.records import FrozenConfig
 from tasks.sos.config import BasisMethod, Sparsity
@@ -45,7 +45,7 @@ CLASSICS = "classics"
 
 
 class BenchmarkConfig(FrozenConfig):
-    """Which polynomials, by which methods."""
+    """Which polynomials, by which methods, within which limits; all of it names the run."""
 
     cells: tuple[str, ...] = Field(default=("sparse-n6-d6-m30",), min_length=1, max_length=1000)
     """Cells such as dense-n6-d10-m60: a family, variables, half the degree, size of the planted
@@ -72,7 +72,7 @@ class BenchmarkConfig(FrozenConfig):
 
     seconds: float = Field(default=60.0, gt=0.0, le=1e6)
     """Time of one polynomial with one method; one that takes longer is stopped and counts as a
-    failure that took so long."""
+    failure that took so long, so the limits are part of what is measured."""
 
     memory_gib: float = Field(default=4.0, gt=0.0, le=4096.0)
     """Resident memory of the process that works on one polynomial, in GiB."""
@@ -82,3 +82,11 @@ class BenchmarkConfig(FrozenConfig):
 
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Root of the polynomials; not that of the shipped model's training data."""
+
+    @field_validator("cells", "methods")
+    @classmethod
+    def _are_different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{name} is given twice")
+        return names

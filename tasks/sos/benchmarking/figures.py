@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import isfinite, log10
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 
 from tasks.records import InputError
 from tasks.sos._colors import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE, SKY, TEXT, VERMILION
@@ -17,7 +17,10 @@ __all__ = ["draw_benchmark"]
 
 _DPI = 150
 _WIDTH = 12.5
-_CELL_INCHES, _EDGE_INCHES = 0.62, 1.9
+_CELL_INCHES, _METHOD_INCHES = 0.62, 0.1
+_EDGE_INCHES, _TOP_INCHES, _ROW_INCHES = 1.9, 1.05, 0.27
+_ROW = 7
+"""Methods in a row of the legend."""
 _MARKS = {
     "cascade": (BLUE, "o"),
     "predicted": (SKY, "o"),
@@ -51,9 +54,12 @@ def draw_benchmark(lines: Sequence[Line]) -> Figure:
     if not lines:
         raise InputError("a benchmark without trials cannot be drawn")
     cells = list(dict.fromkeys(line.cell for line in lines))[::-1]
-    height = _EDGE_INCHES + _CELL_INCHES * len(cells)
+    methods = list(dict.fromkeys(line.method for line in lines))
+    legend = _ROW_INCHES * ((len(methods) - 1) // _ROW)
+    each = max(_CELL_INCHES, _METHOD_INCHES * (len(methods) + 1))
+    height = _EDGE_INCHES + legend + each * len(cells)
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white")
-    bottom, top = 0.65 / height, 1.0 - 1.05 / height
+    bottom, top = 0.65 / height, 1.0 - (_TOP_INCHES + legend) / height
     panels = (
         (0.20, "monomials of the last basis", lambda line: line.last_size, True),
         (0.48, "seconds", lambda line: line.seconds, True),
@@ -67,7 +73,8 @@ def draw_benchmark(lines: Sequence[Line]) -> Figure:
         axes.set_yticks(range(len(cells)), cells if k == 0 else [""] * len(cells))
         axes.set_xlabel(label, color=TEXT)
     figure.text(0.02, 1 - 0.38 / height, "Bases side by side", fontsize=15, color=INK)
-    _draw_legend(figure, list(dict.fromkeys(line.method for line in lines)), 1 - 0.8 / height)
+    for row, k in enumerate(range(0, len(methods), _ROW)):
+        _draw_legend(figure, methods[k : k + _ROW], 1 - (0.8 + _ROW_INCHES * row) / height)
     return figure
 
 
@@ -88,7 +95,7 @@ def _draw_values(
             axes.plot([x], [y], ls="none", marker=marker, ms=6, color=color)
     if is_log:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(_locator(*axes.get_xlim()))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
     else:
@@ -100,6 +107,15 @@ def _draw_values(
     axes.tick_params(length=0, labelsize=9, labelcolor=TEXT)
     axes.grid(axis="x", color=PALE, lw=0.8)
     axes.set_axisbelow(True)
+
+
+def _locator(low: float, high: float) -> Locator:
+    """Where labels have room: at multiples of powers of ten, or evenly in a narrow range."""
+    decades = log10(high / low)
+    if decades < 0.3:
+        return MaxNLocator(4)
+    rules = ((0.8, (1, 1.5, 2, 3, 4, 6, 8)), (1.6, (1, 2, 5)), (2.8, (1, 3)))
+    return LogLocator(subs=next((subs for limit, subs in rules if decades < limit), (1,)))
 
 
 def _draw_intervals(axes: Axes, lines: Sequence[Line], cells: Sequence[str]) -> None:
@@ -119,11 +135,11 @@ def _height(line: Line, cells: Sequence[str], methods: Sequence[str]) -> float:
 
 def _draw_legend(figure: Figure, methods: Sequence[str], y: float) -> None:
     """One mark and name per method, in a row."""
-    axes = figure.add_axes((0.0, y - 0.02, 1.0, 0.04))
+    axes = figure.add_axes((0.0, y, 1.0, 1e-3))
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    step = 0.96 / max(len(methods), 6)
+    step = 0.96 / _ROW
     for k, method in enumerate(methods):
         color, marker = _MARKS.get(method, (GRAY, "."))
         x = 0.03 + k * step

@@ -38,6 +38,7 @@ from tasks.sos.benchmarking.models import (
     placed,
 )
 from tasks.sos.benchmarking.schema import TRIALS_SCHEMA
+from tasks.sos.benchmarking.sizes import only_size
 from tasks.sos.benchmarking.written import Written, WrittenJob
 from tasks.sos.config import CertifyConfig
 from tasks.sos.polynomials.files import load_polynomials
@@ -110,8 +111,8 @@ def plan_benchmark(config: BenchmarkConfig) -> BenchmarkPlan:
         For a cell that does not exist; if the model of a method is missing or of another kind.
     """
     config = placed(config)
-    sizes = {name: _cell_size(name, config.instances) for name in dict.fromkeys(config.cells)}
-    settings = config.model_dump(exclude={"seconds", "memory_gib", "seed", "baseline"})
+    sizes = {name: _cell_size(name, config.instances) for name in config.cells}
+    settings = config.model_dump(exclude={"seed", "baseline"})
     identity = RunIdentity(
         flow=FLOW,
         config=canonical_json(settings),
@@ -173,10 +174,13 @@ def run_benchmark_item(item: BenchmarkItem) -> dict[str, pa.Table]:
         for method in methods[shift:] + methods[:shift]:
             started = datetime.now(UTC)
             found = _decide(item, instance.polynomial, method)
-            status = found.status if isinstance(found, _jobs.Stopped) else Status.OK
-            row = _row(item, instance, method, found)
-            rows.append((status, row | {"beyond": _beyond(models.get(method), instance)}))
             timings += _timings(item, instance, method, found, started)
+            row = _row(item, instance, method, found)
+            row["beyond"] = _beyond(models.get(method), instance)
+            is_stopped = isinstance(found, _jobs.Stopped)
+            if is_stopped:
+                row |= _sizes_of_stopped(item, instance.polynomial, method)
+            rows.append((found.status if is_stopped else Status.OK, row))
             logger.info("%s by %s: %s", instance.name, method, found.reason)
     return {
         "trials": _table(rows, item.identity),
@@ -219,6 +223,12 @@ def _job(config: BenchmarkConfig, p: Polynomial, method: Method) -> _jobs.Job:
     return _jobs.CertifyJob(p, settings)
 
 
+def _sizes_of_stopped(item: BenchmarkItem, p: Polynomial, method: Method) -> dict[str, int | None]:
+    """Columns of a trial that was stopped: sizes that are known all the same."""
+    limits = {"seconds": item.config.seconds, "memory_gib": item.config.memory_gib}
+    return dict.fromkeys(("first_size", "basis_size"), only_size(p, method, **limits))
+
+
 def _beyond(model: Model | None, instance: Instance) -> list[str] | None:
     """In what an instance is beyond the training of a model; null without one."""
     return None if model is None else [*model.beyond(instance.polynomial, instance.cell)]
@@ -245,8 +255,9 @@ def _row(
     if isinstance(found, _jobs.Certified):
         tried = found.attempts
         is_exact = Verdict(found.verdict).is_exact
-        row |= {"verdict": found.verdict, "num_attempts": len(tried)}
-        row["first_try"] = is_exact and len(tried) <= 1
+        num_different = sum(not attempt["is_repeated"] for attempt in tried)
+        row |= {"verdict": found.verdict, "num_attempts": num_different}
+        row["first_try"] = is_exact and num_different <= 1
         row["num_orders"] = found.num_orders if isinstance(found, Written) else None
         if tried:
             row |= {

@@ -1,14 +1,18 @@
 """What trials amount to: rates with intervals, sizes, times, by cell and method.
 
-Times of a method are compared instance by instance with those of the reference on the same
-polynomials; a trial that was stopped counts with its limit, so that a ratio with stopped trials of
-the reference is a lower bound.
+Times of a method are compared with those of the reference on the same polynomials; a trial that
+was stopped counts with its limit, so that a ratio with stopped trials of the reference is a lower
+bound. Trials without a time, those of a batch that failed as a whole, are left out.
+
+Sizes are means over the *sized* polynomials of a cell: those of which every method has a last
+basis, where a method that has one for no polynomial of the cell is not asked. So a method that is
+stopped on the large ones does not look small for it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,25 +64,30 @@ class Line:
     first_try : Rate
         Exact verdicts with the first basis.
     first_size, last_size : float
-        Mean sizes of the first and of the last basis.
+        Mean sizes of the first and of the last basis, over the sized polynomials.
     planted_size : float
-        Mean size of the planted basis, NaN if there is none.
+        The same for the planted basis; NaN if there is none.
     num_bases : float
-        Mean number of bases.
+        Mean number of different bases of a finished trial.
     seconds : float
-        Mean time of a trial.
+        Mean time of a trial that has one.
     speed_up : float
-        Sum of the reference's seconds over that of this method; NaN without the reference.
+        Sum of the reference's seconds over that of this method, on the polynomials for which both
+        have a time; NaN if there is none.
     num_stopped : int
-        Trials that ran into a limit.
+        Trials that were not finished: they ran into a limit, crashed, or their batch failed.
     stages : dict of str to float
-        Mean seconds by stage.
+        Mean seconds by stage, of the trials that have a time.
     num_orders : float
         Mean number of orders of the variables in which a basis was written; NaN for other methods.
     beyond : tuple of str
         In what the polynomials are beyond the training of the method's model.
     num_out_of_range : int
         Polynomials that the model cannot read.
+    num_sized : int
+        Sized polynomials, or 0 if the method has no basis of any.
+    num_untimed : int
+        Trials without a time.
     """
 
     cell: str
@@ -97,6 +106,8 @@ class Line:
     num_orders: float = float("nan")
     beyond: tuple[str, ...] = ()
     num_out_of_range: int = 0
+    num_sized: int = 0
+    num_untimed: int = 0
 
 
 def summarize(
@@ -112,48 +123,80 @@ def summarize(
     methods : sequence of str
         In this order.
     """
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    groups: dict[str, dict[str, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        groups[row["cell"], row["method"]].append(row)
-    cells = dict.fromkeys(cell for cell, _ in groups)
+        groups[row["cell"]][row["method"]].append(row)
     return [
-        _line(cell, method, groups[cell, method], seconds)
-        for cell in cells
+        _line(cell, method, by_method[method], seconds, _sized(by_method))
+        for cell, by_method in groups.items()
         for method in methods
-        if (cell, method) in groups
+        if method in by_method
     ]
 
 
-def _line(cell: str, method: str, rows: Sequence[Mapping[str, Any]], seconds: Seconds) -> Line:
+def _sized(by_method: Mapping[str, Sequence[Mapping[str, Any]]]) -> set[int]:
+    """Instances of which every method has a last basis that has one of any."""
+    known = (
+        {row["instance"] for row in rows if row["basis_size"] is not None}
+        for rows in by_method.values()
+    )
+    asked = [instances for instances in known if instances]
+    return set.intersection(*asked) if asked else set()
+
+
+def _line(
+    cell: str,
+    method: str,
+    rows: Sequence[Mapping[str, Any]],
+    seconds: Seconds,
+    sized: Collection[int],
+) -> Line:
     verdicts = [None if row["verdict"] is None else Verdict(row["verdict"]) for row in rows]
     exact = [verdict is not None and verdict.is_exact for verdict in verdicts]
     wrong = sum(
         is_exact and row["is_sos"] is not None and row["is_sos"] != (verdict is Verdict.PROVED)
         for is_exact, verdict, row in zip(exact, verdicts, rows, strict=True)
     )
-    spent = [seconds.get((method, cell, row["instance"]), {}) for row in rows]
-    totals = np.array([sum(stages.values()) for stages in spent])
-    reference = [seconds.get((REFERENCE, cell, row["instance"]), {}) for row in rows]
-    compared = sum(sum(stages.values()) for stages in reference)
-    has_reference = all(reference) and totals.sum() > 0
+    same = [row for row in rows if row["instance"] in sized and row["basis_size"] is not None]
     return Line(
         cell,
         method,
         decided=Rate(sum(exact), len(rows)),
         wrong=wrong,
         first_try=Rate(sum(bool(row["first_try"]) for row in rows), len(rows)),
-        first_size=_mean(rows, "first_size"),
-        last_size=_mean(rows, "basis_size"),
-        planted_size=_mean(rows, "planted_size"),
+        first_size=_mean(same, "first_size"),
+        last_size=_mean(same, "basis_size"),
+        planted_size=_mean(same, "planted_size"),
         num_bases=_mean(rows, "num_attempts"),
-        seconds=float(totals.mean()),
-        speed_up=float(compared / totals.sum()) if has_reference else float("nan"),
         num_stopped=sum(row["verdict"] is None for row in rows),
-        stages=_stages(spent),
         num_orders=_mean(rows, "num_orders"),
         beyond=tuple(dict.fromkeys(part for row in rows for part in row["beyond"] or ())),
         num_out_of_range=sum(OUT_OF_RANGE in (row["beyond"] or ()) for row in rows),
+        num_sized=len(same),
+        **_times(cell, method, rows, seconds),
     )
+
+
+def _times(
+    cell: str, method: str, rows: Sequence[Mapping[str, Any]], seconds: Seconds
+) -> dict[str, Any]:
+    """What a line says of times."""
+    nothing: Mapping[str, float] = {}
+    mine = [seconds.get((method, cell, row["instance"]), nothing) for row in rows]
+    reference = [seconds.get((REFERENCE, cell, row["instance"]), nothing) for row in rows]
+    spent = [stages for stages in mine if stages]
+    both = [(_total(a), _total(b)) for a, b in zip(mine, reference, strict=True) if a and b]
+    compared = sum(own for own, _ in both)
+    return {
+        "seconds": float(np.mean([*map(_total, spent)])) if spent else float("nan"),
+        "speed_up": sum(other for _, other in both) / compared if compared else float("nan"),
+        "stages": _stages(spent),
+        "num_untimed": len(rows) - len(spent),
+    }
+
+
+def _total(stages: Mapping[str, float]) -> float:
+    return sum(stages.values())
 
 
 def _mean(rows: Sequence[Mapping[str, Any]], column: str) -> float:
