@@ -288,7 +288,8 @@ def test_every_process_loads_the_network_before_the_clock_starts(rigged):
 
 
 def test_a_polynomial_that_really_takes_long_is_stopped():
-    text = " + ".join(f"x{i}^8" for i in range(9)) + " - x0*x1*x2*x3*x4*x5*x6 + 1"
+    # Linear terms leave no sign symmetry: one block of 495 rows, minutes at best.
+    text = " + ".join(f"x{i}^8 + x{i}" for i in range(8)) + " + 9"
     rows = certified("x^2", text, "y^2", seconds=5, basis="full")
     assert [row["status"] for row in rows.values()] == ["ok", "over_budget", "ok"]
 
