@@ -1,10 +1,10 @@
 """Predicted bases beside even square roots, on polynomials that no training has seen.
 
-Four tables: by family, drawn as in training; by α; at points of the published tables; at and beyond
-the edge of the training's ranges. A basis counts as covered if the known one is within it after
-complete repair, so that a proof over it exists. 95 % intervals: Wilson's for shares, the normal
-approximation for means. Both methods see the same polynomials, so what tells them apart is the
-exact sign test on those that one of them covers only.
+Four tables in Markdown: by family, drawn as in training; by α; at points of the published tables;
+at and beyond the edge of the training's ranges. A basis counts as covered if the known one is
+within it after complete repair, so that a proof over it exists. 95 % intervals: Wilson's for
+shares, the normal approximation for means. Both methods see the same polynomials, so what tells
+them apart is the exact sign test on those that one of them covers only.
 
 The seed is none of the training's, and α was not chosen on it.
 """
@@ -53,7 +53,7 @@ def drawn(family: str, point: str, seed: int, count: int) -> list[LabeledGraph]:
 def share(summary: Summary) -> str:
     """Covered, in percent, with its interval."""
     low, high = (100 * value for value in summary.interval)
-    return f"{100 * summary.coverage:.1f} ({low:.1f}-{high:.1f})"
+    return f"{100 * summary.coverage:.1f} ({low:.1f}–{high:.1f})"
 
 
 def of(scores: Sequence[BasisScore], places: Iterable[int]) -> Summary:
@@ -67,22 +67,34 @@ def paired(mine: Sequence[BasisScore], rule: Sequence[BasisScore]) -> str:
     return f"{wins} : {losses} (p = {sign_test(wins, losses):.2g})"
 
 
+def print_row(*cells: str) -> None:
+    """One row of a Markdown table."""
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def print_header(*cells: str) -> None:
+    """The head of a Markdown table."""
+    print()
+    print_row(*cells)
+    print(f"|{'---|' * len(cells)}")
+
+
 def print_families(
     graphs: Sequence[LabeledGraph], mine: Sequence[BasisScore], rule: Sequence[BasisScore]
 ) -> None:
     """One line per family."""
     names = [each.example.family for each in graphs]
-    print(
-        f"\n{'family':18} {'covers %':20} {'even-sqrt %':20} {'size ratio':16} {'even-sqrt':10} "
-        "covered by one only"
-    )
+    print_header("family", "covers %", "even-sqrt %", "size ratio", "even-sqrt", "one only")
     for family in [*dict.fromkeys(names), "all"]:
         places = [k for k, name in enumerate(names) if family in (name, "all")]
         ours, theirs = of(mine, places), of(rule, places)
-        print(
-            f"{family:18} {share(ours):20} {share(theirs):20} "
-            f"{ours.ratio:.3f} ± {ours.ratio_error:.3f}    {theirs.ratio:.3f}      "
-            f"{paired([mine[k] for k in places], [rule[k] for k in places])}"
+        print_row(
+            f"`{family}`",
+            share(ours),
+            f"{100 * theirs.coverage:.1f}",
+            f"{ours.ratio:.3f} ± {ours.ratio_error:.3f}",
+            f"{theirs.ratio:.3f}",
+            paired([mine[k] for k in places], [rule[k] for k in places]),
         )
 
 
@@ -92,42 +104,40 @@ def print_alphas(
     probabilities: Probabilities,
     rule: Sequence[BasisScore],
 ) -> None:
-    """One line per α, over all and over two groups of families."""
+    """One line per α, over all and over two groups of families: covers in percent, size ratio."""
     names = [each.example.family for each in graphs]
     groups = [set(names), set(STRUCTURES), set(CANCELLING)]
     parts = [[k for k, name in enumerate(names) if name in group] for group in groups]
-    print(f"\n{'alpha':10} covers %, ratio   published structures   cancelling")
+    print_header("α", "all", "published structures", "cancelling")
     lines = {
         f"{alpha:g}": score_predictions(graphs, probabilities, predictor.threshold_at(alpha))
         for alpha in ALPHAS
     }
     for name, scores in {**lines, "even-sqrt": rule}.items():
         found = [of(scores, part) for part in parts]
-        cells = [f"{100 * each.coverage:5.1f}, {each.ratio:.3f}" for each in found]
-        print(f"{name:10} {'          '.join(cells)}")
+        print_row(name, *(f"{100 * each.coverage:.1f}, {each.ratio:.3f}" for each in found))
 
 
 def print_points(
     predictor: Predictor, points: Iterable[str], families: Iterable[str], seed: int, count: int
 ) -> None:
     """One line per point and family."""
-    print(
-        f"\n{'point, family':30} covers %             even-sqrt %          size           "
-        "even-sqrt      covered by one only"
-    )
+    print_header("point", "family", "covers %", "even-sqrt %", "size", "even-sqrt", "one only")
     for point in points:
         for family in families:
             graphs = drawn(family, point, seed, count)
-            scores = score_predictions(
-                graphs, probabilities_of(predictor, graphs), predictor.threshold
-            )
+            probabilities = probabilities_of(predictor, graphs)
+            scores = score_predictions(graphs, probabilities, predictor.threshold)
             others = even_sqrt_scores(graphs)
             mine, rule = summarize(scores), summarize(others)
-            print(
-                f"{point + ', ' + family:30} {share(mine):20} {share(rule):20} "
-                f"{mine.size:5.1f} ({mine.ratio:.3f})  {rule.size:5.1f} ({rule.ratio:.3f})  "
-                f"{paired(scores, others)}",
-                flush=True,
+            print_row(
+                point,
+                f"`{family}`",
+                share(mine),
+                f"{100 * rule.coverage:.1f}",
+                f"{mine.size:.1f} ({mine.ratio:.3f})",
+                f"{rule.size:.1f} ({rule.ratio:.3f})",
+                paired(scores, others),
             )
 
 
