@@ -176,7 +176,7 @@ def test_lost_embedded_node_ends_the_map_with_one_retryable_line(run, warm):
 from workers import fan_out
 fan_out.WAIT_SECONDS, fan_out.PATIENCE_SECONDS = 0.5, 2.0
 with connect("local", num_cpus=1) as executor:
-    items = [WorkItem(str(n), 0.2) for n in range(100)]
+    items = [WorkItem(str(n), 0.2) for n in range(10_000)]  # none but the loss ends it
     try:
         for outcome in map_batches(sleep_then_return, items, executor=executor, warm=WARM):
             if outcome.key == "1":
