@@ -17,7 +17,14 @@ OTHERS = [name for name in CLASSICS if name not in SUMS]
 NUMERICAL = {"scheiderer_quartic"}
 """Sums of squares over the real numbers, but not over the rational ones."""
 
-LONG = {"broyden_banded_6", "discrete_boundary_4", "gen_rosenbrock_10"}
+LONG = {
+    "broyden_banded_6",
+    "chained_singular_8",
+    "discrete_boundary_4",
+    "dixon_price_5",
+    "gen_rosenbrock_10",
+    "katsura_3_ss",
+}
 """Seconds over half of the Newton polytope."""
 
 

@@ -15,6 +15,10 @@ from sharing_functions import (  # isort: skip
     die_once_then_add,
 )
 
+with_and_without_warm_workers = pytest.mark.parametrize(
+    "warm", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["", "warm"]
+)
+
 
 class Asked(Mapping):
     """Values that count how often they are asked for."""
@@ -48,7 +52,7 @@ def values_of(outcomes):
     return {key: value for key, (value, _) in found.items()}
 
 
-@pytest.mark.parametrize("warm", [False, True])
+@with_and_without_warm_workers
 def test_a_call_gets_the_values_that_its_item_names_behind_the_payload(executor, warm):
     items = [
         WorkItem("none", "a"),
@@ -61,7 +65,7 @@ def test_a_call_gets_the_values_that_its_item_names_behind_the_payload(executor,
     assert values_of(found) == {"none": "a", "one": "a1", "both": "a21"}
 
 
-@pytest.mark.parametrize("warm", [False, True])
+@with_and_without_warm_workers
 def test_an_item_that_needs_what_is_not_shared_is_refused(executor, warm):
     items = [WorkItem("a", "", ("w",))]
     with pytest.raises(InputError, match="item a needs 'w', but shared is x, y"):
@@ -74,7 +78,7 @@ def test_without_shared_values_nothing_can_be_named(executor):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("warm", [False, True])
+@with_and_without_warm_workers
 def test_a_shared_value_is_asked_for_once_and_an_unneeded_one_never(local_ray, warm):
     shared = Asked({"x": "1", "y": "2"})
     items = [WorkItem(str(n), str(n), ("x",)) for n in range(8)]
