@@ -251,6 +251,7 @@ def test_a_killed_run_is_continued_to_the_same_bytes(certified, prefect_api, tmp
     assert science_bytes(continued["path"]) == science_bytes(whole["path"])
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_ray_and_serial_give_the_same_bytes(certified, local_ray, tmp_path):
     _, serial, _ = certified()

@@ -218,6 +218,7 @@ def test_ray_and_serial_give_the_same_bytes(sweep, local_ray, tmp_path):
     assert science_bytes(ray["path"]) == science_bytes(serial["path"])
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_continued_to_the_same_bytes(sweep, prefect_api, tmp_path):
     slow = ["--set", 'triangulations=["5_honeycomb"]', "--set", "shard_size=8192"]
     process = subprocess.Popen(

@@ -167,6 +167,7 @@ def test_no_candidate_repeats_one_of_an_earlier_round():
         assert earlier.isdisjoint(row["key"] for row in rows if row["round"] == number)
 
 
+@pytest.mark.slow
 def test_a_hunt_whose_triangulations_are_all_seen_goes_on():
     _, archive, rows = hunted(HuntConfig(degree=3, round_size=16, seed=0), 12)
     assert len(archive.keys) < len(rows)  # F(3) = 12 unimodular triangulations up to symmetry

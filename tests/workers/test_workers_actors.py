@@ -340,6 +340,7 @@ with connect("local", num_cpus=2, num_gpus=2) as executor:
 """
 
 
+@pytest.mark.slow
 def test_calls_that_reserve_gpus_run_on_one_warm_worker_for_each_share(run):
     out, err = run(GPUS).finish()
     assert out.splitlines() == [

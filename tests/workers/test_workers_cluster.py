@@ -143,7 +143,11 @@ with connect("local", num_cpus=2) as executor:
 @pytest.mark.ray
 @pytest.mark.parametrize(
     ("moment", "warm"),
-    [("start", False), ("work", False), pytest.param("work", True, marks=pytest.mark.slow)],
+    [
+        pytest.param("start", False, marks=pytest.mark.slow),
+        ("work", False),
+        pytest.param("work", True, marks=pytest.mark.slow),
+    ],
 )
 def test_ctrl_c_leaves_no_process_and_no_folder(run, folder, moment, warm):
     program = run(f"WARM = {warm}" + SLEEPERS)
