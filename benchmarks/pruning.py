@@ -183,7 +183,7 @@ def many_workers() -> None:
 def retraining_seconds(members: int, workers: int, executor: Executor) -> float:
     """Wall time of one stage of retraining, as the flow runs it, on so many workers of two."""
     config = SoupConfig(
-        dataset="digits", epochs=1, retrain_epochs=15, sparsity=0.9, phases=1, members=members,
+        dataset="digits", epochs=1, retrain_epochs=90, sparsity=0.9, phases=1, members=members,
         seeds=1, ood_images=0, baselines=(),
     )  # fmt: skip
     profile = ResourceProfile(cpus=2 / workers)

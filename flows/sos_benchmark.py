@@ -2,7 +2,8 @@
 
 Two steps: *trials* (one call per batch of polynomials, each decided by every method) and *report*
 (rates with intervals, sizes, times). A trial that fails or runs into its limit is a row with a
-status and counts as a failure; running the flow again does the batches that are missing or damaged.
+status and counts as a failure. A batch that failed as a whole is none: it has no rows, and running
+the flow again does it like those that are missing or damaged.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from flows import FLOWS
 from flows.progress import announce
 from flows.recipes.sos_benchmarks import planted
 from flows.sos_benchmark_reports import publish_report
-from flows.steps import Stage, final_state, guarded, run_stage, run_step
+from flows.steps import Stage, Tables, final_state, guarded, run_stage, run_step
 from flows.stored import Problem, open_run
 from tasks.records import Run
 from tasks.sos.benchmarking.config import BenchmarkConfig
 from tasks.sos.benchmarking.run import (
     BENCHMARK_TABLES,
+    BenchmarkItem,
     BenchmarkPlan,
-    failed_benchmark_item,
     plan_benchmark,
     run_benchmark_item,
 )
@@ -73,7 +74,13 @@ def trial_stage(plan: BenchmarkPlan, run: Run) -> Stage:
     """All batches that are left to do; a trial that was stopped is a result, and not made again."""
     left = set(run.pending(run.planned, BENCHMARK_TABLES))
     payloads = {item.key: item for item in plan.items if item.key in left}
-    return Stage("trials", run_benchmark_item, failed_benchmark_item, payloads)
+    return Stage("trials", run_benchmark_item, failed_batch, payloads)
+
+
+def failed_batch(item: BenchmarkItem, kind: str, message: str) -> Tables:
+    """No rows: the methods are not what failed, so the batch stays to be done."""
+    logger.error("batch %s was not decided (%s): %s", item.key, kind, message)
+    return {}
 
 
 def _problems(run: Run) -> list[Problem]:

@@ -26,6 +26,9 @@ from workers import ray_environment
 logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 5.0
+_IDLE_MILLISECONDS = 600_000
+"""By itself Ray ends a worker that was idle for a second while others hold all CPUs; the next stage
+then waits for imports."""
 
 
 class AddressKind(Enum):
@@ -116,6 +119,7 @@ def start_local(settings: LocalSettings, stack: ExitStack) -> None:
             _plasma_directory=ray_environment.object_store_folder(
                 settings.object_store_bytes, folder
             ),
+            _system_config={"idle_worker_killing_time_threshold_ms": _IDLE_MILLISECONDS},
             _temp_dir=str(Path(folder, "r")),  # Ray opens its folder to all; ours around it is not
         )
     logger.debug("started Ray in %s", folder)

@@ -9,6 +9,7 @@ from flows.cli import main
 from flows.sos_benchmark_reports import draw_figures, markdown_report, report_lines
 from tasks.records import Status, Store
 from tasks.sos import _jobs
+from tasks.sos.benchmarking.run import run_benchmark_item
 
 CELLS = ("dense-n3-d2-m5", "binomial_squares-n3-d3-m6")
 METHODS = ("cascade", "autoregressive", "even-sqrt", "newton")
@@ -84,6 +85,29 @@ def test_a_stopped_trial_counts_as_a_failure_that_took_its_limit(benchmarked, mo
     text = markdown_report(run)
     assert "over_budget" in text and "## Mean seconds by stage" in text
     assert "| dense-n3-d2-m5 | newton | 7.0000 |" in text
+
+
+def test_a_batch_that_fails_as_a_whole_is_no_result_and_is_done_by_the_next_run(
+    benchmarked, monkeypatch
+):
+    def fails(item):
+        if item.cell in failing:
+            raise MemoryError("no room")
+        return run_benchmark_item(item)
+
+    rules = ("--set", f"methods={json.dumps(RULES)}")
+    for failing in (CELLS, CELLS[:1]):
+        with monkeypatch.context() as patch:
+            patch.setattr("flows.sos_benchmark.run_benchmark_item", fails)
+            code, outcome, err = benchmarked(*rules)
+        assert code == 1 and "no room" in err
+        assert "unfinished, run the same command again" in err
+        done = {line.cell for line in report_lines(stored(outcome["path"]))}
+        assert done == set(CELLS) - set(failing)
+    code, again, _ = benchmarked(*rules)
+    assert (code, again["path"]) == (0, outcome["path"])
+    lines = report_lines(stored(again["path"]))
+    assert [line.cell for line in lines] == [cell for cell in CELLS for _ in RULES]
 
 
 def test_a_larger_limit_makes_the_stopped_trials_again(benchmarked, monkeypatch):

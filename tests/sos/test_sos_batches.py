@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from flint import fmpq
 
 from tasks.records.seeds import stream
 from tasks.sos.gram.batches import MAX_SIZE, certify_batch
@@ -115,3 +116,11 @@ def test_a_coefficient_beyond_floats_is_left_to_the_fallback():
     (item,) = certify_batch([GramProblem.of(p, (BASIS,))], fallback=len_of_rows, device="cpu")
     assert not item.certified
     assert item.fallback == 2
+
+
+def test_a_coefficient_that_is_zero_in_floats_is_left_to_the_fallback():
+    """It is part of the polynomial, but no matrix of floats can hold it."""
+    tiny = fmpq(1, 10**400)
+    problem = GramProblem.of(quadratic(tiny), (BASIS,))
+    (item,) = certify_batch([problem], device="cpu", fallback=lambda _: "asked")
+    assert (item.certified, item.grams, item.fallback) == (False, (), "asked")

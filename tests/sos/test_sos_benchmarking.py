@@ -14,7 +14,6 @@ from tasks.sos.benchmarking.config import HOW, METHODS, WRITTEN, BenchmarkConfig
 from tasks.sos.benchmarking.figures import draw_benchmark
 from tasks.sos.benchmarking.run import (
     Instance,
-    failed_benchmark_item,
     instances,
     plan_benchmark,
     run_benchmark_item,
@@ -95,13 +94,6 @@ def test_all_methods_decide_the_same_polynomials_and_are_timed():
     assert {row["verdict"] for row in rows} == {"proved"}
     timed = {tuple(name.split(".")[1:]) for name in tables["execution"]["item"].to_pylist()}
     assert timed == {(row["method"], row["cell"], str(row["instance"])) for row in rows}
-
-
-def test_a_batch_that_failed_as_a_whole_is_rows_with_the_reason():
-    item = plan_benchmark(SMALL).items[1]
-    rows = failed_benchmark_item(item, "BudgetExceeded", "too much")["trials"].to_pylist()
-    assert [row["method"] for row in rows] == list(SMALL.methods)
-    assert {(row["status"], row["reason"]) for row in rows} == {("over_budget", "too much")}
 
 
 def row_of(text, method, monkeypatch):

@@ -18,6 +18,7 @@ from worker_functions import (  # isort: skip
     exceed_budget,
     fail_on_three,
     log_lines,
+    meet,
     process_id,
     sleep_then_return,
     square,
@@ -190,3 +191,19 @@ def test_serial_executor_works_beside_a_ray(local_ray):
 
 def test_executor_describes_itself(local_ray):
     assert local_ray.describe().startswith("Ray at local (1 node, 2 CPU")
+
+
+def test_a_worker_that_one_stage_leaves_idle_is_there_for_the_next(local_ray, tmp_path):
+    """Left to itself Ray ends it after a second if the stage holds all CPUs."""
+
+    def workers_of(stage):
+        items = [WorkItem(str(i), (str(tmp_path / stage), 2)) for i in range(2)]
+        return {outcome.value[0] for outcome in map_batches(meet, items, executor=local_ray)}
+
+    before = workers_of("before")
+    whole = ResourceProfile(cpus=2)
+    [slept] = map_batches(
+        sleep_then_return, [WorkItem("one", 2.5)], executor=local_ray, profile=whole
+    )
+    assert slept.error is None
+    assert workers_of("after") == before

@@ -188,18 +188,6 @@ def run_benchmark_item(item: BenchmarkItem) -> dict[str, pa.Table]:
     }
 
 
-def failed_benchmark_item(item: BenchmarkItem, kind: str, message: str) -> dict[str, pa.Table]:
-    """Record a batch whose call failed as a whole."""
-    status = Status.OVER_BUDGET if kind == "BudgetExceeded" else Status.FAILED
-    stopped = _jobs.Stopped(status, message)
-    rows = [
-        (status, _row(item, instance, method, stopped))
-        for instance in instances(item)
-        for method in item.config.methods
-    ]
-    return {"trials": _table(rows, item.identity)}
-
-
 def _warm_up(item: BenchmarkItem) -> None:
     small = Polynomial.of(("x", "y"), {(4, 2): 1, (2, 4): 1, (2, 2): -2, (0, 0): 1})
     for method in item.config.methods:

@@ -2,7 +2,7 @@
 
 Times of a method are compared with those of the reference on the same polynomials; a trial that
 was stopped counts with its limit, so that a ratio with stopped trials of the reference is a lower
-bound. Trials without a time, those of a batch that failed as a whole, are left out.
+bound. Trials whose time is not stored are left out.
 
 Sizes are means over the *sized* polynomials of a cell: those of which every method has a last
 basis, where a method that has one for no polynomial of the cell is not asked. So a method that is

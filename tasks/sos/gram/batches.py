@@ -114,15 +114,17 @@ def _buckets(problems: Sequence[GramProblem]) -> list[list[int]]:
     buckets: dict[int, list[int]] = {}
     for index, problem in enumerate(problems):
         size = sum(problem.sizes)
-        if 0 < size <= MAX_SIZE and _is_covered(problem) and _fits_floats(problem):
+        if 0 < size <= MAX_SIZE and _fits_floats(problem) and _is_covered(problem):
             buckets.setdefault(size, []).append(index)
     return [buckets[size] for size in sorted(buckets)]
 
 
 def _is_covered(problem: GramProblem) -> bool:
-    """The equations know only covered monomials; coefficients elsewhere would be forgotten."""
-    num_covered = sum(value != 0 for value in problem.coefficients)
-    return num_covered == problem.polynomial.num_terms
+    """The equations know only covered monomials; coefficients elsewhere would be forgotten.
+
+    One that is 0 in floats counts as forgotten, too.
+    """
+    return np.count_nonzero(problem.target) == problem.polynomial.num_terms
 
 
 def _fits_floats(problem: GramProblem) -> bool:
