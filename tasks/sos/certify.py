@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tasks.records import BudgetExceeded
 from tasks.sos._shortcuts import decide_at_last, decide_at_once, find_point
+from tasks.sos._threads import one_blas_thread
 from tasks.sos._work import Attempt, Certification, Settings, Work
 from tasks.sos.bases.reductions import VariableScaling, sign_symmetry_blocks, term_sparsity_blocks
 from tasks.sos.bases.rules import Candidate
@@ -49,6 +50,7 @@ ROUNDING_BITS = 80
 """Of the Gram matrices that are looked at again before they are called semidefinite."""
 
 
+@one_blas_thread()
 def certify(polynomial: Polynomial, settings: Settings | None = None) -> Certification:
     """Decide whether a polynomial is a sum of squares, with a proof where there is one.
 

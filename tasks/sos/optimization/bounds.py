@@ -22,6 +22,7 @@ from flint import fmpq
 from numpy.typing import NDArray
 
 from tasks.records import InputError
+from tasks.sos._threads import one_blas_thread
 from tasks.sos.bases.monomial_bases import covers, even_sqrt_basis
 from tasks.sos.bases.reductions import sign_symmetry_blocks
 from tasks.sos.certificates import (
@@ -138,6 +139,7 @@ def candidate_levels(level: float, value: fmpq | None, tolerance: float) -> Iter
         yield fmpq(floor((level - slack) * 2.0**bits), 1 << bits)
 
 
+@one_blas_thread()
 def lower_bound(
     polynomial: Polynomial,
     *,

@@ -17,6 +17,7 @@ import numpy as np
 from flint import arb, ctx, fmpq, fmpq_mat
 from numpy.typing import NDArray
 
+from tasks.sos._threads import one_blas_thread
 from tasks.sos.certificates import NegativeCertificate, SosCertificate
 from tasks.sos.certify import NUMERICAL_TOLERANCE, Attempt, Certification
 from tasks.sos.conic.solvers import SolverStatus
@@ -150,6 +151,7 @@ def _extended(p: Polynomial, extra: tuple[int, ...]) -> Iterable[tuple[tuple[int
 # --- certificates -------------------------------------------------------------------------------
 
 
+@one_blas_thread()
 def certify_on_set(
     polynomial: Polynomial,
     inequalities: Iterable[Polynomial] = (),
@@ -277,6 +279,7 @@ class BoundOnSet(Bound):
     is_empty: bool = False
 
 
+@one_blas_thread()
 def lower_bound_on_set(
     polynomial: Polynomial,
     inequalities: Iterable[Polynomial] = (),

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from tasks.lattice import sort_monomials
 from tasks.lattice.polytopes import half_newton_points
 from tasks.records import InputError
+from tasks.sos._threads import one_blas_thread
 from tasks.sos.bases.monomial_bases import full_basis
 from tasks.sos.certificates import GramBlock, SosCertificate
 from tasks.sos.certify import Certification, certify
@@ -84,6 +85,7 @@ def derivative_along(function: Polynomial, field: Sequence[Polynomial]) -> Polyn
     return total
 
 
+@one_blas_thread()
 def find_lyapunov_function(
     field: Sequence[Polynomial],
     *,

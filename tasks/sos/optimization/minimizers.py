@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from scipy.linalg import qr, schur
 
 from tasks.records import stream
+from tasks.sos._threads import one_blas_thread
 from tasks.sos.bases.monomial_bases import full_basis
 from tasks.sos.certify import certify
 from tasks.sos.optimization.bounds import unbounded_below
@@ -226,6 +227,7 @@ class Minimizers:
     is_flat: bool
 
 
+@one_blas_thread()
 def minimizers(
     polynomial: Polynomial,
     inequalities: Iterable[Polynomial] = (),
