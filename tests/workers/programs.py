@@ -14,7 +14,7 @@ PRELUDE = """
 import logging, os, signal, sys, time
 from pathlib import Path
 from workers import ResourceProfile, WorkItem, connect, map_batches
-from programs import wait_until
+from programs import has_ended, wait_until
 from worker_functions import *
 def say(*words): print(*words, flush=True)
 """

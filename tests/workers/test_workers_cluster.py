@@ -241,7 +241,8 @@ with connect(cluster.address) as executor:
     say(executor.describe().partition("(")[2])
     begun = [Path(f"begun{n}").resolve() for n in range(5)]
     end = Path("end").resolve()
-    items = [WorkItem(str(n), (path, end if n else path)) for n, path in enumerate(begun)]
+    # The first ends when another has begun: by then both nodes have been given work.
+    items = [WorkItem(str(n), (path, end if n else begun[1])) for n, path in enumerate(begun)]
     outcomes = []
     for outcome in map_batches(
         begin_then_wait_for, items, executor=executor, max_in_flight=4, warm=WARM
@@ -250,7 +251,10 @@ with connect(cluster.address) as executor:
         if len(outcomes) == 1:
             # Now both nodes are in the middle of a long item.
             wait_until(lambda: sum(path.exists() for path in begun[1:]) == 2)
+            workers = [int(path.read_text()) for path in begun[1:] if path.exists()]
             cluster.remove_node(second, allow_graceful=False)
+            # A worker outlives its node by a moment, in which it must not finish.
+            wait_until(lambda: any(map(has_ended, workers)))
             end.touch()
     say(sorted(o.key for o in outcomes if o.ok), max(o.attempts for o in outcomes) > 1)
 say(ray.is_initialized())

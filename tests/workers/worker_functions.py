@@ -118,9 +118,11 @@ def meet(place: tuple[str, int]) -> tuple[int, str]:
 
 
 def begin_then_wait_for(paths: tuple[str, str]) -> None:
-    """Tell by one file that the call has begun, end when the other is there."""
+    """Tell by one file that the call has begun, and where, end when the other is there."""
     own, other = map(Path, paths)
-    own.touch()
+    new = own.with_suffix(".new")
+    new.write_text(str(os.getpid()))
+    new.rename(own)
     while not other.exists():
         time.sleep(0.02)
 
