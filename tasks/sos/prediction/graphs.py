@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.sos._threads import one_blas_thread
 from tasks.sos.prediction._pairs import SupportTable, TermPairs, term_pairs
 from tasks.sos.prediction.candidates import MAX_CANDIDATES, candidate_monomials
 
@@ -81,6 +82,7 @@ class GramGraph:
         return len(self.candidates)
 
 
+@one_blas_thread()
 def gram_graph(
     exponents: NDArray[np.integer],
     coefficients: NDArray[np.float64],
