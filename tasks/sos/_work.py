@@ -27,8 +27,8 @@ class Settings:
     """Which bases are tried, see `tasks.sos.cascade`; auto: even square roots, then half of the
     Newton polytope; or what gives them."""
     sparsity: Sparsity = "sign"
-    """Blocks by sign symmetries, which lose nothing, or by term sparsity, which may: its
-    components or, smaller, the cliques of a chordal extension."""
+    """Blocks by sign symmetries or the components of term sparsity, which lose nothing, or the
+    cliques of a chordal extension, which may."""
     solver: SolverName = "auto"
     """What solves Gram problems; auto: our interior points, and SCS where those are too large."""
     seconds: float = float("inf")

@@ -270,6 +270,10 @@ def _refuted(
         return work.finished(Verdict.NEGATIVE, "negative point", original)
     if not candidate.is_complete:
         return work.finished(Verdict.UNDECIDED, f"no squares over this basis: {reason}")
+    if work.settings.sparsity == "chordal":
+        # The functional is positive on every clique, which says nothing of their union.
+        why = f"no squares over these cliques: {reason}; sparsity=sign may find some, or refute"
+        return work.finished(Verdict.UNDECIDED, why)
     if functional is None:
         return work.finished(Verdict.UNDECIDED, reason)
     assert candidate.removed is not None  # it is complete

@@ -44,8 +44,9 @@ class CertifyConfig(FrozenConfig):
     between. The others are baselines: full has all monomials up to half the degree."""
 
     sparsity: Sparsity = "sign"
-    """Blocks of the Gram matrix: by sign symmetries, which lose nothing, or by term sparsity, which
-    may lose a proof: its components, or the smaller cliques of a chordal extension."""
+    """Blocks of the Gram matrix: by sign symmetries, or the components of term sparsity, which both
+    lose nothing; or the smaller cliques of a chordal extension, which may lose a proof and refute
+    nothing."""
 
     solver: Literal["auto", "interior", "clarabel", "scs", "mosek", "sdpa", "csdp"] = "auto"
     """What solves the Gram problems. auto: the project's own interior points, and SCS where those

@@ -2,6 +2,7 @@
 
 from itertools import permutations
 
+import numpy as np
 import pytest
 from flint import fmpq
 from hypothesis import given, settings
@@ -180,6 +181,46 @@ def test_the_small_basis_alone_claims_nothing_false(text, verdict):
 def test_term_sparsity_claims_nothing_false(text, verdict):
     found = checked(text, Settings(sparsity="term"))
     assert found.verdict in (verdict, Verdict.UNDECIDED, Verdict.NUMERICAL)
+
+
+CHORDAL_LOSES = (
+    "x^2*y^2 + 2*x^2*y + 4*x*y^2 + 2*x^2 + 4*y^2 - 8*y + 8",
+    "101/100*x^4 + 2/3*x^3*y + 1/9*x^2*y^2 + 1/49*y^4 - 1/300*x^3 - 2/7*y^3 + 9/7*y^2 - 2*y + 1",
+    "chordal_tssos_ex35",
+)
+"""Sums of squares without a Gram matrix that is a sum over cliques."""
+
+
+@pytest.mark.parametrize("given", CHORDAL_LOSES)
+def test_cliques_do_not_refute_a_sum_of_squares_that_they_lose(given):
+    """A functional that is positive on every clique need not be positive on their union."""
+    (entry,) = load_polynomials([given])
+    found = checked(entry.polynomial, Settings(sparsity="chordal"))
+    assert found.verdict is Verdict.UNDECIDED
+    assert "sparsity=sign" in found.reason
+    assert checked(entry.polynomial, Settings()).verdict is Verdict.PROVED
+
+
+@pytest.mark.parametrize("sparsity", ["term", "chordal"])
+def test_no_sparsity_contradicts_what_is_known_of_the_classics(sparsity):
+    for entry in load_polynomials(["benchmarks"]):
+        found = checked(entry.polynomial, Settings(sparsity=sparsity))
+        if found.verdict.is_exact:
+            assert (found.verdict is Verdict.PROVED) == entry.known["is_sos"], entry.name
+
+
+def test_a_unique_choice_for_cliques_refutes_nothing():
+    """K = 0 between the cliques says nothing of the whole Gram matrix."""
+    rng = np.random.default_rng(11)
+    for _ in range(60):
+        factor = rng.integers(-3, 4, (3, 6))
+        monomials = ["1", "x", "y", "x^2", "x*y", "y^2"]
+        text = " + ".join(
+            "(" + " + ".join(f"({c})*{z}" for c, z in zip(row, monomials, strict=True)) + ")^2"
+            for row in factor.tolist()
+        )
+        found = checked(text, Settings(sparsity="chordal"))
+        assert found.verdict not in (Verdict.REFUTED_SOS, Verdict.NEGATIVE), text
 
 
 def test_term_sparsity_does_not_refute_a_sum_of_squares_that_it_loses():
