@@ -292,6 +292,37 @@ def test_binary_noise_is_refused_or_gives_entries(tmp_path_factory, noise):
         assert all((entry.polynomial is None) == bool(entry.problem) for entry in entries)
 
 
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ({"text": ["x^2"], "when": pa.array([2**62], pa.timestamp("s"))}, "not a readable"),
+        ({"text": ["x^2"], "when": pa.array([0], pa.timestamp("ns", "Nowhere/Zone"))}, "Nowhere"),
+    ],
+)
+def test_columns_that_python_cannot_hold_are_refused_in_one_line(tmp_path, columns, reason):
+    path = tmp_path / "a.arrow"
+    table = pa.table(columns)
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table)
+    with pytest.raises(InputError, match=reason):
+        load_polynomials([str(path)])
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    path = tmp_path / "a.arrow"
+    table = pa.table([["x^2"], ["y^2"]], names=["text", "text"])
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table)
+    with pytest.raises(InputError, match="has the column text twice"):
+        load_polynomials([str(path)])
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "Infinity"])
+def test_a_float_that_is_no_number_is_said_to_be_none(text):
+    with pytest.raises(InputError, match=f"'{text}' is no rational number"):
+        load_polynomials([text])
+
+
 def test_a_damaged_arrow_file_is_refused(tmp_path):
     path = tmp_path / "a.arrow"
     write_polynomials_arrow(path, load_polynomials(["benchmarks"]))

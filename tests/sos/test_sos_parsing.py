@@ -275,3 +275,17 @@ def test_other_expressions_are_refused(expression):
 def test_symbols_outside_the_generators_are_refused():
     with pytest.raises(InputError):
         from_sympy(X + Y, [X])
+
+
+@pytest.mark.parametrize("power", [10**4 + 1, 10**6, 10**10])
+def test_powers_of_sympy_expressions_have_the_limit_of_texts(power):
+    """Without it SymPy would expand them until memory is over."""
+    with pytest.raises(InputError, match="at most 10000 is allowed"):
+        from_sympy(X**power + 1)
+    with pytest.raises(InputError, match="at most 10000 is allowed"):
+        from_sympy((X + 1) ** power)
+
+
+def test_the_degree_of_a_product_of_sympy_powers_has_the_limit_of_texts():
+    with pytest.raises(InputError, match="the degree is 18000: at most 10000 is allowed"):
+        from_sympy(X**9000 * Y**9000)

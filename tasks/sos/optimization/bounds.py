@@ -32,6 +32,7 @@ from tasks.sos.certificates import (
 )
 from tasks.sos.certify import Settings, certify
 from tasks.sos.conic.solvers import SolverStatus
+from tasks.sos.optimization._input import check_posed
 from tasks.sos.optimization.problem_scaling import ProblemScaling
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram
 from tasks.sos.optimization.recession import complete_basis, refute_all_levels
@@ -171,6 +172,7 @@ def lower_bound(
     >>> print(bound.verdict, bound.lower, round(bound.numerical, 5))
     proved -5/4 -1.25
     """
+    check_posed([polynomial])
     check_tolerance(tolerance)
     settings, began = settings or Settings(), time.perf_counter()
     unbounded = unbounded_below(polynomial, settings.seed)

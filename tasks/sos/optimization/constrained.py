@@ -22,6 +22,7 @@ from tasks.sos.certificates import NegativeCertificate, SosCertificate
 from tasks.sos.certify import NUMERICAL_TOLERANCE, Attempt, Certification
 from tasks.sos.conic.solvers import SolverStatus
 from tasks.sos.gram.interior import Feasibility
+from tasks.sos.optimization._input import check_posed
 from tasks.sos.optimization.bounds import (
     Bound,
     as_fraction,
@@ -193,6 +194,7 @@ def certify_on_set(
     'proved'
     """
     region = SemialgebraicSet.of(polynomial.variables, inequalities, equalities)
+    check_posed([polynomial, *region.constraints])
     program = PutinarProgram.of(polynomial, region, order)
     seconds: dict[str, float] = {}
     with _timed(seconds, "search"):
@@ -316,6 +318,7 @@ def lower_bound_on_set(
     began = time.perf_counter()
     choice = choice or SolverChoice()
     region = SemialgebraicSet.of(polynomial.variables, inequalities, equalities)
+    check_posed([polynomial, *region.constraints])
     program = PutinarProgram.of(polynomial, region, order)
     relaxation = solve_relaxation(program.program, choice)
     found = minimizers_of(program, relaxation, seed=seed)

@@ -37,6 +37,7 @@ from tasks.sos.bases.monomial_bases import full_basis
 from tasks.sos.certificates import GramBlock, SosCertificate
 from tasks.sos.certify import Certification, certify
 from tasks.sos.gram.interior import Feasibility
+from tasks.sos.optimization._input import check_posed, check_size
 from tasks.sos.optimization.constrained import certify_on_set
 from tasks.sos.optimization.problem_scaling import power_of_two
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram, without_forced_zeros
@@ -106,7 +107,7 @@ def find_lyapunov_function(
     radius : number, optional
         Of the ball; global without it.
     epsilon : number
-        eps > 0; V may be scaled, so that its size matters only if `is_strict`.
+        eps > 0; V may be scaled, so that its size matters only if `is_strict`, or is extreme.
     is_strict : bool
         Whether -V' - eps |x|^2 is certified instead of -V'.
     choice : SolverChoice, optional
@@ -159,6 +160,7 @@ class _Task:
     ) -> _Task:
         """Check what was given."""
         _check_field(field)
+        check_posed(field)
         if isinstance(degree, bool) or not isinstance(degree, int) or degree < 2 or degree % 2:
             raise InputError(
                 f"degree {degree!r} of a Lyapunov function: give an even one from 2 on"
@@ -166,11 +168,13 @@ class _Task:
         small = rational(epsilon)
         if small <= 0:
             raise InputError(f"epsilon {small}: give a positive number")
+        check_size("epsilon", small)
         ball = None
         if radius is not None:
             size = rational(radius)
             if size <= 0:
                 raise InputError(f"radius {size}: give a positive number, or none for all of space")
+            check_size("radius", size)
             ball = -_norm_squared(field[0].variables) + size * size
         return cls(tuple(field), degree, small, is_strict, ball, choice)
 

@@ -36,6 +36,7 @@ from tasks.records import stream
 from tasks.sos._threads import one_blas_thread
 from tasks.sos.bases.monomial_bases import full_basis
 from tasks.sos.certify import certify
+from tasks.sos.optimization._input import check_posed
 from tasks.sos.optimization.bounds import unbounded_below
 from tasks.sos.optimization.putinar import PutinarProgram, basis_size, least_order
 from tasks.sos.optimization.relaxation import Relaxation, SolverChoice, solve_relaxation
@@ -260,6 +261,7 @@ def minimizers(
         For wrong constraints or orders.
     """
     region = SemialgebraicSet.of(polynomial.variables, inequalities, equalities)
+    check_posed([polynomial, *region.constraints])
     least = least_order(polynomial, region)
     if not region.constraints and unbounded_below(polynomial, seed) is not None:
         nowhere = np.zeros((0, polynomial.num_variables))

@@ -157,9 +157,13 @@ def _arrow_records(source: str, data: bytes) -> list[Any]:
         table = opener(io.BytesIO(data)).read_all()
         table.validate(full=True)
         records = table.to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as error:
+    # LookupError: unknown time zones of other columns.
+    except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as error:
         reason = abridged(next(iter(str(error).splitlines()), type(error).__name__))
         raise InputError(f"{abridged(source)} is not a readable Arrow file: {reason}") from error
+    for name in table.column_names:
+        if table.column_names.count(name) > 1:
+            raise InputError(f"{abridged(source)} has the column {abridged(name)} twice")
     if not any(key in table.column_names for key in _KEYS):
         columns = abridged(", ".join(table.column_names)) or "none"
         raise InputError(

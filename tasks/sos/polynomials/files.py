@@ -34,7 +34,7 @@ from tasks.records.errors import abridged, shortened
 from tasks.records.roots import is_uri
 from tasks.sos.polynomials._entries import PolynomialEntry, entry_of, entry_record
 from tasks.sos.polynomials._records import read_records
-from tasks.sos.polynomials.parsing import parse_polynomial
+from tasks.sos.polynomials.parsing import NO_NUMBERS, parse_polynomial
 
 __all__ = [
     "BENCHMARKS",
@@ -183,10 +183,11 @@ def _direct(text: str) -> PolynomialEntry:
     names = (BENCHMARKS, *_benchmarks())
     if len(text) > 3 and (close := get_close_matches(text[:100], names, n=1, cutoff=0.8)):
         raise InputError(f"unknown polynomial {shortened(text)}: did you mean {close[0]!r}?")
-    if _WORD.fullmatch(text.strip()):
+    word = text.strip()
+    if _WORD.fullmatch(word) and word.lower() not in NO_NUMBERS:
         raise InputError(
             f"{shortened(text)} is neither a file nor a known polynomial; if it is a variable, "
-            f"write 1*{abridged(text.strip())}"
+            f"write 1*{abridged(word)}"
         )
     try:
         return PolynomialEntry(_name_of(text), parse_polynomial(text))

@@ -27,7 +27,7 @@ MAX_DEGREE = 10_000
 
 MAX_VARIABLES = 10_000
 
-_NO_NUMBERS = ("nan", "inf", "infinity")
+NO_NUMBERS = ("nan", "inf", "infinity")
 """What programs write for floats that are none."""
 
 # The e of 1e3 is none.
@@ -97,6 +97,7 @@ def from_sympy(expression: Any, gens: Sequence[Any] | None = None) -> Polynomial
         exact = expr.xreplace(
             {number: sympy.Rational(number) for number in expr.atoms(sympy.Float)}
         )
+        _check_powers(exact)
         symbols = list(gens or sorted(exact.free_symbols, key=lambda symbol: _natural(str(symbol))))
         names = check_variables([str(symbol) for symbol in symbols])
         # SymPy has no polynomials in no variables; a variable that does not occur stands in.
@@ -111,14 +112,28 @@ def from_sympy(expression: Any, gens: Sequence[Any] | None = None) -> Polynomial
         raise InputError(
             f"{shortened(expression)} is no polynomial with rational coefficients"
         ) from error
-    return Polynomial.of(names, {row[: len(names)]: f"{c.p}/{c.q}" for row, c in terms.items()})
+    return check_degree(
+        Polynomial.of(names, {row[: len(names)]: f"{c.p}/{c.q}" for row, c in terms.items()})
+    )
+
+
+def _check_powers(expression: Any) -> None:
+    """Refuse powers that SymPy would expand until memory is over."""
+    import sympy
+
+    for power in expression.atoms(sympy.Pow):
+        exponent = power.exp
+        if exponent.is_Integer and exponent > MAX_DEGREE and power.free_symbols:
+            raise InputError(
+                f"the power {shortened(exponent)} is too high: at most {MAX_DEGREE} is allowed"
+            )
 
 
 def _own_names(text: str) -> tuple[str, ...]:
     """The variables of a text for which none are given; what floats are called is refused."""
     names = _names(text)
     for name in names:
-        if name.lower() in _NO_NUMBERS:
+        if name.lower() in NO_NUMBERS:
             raise InputError(
                 f"{name!r} is no rational number; if it is a variable, give it another name"
             )
