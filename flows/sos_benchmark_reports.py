@@ -144,7 +144,8 @@ def _shifts(lines: list[Line]) -> Iterator[str]:
         cells = [f"{line.cell} ({', '.join(line.beyond)})" for line in mine]
         yield f"beyond what the model of {method} was trained on: {'; '.join(cells)}"
         if unread := sum(line.num_out_of_range for line in mine):
-            yield f"{method}: {unread:,} polynomials out of the model's range, by half Newton"
+            what = "polynomial" if unread == 1 else "polynomials"
+            yield f"{method}: {unread:,} {what} out of the model's range, by half Newton"
     written = [line for line in lines if isfinite(line.num_orders)]
     for method in dict.fromkeys(line.method for line in written):
         orders = [line.num_orders for line in written if line.method == method]
