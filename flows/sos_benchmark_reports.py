@@ -185,7 +185,7 @@ def _times(lines: list[Line]) -> Iterator[str]:
         which = ", ".join(
             f"{line.num_untimed:,} of {line.method} on {line.cell}" for line in untimed
         )
-        yield f"no stored seconds, and left out of their means: {which}"
+        yield f"no stored seconds, and left out of the means: {which}"
     if any(line.method == REFERENCE for line in lines):
         yield (
             f"faster: total seconds of {REFERENCE} over those of the method, on the same "
