@@ -39,6 +39,7 @@ from tasks.nn.files import (
     tensors_digest,
 )
 from tasks.nn.fitting import CurvePoint, Fit, FitPlan, FitStatus, fit
+from tasks.nn.memory import release_freed_memory
 from tasks.nn.recalibration import normalizations, recalibrate
 from tasks.nn.retraining import (
     RETRAININGS,
@@ -106,6 +107,7 @@ __all__ = [
     "predict",
     "pruning_distance",
     "recalibrate",
+    "release_freed_memory",
     "retraining_schedule",
     "save_checkpoint",
     "save_tensors",

@@ -89,6 +89,14 @@ def flipped(content):
     return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
 
 
+def test_freed_memory_goes_back_with_every_row_of_the_curve(monkeypatch):
+    """Batches of many sizes leave holes: without it a training grows by gigabytes."""
+    calls = []
+    monkeypatch.setattr(training_run, "release_freed_memory", lambda: calls.append(None))
+    _, curve = training_run.train(TINY, CPU)
+    assert len(calls) == len(curve) == 3
+
+
 @pytest.mark.parametrize("damage", [flipped, lambda content: content[:100], lambda _: b""])
 def test_a_damaged_checkpoint_is_named_and_the_training_starts_afresh(
     damage, trained, tmp_path, caplog

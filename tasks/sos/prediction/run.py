@@ -23,6 +23,7 @@ from tasks.nn import (
     StepReport,
     TrainingState,
     load_checkpoint,
+    release_freed_memory,
     save_checkpoint,
     train_steps,
 )
@@ -149,6 +150,7 @@ def train_share(
     with closing(training_batches(config, state.step, device, rank=rank)) as batches:
         while state.step < config.steps:
             reports = _steps(config, state, batches, loss)
+            release_freed_memory()
             if rank:
                 continue
             curve.append(_curve_row(state, kind, reports, held_out, device))
