@@ -2,8 +2,9 @@
 
 The training is a function of (initial state, data set, plan).  If a checkpoint is named, it is
 written every so many steps and at the end, and read at the start if it is there; a training that
-was killed at any moment and is called again ends in the same weights and the same curve, on the
-CPU bit for bit.  A damaged checkpoint costs the steps that it held, not the training.
+was killed at any moment and is called again ends in the same weights and the same curve; on the
+CPU, with as many threads, bit for bit.  A damaged checkpoint costs the steps that it held, not the
+training.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _limits: list[Any] = []
 def one_blas_thread() -> Iterator[None]:
     """Limit BLAS to one thread; also a decorator."""
     with _lock:
-        _limits.append(_limits[0] if _limits else _controller().limit(limits=1, user_api="blas"))
+        _limits.append(_limits[0] if _limits else _blas().limit(limits=1))
     try:
         yield
     finally:
@@ -36,6 +36,10 @@ def one_blas_thread() -> Iterator[None]:
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    """The libraries that are loaded, looked for once: that takes milliseconds."""
-    return ThreadpoolController()
+def _blas() -> ThreadpoolController:
+    """The BLAS libraries that are loaded, looked for once: that takes milliseconds.
+
+    No OpenMP: its number belongs to a thread, and is not to be lifted by the last block's thread to
+    what it was in the first one's.
+    """
+    return ThreadpoolController().select(user_api="blas")

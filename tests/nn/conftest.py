@@ -17,5 +17,9 @@ def one_thread():
 
 @pytest.fixture(autouse=True)
 def same_numbers():
-    """Random numbers of a test do not depend on the tests before it."""
+    """Numbers of a test do not depend on the tests before it.
+
+    The first parallel kernel of Numba in a process sets the threads of OpenMP, and so PyTorch's.
+    """
     torch.manual_seed(0)
+    torch.set_num_threads(1)

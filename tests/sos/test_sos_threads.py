@@ -1,6 +1,8 @@
 """Linear algebra in one thread."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -47,6 +49,30 @@ def test_overlapping_blocks_share_the_limit_and_the_last_one_lifts_it(two_thread
     assert blas_threads() == {1}
     second.__exit__(None, None, None)
     assert blas_threads() == {2}
+
+
+def test_the_last_block_leaves_other_libraries_of_its_thread_alone():
+    """A thread that enters first sees OpenMP with another number of threads than this one."""
+    code = """
+import threading, torch
+from tasks.sos._threads import one_blas_thread
+torch.get_num_threads()  # A thread is set up at the first question: not after the other one.
+torch.set_num_threads(1)
+entered, left = threading.Event(), threading.Event()
+def first():
+    torch.set_num_threads(2)
+    with one_blas_thread():
+        entered.set()
+        left.wait()
+thread = threading.Thread(target=first)
+thread.start()
+entered.wait()
+with one_blas_thread():
+    left.set()
+    thread.join()
+assert torch.get_num_threads() == 1, torch.get_num_threads()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_threads_come_back_after_an_error(two_threads):
