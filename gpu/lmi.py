@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,20 +77,34 @@ class Lmi:
     def combination(self, y: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """Blocks of ``sum_k y_k F_k``."""
         weights = np.repeat(y, np.diff(self.start)) * self.value
-        blocks = []
-        for b, size in enumerate(self.sizes):
-            chosen = self.block == b
-            matrix = np.zeros((size, size))
-            np.add.at(matrix, (self.row[chosen], self.column[chosen]), weights[chosen])
-            blocks.append(matrix + np.triu(matrix, 1).T)
-        return blocks
+        total = int(self._widths() @ self._widths())
+        upper = np.bincount(self._places, weights=weights, minlength=total)
+        flat = upper + np.bincount(
+            self._mirrored, weights=weights * self._is_mirrored, minlength=total
+        )
+        parts = np.split(flat, self._offsets()[1:])
+        return [part.reshape(size, size) for part, size in zip(parts, self.sizes, strict=True)]
 
     def inner_products(self, matrices: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Inner products <F_k, X>, float64 (K,), with a symmetric block matrix."""
         flat = np.concatenate([matrix.ravel() for matrix in matrices])
-        places = self._offsets()[self.block] + self.row * self._widths()[self.block] + self.column
-        terms = flat[places] * self.value * np.where(self.row == self.column, 1.0, 2.0)
+        terms = flat[self._places] * self.value * np.where(self.row == self.column, 1.0, 2.0)
         return np.add.reduceat(np.append(terms, 0.0), self.start[:-1]) * (np.diff(self.start) > 0)
+
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """Of the entries, where the blocks are flat and one after the other."""
+        return self._offsets()[self.block] + self.row * self._widths()[self.block] + self.column
+
+    @cached_property
+    def _mirrored(self) -> NDArray[np.int64]:
+        """Places of the mirror images."""
+        return self._offsets()[self.block] + self.column * self._widths()[self.block] + self.row
+
+    @cached_property
+    def _is_mirrored(self) -> NDArray[np.bool_]:
+        """Whether an entry is above the diagonal."""
+        return self.row != self.column
 
     def _widths(self) -> NDArray[np.int64]:
         return np.array(self.sizes, dtype=np.int64)

@@ -15,7 +15,13 @@ from tasks.lattice.files import builtin_names, load_triangulations, write_triang
 from tasks.lattice.flips import flip, flip_neighbors, flippable_edges, random_flips
 from tasks.lattice.honeycomb import honeycomb
 from tasks.lattice.lifting import perturbed, random_regular, regular_triangulation
-from tasks.lattice.monomials import MinkowskiSums, minkowski_sums, positions, sort_monomials
+from tasks.lattice.monomials import (
+    MinkowskiSums,
+    minkowski_sums,
+    positions,
+    rank_monomials,
+    sort_monomials,
+)
 from tasks.lattice.points import (
     MAX_DEGREE,
     check_degree,
@@ -76,6 +82,7 @@ __all__ = [
     "random_flips",
     "random_regular",
     "random_symmetric",
+    "rank_monomials",
     "reduced_weights",
     "regular_triangulation",
     "sort_monomials",

@@ -89,6 +89,18 @@ def sort_monomials(rows: ArrayLike) -> Rows:
     return given[_graded_order(given)[0]]
 
 
+def rank_monomials(rows: ArrayLike) -> tuple[Rows, NDArray[np.int64]]:
+    """The distinct rows in graded lexicographic order, and the place of every row among them.
+
+    >>> table, places = rank_monomials([[0, 0], [1, 1], [2, 0], [1, 1]])
+    >>> table.tolist(), places.tolist()
+    ([[2, 0], [1, 1], [0, 0]], [2, 1, 0, 1])
+    """
+    given = as_rows(rows)
+    order, places = _graded_order(given)
+    return given[order], places.astype(np.int64)
+
+
 def _graded_order(rows: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices of the distinct rows in order, and for every row its place in that order."""
     wide = rows.astype(np.int64)

@@ -55,7 +55,7 @@ class GramBlock:
         rows = as_rows(basis)
         matrix = as_matrix(gram, len(rows))
         entries = tuple(
-            (i, j, q) for i, row in enumerate(matrix) for j, q in enumerate(row[: i + 1]) if q != 0
+            (i, j, q) for i, row in enumerate(matrix) for j, q in enumerate(row[: i + 1]) if q
         )
         return cls(rows, entries, multiplier)
 

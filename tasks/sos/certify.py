@@ -32,9 +32,16 @@ from tasks.sos.certificates import (
 )
 from tasks.sos.config import Sparsity
 from tasks.sos.gram.interior import Feasibility, InteriorSolution, diagonal_weights
-from tasks.sos.gram.numerics import NotSolvedError, solve_numerically
-from tasks.sos.gram.problem import GramProblem
+from tasks.sos.gram.numerics import (
+    REFLECTIONS,
+    NotSolvedError,
+    SolverName,
+    solve_numerically,
+)
+from tasks.sos.gram.problem import GramProblem, Grams
+from tasks.sos.gram.reflections import find_by_reflections
 from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.proofs.grid import prove_on_grid
 from tasks.sos.proofs.indefinite import unique_functional
 from tasks.sos.proofs.refutation import Functional, separating_functional, uncovered_functional
 from tasks.sos.proofs.rounding import ExactGrams, prove_by_projection, prove_on_face, prove_unique
@@ -130,12 +137,14 @@ def _by_unique_grams(work: Work, candidate: Candidate, problem: GramProblem) -> 
     return _refuted(work, candidate, functional, (), "unique Gram matrix")
 
 
-def _solution(work: Work, problem: GramProblem) -> InteriorSolution:
+def _solution(
+    work: Work, problem: GramProblem, solver: SolverName | None = None
+) -> InteriorSolution:
     """Solve in floats, within what is left of the time."""
     with work.stage("solve"):
         return solve_numerically(
             problem,
-            solver=work.settings.solver,
+            solver=solver or work.settings.solver,
             seconds=work.seconds_left,
             memory_gib=work.settings.memory_gib,
         )
@@ -164,6 +173,8 @@ def _concluded(
         proof = _proof(work, problem, solution)
     if proof is not None:
         return _proved(work, problem, proof)
+    if solution.form == REFLECTIONS:
+        return _by_interior_points(work, candidate, problem)
     if solution.lower > -NUMERICAL_TOLERANCE and _is_nearly_semidefinite(problem, solution):
         reason = f"semidefinite to {max(0.0, -solution.lower):.1e}, but no rational face was found"
         return work.finished(Verdict.NUMERICAL, reason)
@@ -172,6 +183,16 @@ def _concluded(
     else:
         reason = "rounding errors are larger than what was to be found"
     return work.finished(Verdict.UNDECIDED, reason)
+
+
+def _by_interior_points(work: Work, candidate: Candidate, problem: GramProblem) -> Certification:
+    """Decide by a point in the relative interior, where quicker methods found another."""
+    try:
+        solution = _solution(work, problem, "interior")
+    except NotSolvedError as error:
+        return work.finished(Verdict.UNDECIDED, str(error))
+    work.solved[candidate.basis.tobytes()] = problem, solution
+    return _concluded(work, candidate, problem, solution)
 
 
 def _is_nearly_semidefinite(problem: GramProblem, solution: InteriorSolution) -> bool:
@@ -200,8 +221,29 @@ def _proof(work: Work, problem: GramProblem, solution: InteriorSolution) -> Exac
         proof = prove_by_projection(problem, solution.grams)
         if proof is not None:
             return proof
-    return prove_on_face(
-        problem, solution.grams, diagonal_weights(problem), seed=work.settings.seed
+    weights = diagonal_weights(problem)
+    if solution.form == REFLECTIONS:
+        return _proof_on_grid(work, problem, solution.grams)
+    if solution.feasibility is Feasibility.BOUNDARY:
+        grams, _ = find_by_reflections(problem, weights)
+        proof = None if grams is None else _proof_on_grid(work, problem, grams)
+        if proof is not None:
+            return proof
+    return prove_on_face(problem, solution.grams, weights, seed=work.settings.seed)
+
+
+def _proof_on_grid(work: Work, problem: GramProblem, grams: Grams) -> ExactGrams | None:
+    """Round to short fractions, which are those of the variables before they were scaled."""
+    if not any(work.scaling.shifts):
+        return prove_on_grid(problem, grams)
+    original = GramProblem.of(work.polynomial, problem.bases)
+    pairs = zip(grams, problem.bases, strict=True)
+    proof = prove_on_grid(original, [work.scaling.invert(gram, basis) for gram, basis in pairs])
+    if proof is None:
+        return None
+    pairs = zip(proof.grams, problem.bases, strict=True)
+    return replace(
+        proof, grams=tuple(work.scaling.apply_to_gram(gram, basis) for gram, basis in pairs)
     )
 
 

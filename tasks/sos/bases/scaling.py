@@ -28,6 +28,9 @@ from tasks.sos.polynomials.polynomial import Polynomial
 
 Matrix = TypeVar("Matrix", NDArray[np.float64], fmpq_mat)
 
+_SMALL_EXPONENT = 8
+"""A factor up to 2^8 alone helps no method: all of them work at the scale of the weights."""
+
 # Coefficients of even terms 2b are diagonal entries of Q, others at most products of their roots.
 _EVEN_WEIGHT = 4.0
 
@@ -52,7 +55,8 @@ class VariableScaling:
         """The scaling that brings the coefficients closest to 1.
 
         Minimizes Σ w_a (log2 |c_a| + s·a + e)², w_a = 4 for even terms and 1 for others, over
-        real s and e (of all minima the shortest), and rounds. The identity if that gains nothing.
+        real s and e (of all minima the shortest), and rounds. The identity if that gains nothing,
+        and where it is but a small factor.
 
         >>> p = Polynomial.of(("x",), {(2,): 1, (1,): 2**11, (0,): 2**20})
         >>> VariableScaling.balancing(p)
@@ -68,6 +72,8 @@ class VariableScaling:
         if np.linalg.norm(table @ solution - target) >= np.linalg.norm(target):
             return identity
         *shifts, exponent = (int(value) for value in solution)
+        if not any(shifts) and abs(exponent) <= _SMALL_EXPONENT:
+            return identity
         return cls(tuple(shifts), exponent)
 
     def apply(self, polynomial: Polynomial) -> Polynomial:

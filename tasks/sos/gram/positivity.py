@@ -52,15 +52,12 @@ def _is_dominant_in_words(matrix: fmpz_mat) -> bool | None:
     bits = WORD_BITS
     table = [int(value) for value in matrix.entries()]
     shifts = np.array([(value.bit_length() - 1) // 2 for value in table[:: size + 1]])
-    lifts = 2 * bits - shifts[:, None] - shifts
-    lifted = [
-        value << lift if lift >= 0 else value >> -lift
-        for value, lift in zip(table, lifts.ravel().tolist(), strict=True)
-    ]
+    lifts = (2 * bits - shifts[:, None] - shifts).ravel()
     # Diagonal entries are below 2**(2 bits + 2), and so are all others of a definite matrix.
-    if max(lifted) > 1 << 2 * bits + 2 or min(lifted) < -1 << 2 * bits + 2:
+    lifted = _shifted(table, lifts, limit=2 * bits + 2)
+    if lifted is None:
         return False
-    scaled = np.array(lifted, dtype=np.int64).reshape(size, size)
+    scaled = lifted.reshape(size, size)
     floats = np.ldexp(scaled.astype(np.float64), -2 * bits)
     try:
         factor = np.linalg.cholesky(floats - 2.0 * size * 2.0**-bits * np.eye(size))
@@ -71,6 +68,24 @@ def _is_dominant_in_words(matrix: fmpz_mat) -> bool | None:
     diagonal = rest.diagonal()
     off = (np.abs(rest) + 1).sum(axis=1) - np.abs(diagonal) - 1
     return True if bool((diagonal > off).all()) else None
+
+
+def _shifted(
+    values: list[int], lifts: NDArray[np.int64], *, limit: int
+) -> NDArray[np.int64] | None:
+    """Values times 2**lift, rounded down; None if one is beyond 2**limit, which is below 2**62."""
+    if max(values) < 1 << limit and min(values) >= -1 << limit:
+        words = np.array(values, dtype=np.int64)
+        if float(np.abs(np.ldexp(words.astype(np.float64), lifts)).max()) > 2.0**limit:
+            return None
+        return np.where(lifts < 0, words >> np.maximum(-lifts, 0), words << np.maximum(lifts, 0))
+    shifted = [
+        value << lift if lift >= 0 else value >> -lift
+        for value, lift in zip(values, lifts.tolist(), strict=True)
+    ]
+    if max(shifted) > 1 << limit or min(shifted) < -1 << limit:
+        return None
+    return np.array(shifted, dtype=np.int64)
 
 
 def _is_dominant_after_factor(matrix: fmpz_mat) -> bool:

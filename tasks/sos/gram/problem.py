@@ -23,7 +23,7 @@ import numpy as np
 from flint import fmpq, fmpq_mat, fmpz_mat
 from numpy.typing import NDArray
 
-from tasks.lattice import positions, sort_monomials
+from tasks.lattice import positions, rank_monomials
 from tasks.sos.gram.entries import Entries
 from tasks.sos.polynomials.polynomial import Polynomial
 
@@ -60,8 +60,7 @@ class GramProblem:
         n = polynomial.num_variables
         sums = [(basis[:, None, :] + basis[None, :, :]).reshape(-1, n) for basis in bases]
         stacked = np.concatenate([*sums, np.zeros((0, n), dtype=np.int32)])
-        monomials = sort_monomials(stacked)
-        index = positions(stacked, monomials)
+        monomials, index = rank_monomials(stacked)
         rows, offset = [], 0
         for basis in bases:
             size = len(basis)
@@ -109,7 +108,11 @@ class GramProblem:
     @cached_property
     def target(self) -> NDArray[np.float64]:
         """Coefficients in floats, float64 (S,)."""
-        return np.array([_as_float(value) for value in self.coefficients])
+        floats = np.zeros(self.num_monomials)
+        for place, value in enumerate(self.coefficients):
+            if value:
+                floats[place] = _as_float(value)
+        return floats
 
     def class_sums(self, grams: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Coefficients of ``sum_b z_b' Q_b z_b``, float64 (S,)."""
@@ -142,12 +145,17 @@ class GramProblem:
         ----------
         Peyrl and Parrilo, Computing sum of squares decompositions with rational coefficients, 2008.
         """
+        return self.rounded(grams, 1 << bits)
+
+    def rounded(self, grams: Sequence[NDArray[np.float64]], denominator: int) -> list[fmpq_mat]:
+        """As `exact_projection`, to multiples of ``1 / denominator``."""
         entries = self.entries
-        whole, numerators = self._coefficients_over(bits + 1)
-        unit = whole >> bits
-        symmetric = [np.rint(np.ldexp((gram + gram.T) / 2, bits)) for gram in grams]
+        whole = 2 * lcm(denominator, self.denominator)
+        numerators = [int(c.p) * (whole // int(c.q)) if c else 0 for c in self.coefficients]
+        unit = whole // denominator
+        symmetric = [np.rint((gram + gram.T) * (denominator / 2)) for gram in grams]
         upper = np.concatenate([gram[np.triu_indices(len(gram))] for gram in symmetric])
-        values = _integers(upper.tolist(), scale=unit, others=numerators)
+        values = _integers(upper, scale=unit, others=numerators)
         missing, sizes = np.array(numerators, values.dtype), self.class_sizes.astype(values.dtype)
         np.subtract.at(missing, entries.classes, values * entries.share)
         lift = missing // (sizes * unit) * unit
@@ -156,15 +164,10 @@ class GramProblem:
         values[entries.pivot_of_class] += missing // entries.share[entries.pivot_of_class]
         return self._blocks(values, whole)
 
-    def _coefficients_over(self, bits: int) -> tuple[int, list[int]]:
-        """A common denominator, twice a multiple of 2**bits and of all, and the numerators."""
-        common = lcm(1 << bits, 2 * self._denominator)
-        return common, [int(c.p) * (common // int(c.q)) for c in self.coefficients]
-
     @cached_property
-    def _denominator(self) -> int:
-        """Of the coefficients."""
-        return lcm(1, *{int(value.q) for value in self.coefficients})
+    def denominator(self) -> int:
+        """The common one of the coefficients."""
+        return lcm(1, *{int(value.q) for value in self.coefficients if value})
 
     def _blocks(self, upper: NDArray[Any], denominator: int) -> list[fmpq_mat]:
         """Symmetric blocks with given numerators on and above the diagonals."""
@@ -179,14 +182,17 @@ class GramProblem:
         return blocks
 
 
-def _integers(values: list[float], *, scale: int, others: list[int]) -> NDArray[Any]:
+def _integers(values: NDArray[np.float64], *, scale: int, others: list[int]) -> NDArray[Any]:
     """Multiples of whole numbers: int64 (N,) if sums of all of them and others are, else objects.
 
     Sums over classes, and what is added to make up for them, stay below the bound on all sums.
     """
-    exact = [int(value) * scale for value in values]
-    total = sum(map(abs, exact)) + sum(map(abs, others)) + scale * len(exact)
-    return np.array(exact, dtype=np.int64 if total < _INT64_ROOM else object)
+    total = float(np.abs(values).sum())
+    if total < _INT64_ROOM:
+        whole = (int(total) + len(values)) * scale + sum(map(abs, others))
+        if whole < _INT64_ROOM:
+            return values.astype(np.int64) * scale
+    return np.array([int(value) * scale for value in values.tolist()], dtype=object)
 
 
 def _columns(basis: fmpz_mat, rows: NDArray[np.int64]) -> Iterator[dict[int, int]]:
