@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from benchmarks.calibration import calibrate
 from benchmarks.limits import Outcome, run_limited
 from benchmarks.sos_contestants import (
+    ACCURATE,
     CONTESTANTS,
     NEWTON_SCS,
     OURS,
@@ -80,6 +81,7 @@ def report_ratios(times: Times) -> None:
             fastest(times, [name for name in SAME_BASIS if name.endswith("max t")]),
             SAME_BASIS_GOAL,
         ),
+        "to 1e-10": (fastest(times, ACCURATE), SAME_BASIS_GOAL),
         "SCS on half Newton": (fastest(times, NEWTON_SCS), NEWTON_GOAL),
     }
     for name in OURS:

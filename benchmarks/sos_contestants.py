@@ -70,7 +70,7 @@ def our_proof(cell: Cell, structure: Structure, seed: int, basis: BasisRule = "a
 
 
 def our_numbers(cell: Cell, structure: Structure, seed: int) -> Prepared:
-    """Gram problem to matrices, as on the way to a proof: by cuts or interior points."""
+    """Gram problem to matrices, as on the way to a proof: cuts, reflections, interior points."""
     solve_numerically(gram_problem((2, 4, 4), "dense", 0))
     problem = gram_problem(cell, structure, seed)
 
@@ -101,6 +101,7 @@ def kernel_conic(
     solver: str,
     objective: Objective,
     basis: str = "even-sqrt",
+    tolerance: float = TOLERANCE,
 ) -> Prepared:
     """Kernel form, built directly as a sparse matrix."""
     p = polynomial_of(cell, structure, seed)
@@ -112,7 +113,7 @@ def kernel_conic(
 
     def call() -> tuple[bool, str]:
         form = kernel_form(problem, problem.target, objective=objective)
-        limits = {"time_limit_s": 1e6, "memory_limit_gib": 1e3, "tolerance": TOLERANCE}
+        limits = {"time_limit_s": 1e6, "memory_limit_gib": 1e3, "tolerance": tolerance}
         found = solve(form.program, solver, isolated=False, **limits)
         grams = form.recover(found).grams
         quality = judged(problem, grams) if grams else "no point"
@@ -175,6 +176,10 @@ SAME_BASIS = {
     for words, objective in (("feasibility", "feasibility"), ("max t", "max_t"))
 }
 """Conic solvers on the basis of even square roots."""
+ACCURATE = {
+    "SCS kernel form, max t, to 1e-10": (kernel_conic, "scs", "max_t", "even-sqrt", 1e-10),
+}
+"""As accurate as our own numbers are where they are of low rank."""
 OURS = {
     "ours, with proof": (our_proof,),
     "ours, numbers alone": (our_numbers,),
@@ -190,11 +195,12 @@ OTHERS = {
     "ours, half Newton, with proof": (our_proof, "newton"),
     "ours, full basis, with proof": (our_proof, "full"),
 }
-QUICK = (*OURS, *list(SAME_BASIS)[:2])
+QUICK = (*OURS, *list(SAME_BASIS)[:2], *ACCURATE)
 """Ours, and SCS on the same basis."""
-CONTESTANTS: dict[str, tuple[Callable[..., Prepared], *tuple[str, ...]]] = {
+CONTESTANTS: dict[str, tuple[Callable[..., Prepared], *tuple[str | float, ...]]] = {
     **OURS,
     **SAME_BASIS,
+    **ACCURATE,
     **NEWTON_SCS,
     **OTHERS,
 }

@@ -78,10 +78,8 @@ class Lmi:
         """Blocks of ``sum_k y_k F_k``."""
         weights = np.repeat(y, np.diff(self.start)) * self.value
         total = int(self._widths() @ self._widths())
-        upper = np.bincount(self._places, weights=weights, minlength=total)
-        flat = upper + np.bincount(
-            self._mirrored, weights=weights * self._is_mirrored, minlength=total
-        )
+        flat: NDArray[np.float64] = np.bincount(self._places, weights, total).astype(np.float64)
+        flat += np.bincount(self._mirrored, weights * self._is_mirrored, total)
         parts = np.split(flat, self._offsets()[1:])
         return [part.reshape(size, size) for part, size in zip(parts, self.sizes, strict=True)]
 

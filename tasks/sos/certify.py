@@ -33,6 +33,7 @@ from tasks.sos.certificates import (
 from tasks.sos.config import Sparsity
 from tasks.sos.gram.interior import Feasibility, InteriorSolution, diagonal_weights
 from tasks.sos.gram.numerics import (
+    MIN_FREE,
     REFLECTIONS,
     NotSolvedError,
     SolverName,
@@ -224,7 +225,7 @@ def _proof(work: Work, problem: GramProblem, solution: InteriorSolution) -> Exac
     weights = diagonal_weights(problem)
     if solution.form == REFLECTIONS:
         return _proof_on_grid(work, problem, solution.grams)
-    if solution.feasibility is Feasibility.BOUNDARY:
+    if solution.feasibility is Feasibility.BOUNDARY and problem.num_free < MIN_FREE:
         grams, _ = find_by_reflections(problem, weights)
         proof = None if grams is None else _proof_on_grid(work, problem, grams)
         if proof is not None:
@@ -233,9 +234,10 @@ def _proof(work: Work, problem: GramProblem, solution: InteriorSolution) -> Exac
 
 
 def _proof_on_grid(work: Work, problem: GramProblem, grams: Grams) -> ExactGrams | None:
-    """Round to short fractions, which are those of the variables before they were scaled."""
-    if not any(work.scaling.shifts):
-        return prove_on_grid(problem, grams)
+    """Round to short fractions, as the variables are and as they were before they were scaled."""
+    proof = prove_on_grid(problem, grams)
+    if proof is not None or not any(work.scaling.shifts):
+        return proof
     original = GramProblem.of(work.polynomial, problem.bases)
     pairs = zip(grams, problem.bases, strict=True)
     proof = prove_on_grid(original, [work.scaling.invert(gram, basis) for gram, basis in pairs])

@@ -64,7 +64,7 @@ class ExactGrams:
     ----------
     grams : tuple of fmpq_mat (m_b, m_b)
     method : str
-        ``unique``, ``projection`` or ``facial reduction``.
+        ``unique``, ``projection``, ``grid`` or ``facial reduction``.
     reductions : int
         Facial reductions.
     """
