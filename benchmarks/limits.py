@@ -46,7 +46,7 @@ Prepared = Callable[[], tuple[bool, str]]
 
 
 def run_limited(
-    prepare: Callable[..., Prepared], *arguments: Any, seconds: float, gib: float, repeats: int = 3
+    prepare: Callable[..., Prepared], *arguments: Any, seconds: float, gib: float, repeats: int = 5
 ) -> Outcome:
     """Prepare a call in a new process, then time it there: the best of some repeats.
 

@@ -23,6 +23,8 @@ from tasks.sos.certify import Settings, certify
 from tasks.sos.conic.forms import Objective, kernel_form
 from tasks.sos.conic.solvers import SolverStatus, solve
 from tasks.sos.gram.batches import certify_batch
+from tasks.sos.gram.completion import complete_by_rank
+from tasks.sos.gram.interior import diagonal_weights
 from tasks.sos.gram.numerics import solve_numerically
 from tasks.sos.gram.problem import GramProblem, Grams
 from tasks.sos.polynomials.polynomial import Polynomial
@@ -70,11 +72,14 @@ def our_proof(cell: Cell, structure: Structure, seed: int, basis: BasisRule = "a
 
 
 def our_numbers(cell: Cell, structure: Structure, seed: int) -> Prepared:
-    """Gram problem to matrices, as on the way to a proof: cuts, reflections, interior points."""
+    """Gram problem to matrices, as on the way to a proof: completed, by cuts, interior points."""
     solve_numerically(gram_problem((2, 4, 4), "dense", 0))
     problem = gram_problem(cell, structure, seed)
 
     def call() -> tuple[bool, str]:
+        completed = complete_by_rank(problem, diagonal_weights(problem))
+        if completed is not None:
+            return True, f"completed, {judged(problem, completed)}"
         found = solve_numerically(problem)
         note = f"{found.form}, {found.feasibility}, {found.num_steps} steps, t {found.lower:.0e}"
         return found.lower > -TOLERANCE, f"{note}, {judged(problem, found.grams)}"

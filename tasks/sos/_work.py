@@ -50,7 +50,8 @@ class Attempt:
     basis_size, block_sizes, num_monomials, num_free : int or tuple of int
         m, m_b, S and K.
     feasibility : str
-        What the numbers said; ``unique`` for K = 0, ``uncovered`` if the basis cannot do.
+        What the numbers said; ``unique`` for K = 0, ``completed`` where the entries that the
+        equations determine gave the others, ``uncovered`` if the basis cannot do.
     lower, upper : float
         Bounds on the largest t with Q - t W >= 0, up to rounding errors; NaN where nothing was
         solved, or where rounding errors are all there is.

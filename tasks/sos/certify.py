@@ -31,16 +31,10 @@ from tasks.sos.certificates import (
     SosCertificate,
 )
 from tasks.sos.config import Sparsity
+from tasks.sos.gram.completion import complete_by_rank
 from tasks.sos.gram.interior import Feasibility, InteriorSolution, diagonal_weights
-from tasks.sos.gram.numerics import (
-    MIN_FREE,
-    REFLECTIONS,
-    NotSolvedError,
-    SolverName,
-    solve_numerically,
-)
+from tasks.sos.gram.numerics import NotSolvedError, solve_numerically
 from tasks.sos.gram.problem import GramProblem, Grams
-from tasks.sos.gram.reflections import find_by_reflections
 from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.proofs.grid import prove_on_grid
 from tasks.sos.proofs.indefinite import unique_functional
@@ -116,6 +110,10 @@ def _by_basis(work: Work, candidate: Candidate) -> Certification:
         return _by_unique_grams(work, candidate, problem)
     known = candidate.basis.tobytes()
     if known not in work.solved:
+        proof = _proof_by_completion(work, problem)
+        if proof is not None:
+            _note(work, candidate, problem, "completed")
+            return _proved(work, problem, proof)
         try:
             work.solved[known] = problem, _solution(work, problem)
         except NotSolvedError as error:
@@ -138,14 +136,26 @@ def _by_unique_grams(work: Work, candidate: Candidate, problem: GramProblem) -> 
     return _refuted(work, candidate, functional, (), "unique Gram matrix")
 
 
-def _solution(
-    work: Work, problem: GramProblem, solver: SolverName | None = None
-) -> InteriorSolution:
+def _proof_by_completion(work: Work, problem: GramProblem) -> ExactGrams | None:
+    """Complete the entries that the equations determine, if they are of low rank."""
+    with work.stage("solve"):
+        try:
+            grams = complete_by_rank(problem, diagonal_weights(problem))
+        except (OverflowError, np.linalg.LinAlgError) as error:
+            logger.info("the entries are not completed: %s", error)
+            return None
+    if grams is None:
+        return None
+    with work.stage("prove"):
+        return _proof_on_grid(work, problem, grams)
+
+
+def _solution(work: Work, problem: GramProblem) -> InteriorSolution:
     """Solve in floats, within what is left of the time."""
     with work.stage("solve"):
         return solve_numerically(
             problem,
-            solver=solver or work.settings.solver,
+            solver=work.settings.solver,
             seconds=work.seconds_left,
             memory_gib=work.settings.memory_gib,
         )
@@ -174,8 +184,6 @@ def _concluded(
         proof = _proof(work, problem, solution)
     if proof is not None:
         return _proved(work, problem, proof)
-    if solution.form == REFLECTIONS:
-        return _by_interior_points(work, candidate, problem)
     if solution.lower > -NUMERICAL_TOLERANCE and _is_nearly_semidefinite(problem, solution):
         reason = f"semidefinite to {max(0.0, -solution.lower):.1e}, but no rational face was found"
         return work.finished(Verdict.NUMERICAL, reason)
@@ -184,16 +192,6 @@ def _concluded(
     else:
         reason = "rounding errors are larger than what was to be found"
     return work.finished(Verdict.UNDECIDED, reason)
-
-
-def _by_interior_points(work: Work, candidate: Candidate, problem: GramProblem) -> Certification:
-    """Decide by a point in the relative interior, where quicker methods found another."""
-    try:
-        solution = _solution(work, problem, "interior")
-    except NotSolvedError as error:
-        return work.finished(Verdict.UNDECIDED, str(error))
-    work.solved[candidate.basis.tobytes()] = problem, solution
-    return _concluded(work, candidate, problem, solution)
 
 
 def _is_nearly_semidefinite(problem: GramProblem, solution: InteriorSolution) -> bool:
@@ -222,15 +220,12 @@ def _proof(work: Work, problem: GramProblem, solution: InteriorSolution) -> Exac
         proof = prove_by_projection(problem, solution.grams)
         if proof is not None:
             return proof
-    weights = diagonal_weights(problem)
-    if solution.form == REFLECTIONS:
-        return _proof_on_grid(work, problem, solution.grams)
-    if solution.feasibility is Feasibility.BOUNDARY and problem.num_free < MIN_FREE:
-        grams, _ = find_by_reflections(problem, weights)
-        proof = None if grams is None else _proof_on_grid(work, problem, grams)
-        if proof is not None:
-            return proof
-    return prove_on_face(problem, solution.grams, weights, seed=work.settings.seed)
+    proof = _proof_on_grid(work, problem, solution.grams)
+    if proof is not None:
+        return proof
+    return prove_on_face(
+        problem, solution.grams, diagonal_weights(problem), seed=work.settings.seed
+    )
 
 
 def _proof_on_grid(work: Work, problem: GramProblem, grams: Grams) -> ExactGrams | None:

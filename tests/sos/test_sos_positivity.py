@@ -10,6 +10,7 @@ from flint import fmpq, fmpq_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.sos.gram import positivity
 from tasks.sos.gram.positivity import (
     _is_dominant_in_words,
     as_floats,
@@ -104,6 +105,21 @@ def test_a_tiny_shift_of_a_singular_matrix_decides_its_sign(size):
     assert is_positive_semidefinite(above)
     assert not is_positive_definite(below)
     assert not is_positive_semidefinite(below)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2, 7, 10])
+@pytest.mark.parametrize("lift", [0, 700])
+def test_low_rank_is_seen_without_elimination(monkeypatch, rank, lift):
+    rng = np.random.default_rng(rank)
+    factor = rng.integers(-9, 10, (20, rank))
+    factor[3] = 0
+    rows = congruent(gram_of(factor), rng.integers(-lift, lift + 1, 20).tolist())
+    i, j = 5, 11
+    changed = [list(row) for row in rows]
+    changed[i][j] = changed[j][i] = rows[i][j] + TINY
+    assert not is_positive_semidefinite(exact(changed))
+    monkeypatch.setattr(positivity, "_has_nonnegative_pivots", lambda _: False)
+    assert is_positive_semidefinite(exact(rows))
 
 
 def congruent(rows, shifts):

@@ -13,13 +13,14 @@ large K within ten steps.  It decides nothing else, and knows nothing of how goo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import get_lapack_funcs
 
 from tasks.sos.gram.problem import GramProblem, Grams
-from tasks.sos.gram.scaled_space import ScaledSpace, eigenpairs
 
 MAX_STEPS = 12
 EARLY_SHARE, LATE_SHARE, EARLY_STEPS = 0.5, 0.3, 4
@@ -33,6 +34,10 @@ PARALLEL = 1e-8
 NO_DIRECTION = 1e-12
 """Squared share of G along L below which X cannot be improved."""
 
+_EIGEN = {
+    np.dtype(kind): get_lapack_funcs(("syevd",), dtype=kind)[0] for kind in (np.float32, np.float64)
+}
+
 
 class _Cut(NamedTuple):
     """The half-space <normal, Y> >= offset; |normal|^2, and |G|^2."""
@@ -41,6 +46,53 @@ class _Cut(NamedTuple):
     offset: float
     length: float
     gain: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Space:
+    """The equations, for entries as a flat vector, block after block."""
+
+    problem: GramProblem
+    scale: NDArray[np.float64]
+    """sqrt(W_ii W_jj) of entry (i, j)."""
+    classes: NDArray[np.int64]
+    share: NDArray[np.float64]
+    """Change of an entry per unit that is missing in its class."""
+
+    @classmethod
+    def of(cls, problem: GramProblem, weights: list[NDArray[np.float64]]) -> _Space:
+        scale = np.concatenate([np.sqrt(np.outer(w, w)).ravel() for w in weights])
+        classes = np.concatenate([rows.ravel() for rows in problem.rows])
+        squares = np.bincount(classes, weights=scale * scale, minlength=problem.num_monomials)
+        return cls(problem, scale, classes, scale / squares[classes])
+
+    def sums(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sums of Q over the classes."""
+        values = np.bincount(
+            self.classes, weights=flat * self.scale, minlength=self.problem.num_monomials
+        )
+        return values.astype(np.float64)
+
+    def projected(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Closest point of L."""
+        missing = self.problem.target - self.sums(flat)
+        return flat + missing[self.classes] * self.share
+
+    def direction(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
+        """D."""
+        return flat - self.sums(flat)[self.classes] * self.share
+
+    def blocks(self, flat: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Views of the blocks."""
+        ends = np.cumsum([size * size for size in self.problem.sizes])
+        parts = np.split(flat, ends[:-1])
+        return [
+            part.reshape(size, size) for part, size in zip(parts, self.problem.sizes, strict=True)
+        ]
+
+    def identity(self) -> NDArray[np.float64]:
+        """I."""
+        return np.concatenate([np.eye(size).ravel() for size in self.problem.sizes])
 
 
 def find_by_cuts(
@@ -58,7 +110,7 @@ def find_by_cuts(
         Positive scales of the diagonals.
     max_steps : int
     """
-    space = ScaledSpace.of(problem, weights)
+    space = _Space.of(problem, weights)
     closest = space.projected(np.zeros(len(space.classes)))
     identity = space.identity()
     mean = float(closest @ identity) / sum(problem.sizes)
@@ -85,10 +137,10 @@ def _is_definite(blocks: list[NDArray[np.float64]]) -> bool:
     return True
 
 
-def _new_cut(space: ScaledSpace, flat: NDArray[np.float64], step: int) -> _Cut | None:
+def _new_cut(space: _Space, flat: NDArray[np.float64], step: int) -> _Cut | None:
     """Cut through the level above the least eigenvalue; None if L has no such direction."""
     kind = np.float32 if step < SINGLE_STEPS else np.float64
-    pairs = [eigenpairs(block.astype(kind)) for block in space.blocks(flat)]
+    pairs = [_eigenpairs(block.astype(kind)) for block in space.blocks(flat)]
     lowest = min(float(values[0]) for values, _ in pairs)
     level = (EARLY_SHARE if step < EARLY_STEPS else LATE_SHARE) * max(abs(lowest), 2 * LEAST)
     gain, normals = 0.0, []
@@ -102,6 +154,15 @@ def _new_cut(space: ScaledSpace, flat: NDArray[np.float64], step: int) -> _Cut |
     if not np.isfinite(length) or length <= NO_DIRECTION * gain:
         return None
     return _Cut(normal, gain + float(normal @ flat), length, gain)
+
+
+def _eigenpairs(
+    block: NDArray[np.floating],
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    values, vectors, info = _EIGEN[block.dtype](block, lower=1)
+    if info:
+        raise np.linalg.LinAlgError("the eigenvalues did not converge")
+    return values, vectors
 
 
 def _moved(flat: NDArray[np.float64], new: _Cut, old: _Cut | None) -> NDArray[np.float64]:

@@ -1,19 +1,16 @@
-"""The numerical solution of a Gram problem: by our own methods, or by a conic solver.
+"""The numerical solution of a Gram problem: by interior points here, or by a conic solver.
 
-Where a Newton step takes long, a few cuts find most positive definite Gram matrices, and a few
-reflections most of low rank.  Interior points are the fastest else, up to some thousand unknowns,
-and give the most accurate kernels; beyond, or where asked for, a conic solver gets the kernel form.
+Our own method is the fastest up to some thousand unknowns and gives the most accurate kernels;
+beyond, or where asked for, a conic solver gets the kernel form.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tasks.records import BudgetExceeded
 from tasks.sos.conic.forms import kernel_form
@@ -27,8 +24,7 @@ from tasks.sos.gram.interior import (
     diagonal_weights,
     solve_interior,
 )
-from tasks.sos.gram.problem import GramProblem, Grams
-from tasks.sos.gram.reflections import find_by_reflections
+from tasks.sos.gram.problem import GramProblem
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +34,11 @@ LARGE_SOLVER = "scs"
 SECOND_SOLVER = "clarabel"
 """Where our own method does not find a start."""
 MIN_FREE = 300
-"""Free dimensions from which cuts and reflections come first: a Newton step takes longer."""
+"""Free dimensions from which a few cuts are tried first: a Newton step takes longer than many."""
 ENOUGH = 1e-4
 """A t from which a Gram matrix is taken as it comes."""
 TOLERANCE = 1e-7
 """Of the conic solvers; t within it counts as 0."""
-REFLECTIONS = "reflections"
-"""Form of the solutions that need not be in the relative interior of their face."""
 
 
 class NotSolvedError(Exception):
@@ -64,8 +58,8 @@ def solve_numerically(
     ----------
     problem : GramProblem
     solver : str
-        ``auto`` takes our own methods up to `MAX_UNKNOWNS` unknowns, and Clarabel where they do
-        not find a start; SCS beyond.  ``interior`` takes interior points alone.
+        ``auto`` takes our own method up to `MAX_UNKNOWNS` unknowns, and Clarabel where that does
+        not find a start; SCS beyond.
     seconds, memory_gib : float
         Limits; those of a conic solver are enforced from outside.
 
@@ -76,22 +70,25 @@ def solve_numerically(
     NotSolvedError
         If the solver has no usable answer.
     """
-    unknowns = min(problem.num_free + 1, problem.num_monomials)
+    try:
+        unknowns = min(problem.num_free + 1, len(problem.target))
+    except OverflowError as error:
+        raise NotSolvedError("a coefficient is too large for floats in any scaling") from error
     if solver == "interior":
-        return _by_own_methods(problem, seconds, is_quick=False)
+        return _by_interior_points(problem, seconds)
     if solver != "auto":
         return _by_conic_solver(problem, solver, seconds, memory_gib)
     if unknowns > MAX_UNKNOWNS:
         return _by_conic_solver(problem, LARGE_SOLVER, seconds, memory_gib)
     try:
-        return _by_own_methods(problem, seconds, is_quick=True)
+        return _by_interior_points(problem, seconds)
     except NotSolvedError as error:
         logger.info("%s; %s is tried", error, SECOND_SOLVER)
         return _by_conic_solver(problem, SECOND_SOLVER, seconds, memory_gib)
 
 
-def _by_own_methods(problem: GramProblem, seconds: float, *, is_quick: bool) -> InteriorSolution:
-    """Interior points, after quicker methods if they are wanted; ended at the deadline."""
+def _by_interior_points(problem: GramProblem, seconds: float) -> InteriorSolution:
+    """Our own method, ended at the deadline."""
     deadline = time.perf_counter() + seconds
 
     def on_step() -> None:
@@ -99,8 +96,8 @@ def _by_own_methods(problem: GramProblem, seconds: float, *, is_quick: bool) -> 
             raise BudgetExceeded("the time was over before the Gram problem was solved")
 
     try:
-        if is_quick and problem.num_free >= MIN_FREE:
-            found = _by_cuts(problem) or _by_reflections(problem, on_step)
+        if problem.num_free >= MIN_FREE:
+            found = _by_cuts(problem)
             if found is not None:
                 return found
         return solve_interior(problem, on_step=on_step, enough=ENOUGH)
@@ -114,35 +111,14 @@ def _by_cuts(problem: GramProblem) -> InteriorSolution | None:
     grams, num_steps = find_by_cuts(problem, weights)
     if grams is None:
         return None
-    return _found(problem, grams, weights, num_steps, "cuts")
-
-
-def _by_reflections(problem: GramProblem, on_step: Callable[[], None]) -> InteriorSolution | None:
-    """A Gram matrix of low rank, if a few reflections find one."""
-    weights = diagonal_weights(problem)
-    grams, num_steps = find_by_reflections(problem, weights, on_step=on_step)
-    if grams is None:
-        return None
-    return _found(problem, grams, weights, num_steps, REFLECTIONS)
-
-
-def _found(
-    problem: GramProblem,
-    grams: Grams,
-    weights: list[NDArray[np.float64]],
-    num_steps: int,
-    form: str,
-) -> InteriorSolution:
-    """A solution without bounds from above."""
     lower = min(float(scaled_eigenvalues(*pair)[0]) for pair in zip(grams, weights, strict=True))
-    is_interior = lower > TOLERANCE
     return InteriorSolution(
-        feasibility=Feasibility.INTERIOR if is_interior else Feasibility.BOUNDARY,
+        feasibility=Feasibility.INTERIOR,
         grams=grams,
         moments=np.zeros(problem.num_monomials),
         lower=lower,
         upper=float("inf"),
-        form=form,
+        form="cuts",
         num_unknowns=problem.num_free,
         num_steps=num_steps,
         ended="enough",

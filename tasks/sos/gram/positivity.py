@@ -11,11 +11,16 @@ from __future__ import annotations
 import numpy as np
 from flint import fmpq_mat, fmpz, fmpz_mat
 from numpy.typing import NDArray
+from scipy.linalg import get_lapack_funcs
 
 FACTOR_BITS = 60
 """Bits of the entries of L after scaling to a unit diagonal of Q."""
+ZERO_PIVOT = 1e-9
+"""Pivots of a matrix with diagonal entries in [1, 4), up to which they count as 0."""
 WORD_BITS = 24
 """The same where products are formed in floats."""
+
+(_pivoted_cholesky,) = get_lapack_funcs(("pstrf",), dtype=np.float64)
 
 
 def as_floats(matrix: fmpq_mat) -> NDArray[np.float64]:
@@ -155,8 +160,53 @@ def _has_positive_minors(matrix: fmpz_mat) -> bool:
 
 
 def is_positive_semidefinite(matrix: fmpq_mat) -> bool:
-    """Whether a symmetric matrix is positive semidefinite; exact, by pivots on the diagonal."""
-    rows = [list(row) for row in matrix.numer_denom()[0].tolist()]
+    """Whether a symmetric matrix is positive semidefinite; exact.
+
+    With the rank and the pivots that it has in floats, and where they do not show it by elimination
+    on the diagonal.
+    """
+    numerators = matrix.numer_denom()[0]
+    return _has_shown_rank(numerators) or _has_nonnegative_pivots(numerators)
+
+
+def _has_shown_rank(matrix: fmpz_mat) -> bool:
+    """Whether Q_II is positive definite and Q_JJ = Q_JI Q_II^-1 Q_IJ; I are pivots in floats."""
+    size = matrix.nrows()
+    rows = matrix.tolist()
+    diagonal = [int(row[i]) for i, row in enumerate(rows)]
+    if min(diagonal, default=0) < 0:
+        return False
+    support = [i for i, value in enumerate(diagonal) if value]
+    if not support:
+        return bool(matrix == fmpz_mat(size, size))
+    shifts = [(diagonal[i].bit_length() - 1) // 2 for i in support]
+    try:
+        scaled = np.array(
+            [
+                [_ldexp(int(rows[i][j]), -s - t) for j, t in zip(support, shifts, strict=True)]
+                for i, s in zip(support, shifts, strict=True)
+            ]
+        )
+    except OverflowError:  # an entry is far above those of the diagonal
+        return False
+    _, order, rank, _ = _pivoted_cholesky(scaled, tol=ZERO_PIVOT, lower=1)
+    if not 2 * rank <= size:
+        return False
+    pivots = [support[int(k) - 1] for k in order[:rank]]
+    others = sorted(set(range(size)) - set(pivots))
+    corner = fmpz_mat(rank, rank, [rows[i][j] for i in pivots for j in pivots])
+    if not is_positive_definite(fmpq_mat(corner)):
+        return False
+    side = fmpz_mat(rank, len(others), [rows[i][j] for i in pivots for j in others])
+    rest = fmpz_mat(len(others), len(others), [rows[i][j] for i in others for j in others])
+    solved: fmpq_mat = fmpq_mat(corner).solve(fmpq_mat(side))
+    factor, denominator = solved.numer_denom()
+    return bool(side.transpose() * factor == rest * denominator)
+
+
+def _has_nonnegative_pivots(matrix: fmpz_mat) -> bool:
+    """Whether elimination on the diagonal ends with 0, by fraction-free steps."""
+    rows = [list(row) for row in matrix.tolist()]
     previous = fmpz(1)
     while rows:
         diagonal = [row[i] for i, row in enumerate(rows)]

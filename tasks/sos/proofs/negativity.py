@@ -55,7 +55,10 @@ def find_negative_point(
         return origin if polynomial.evaluate(origin) < 0 else None
     layout = sparse_terms(polynomial.exponents)
     coefficients = polynomial.float_coefficients()
-    coefficients = coefficients / np.abs(coefficients).max()
+    largest = float(np.abs(coefficients).max())
+    if not np.isfinite(largest):
+        return None
+    coefficients = coefficients / largest
     half = max(1.0, polynomial.degree / 2)
     gradient = np.empty(polynomial.num_variables)
 

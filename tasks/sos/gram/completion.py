@@ -1,0 +1,125 @@
+"""A Gram matrix of low rank from the entries that the equations determine.
+
+An entry whose monomial is no other product of basis monomials is known: it is the coefficient, or
+half of it above the diagonal.  In many variables most entries are.  If a principal submatrix of
+known entries, on rows D, has a rank r below its size, then the Gram matrix Q = L L' has rank r too
+unless it is larger elsewhere: L_D is read off the eigenvectors of Q_DD, every other row of L off
+the known entries in its column by linear least squares, and the unknown entries are products of
+rows.  Whether this solves the equations is seen at the end.  No iteration is needed.
+
+In exact arithmetic a kernel vector of Q_DD is one of every positive semidefinite Q, as in the
+facial reduction of `tasks.sos.proofs.determined`; here only numbers are wanted.
+
+References
+----------
+Grone, Johnson, Sa and Wolkowicz, Positive definite completions of partial Hermitian matrices, 1984;
+Permenter and Parrilo, Partial facial reduction, Math. Program. 2018.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.sos.gram.problem import GramProblem, Grams
+
+MAX_CLIQUE = 32
+MARGIN = 3
+"""Least number of kernel vectors of a submatrix that are no coincidence."""
+SMALL = 1e-9
+"""Eigenvalues of a submatrix relative to the largest, up to which they count as 0."""
+INDEPENDENT = 1e-6
+"""Least eigenvalue of normal equations, relative to the largest, that determine a row of L."""
+CLOSE = 1e-9
+"""Largest error in the equations, relative to the matrix, that is taken for rounding errors."""
+
+
+def complete_by_rank(problem: GramProblem, weights: list[NDArray[np.float64]]) -> Grams | None:
+    """Complete the known entries to Gram matrices of low rank; None if that does not work.
+
+    What is returned solves the equations to rounding errors, and its negative eigenvalues are of
+    their size.
+
+    Parameters
+    ----------
+    problem : GramProblem
+    weights : list of float64 (m_b,)
+        Positive scales of the diagonals.
+    """
+    is_single = np.bincount(problem.entries.classes, minlength=problem.num_monomials) == 1
+    grams = []
+    for rows, weight in zip(problem.rows, weights, strict=True):
+        root = np.sqrt(weight)
+        is_known = is_single[rows]
+        share = np.where(np.eye(len(rows), dtype=bool), 1.0, 0.5)
+        values = np.where(is_known, problem.target[rows] * share, 0.0) / np.outer(root, root)
+        factor = _factor(values, is_known)
+        if factor is None:
+            return None
+        scaled = factor * root[:, None]
+        grams.append(scaled @ scaled.T)
+    solution = problem.projected(grams)
+    for gram, exact, weight in zip(grams, solution, weights, strict=True):
+        error = np.abs(exact - gram) / np.sqrt(np.outer(weight, weight))
+        if not error.max(initial=0.0) <= CLOSE:
+            return None
+    return solution
+
+
+def _factor(values: NDArray[np.float64], is_known: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+    """L, float64 (m, r); None if the known entries do not determine it."""
+    size = len(values)
+    clique = _clique(is_known)
+    spectrum, vectors = np.linalg.eigh(values[np.ix_(clique, clique)])
+    if not len(clique) or spectrum[0] < -SMALL * spectrum[-1]:
+        return None
+    is_large = spectrum > SMALL * spectrum[-1]
+    rank = int(is_large.sum())
+    if len(clique) < size and rank > len(clique) - MARGIN:
+        return None
+    factor = np.zeros((size, rank))
+    factor[clique] = vectors[:, is_large] * np.sqrt(spectrum[is_large])
+    is_placed = np.zeros(size, dtype=bool)
+    is_placed[clique] = True
+    while not is_placed.all():
+        new = _determined_rows(factor, values, is_known, is_placed)
+        if not new.any():
+            return None
+        is_placed |= new
+    return factor
+
+
+def _determined_rows(
+    factor: NDArray[np.float64],
+    values: NDArray[np.float64],
+    is_known: NDArray[np.bool_],
+    is_placed: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Fill in the rows of L that known entries beside placed rows determine; which these are."""
+    rank = factor.shape[1]
+    placed, missing = factor[is_placed], np.flatnonzero(~is_placed)
+    beside = is_known[np.ix_(missing, np.flatnonzero(is_placed))].astype(np.float64)
+    squares = (placed[:, :, None] * placed[:, None, :]).reshape(len(placed), rank * rank)
+    normal = (beside @ squares).reshape(len(missing), rank, rank)
+    spectra = np.linalg.eigvalsh(normal) if rank else np.ones((len(missing), 1))
+    is_determined = spectra[:, 0] > INDEPENDENT * np.maximum(spectra[:, -1], 1e-300)
+    new = missing[is_determined]
+    sides = values[np.ix_(new, np.flatnonzero(is_placed))] @ placed
+    factor[new] = np.linalg.solve(normal[is_determined], sides[:, :, None])[:, :, 0]
+    found = np.zeros(len(factor), dtype=bool)
+    found[new] = True
+    return found
+
+
+def _clique(is_known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows whose common entries are all known, with as many other known entries as possible."""
+    table = is_known.astype(np.float32)
+    is_candidate = is_known.diagonal().copy()
+    chosen: list[int] = []
+    while len(chosen) < MAX_CLIQUE and is_candidate.any():
+        neighbors = np.where(is_candidate, table @ is_candidate, -1.0)
+        row = int(neighbors.argmax())
+        chosen.append(row)
+        is_candidate &= is_known[row]
+        is_candidate[row] = False
+    return np.array(chosen, dtype=np.int64)
