@@ -60,9 +60,11 @@ def sign_symmetry_blocks(basis: ArrayLike, support: ArrayLike) -> list[Indices]:
     >>> [block.tolist() for block in sign_symmetry_blocks(basis, terms)]
     [[0], [1], [2], [3]]
     """
-    rows, parities = as_rows(basis), np.unique(as_rows(support) & 1, axis=0)
+    rows, parities = as_rows(basis), as_rows(support) & 1
     if not len(rows):
         return []
+    [keys] = row_keys(parities)
+    parities = parities[np.unique(keys, return_index=True)[1]]
     rest = (rows & 1).astype(np.uint8)
     for pivot, row in _echelon_form(parities.astype(np.uint8)):
         rest ^= rest[:, pivot, None] & row

@@ -78,7 +78,8 @@ class VariableScaling:
 
     def apply(self, polynomial: Polynomial) -> Polynomial:
         """p'."""
-        return polynomial.scaled(self.shifts) * _power(self.exponent)
+        scaled = polynomial.scaled(self.shifts) if any(self.shifts) else polynomial
+        return scaled * _power(self.exponent) if self.exponent else scaled
 
     def undo(self, polynomial: Polynomial) -> Polynomial:
         """p, given p'."""

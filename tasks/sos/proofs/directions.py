@@ -23,6 +23,8 @@ from tasks.sos.polynomials.polynomial import Polynomial
 NUM_DIRECTIONS = 64
 MAX_DOUBLINGS = 24
 """t = 2, 4, 16, ..., 2^(2^24) would be too long to write down long before."""
+CHUNK_ENTRIES = 1 << 21
+"""Heights that are held at a time."""
 MAX_BITS = 1_000_000
 """Longest value of t^w."""
 
@@ -42,32 +44,45 @@ def negative_vertex_point(p: Polynomial, *, seed: int = 0) -> Point | None:
     seed : int
         Root of the random directions.
     """
-    exponents = p.exponents.astype(np.int64)
-    is_bad = (exponents & 1).any(axis=1) | np.array([c < 0 for c in p.coefficients])
+    is_bad = (p.exponents & 1).any(axis=1) | np.array([c < 0 for c in p.coefficients])
     if not is_bad.any():
         return None
-    for w in _directions(p.num_variables, seed):
-        heights = exponents @ w
-        [top] = [np.flatnonzero(heights == heights.max())]
-        if len(top) == 1 and is_bad[top[0]]:
-            signs = _signs(exponents[top[0]], p.coefficients[int(top[0])])
-            point = _far_out(p, w, signs)
+    directions = _directions(p.num_variables, seed)
+    for k, top in _single_tops(p.exponents, directions):
+        if is_bad[top]:
+            signs = _signs(p.exponents[top], p.coefficients[top])
+            point = _far_out(p, directions[k], signs)
             if point is not None:
                 return point
     return None
 
 
-def _directions(n: int, seed: int) -> Iterator[NDArray[np.int64]]:
+def _directions(n: int, seed: int) -> NDArray[np.int64]:
     """Total degree, both ways; the axes, both ways, and next to the total degree; random ones."""
     ones, units = np.ones(n, dtype=np.int64), np.eye(n, dtype=np.int64)
-    yield from (ones, -ones)
+    found = [ones, -ones]
     for unit in units:
-        yield from (unit, -unit, ones + unit, unit - (n + 1) * ones)
-    rng = stream(seed, "vertices")
-    yield from rng.integers(-9, 10, size=(NUM_DIRECTIONS, n))
+        found += [unit, -unit, ones + unit, unit - (n + 1) * ones]
+    random = stream(seed, "vertices").integers(-9, 10, size=(NUM_DIRECTIONS, n))
+    return np.concatenate([found, random])
 
 
-def _signs(exponent: NDArray[np.int64], coefficient: fmpq) -> list[int]:
+def _single_tops(
+    exponents: NDArray[np.int32], directions: NDArray[np.int64]
+) -> Iterator[tuple[int, int]]:
+    """Directions with a single highest exponent, and which it is."""
+    # Heights are whole numbers far below 2**53, which floats hold exactly.
+    rows, floats = exponents.astype(np.float64), directions.astype(np.float64)
+    chunk = max(1, CHUNK_ENTRIES // len(rows))
+    for begin in range(0, len(floats), chunk):
+        heights = rows @ floats[begin : begin + chunk].T
+        tops = heights.argmax(axis=0)
+        counts = (heights == heights[tops, np.arange(len(tops))]).sum(axis=0)
+        for k in np.flatnonzero(counts == 1).tolist():
+            yield begin + k, int(tops[k])
+
+
+def _signs(exponent: NDArray[np.int32], coefficient: fmpq) -> list[int]:
     """Signs of the variables that make the term negative."""
     signs = [1] * len(exponent)
     if coefficient > 0:
