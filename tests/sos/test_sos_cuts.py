@@ -8,8 +8,8 @@ from tasks.records import stream
 from tasks.sos import parse_polynomial
 from tasks.sos.bases.monomial_bases import full_basis
 from tasks.sos.gram.cuts import find_by_cuts
-from tasks.sos.gram.interior import Feasibility, diagonal_weights
-from tasks.sos.gram.numerics import MIN_FREE, solve_numerically
+from tasks.sos.gram.interior import Feasibility, diagonal_weights, solve_interior
+from tasks.sos.gram.numerics import MIN_FREE, SMALL_MIN_FREE, SMALL_SIZE, solve_numerically
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.sampling.planted import planted
 
@@ -80,3 +80,11 @@ def test_interior_points_follow_where_cuts_fail():
     found = solve_numerically(problem)
     assert found.form in ("image", "kernel")
     assert found.feasibility is Feasibility.BOUNDARY
+
+
+def test_small_matrices_are_cut_with_fewer_free_dimensions():
+    problem = planted_problem(1)
+    assert SMALL_MIN_FREE <= problem.num_free < MIN_FREE
+    assert max(problem.sizes) <= SMALL_SIZE
+    assert solve_numerically(problem).form == "cuts"
+    assert solve_interior(problem).feasibility is Feasibility.INTERIOR

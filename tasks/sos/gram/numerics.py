@@ -35,6 +35,8 @@ SECOND_SOLVER = "clarabel"
 """Where our own method does not find a start."""
 MIN_FREE = 300
 """Free dimensions from which a few cuts are tried first: a Newton step takes longer than many."""
+SMALL_SIZE, SMALL_MIN_FREE = 50, 100
+"""The same for matrices up to a size, whose cuts take next to no time."""
 ENOUGH = 1e-4
 """A t from which a Gram matrix is taken as it comes."""
 TOLERANCE = 1e-7
@@ -96,7 +98,8 @@ def _by_interior_points(problem: GramProblem, seconds: float) -> InteriorSolutio
             raise BudgetExceeded("the time was over before the Gram problem was solved")
 
     try:
-        if problem.num_free >= MIN_FREE:
+        is_small = max(problem.sizes) <= SMALL_SIZE
+        if problem.num_free >= (SMALL_MIN_FREE if is_small else MIN_FREE):
             found = _by_cuts(problem)
             if found is not None:
                 return found
