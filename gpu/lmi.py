@@ -80,8 +80,10 @@ class Lmi:
         total = int(self._widths() @ self._widths())
         flat: NDArray[np.float64] = np.bincount(self._places, weights, total).astype(np.float64)
         flat += np.bincount(self._mirrored, weights * self._is_mirrored, total)
-        parts = np.split(flat, self._offsets()[1:])
-        return [part.reshape(size, size) for part, size in zip(parts, self.sizes, strict=True)]
+        return [
+            flat[offset : offset + size * size].reshape(size, size)
+            for offset, size in zip(self._offsets().tolist(), self.sizes, strict=False)
+        ]
 
     def inner_products(self, matrices: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Inner products <F_k, X>, float64 (K,), with a symmetric block matrix."""

@@ -1,5 +1,7 @@
 """Gram matrices of low rank from the entries that the equations determine."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,7 +65,19 @@ def test_equations_that_the_completion_does_not_solve_are_noticed():
 
 
 def test_known_entries_that_are_not_semidefinite_are_not_completed():
-    assert completed(problem_of(parse_polynomial("x^4 + 3*x^2*y^2 + y^4 + 9*x^2*y^2*x*y"))) is None
+    """One of them is raised above the geometric mean of its diagonal; all others stay."""
+    item = item_of(0)
+    problem = problem_of(item.polynomial)
+    [gram] = completed(problem)
+    is_single = np.bincount(problem.entries.classes, minlength=problem.num_monomials) == 1
+    i, j = _clique(is_single[problem.rows[0]])[:2]
+    raised = Fraction(4 * float(np.sqrt(gram[i, i] * gram[j, j])))
+    exponent = problem.bases[0][i] + problem.bases[0][j]
+    term = Polynomial.from_arrays(item.polynomial.variables, [exponent], [raised])
+    other = problem_of(item.polynomial + term)
+    assert other.num_monomials == problem.num_monomials
+    assert completed(other) is None
+    assert certify(other.polynomial).verdict.value in ("refuted_sos", "negative")
 
 
 def test_every_block_is_completed():

@@ -84,6 +84,19 @@ def proved(polynomial):
     return found
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("(x^2 + y^2) * (x^2 - y^2 + 1/10^330*y^2)^2", "proved"),
+        ("(x^2 + 3^700*y^2) * (x^2 - y^2)^2", "proved"),
+        ("x^4 - 2*x^2 + 1 - 1/7^400", "negative"),
+        ("(10^300*x^2 - y)^2 + (x - 1)^2", "undecided"),
+    ],
+)
+def test_denominators_beyond_floats_are_no_grid(text, verdict):
+    assert certify(parse_polynomial(text)).verdict.value == verdict
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_low_rank_is_proved_with_a_matrix_of_low_rank(seed):
     item, problem = low_rank(seed)

@@ -56,7 +56,7 @@ class VariableScaling:
 
         Minimizes Σ w_a (log2 |c_a| + s·a + e)², w_a = 4 for even terms and 1 for others, over
         real s and e (of all minima the shortest), and rounds. The identity if that gains nothing,
-        and where it is but a small factor.
+        or is a factor up to 2^8 and nothing else.
 
         >>> p = Polynomial.of(("x",), {(2,): 1, (1,): 2**11, (0,): 2**20})
         >>> VariableScaling.balancing(p)

@@ -5,7 +5,7 @@ half of it above the diagonal.  In many variables most entries are.  If a princi
 known entries, on rows D, has a rank r below its size, then the Gram matrix Q = L L' has rank r too
 unless it is larger elsewhere: L_D is read off the eigenvectors of Q_DD, every other row of L off
 the known entries in its column by linear least squares, and the unknown entries are products of
-rows.  Whether this solves the equations is seen at the end.  No iteration is needed.
+rows.  Whether this solves the equations is seen at the end.  No solver is needed.
 
 In exact arithmetic a kernel vector of Q_DD is one of every positive semidefinite Q, as in the
 facial reduction of `tasks.sos.proofs.determined`; here only numbers are wanted.

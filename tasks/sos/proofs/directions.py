@@ -12,6 +12,7 @@ nonnegative polynomial are even and have positive coefficients (Reznick 1978).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from flint import fmpq
@@ -47,39 +48,39 @@ def negative_vertex_point(p: Polynomial, *, seed: int = 0) -> Point | None:
     is_bad = (p.exponents & 1).any(axis=1) | np.array([c < 0 for c in p.coefficients])
     if not is_bad.any():
         return None
-    directions = _directions(p.num_variables, seed)
-    for k, top in _single_tops(p.exponents, directions):
+    for w, top in _single_tops(p.exponents, _directions(p.num_variables, seed)):
         if is_bad[top]:
             signs = _signs(p.exponents[top], p.coefficients[top])
-            point = _far_out(p, directions[k], signs)
+            point = _far_out(p, w, signs)
             if point is not None:
                 return point
     return None
 
 
-def _directions(n: int, seed: int) -> NDArray[np.int64]:
+def _directions(n: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Total degree, both ways; the axes, both ways, and next to the total degree; random ones."""
-    ones, units = np.ones(n, dtype=np.int64), np.eye(n, dtype=np.int64)
-    found = [ones, -ones]
-    for unit in units:
-        found += [unit, -unit, ones + unit, unit - (n + 1) * ones]
-    random = stream(seed, "vertices").integers(-9, 10, size=(NUM_DIRECTIONS, n))
-    return np.concatenate([found, random])
+    ones = np.ones(n, dtype=np.int64)
+    yield from (ones, -ones)
+    for i in range(n):
+        unit = np.zeros(n, dtype=np.int64)
+        unit[i] = 1
+        yield from (unit, -unit, ones + unit, unit - (n + 1) * ones)
+    yield from stream(seed, "vertices").integers(-9, 10, size=(NUM_DIRECTIONS, n))
 
 
 def _single_tops(
-    exponents: NDArray[np.int32], directions: NDArray[np.int64]
-) -> Iterator[tuple[int, int]]:
+    exponents: NDArray[np.int32], directions: Iterator[NDArray[np.int64]]
+) -> Iterator[tuple[NDArray[np.int64], int]]:
     """Directions with a single highest exponent, and which it is."""
     # Heights are whole numbers far below 2**53, which floats hold exactly.
-    rows, floats = exponents.astype(np.float64), directions.astype(np.float64)
-    chunk = max(1, CHUNK_ENTRIES // len(rows))
-    for begin in range(0, len(floats), chunk):
-        heights = rows @ floats[begin : begin + chunk].T
+    rows = exponents.astype(np.float64)
+    chunk = max(1, CHUNK_ENTRIES // max(rows.shape))
+    while some := list(islice(directions, chunk)):
+        heights = rows @ np.array(some, dtype=np.float64).T
         tops = heights.argmax(axis=0)
         counts = (heights == heights[tops, np.arange(len(tops))]).sum(axis=0)
         for k in np.flatnonzero(counts == 1).tolist():
-            yield begin + k, int(tops[k])
+            yield some[k], int(tops[k])
 
 
 def _signs(exponent: NDArray[np.int32], coefficient: fmpq) -> list[int]:

@@ -19,7 +19,7 @@ from tasks.sos.proofs.rounding import ExactGrams
 
 MULTIPLES = (1, 2, 12)
 """Of the denominator of p: an entry above a diagonal is half of a coefficient, and so on."""
-CLOSE = 1 / 8
+NEAR = 1 / 8
 """Largest distance from a multiple, in units, that is taken for rounding errors."""
 EXACT = 2.0**50
 """Multiples up to here are told apart by floats."""
@@ -31,7 +31,7 @@ def prove_on_grid(problem: GramProblem, grams: Sequence[NDArray[np.float64]]) ->
     Parameters
     ----------
     problem : GramProblem
-        In the variables in which the coefficients are short, before any scaling.
+        In variables in which the coefficients are short.
     grams : sequence of float64 (m_b, m_b)
         Numerical solution, to as many digits as it has.
     """
@@ -39,10 +39,11 @@ def prove_on_grid(problem: GramProblem, grams: Sequence[NDArray[np.float64]]) ->
     largest = float(np.abs(entries).max(initial=0.0))
     for multiple in MULTIPLES:
         denominator = multiple * problem.denominator
-        if not denominator * largest < EXACT:
+        # A longer denominator may be beyond floats.
+        if denominator > EXACT or not denominator * largest < EXACT:
             return None
         steps = entries * denominator
-        if float(np.abs(steps - np.rint(steps)).max(initial=0.0)) > CLOSE:
+        if float(np.abs(steps - np.rint(steps)).max(initial=0.0)) > NEAR:
             continue
         exact = problem.rounded(grams, denominator)
         if all(map(is_positive_semidefinite, exact)):
