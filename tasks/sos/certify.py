@@ -235,7 +235,9 @@ def _proof_on_grid(work: Work, problem: GramProblem, grams: Grams) -> ExactGrams
         return proof
     original = GramProblem.of(work.polynomial, problem.bases)
     pairs = zip(grams, problem.bases, strict=True)
-    proof = prove_on_grid(original, [work.scaling.invert(gram, basis) for gram, basis in pairs])
+    with np.errstate(over="ignore"):  # infinite entries are on no grid
+        unscaled = [work.scaling.invert(gram, basis) for gram, basis in pairs]
+    proof = prove_on_grid(original, unscaled)
     if proof is None:
         return None
     pairs = zip(proof.grams, problem.bases, strict=True)

@@ -89,6 +89,8 @@ def solve_numerically(
         return _by_conic_solver(problem, SECOND_SOLVER, seconds, memory_gib)
 
 
+# Numbers beyond floats end as infinite or undefined ones, which are looked for where they matter.
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def _by_interior_points(problem: GramProblem, seconds: float) -> InteriorSolution:
     """Our own method, ended at the deadline."""
     deadline = time.perf_counter() + seconds
