@@ -110,7 +110,9 @@ def _by_basis(work: Work, candidate: Candidate) -> Certification:
         return _by_unique_grams(work, candidate, problem)
     known = candidate.basis.tobytes()
     if known not in work.solved:
-        proof = _proof_by_completion(work, problem)
+        # A solver that was asked for by name is to be used.
+        is_free = work.settings.solver == "auto"
+        proof = _proof_by_completion(work, problem) if is_free else None
         if proof is not None:
             _note(work, candidate, problem, "completed")
             return _proved(work, problem, proof)

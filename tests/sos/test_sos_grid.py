@@ -9,7 +9,7 @@ from tasks.sos import certify as module
 from tasks.sos import parse_polynomial
 from tasks.sos.bases.monomial_bases import even_sqrt_basis, full_basis
 from tasks.sos.bases.scaling import VariableScaling
-from tasks.sos.certify import certify
+from tasks.sos.certify import Settings, certify
 from tasks.sos.checker.verification import verify_sos_certificate
 from tasks.sos.gram.positivity import as_floats
 from tasks.sos.gram.problem import GramProblem
@@ -104,6 +104,13 @@ def test_planted_low_rank_is_proved_with_a_matrix_of_low_rank(seed):
     assert found.reason == ("unique" if problem.num_free == 0 else "grid")
     [block] = found.certificate.gram
     assert np.linalg.matrix_rank(as_floats(block.gram)) <= len(block.basis) / 3
+
+
+def test_a_solver_that_is_asked_for_is_used():
+    item, _ = low_rank(0)
+    assert proved(item.polynomial).attempts[-1].feasibility == "completed"
+    [attempt] = certify(item.polynomial, Settings(solver="interior")).attempts
+    assert attempt.feasibility == "boundary" and attempt.form in ("image", "kernel")
 
 
 def test_entries_may_be_short_in_balanced_variables_only():
