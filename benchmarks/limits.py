@@ -41,8 +41,10 @@ class Outcome:
     is_solved: bool = False
 
 
-Prepared = Callable[[], tuple[bool, str]]
-"""What is timed; says whether the problem was solved, and how."""
+Judge = Callable[[], tuple[bool, str]]
+"""Says, once the clock has stopped, whether the problem was solved, and how."""
+Prepared = Callable[[], Judge]
+"""What is timed."""
 
 
 def run_limited(
@@ -107,12 +109,13 @@ def _children(pid: int) -> list[int]:
 
 
 def _timed(call: Prepared) -> tuple[float, bool, str]:
-    """CPU seconds of this process, and of its helpers to a hundredth; and what the call says."""
+    """CPU seconds of this process, and of its helpers to a hundredth; and the judgement."""
     before = _helper_seconds()
     start = time.process_time()
-    is_solved, note = call()
+    judge = call()
     spent = time.process_time() - start
-    return spent + max(0.0, _helper_seconds() - before), is_solved, note
+    spent += max(0.0, _helper_seconds() - before)
+    return spent, *judge()
 
 
 def _helper_seconds() -> float:

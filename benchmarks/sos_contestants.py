@@ -1,20 +1,23 @@
 """Ways to find a sum of squares, ours and others', each as a call to be timed.
 
 All get the same planted polynomial; interpreters, imports, compilation and the drawing of the
-polynomial are not counted.  The conic forms and the cvxpy model get the Gram problem and count the
-building of their own model; SumOfSquares.py and our own full path get the polynomial alone.
+polynomial are not counted.  Our numbers, the conic forms and the cvxpy model get the Gram problem,
+its table of classes and nothing derived from it, and count the building of their own model;
+SumOfSquares.py and our own full path get the polynomial alone.
 
-Whatever matrices come out are projected onto the equations; `certified` then says that they pass
-the test lambda_min > m max|residual|, and otherwise the least eigenvalue is told.
+Whatever matrices come out are projected onto the equations once the clock has stopped; `certified`
+then says that they pass the test lambda_min > m max|residual|, and otherwise the least eigenvalue
+is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.limits import Prepared
+from benchmarks.limits import Judge, Prepared
 from tasks.lattice.polytopes import half_newton_points
 from tasks.records.seeds import stream
 from tasks.sos.bases.monomial_bases import even_sqrt_basis
@@ -63,26 +66,35 @@ def our_proof(cell: Cell, structure: Structure, seed: int, basis: BasisRule = "a
     certify(polynomial_of((2, 4, 4), "dense", 0))
     p = polynomial_of(cell, structure, seed)
 
-    def call() -> tuple[bool, str]:
+    def call() -> Judge:
         found = certify(p, Settings(basis=basis, memory_gib=8.0))
-        tried = ", ".join(f"m {a.basis_size} K {a.num_free}" for a in found.attempts)
-        return found.verdict.value == "proved", f"{found.verdict.value}: {found.reason}; {tried}"
+
+        def judge() -> tuple[bool, str]:
+            tried = ", ".join(f"m {a.basis_size} K {a.num_free}" for a in found.attempts)
+            note = f"{found.verdict.value}: {found.reason}; {tried}"
+            return found.verdict.value == "proved", note
+
+        return judge
 
     return call
 
 
 def our_numbers(cell: Cell, structure: Structure, seed: int) -> Prepared:
-    """Gram problem to matrices, as on the way to a proof: completed, by cuts, interior points."""
-    solve_numerically(gram_problem((2, 4, 4), "dense", 0))
-    problem = gram_problem(cell, structure, seed)
+    """Gram problem to matrices, as on the way to a proof: completed, definite, or by a path."""
+    for warm in ("dense", "low_rank"):
+        tiny = gram_problem((2, 4, 4), warm, 0)
+        complete_by_rank(tiny, diagonal_weights(tiny))
+        solve_numerically(tiny)
+    given = gram_problem(cell, structure, seed)
 
-    def call() -> tuple[bool, str]:
+    def call() -> Judge:
+        problem = replace(given)
         completed = complete_by_rank(problem, diagonal_weights(problem))
         if completed is not None:
-            return True, f"completed, {judged(problem, completed)}"
+            return lambda: (True, f"completed, {judged(problem, completed)}")
         found = solve_numerically(problem)
         note = f"{found.form}, {found.feasibility}, {found.num_steps} steps, t {found.lower:.0e}"
-        return found.lower > -TOLERANCE, f"{note}, {judged(problem, found.grams)}"
+        return lambda: (found.lower > -TOLERANCE, f"{note}, {judged(problem, found.grams)}")
 
     return call
 
@@ -90,11 +102,13 @@ def our_numbers(cell: Cell, structure: Structure, seed: int) -> Prepared:
 def our_batched(cell: Cell, structure: Structure, seed: int) -> Prepared:
     """Gram problem to matrices, by the batched method, alone in its batch."""
     certify_batch([gram_problem((2, 4, 4), "dense", 0)], device="cpu")
-    problem = gram_problem(cell, structure, seed)
+    given = gram_problem(cell, structure, seed)
 
-    def call() -> tuple[bool, str]:
+    def call() -> Judge:
+        problem = replace(given)
         [item] = certify_batch([problem], device="cpu")
-        return item.certified, f"{item.iterations} steps, {judged(problem, item.grams)}"
+        note = f"{item.iterations} steps"
+        return lambda: (item.certified, f"{note}, {judged(problem, item.grams)}")
 
     return call
 
@@ -112,18 +126,23 @@ def kernel_conic(
     p = polynomial_of(cell, structure, seed)
     is_newton = basis == "newton"
     rows = half_newton_points(p.exponents).points if is_newton else even_sqrt_basis(p.exponents)
-    problem = GramProblem.of(p, (rows,))
+    given = GramProblem.of(p, (rows,))
     tiny = gram_problem((2, 4, 4), "dense", 0)
     solve(kernel_form(tiny, tiny.target).program, solver, isolated=False)
 
-    def call() -> tuple[bool, str]:
+    def call() -> Judge:
+        problem = replace(given)
         form = kernel_form(problem, problem.target, objective=objective)
         limits = {"time_limit_s": 1e6, "memory_limit_gib": 1e3, "tolerance": tolerance}
         found = solve(form.program, solver, isolated=False, **limits)
         grams = form.recover(found).grams
-        quality = judged(problem, grams) if grams else "no point"
-        is_solved = found.status is SolverStatus.OPTIMAL
-        return is_solved, f"{found.status.value}, {found.iterations} steps, {quality}"
+
+        def judge() -> tuple[bool, str]:
+            quality = judged(problem, grams) if grams else "no point"
+            note = f"{found.status.value}, {found.iterations} steps, {quality}"
+            return found.status is SolverStatus.OPTIMAL, note
+
+        return judge
 
     return call
 
@@ -133,9 +152,10 @@ def cvxpy_clarabel(cell: Cell, structure: Structure, seed: int) -> Prepared:
     import cvxpy as cp
     from scipy import sparse
 
-    problem = gram_problem(cell, structure, seed)
+    given = gram_problem(cell, structure, seed)
 
-    def call() -> tuple[bool, str]:
+    def call() -> Judge:
+        problem = replace(given)
         (rows,) = problem.rows
         entries = (np.ones(rows.size), (rows.ravel(), np.arange(rows.size)))
         sums = sparse.csr_array(entries, shape=(problem.num_monomials, rows.size))
@@ -143,8 +163,12 @@ def cvxpy_clarabel(cell: Cell, structure: Structure, seed: int) -> Prepared:
         model = cp.Problem(cp.Minimize(0), [sums @ cp.vec(gram, order="C") == problem.target])
         limits = dict.fromkeys(("tol_feas", "tol_gap_abs", "tol_gap_rel"), TOLERANCE)
         model.solve(solver="CLARABEL", **limits)
-        quality = "no point" if gram.value is None else judged(problem, (np.array(gram.value),))
-        return model.status == "optimal", f"{model.status}, {quality}"
+
+        def judge() -> tuple[bool, str]:
+            quality = "no point" if gram.value is None else judged(problem, (np.array(gram.value),))
+            return model.status == "optimal", f"{model.status}, {quality}"
+
+        return judge
 
     return call
 
@@ -162,12 +186,13 @@ def sumofsquares_py(cell: Cell, structure: Structure, seed: int) -> Prepared:
     }
     expression = sympy.Poly(terms, *symbols).as_expr()
 
-    def call() -> tuple[bool, str]:
+    def call() -> Judge:
         problem = SOSProblem()
         problem.add_sos_constraint(expression, list(symbols), sparse=True)
         limits = {f"{side}_{kind}_tol": TOLERANCE for side in ("rel", "abs") for kind in KINDS}
         solution = problem.solve(solver="cvxopt", **limits)
-        return str(solution.problemStatus) == "feasible", str(solution.problemStatus)
+        status = str(solution.problemStatus)
+        return lambda: (status == "feasible", status)
 
     return call
 

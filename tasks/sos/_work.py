@@ -56,7 +56,7 @@ class Attempt:
         Bounds on the largest t with Q - t W >= 0, up to rounding errors; NaN where nothing was
         solved, or where rounding errors are all there is.
     form : str
-        ``image``, ``kernel``, ``cuts``, a conic solver, or empty.
+        ``image``, ``kernel``, ``distance``, a conic solver, or empty.
     num_steps : int
     is_repeated : bool
         Whether an earlier attempt had the same basis, so that nothing was solved for this one.

@@ -202,7 +202,7 @@ def _is_nearly_semidefinite(problem: GramProblem, solution: InteriorSolution) ->
     They are scaled to unit diagonals, so that no large entry hides a small negative one.
     """
     for gram in problem.exact_projection(solution.grams, ROUNDING_BITS):
-        matrix = np.array([[int(q.p) / int(q.q) for q in row] for row in gram.tolist()])
+        matrix = np.array([[float(q) for q in row] for row in gram.tolist()])
         diagonal = matrix.diagonal()
         if len(diagonal) and diagonal.min() < 0:
             return False

@@ -110,7 +110,7 @@ def test_the_float_image_is_the_exact_one():
     grams = symmetric_blocks(constants + directions @ y, program.sizes)
     exact = system.exact_projection(grams, 4)
     for gram, matrix in zip(grams, exact, strict=True):
-        floats = [[int(v.p) / int(v.q) for v in row] for row in matrix.tolist()]
+        floats = [[float(v) for v in row] for row in matrix.tolist()]
         assert np.allclose(floats, gram)
 
 
@@ -146,7 +146,7 @@ def test_the_barrier_solution_satisfies_the_equations():
     assert min(np.linalg.eigvalsh(gram)[0] for gram in solution.grams) >= solution.lower * 0.99
     exact = GramSystem.of(program).exact_projection(solution.grams, 40)
     for gram, matrix in zip(solution.grams, exact, strict=True):
-        floats = [[int(v.p) / int(v.q) for v in row] for row in matrix.tolist()]
+        floats = [[float(v) for v in row] for row in matrix.tolist()]
         assert np.allclose(floats, gram, atol=1e-8)
 
 

@@ -19,6 +19,7 @@ Permenter and Parrilo, Partial facial reduction, Math. Program. 2018.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from tasks.sos.gram.problem import GramProblem, Grams
@@ -46,14 +47,11 @@ def complete_by_rank(problem: GramProblem, weights: list[NDArray[np.float64]]) -
     weights : list of float64 (m_b,)
         Positive scales of the diagonals.
     """
-    is_single = np.bincount(problem.entries.classes, minlength=problem.num_monomials) == 1
+    is_single = problem.entries.counts == 1
     grams = []
     for rows, weight in zip(problem.rows, weights, strict=True):
         root = np.sqrt(weight)
-        is_known = is_single[rows]
-        share = np.where(np.eye(len(rows), dtype=bool), 1.0, 0.5)
-        values = np.where(is_known, problem.target[rows] * share, 0.0) / np.outer(root, root)
-        factor = _factor(values, is_known)
+        factor = _factor(problem.target, rows, root, is_single[rows])
         if factor is None:
             return None
         scaled = factor * root[:, None]
@@ -66,17 +64,28 @@ def complete_by_rank(problem: GramProblem, weights: list[NDArray[np.float64]]) -
     return solution
 
 
-def _factor(values: NDArray[np.float64], is_known: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-    """L, float64 (m, r); None if the known entries do not determine it."""
-    size = len(values)
+def _factor(
+    target: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    root: NDArray[np.float64],
+    is_known: NDArray[np.bool_],
+) -> NDArray[np.float64] | None:
+    """L, float64 (m, r), of W^(-1/2) Q W^(-1/2); None if the known entries do not determine it."""
+    size = len(rows)
     clique = _clique(is_known)
-    spectrum, vectors = np.linalg.eigh(values[np.ix_(clique, clique)])
-    if not len(clique) or spectrum[0] < -SMALL * spectrum[-1]:
+    if not len(clique):
+        return None
+    inside = _scaled_entries(target, rows[np.ix_(clique, clique)], root[clique])
+    if len(clique) < size and _has_full_rank(inside):
+        return None
+    spectrum, vectors = np.linalg.eigh(inside)
+    if spectrum[0] < -SMALL * spectrum[-1]:
         return None
     is_large = spectrum > SMALL * spectrum[-1]
     rank = int(is_large.sum())
     if len(clique) < size and rank > len(clique) - MARGIN:
         return None
+    values = np.where(is_known, _scaled_entries(target, rows, root), 0.0)
     factor = np.zeros((size, rank))
     factor[clique] = vectors[:, is_large] * np.sqrt(spectrum[is_large])
     is_placed = np.zeros(size, dtype=bool)
@@ -87,6 +96,25 @@ def _factor(values: NDArray[np.float64], is_known: NDArray[np.bool_]) -> NDArray
             return None
         is_placed |= new
     return factor
+
+
+def _has_full_rank(matrix: NDArray[np.float64]) -> bool:
+    """Whether all eigenvalues are well above `SMALL`; a quick test."""
+    shift = 10 * SMALL * float(np.trace(matrix))
+    try:
+        np.linalg.cholesky(matrix - shift * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+def _scaled_entries(
+    target: NDArray[np.float64], rows: NDArray[np.int64], root: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Entries that are alone in their classes."""
+    values = target[rows] / np.outer(2 * root, root)
+    np.fill_diagonal(values, 2 * values.diagonal())
+    return values
 
 
 def _determined_rows(
@@ -113,13 +141,31 @@ def _determined_rows(
 
 def _clique(is_known: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Rows whose common entries are all known, with as many other known entries as possible."""
-    table = is_known.astype(np.float32)
     is_candidate = is_known.diagonal().copy()
-    chosen: list[int] = []
-    while len(chosen) < MAX_CLIQUE and is_candidate.any():
-        neighbors = np.where(is_candidate, table @ is_candidate, -1.0)
-        row = int(neighbors.argmax())
-        chosen.append(row)
-        is_candidate &= is_known[row]
-        is_candidate[row] = False
-    return np.array(chosen, dtype=np.int64)
+    return _greedy(is_known, is_candidate, MAX_CLIQUE)
+
+
+@njit(cache=True)
+def _greedy(is_known, is_candidate, most):
+    """Choose the candidate with the most known entries beside candidates, again and again."""
+    size = is_candidate.size
+    degrees = np.zeros(size, np.int64)
+    for row in range(size):
+        if is_candidate[row]:
+            for other in range(size):
+                degrees[row] += is_known[row, other] and is_candidate[other]
+    chosen = np.empty(most, np.int64)
+    for count in range(most):
+        best = -1
+        for row in range(size):
+            if is_candidate[row] and (best < 0 or degrees[row] > degrees[best]):
+                best = row
+        if best < 0:
+            return chosen[:count]
+        chosen[count] = best
+        for row in range(size):
+            if is_candidate[row] and (row == best or not is_known[best, row]):
+                is_candidate[row] = False
+                for other in range(size):
+                    degrees[other] -= is_known[row, other]
+    return chosen

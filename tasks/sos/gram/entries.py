@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Place = tuple[int, int, int]
@@ -33,6 +34,8 @@ class Entries:
         The last entry of every class, hence in its last block.
     free : int64 (K,)
         The others, ordered by class.
+    by_class : int64 (N,)
+        All of them, ordered by class.
     """
 
     block: NDArray[np.int64]
@@ -42,21 +45,15 @@ class Entries:
     share: NDArray[np.int64]
     pivot_of_class: NDArray[np.int64]
     free: NDArray[np.int64]
+    by_class: NDArray[np.int64]
 
     @classmethod
     def of(cls, tables: Sequence[NDArray[np.int64]], num_classes: int) -> Entries:
         """List the entries of symmetric tables (m_b, m_b) of classes; every class has one."""
-        places = [np.triu_indices(len(table)) for table in tables]
-        block = np.repeat(np.arange(len(places)), [len(rows) for rows, _ in places])
-        row = np.concatenate([rows for rows, _ in places])
-        column = np.concatenate([columns for _, columns in places])
-        classes = np.concatenate([table[at] for table, at in zip(tables, places, strict=True)])
-        order = np.argsort(classes, kind="stable")
-        is_last = np.append(np.diff(classes[order]) != 0, True)
-        pivots = np.empty(num_classes, dtype=np.int64)
-        pivots[classes[order][is_last]] = order[is_last]
-        share = np.where(row == column, 1, 2)
-        return cls(block, row, column, classes, share, pivots, order[~is_last])
+        parts = [_upper(table) for table in tables]
+        block = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
+        row, column, classes, share = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return cls(block, row, column, classes, share, *_by_class(classes, num_classes))
 
     @cached_property
     def free_places(self) -> list[Place]:
@@ -68,6 +65,46 @@ class Entries:
         """Where the pivots are, by class."""
         return self._places(self.pivot_of_class)
 
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Entries of every class, int64 (S,)."""
+        return np.bincount(self.classes, minlength=len(self.pivot_of_class))
+
     def _places(self, chosen: NDArray[np.int64]) -> list[Place]:
         columns = (self.block[chosen], self.row[chosen], self.column[chosen])
         return list(zip(*(part.tolist() for part in columns), strict=True))
+
+
+@njit(cache=True)
+def _upper(table):
+    """Row, column, class and share of every entry on and above the diagonal."""
+    size = table.shape[0]
+    found = np.empty((4, size * (size + 1) // 2), np.int64)
+    at = 0
+    for i in range(size):
+        for j in range(i, size):
+            found[0, at], found[1, at], found[2, at] = i, j, table[i, j]
+            found[3, at] = 1 if i == j else 2
+            at += 1
+    return found
+
+
+@njit(cache=True)
+def _by_class(classes, num_classes):
+    """The last entry of every class; the others; all entries, ordered by class."""
+    end = np.zeros(num_classes, np.int64)
+    for k in classes:
+        end[k] += 1
+    start = np.cumsum(end) - end
+    end[:] = start
+    order = np.empty(classes.size, np.int64)
+    for entry in range(classes.size):
+        order[end[classes[entry]]] = entry
+        end[classes[entry]] += 1
+    pivots, others, at = np.empty(num_classes, np.int64), np.empty(order.size, np.int64), 0
+    for k in range(num_classes):
+        for place in range(start[k], end[k] - 1):
+            others[at] = order[place]
+            at += 1
+        pivots[k] = order[end[k] - 1]
+    return pivots, others[:at].copy(), order

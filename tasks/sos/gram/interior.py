@@ -70,7 +70,7 @@ class InteriorSolution:
         Bounds on the optimal t: Q - lower W is positive semidefinite, and upper = L(p), infinite
         where no L was found.
     form : str
-        ``image`` or ``kernel``, ``cuts``, or the name of the conic solver.
+        ``image`` or ``kernel``, ``distance``, or the name of the conic solver.
     num_unknowns, num_steps : int
     ended : str
         As in `gpu.lmi.LmiSolution`.
@@ -225,11 +225,10 @@ def _solve_kernel(
 def _kernel_lmi(problem: GramProblem) -> Lmi:
     """Unknowns: the moments; the matrix of L is M(L)."""
     entries = problem.entries
-    order = np.lexsort((entries.block, entries.classes))
-    counts = np.bincount(entries.classes, minlength=problem.num_monomials)
+    order = entries.by_class
     return Lmi(
         constants=tuple(np.zeros((size, size)) for size in problem.sizes),
-        start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        start=np.concatenate([[0], np.cumsum(entries.counts)]).astype(np.int64),
         block=entries.block[order],
         row=entries.row[order],
         column=entries.column[order],

@@ -1,13 +1,15 @@
-"""The numerical solution of a Gram problem: by interior points here, or by a conic solver.
+"""The numerical solution of a Gram problem: by our own methods, or by a conic solver.
 
-Our own method is the fastest up to some thousand unknowns and gives the most accurate kernels;
-beyond, or where asked for, a conic solver gets the kernel form.
+A positive definite Gram matrix is looked for first, which takes a small part of the time of what
+follows.  Then our interior-point method is the fastest up to some thousand unknowns and gives the
+most accurate kernels; beyond, or where asked for, a conic solver gets the kernel form.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy as np
 from tasks.records import BudgetExceeded
 from tasks.sos.conic.forms import kernel_form
 from tasks.sos.conic.solvers import SolverStatus, solve
-from tasks.sos.gram.cuts import find_by_cuts
+from tasks.sos.gram.definite import find_definite_grams
 from tasks.sos.gram.facial import scaled_eigenvalues
 from tasks.sos.gram.interior import (
     MAX_UNKNOWNS,
@@ -33,10 +35,6 @@ LARGE_SOLVER = "scs"
 """For problems beyond our own method."""
 SECOND_SOLVER = "clarabel"
 """Where our own method does not find a start."""
-MIN_FREE = 300
-"""Free dimensions from which a few cuts are tried first: a Newton step takes longer than many."""
-SMALL_SIZE, SMALL_MIN_FREE = 50, 100
-"""The same for matrices up to a size, whose cuts take next to no time."""
 ENOUGH = 1e-4
 """A t from which a Gram matrix is taken as it comes."""
 TOLERANCE = 1e-7
@@ -60,8 +58,9 @@ def solve_numerically(
     ----------
     problem : GramProblem
     solver : str
-        ``auto`` takes our own method up to `MAX_UNKNOWNS` unknowns, and Clarabel where that does
-        not find a start; SCS beyond.
+        ``auto`` looks for a positive definite Gram matrix, then takes interior points up to
+        `MAX_UNKNOWNS` unknowns, and Clarabel where these do not find a start; SCS beyond.
+        ``interior`` takes these two methods of our own alone.
     seconds, memory_gib : float
         Limits; those of a conic solver are enforced from outside.
 
@@ -76,69 +75,72 @@ def solve_numerically(
         unknowns = min(problem.num_free + 1, len(problem.target))
     except OverflowError as error:
         raise NotSolvedError("a coefficient is too large for floats in any scaling") from error
-    if solver == "interior":
-        return _by_interior_points(problem, seconds)
-    if solver != "auto":
-        return _by_conic_solver(problem, solver, seconds, memory_gib)
-    if unknowns > MAX_UNKNOWNS:
-        return _by_conic_solver(problem, LARGE_SOLVER, seconds, memory_gib)
-    try:
-        return _by_interior_points(problem, seconds)
-    except NotSolvedError as error:
-        logger.info("%s; %s is tried", error, SECOND_SOLVER)
-        return _by_conic_solver(problem, SECOND_SOLVER, seconds, memory_gib)
-
-
-# Numbers beyond floats end as infinite or undefined ones, which are looked for where they matter.
-@np.errstate(over="ignore", divide="ignore", invalid="ignore")
-def _by_interior_points(problem: GramProblem, seconds: float) -> InteriorSolution:
-    """Our own method, ended at the deadline."""
     deadline = time.perf_counter() + seconds
+    if solver not in ("auto", "interior"):
+        return _by_conic_solver(problem, solver, deadline, memory_gib)
+    found = _definite(problem, deadline)
+    if found is not None:
+        return found
+    if unknowns > MAX_UNKNOWNS and solver == "auto":
+        return _by_conic_solver(problem, LARGE_SOLVER, deadline, memory_gib)
+    try:
+        return _by_interior_points(problem, deadline)
+    except NotSolvedError as error:
+        if solver != "auto":
+            raise
+        logger.info("%s; %s is tried", error, SECOND_SOLVER)
+        return _by_conic_solver(problem, SECOND_SOLVER, deadline, memory_gib)
+
+
+def _checked(deadline: float) -> Callable[[], None]:
+    """What ends our own methods at the deadline."""
 
     def on_step() -> None:
         if time.perf_counter() > deadline:
             raise BudgetExceeded("the time was over before the Gram problem was solved")
 
+    return on_step
+
+
+# Numbers beyond floats end as infinite or undefined ones, which are looked for where they matter.
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
+def _by_interior_points(problem: GramProblem, deadline: float) -> InteriorSolution:
+    """Our own method, ended at the deadline."""
     try:
-        is_small = max(problem.sizes) <= SMALL_SIZE
-        if problem.num_free >= (SMALL_MIN_FREE if is_small else MIN_FREE):
-            found = _by_cuts(problem)
-            if found is not None:
-                return found
-        return solve_interior(problem, on_step=on_step, enough=ENOUGH)
+        return solve_interior(problem, on_step=_checked(deadline), enough=ENOUGH)
     except (OverflowError, ValueError, np.linalg.LinAlgError) as error:
         raise NotSolvedError(f"interior points: {error}") from error
 
 
-def _by_cuts(problem: GramProblem) -> InteriorSolution | None:
-    """The first positive definite Gram matrix that a few cuts find."""
-    weights = diagonal_weights(problem)
-    grams, num_steps = find_by_cuts(problem, weights)
-    if grams is None:
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
+def _definite(problem: GramProblem, deadline: float) -> InteriorSolution | None:
+    """The first positive definite Gram matrix that a few steps find."""
+    found = find_definite_grams(problem, diagonal_weights(problem), on_step=_checked(deadline))
+    if found.blocks is None:
         return None
-    lower = min(float(scaled_eigenvalues(*pair)[0]) for pair in zip(grams, weights, strict=True))
     return InteriorSolution(
         feasibility=Feasibility.INTERIOR,
-        grams=grams,
+        grams=found.blocks,
         moments=np.zeros(problem.num_monomials),
-        lower=lower,
+        lower=found.lowest,
         upper=float("inf"),
-        form="cuts",
+        form="distance",
         num_unknowns=problem.num_free,
-        num_steps=num_steps,
+        num_steps=found.num_steps,
         ended="enough",
     )
 
 
 def _by_conic_solver(
-    problem: GramProblem, name: str, seconds: float, memory_gib: float
+    problem: GramProblem, name: str, deadline: float, memory_gib: float
 ) -> InteriorSolution:
     """Kernel form, maximizing t with Q - t I semidefinite."""
+    _checked(deadline)()
     form = kernel_form(problem, problem.target)
     solution = solve(
         form.program,
         name,
-        time_limit_s=min(seconds, 1e6),
+        time_limit_s=min(max(1e-3, deadline - time.perf_counter()), 1e6),
         memory_limit_gib=memory_gib,
         tolerance=TOLERANCE,
     )

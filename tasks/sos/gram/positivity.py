@@ -26,9 +26,8 @@ WORD_BITS = 24
 def as_floats(matrix: fmpq_mat) -> NDArray[np.float64]:
     """Entries as correctly rounded quotients, float64 (m, m)."""
     rows = matrix.tolist()
-    return np.array([[int(entry.p) / int(entry.q) for entry in row] for row in rows]).reshape(
-        matrix.nrows(), matrix.ncols()
-    )
+    floats = np.array([[float(entry) for entry in row] for row in rows])
+    return floats.reshape(matrix.nrows(), matrix.ncols())
 
 
 def is_positive_definite(matrix: fmpq_mat) -> bool:

@@ -46,6 +46,8 @@ class GramProblem:
         Index in `monomials` of every entry.
     coefficients : tuple of fmpq
         Coefficients of the monomials in the polynomial, most of them 0.
+    terms : int64 (T,)
+        Index in `monomials` of every term of the polynomial; -1 if no product gives it.
     """
 
     polynomial: Polynomial
@@ -53,6 +55,7 @@ class GramProblem:
     monomials: NDArray[np.int32]
     rows: tuple[NDArray[np.int64], ...]
     coefficients: tuple[fmpq, ...]
+    terms: NDArray[np.int64]
 
     @classmethod
     def of(cls, polynomial: Polynomial, bases: Sequence[NDArray[np.int32]]) -> GramProblem:
@@ -67,11 +70,11 @@ class GramProblem:
             rows.append(index[offset : offset + size * size].reshape(size, size))
             offset += size * size
         found = [fmpq(0)] * len(monomials)
-        place = positions(polynomial.exponents, monomials)
-        for at, value in zip(place.tolist(), polynomial.coefficients, strict=True):
+        terms = positions(polynomial.exponents, monomials)
+        for at, value in zip(terms.tolist(), polynomial.coefficients, strict=True):
             if at >= 0:
                 found[at] = value
-        return cls(polynomial, tuple(bases), monomials, tuple(rows), tuple(found))
+        return cls(polynomial, tuple(bases), monomials, tuple(rows), tuple(found), terms)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -91,8 +94,7 @@ class GramProblem:
     @property
     def uncovered(self) -> list[tuple[int, ...]]:
         """Monomials of the polynomial that no product of two basis monomials gives."""
-        exponents = self.polynomial.exponents
-        return list(map(tuple, exponents[positions(exponents, self.monomials) < 0].tolist()))
+        return list(map(tuple, self.polynomial.exponents[self.terms < 0].tolist()))
 
     @cached_property
     def entries(self) -> Entries:
@@ -109,9 +111,9 @@ class GramProblem:
     def target(self) -> NDArray[np.float64]:
         """Coefficients in floats, float64 (S,)."""
         floats = np.zeros(self.num_monomials)
-        for place, value in enumerate(self.coefficients):
-            if value:
-                floats[place] = _as_float(value)
+        values = [float(value) for value in self.polynomial.coefficients]
+        is_covered = self.terms >= 0
+        floats[self.terms[is_covered]] = np.array(values)[is_covered]
         return floats
 
     def class_sums(self, grams: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -211,8 +213,3 @@ def _columns(basis: fmpz_mat, rows: NDArray[np.int64]) -> Iterator[dict[int, int
                     row = classes[i][j]
                     column[row] = column.get(row, 0) + (a * b if u == v else 2 * a * b)
             yield column
-
-
-def _as_float(value: fmpq) -> float:
-    """Correctly rounded quotient."""
-    return int(value.p) / int(value.q)

@@ -308,7 +308,7 @@ def _rounded(function: Polynomial, epsilon: fmpq) -> Iterator[Polynomial]:
     """
     values = function.float_coefficients()
     largest = float(np.abs(values).max(initial=0.0)) or 1.0
-    small = int(epsilon.p) / int(epsilon.q)
+    small = float(epsilon)
     for bits in ROUNDINGS:
         for size in (2.0 * small, 8.0 * small, 64.0 * small, largest):
             top = int(np.floor(np.log2(size)))

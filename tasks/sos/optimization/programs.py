@@ -143,7 +143,7 @@ class SosProgram:
         columns = self.columns
         counts = [len(column) for column in columns]
         row = [place for column in columns for place in column]
-        value = [_as_float(v) for column in columns for v in column.values()]
+        value = [float(v) for column in columns for v in column.values()]
         matrix = sparse.csc_array(
             (
                 np.array(value),
@@ -157,7 +157,7 @@ class SosProgram:
         """Right-hand sides in floats, float64 (S,)."""
         sides = np.zeros(len(self.equations))
         for row, value in self.sides.items():
-            sides[row] = _as_float(value)
+            sides[row] = float(value)
         return sides
 
 
@@ -252,8 +252,3 @@ def upper_entries(blocks: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """The inverse of `symmetric_blocks`."""
     parts = [block[svec_indices(len(block))] for block in blocks]
     return np.concatenate([np.zeros(0), *parts])
-
-
-def _as_float(value: fmpq) -> float:
-    """Correctly rounded quotient."""
-    return int(value.p) / int(value.q)

@@ -157,12 +157,12 @@ class GramSystem:
         constants = np.zeros(self.program.num_entries)
         row, column, value = list(self.free_entries), list(range(len(place))), [1.0] * len(place)
         for pivot, right in self._pivots:
-            constants[pivot] = _as_float(side(right, self.level))
+            constants[pivot] = float(side(right, self.level))
             for unknown, coefficient in right.items():
                 if unknown >= 0:
                     row.append(pivot)
                     column.append(place[unknown])
-                    value.append(-_as_float(coefficient))
+                    value.append(-float(coefficient))
         shape = (self.program.num_entries, len(place))
         return constants, sparse.csc_array((value, (row, column)), shape=shape)
 
@@ -273,7 +273,7 @@ def _solve_by_cones(system: GramSystem, solver: str, time_limit_s: float) -> Sys
     """By a conic solver, over all entries and free variables."""
     program = system.program
     sides = program.right_sides()
-    sides[program.level_row] -= _as_float(system.level)
+    sides[program.level_row] -= float(system.level)
     form = kernel_form(program.linear_map(), sides, objective="max_t")
     answer = solve(form.program, solver, time_limit_s=time_limit_s)
     found = form.recover(answer)
@@ -338,8 +338,3 @@ def prove_system(
     if proof is None:
         return None
     return ExactSolution(proof.grams, tuple(system.free_values(proof.grams)), proof.method)
-
-
-def _as_float(value: fmpq) -> float:
-    """Correctly rounded quotient."""
-    return int(value.p) / int(value.q)

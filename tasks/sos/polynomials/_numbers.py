@@ -68,7 +68,7 @@ def is_exact(value: Any) -> bool:
 def rounded(value: fmpq) -> float:
     """The nearest float64, ties to even; infinite beyond its range."""
     try:
-        return int(value.p) / int(value.q)  # Python rounds the quotient of integers correctly
+        return float(value)  # rounded correctly, as a quotient of Python's integers
     except OverflowError:
         return math.inf if value > 0 else -math.inf
 

@@ -43,7 +43,7 @@ class Determined:
 def determined_entries(problem: GramProblem) -> list[Determined]:
     """Entries that are alone in their class."""
     entries = problem.entries
-    is_alone = np.bincount(entries.classes, minlength=problem.num_monomials) == 1
+    is_alone = entries.counts == 1
     found = []
     for rows in problem.rows:
         values = fmpq_mat(len(rows), len(rows))

@@ -1,0 +1,334 @@
+"""Positive definite matrices in an affine space, by semismooth Newton steps on a distance.
+
+Of a symmetric, block diagonal matrix X some entries may move, in groups: the sum of c_e x_e over
+every group stays.  Let L be the affine space of these matrices, D the projection onto its
+directions, and t a level above 0.  With eigenpairs (w_i, v_i) of X the squared distance to the
+matrices with eigenvalues >= t,
+
+    phi(X) = |G|^2 / 2,    G = sum_i max(t - w_i, 0) v_i v_i',
+
+is convex with the gradient -G, and its generalized Hessian is
+
+    H[Y] = V (Omega o V'YV) V',    Omega_ij = 1                        if w_i, w_j < t
+                                              (t - w_i) / (w_j - w_i)  if w_i < t <= w_j
+                                              0                        if t <= w_i, w_j.
+
+A step goes from X to X + Y, where Y solves (D H D + eps) Y = D G to the accuracy of a few conjugate
+gradients.  As G and H only need the r eigenvectors below the level on one side, a product costs
+O(m^2 r), and the entries that move O(r) each.  Eigenpairs and steps are in single precision; X is
+put back onto L in double precision.  The first X that is positive definite ends the run: t need not
+be reached, nor be within reach.
+
+Most affine spaces that meet the interior of the cone by a margin are done after 1 to 5 steps.
+Where the gradient in L vanishes before phi does, no point of L has the level; then a lower one is
+tried, and in the end nothing is returned.  That is no proof that there is nothing.
+
+References
+----------
+Qi and Sun, A quadratically convergent Newton method for computing the nearest correlation matrix,
+SIAM J. Matrix Anal. Appl. 2006; Sun and Sun, Semismooth matrix-valued functions, Math. Oper. Res.
+2002 (the Hessian).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.linalg import get_lapack_funcs
+
+MAX_STEPS = 12
+LEVELS = (0.05, 0.015, 0.005)
+"""t relative to the mean eigenvalue of the point of L closest to 0, one after the other."""
+LEVEL_STEPS = 5
+"""Steps at a level; the last one has what is left."""
+START = 2.0
+"""The first X is the point of L closest to START times that mean times the identity."""
+STUCK = 0.02
+"""Of phi: a step that promises less shows that the level is out of reach."""
+MAX_PRODUCTS, ACCURACY, RIDGE = 6, 1e-2, 1e-4
+"""Products of a step; relative accuracy at which it ends before; eps."""
+LEAST = 1e-6
+"""Least eigenvalue, about, of a matrix that counts as positive definite."""
+
+_FAST = {"contract", "reassoc", "nsz"}
+_eigenpairs = get_lapack_funcs("syevd", dtype=np.float32)
+_cholesky = get_lapack_funcs("potrf", dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class MovingEntries:
+    """Entries that may move, group after group.
+
+    Attributes
+    ----------
+    row, column : int64 (E,)
+        Places on and above the diagonal, in the same block; rows are counted through all blocks.
+    weight : float64 (E,)
+        c_e, which counts both triangles.
+    start : int64 (C + 1,)
+        Group c has the entries start[c]:start[c + 1].
+    """
+
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    start: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class DefinitePoint:
+    """What was found.
+
+    Attributes
+    ----------
+    blocks : tuple of float64 (m_b, m_b), or None
+        Positive definite matrices in L, up to rounding errors.
+    lowest : float
+        A lower bound on their eigenvalues, within a factor of 10; NaN without them.
+    num_steps : int
+    """
+
+    blocks: tuple[NDArray[np.float64], ...] | None
+    lowest: float
+    num_steps: int
+
+
+class _Space:
+    """L, in coordinates sqrt(2) x_e off and x_e on the diagonal, whose length is that of X."""
+
+    def __init__(self, blocks: tuple[NDArray[np.float64], ...], moving: MovingEntries) -> None:
+        sizes = np.array([len(block) for block in blocks], dtype=np.int64)
+        self.rows = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        offsets = np.concatenate([[0], np.cumsum(sizes * sizes)[:-1]])
+        block = np.searchsorted(self.rows, moving.row, side="right") - 1
+        first, width = self.rows[block], sizes[block]
+        row, column = moving.row - first, moving.column - first
+        self.upper = offsets[block] + row * width + column
+        self.lower = offsets[block] + column * width + row
+        self.moving = moving
+        self.unit = np.where(row == column, 1.0, np.sqrt(2.0))
+        self.normal = moving.weight / self.unit
+        self.single = (self.unit.astype(np.float32), self.normal.astype(np.float32))
+        self.flat = np.concatenate([matrix.ravel() for matrix in blocks])
+        ends = (offsets + sizes * sizes).tolist()
+        self.blocks = [
+            self.flat[end - size * size : end].reshape(size, size)
+            for end, size in zip(ends, sizes.tolist(), strict=True)
+        ]
+        self.place = self.flat[self.upper] * self.unit
+        self.constants = _sums(self.place, self.normal, moving.start)
+
+    def move(self, change: NDArray[np.floating]) -> None:
+        """Add a change, and go to the closest point of L."""
+        self.place = self.place + change
+        _return(self.place, self.normal, self.moving.start, self.constants)
+        values = self.place / self.unit
+        self.flat[self.upper] = values
+        self.flat[self.lower] = values
+
+
+def find_definite(
+    blocks: tuple[NDArray[np.float64], ...],
+    moving: MovingEntries,
+    *,
+    max_steps: int = MAX_STEPS,
+    on_step: Callable[[], None] = lambda: None,
+) -> DefinitePoint:
+    """Look for positive definite matrices in an affine space.
+
+    Parameters
+    ----------
+    blocks : tuple of float64 (m_b, m_b)
+        The point of L closest to 0, symmetric; its entries should be about 1.
+    moving : MovingEntries
+    max_steps : int
+    on_step : callable
+        Called before every step; may raise to end the run.
+    """
+    space = _Space(blocks, moving)
+    mean = sum(float(np.trace(block)) for block in blocks) / max(1, int(space.rows[-1]))
+    if not (len(moving.row) and np.isfinite(space.flat).all() and mean > 0):
+        return DefinitePoint(None, np.nan, 0)
+    space.move(np.where(moving.row == moving.column, START * mean, 0.0))
+    at, since = 0, 0
+    for step in range(max_steps + 1):
+        if _is_definite(space.blocks, LEAST):
+            return DefinitePoint(tuple(space.blocks), _lowest(space.blocks), step)
+        if step == max_steps or not np.isfinite(space.flat).all():
+            break
+        on_step()
+        if since == LEVEL_STEPS and at + 1 < len(LEVELS):
+            at, since = at + 1, 0
+        change, promise = _step(space, np.float32(LEVELS[at] * mean))
+        if promise < STUCK:
+            if at + 1 == len(LEVELS):
+                break
+            at, since = at + 1, 0
+        space.move(change)
+        since += 1
+    return DefinitePoint(None, np.nan, step)
+
+
+def _is_definite(blocks: Sequence[NDArray[np.float64]], least: float) -> bool:
+    """Whether all eigenvalues are above a bound, up to rounding errors."""
+    for block in blocks:
+        shifted = block - least * np.eye(len(block))
+        if _cholesky(shifted.T, lower=1, overwrite_a=1)[1]:
+            return False
+    return True
+
+
+def _lowest(blocks: Sequence[NDArray[np.float64]]) -> float:
+    """The largest power of 10 from `LEAST` on that bounds all eigenvalues from below."""
+    least = LEAST
+    while _is_definite(blocks, 10 * least):
+        least *= 10
+    return least
+
+
+def _step(space: _Space, level: np.float32) -> tuple[NDArray[np.float32], float]:
+    """Change of the coordinates, and the share of phi that it removes in the quadratic model."""
+    vectors, values = np.empty(len(space.flat), np.float32), np.empty(space.rows[-1], np.float32)
+    offset = 0
+    for first, block in zip(space.rows.tolist(), space.blocks, strict=False):
+        size = len(block)
+        found, pairs, failed = _eigenpairs(block.T.astype(np.float32), lower=1, overwrite_a=1)
+        if failed:
+            return np.zeros(len(space.place), np.float32), 0.0
+        values[first : first + size] = found
+        vectors[offset : offset + size * size] = pairs.T.ravel()
+        offset += size * size
+    places = (space.upper, space.lower, *space.single, space.moving.start)
+    change, slope, gain = _newton(vectors, values, level, space.rows, *places, MAX_PRODUCTS)
+    return change, float(slope / gain) if gain > 0 else 0.0
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _sums(place, normal, start):
+    """<normal, place> over every group."""
+    sums = np.zeros(start.size - 1)
+    for c in range(start.size - 1):
+        for e in range(start[c], start[c + 1]):
+            sums[c] += normal[e] * place[e]
+    return sums
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _return(place, normal, start, constants):
+    """Move to the closest place with given sums."""
+    for c in range(start.size - 1):
+        missing, square = constants[c], 0.0
+        for e in range(start[c], start[c + 1]):
+            missing -= normal[e] * place[e]
+            square += normal[e] * normal[e]
+        for e in range(start[c], start[c + 1]):
+            place[e] += missing / square * normal[e]
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _newton(vectors, values, level, rows, upper, lower, unit, normal, start, max_products):
+    """Y, <D G, Y> and |G|^2.
+
+    Thin matrices (m_b, r_b) are flat, block after block, as the square ones are.
+    """
+    num_blocks = rows.size - 1
+    rank, total, gain = np.zeros(num_blocks, np.int64), 0, np.float32(0)
+    for b in range(num_blocks):
+        for i in range(rows[b], rows[b + 1]):
+            if values[i] < level:
+                rank[b] += 1
+                gain += (level - values[i]) ** 2
+        total += rank[b] * (rows[b + 1] - rows[b])
+    low, omega = np.empty(total, np.float32), np.empty(total, np.float32)
+    image = np.empty(total, np.float32)
+    offset, at = 0, 0
+    for b in range(num_blocks):
+        first, size = rows[b], rows[b + 1] - rows[b]
+        for j in range(size):
+            for i in range(rank[b]):
+                own, other = values[first + i], values[first + j]
+                low[at] = vectors[offset + i * size + j]
+                image[at] = np.float32(0.5) * (level - own) * low[at]
+                # Half of it where both are low, as the product is made symmetric.
+                is_low = j < rank[b]
+                omega[at] = np.float32(0.5) if is_low else (level - own) / (other - own)
+                at += 1
+        offset += size * size
+    square = np.zeros(vectors.size, np.float32)
+    residual = _image_entries(low, image, rows, rank, square, upper, lower, unit)
+    _project(residual, normal, start)
+    step, search = np.zeros(upper.size, np.float32), residual.copy()
+    length = np.dot(residual, residual)
+    slope, goal = np.float32(0), np.float32(ACCURACY) ** 2 * length
+    for _ in range(max_products):
+        if not length > goal:
+            break
+        _multiply(vectors, omega, low, search, rows, rank, square, upper, lower, unit, image)
+        product = _image_entries(low, image, rows, rank, square, upper, lower, unit)
+        _project(product, normal, start)
+        product += np.float32(RIDGE) * search
+        curvature = np.dot(search, product)
+        if not curvature > 0:
+            break
+        share = length / curvature
+        step += share * search
+        slope += share * length
+        residual -= share * product
+        new = np.dot(residual, residual)
+        search = residual + (new / length) * search
+        length = new
+    return step, slope, gain
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _multiply(vectors, omega, low, place, rows, rank, square, upper, lower, unit, image):
+    """Z = V (Omega o (V' Y V_low)) of the Y with given coordinates; H[Y] = V_low Z' + Z V_low'."""
+    square[:] = 0
+    for e in range(upper.size):
+        square[upper[e]] = square[lower[e]] = place[e] / unit[e]
+    offset, at = 0, 0
+    for b in range(rank.size):
+        size = rows[b + 1] - rows[b]
+        wide, end = slice(offset, offset + size * size), at + size * rank[b]
+        if rank[b]:
+            pairs, matrix = vectors[wide].reshape(size, size), square[wide].reshape(size, size)
+            thin = low[at:end].reshape(size, rank[b])
+            inner = np.dot(pairs, np.dot(matrix, thin)) * omega[at:end].reshape(size, rank[b])
+            image[at:end] = np.dot(pairs.T, inner).ravel()
+        offset, at = offset + size * size, end
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _image_entries(low, image, rows, rank, square, upper, lower, unit):
+    """Coordinates of V_low Z' + Z V_low'; `square` is for intermediate results."""
+    offset, at = 0, 0
+    for b in range(rank.size):
+        size = rows[b + 1] - rows[b]
+        end = at + size * rank[b]
+        matrix = square[offset : offset + size * size].reshape(size, size)
+        if rank[b]:
+            thin, other = low[at:end].reshape(size, rank[b]), image[at:end].reshape(size, rank[b])
+            np.dot(thin, other.T, matrix)
+        else:
+            matrix[:] = 0
+        offset, at = offset + size * size, end
+    values = np.empty(upper.size, np.float32)
+    for e in range(upper.size):
+        values[e] = unit[e] * (square[upper[e]] + square[lower[e]])
+    return values
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _project(place, normal, start):
+    """D, in single precision."""
+    for c in range(start.size - 1):
+        along, square = np.float32(0), np.float32(0)
+        for e in range(start[c], start[c + 1]):
+            along += normal[e] * place[e]
+            square += normal[e] * normal[e]
+        for e in range(start[c], start[c + 1]):
+            place[e] -= along / square * normal[e]

@@ -1,0 +1,126 @@
+"""Positive definite Gram matrices, found fast: they solve the equations and are definite."""
+
+import numpy as np
+import pytest
+from gram_examples import random_problem
+
+from tasks.records import BudgetExceeded, stream
+from tasks.sos import parse_polynomial
+from tasks.sos.bases.monomial_bases import full_basis
+from tasks.sos.gram import numerics
+from tasks.sos.gram.definite import find_definite_grams
+from tasks.sos.gram.interior import Feasibility, diagonal_weights, solve_interior
+from tasks.sos.gram.numerics import solve_numerically
+from tasks.sos.gram.problem import GramProblem
+from tasks.sos.sampling.planted import planted
+
+
+def planted_problem(seed, cell=(4, 6, 20)):
+    item = planted(*cell, "dense", stream(seed, "cuts"))
+    return GramProblem.of(item.polynomial, [item.basis])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_matrices_of_planted_problems_are_definite_solutions(seed):
+    problem = planted_problem(seed)
+    weights = diagonal_weights(problem)
+    found = find_definite_grams(problem, weights)
+    assert found.blocks is not None
+    assert found.num_steps <= 12
+    [gram], [weight] = found.blocks, weights
+    assert np.allclose(problem.class_sums([gram]), problem.target, atol=1e-12)
+    lowest = np.linalg.eigvalsh(gram / np.sqrt(np.outer(weight, weight)))[0]
+    assert 0 < found.lowest <= lowest < 10 * found.lowest
+
+
+@pytest.mark.parametrize("kind", ["boundary", "outside"])
+@pytest.mark.parametrize("seed", range(4))
+def test_nothing_is_found_where_there_is_nothing(seed, kind):
+    problem = random_problem(seed, kind)
+    found = find_definite_grams(problem, diagonal_weights(problem), max_steps=40)
+    assert found.blocks is None
+    assert np.isnan(found.lowest)
+
+
+def test_what_the_interior_point_method_finds_is_found_in_fewer_steps():
+    """On thirty full-rank problems; matrices with an interior that is next to nothing may fail."""
+    ours, theirs = [], []
+    for seed in range(30):
+        problem = planted_problem(seed)
+        if problem.num_free > 60:
+            continue
+        found = find_definite_grams(problem, diagonal_weights(problem))
+        solution = solve_interior(problem, enough=1e-4)
+        assert found.blocks is not None or solution.lower < 1e-3
+        if found.blocks is not None:
+            ours.append(found.num_steps)
+            theirs.append(solution.num_steps)
+    assert len(ours) >= 5
+    assert np.mean(ours) < np.mean(theirs)
+
+
+def test_a_problem_without_free_directions_ends_at_once():
+    problem = GramProblem.of(parse_polynomial("x^2 + 4*x + 1"), [full_basis(1, 1)])
+    assert problem.num_free == 0
+    found = find_definite_grams(problem, diagonal_weights(problem))
+    assert (found.blocks, found.num_steps) == (None, 0)
+
+
+def test_blocks_share_their_classes():
+    """x^4 - x^2 + 1 with 1, x^2 | x: the best Q moves x^2 into the first block."""
+    blocks = [np.array([[2], [0]], dtype=np.int32), np.array([[1]], dtype=np.int32)]
+    problem = GramProblem.of(parse_polynomial("x^4 - x^2 + 1"), blocks)
+    grams = find_definite_grams(problem, diagonal_weights(problem)).blocks
+    assert grams is not None
+    assert [len(gram) for gram in grams] == [2, 1]
+    assert all(np.linalg.eigvalsh(gram)[0] > 0 for gram in grams)
+    assert np.allclose(problem.class_sums(grams), problem.target)
+
+
+def test_weights_make_the_method_indifferent_to_the_scale_of_variables():
+    problem = planted_problem(0)
+    scaled = problem.polynomial.scaled([6, -7, 9, 0])
+    other = GramProblem.of(scaled, problem.bases)
+    found = find_definite_grams(other, diagonal_weights(other))
+    assert found.blocks is not None
+    assert found.num_steps == find_definite_grams(problem, diagonal_weights(problem)).num_steps
+
+
+def test_the_caller_may_end_the_run():
+    def stop():
+        raise BudgetExceeded("now")
+
+    problem = planted_problem(0)
+    with pytest.raises(BudgetExceeded, match="now"):
+        find_definite_grams(problem, diagonal_weights(problem), on_step=stop)
+
+
+def test_numbers_beyond_floats_end_with_nothing():
+    problem = GramProblem.of(parse_polynomial("x^4 + 1e300*x^2 + 1e-300"), [full_basis(1, 2)])
+    with np.errstate(all="ignore"):
+        found = find_definite_grams(problem, [np.array([1e-300, 1e300, 1e300])])
+    assert found.blocks is None
+
+
+def test_definite_matrices_are_looked_for_first():
+    problem = planted_problem(3, (4, 8, 40))
+    found = solve_numerically(problem)
+    assert (found.form, found.feasibility) == ("distance", Feasibility.INTERIOR)
+    assert found.lower > 0
+    assert np.allclose(problem.class_sums(found.grams), problem.target, atol=1e-9)
+
+
+def test_interior_points_follow_where_there_are_none():
+    # Singular Gram matrices with many free dimensions.
+    item = planted(4, 8, 40, "low_rank", stream(2, "cuts"))
+    problem = GramProblem.of(item.polynomial, [item.basis])
+    found = solve_numerically(problem)
+    assert found.form in ("image", "kernel")
+    assert found.feasibility is Feasibility.BOUNDARY
+
+
+def test_problems_beyond_interior_points_are_solved_without_a_conic_solver(monkeypatch):
+    monkeypatch.setattr(numerics, "MAX_UNKNOWNS", 10)
+    assert solve_numerically(planted_problem(0)).form == "distance"
+    boundary = solve_numerically(random_problem(0, "boundary", 3, 2))
+    assert boundary.form == numerics.LARGE_SOLVER
