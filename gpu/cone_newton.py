@@ -17,7 +17,8 @@ A step goes from X to X + Y, where Y solves (D H D + eps) Y = D G to the accurac
 gradients.  As G and H only need the r eigenvectors below the level on one side, a product costs
 O(m^2 r), and the entries that move O(r) each.  Eigenpairs and steps are in single precision; X is
 put back onto L in double precision.  The first X that is positive definite ends the run: t need not
-be reached, nor be within reach.
+be reached, nor be within reach.  As long as the lowest eigenvalue is far below 0, t is a share of
+its absolute value; without that X would approach the cone only by a constant factor per step.
 
 Most affine spaces that meet the interior of the cone by a margin are done after 1 to 5 steps.
 Where the gradient in L vanishes before phi does, no point of L has the level; then a lower one is
@@ -41,18 +42,24 @@ from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
 
 MAX_STEPS = 12
-LEVELS = (0.05, 0.015, 0.005)
-"""t relative to the mean eigenvalue of the point of L closest to 0, one after the other."""
+LEVELS = (0.03, 0.01, 0.003)
+"""Least t relative to the mean eigenvalue of the point of L closest to 0, one after the other."""
+SHARE = 0.5
+"""t is at least this share of the absolute value of the lowest eigenvalue."""
 LEVEL_STEPS = 5
 """Steps at a level; the last one has what is left."""
 START = 2.0
 """The first X is the point of L closest to START times that mean times the identity."""
 STUCK = 0.02
 """Of phi: a step that promises less shows that the level is out of reach."""
-MAX_PRODUCTS, ACCURACY, RIDGE = 6, 1e-2, 1e-4
-"""Products of a step; relative accuracy at which it ends before; eps."""
+PRODUCTS = (4, 5, 6)
+"""Conjugate gradients of the first, the second, and every later step."""
+ACCURACY, RIDGE = 1e-2, 1e-4
+"""Relative accuracy at which conjugate gradients end before; eps."""
 LEAST = 1e-6
 """Least eigenvalue, about, of a matrix that counts as positive definite."""
+BOUNDS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+"""Lower bounds that are tried on the eigenvalues of what is found."""
 
 _FAST = {"contract", "reassoc", "nsz"}
 _eigenpairs = get_lapack_funcs("syevd", dtype=np.float32)
@@ -88,7 +95,7 @@ class DefinitePoint:
     blocks : tuple of float64 (m_b, m_b), or None
         Positive definite matrices in L, up to rounding errors.
     lowest : float
-        A lower bound on their eigenvalues, within a factor of 10; NaN without them.
+        A lower bound on their eigenvalues, up to 0.1 within a factor of 10; NaN without them.
     num_steps : int
     """
 
@@ -163,7 +170,8 @@ def find_definite(
         on_step()
         if since == LEVEL_STEPS and at + 1 < len(LEVELS):
             at, since = at + 1, 0
-        change, promise = _step(space, np.float32(LEVELS[at] * mean))
+        products = PRODUCTS[min(step, len(PRODUCTS) - 1)]
+        change, promise = _step(space, LEVELS[at] * mean, products)
         if promise < STUCK:
             if at + 1 == len(LEVELS):
                 break
@@ -176,22 +184,23 @@ def find_definite(
 def _is_definite(blocks: Sequence[NDArray[np.float64]], least: float) -> bool:
     """Whether all eigenvalues are above a bound, up to rounding errors."""
     for block in blocks:
-        shifted = block - least * np.eye(len(block))
+        shifted = block.copy()
+        shifted.ravel()[:: len(block) + 1] -= least
         if _cholesky(shifted.T, lower=1, overwrite_a=1)[1]:
             return False
     return True
 
 
 def _lowest(blocks: Sequence[NDArray[np.float64]]) -> float:
-    """The largest power of 10 from `LEAST` on that bounds all eigenvalues from below."""
-    least = LEAST
-    while _is_definite(blocks, 10 * least):
-        least *= 10
-    return least
+    """The largest of some powers of 10 that bounds all eigenvalues from below."""
+    return next((least for least in BOUNDS if _is_definite(blocks, least)), LEAST)
 
 
-def _step(space: _Space, level: np.float32) -> tuple[NDArray[np.float32], float]:
-    """Change of the coordinates, and the share of phi that it removes in the quadratic model."""
+def _step(space: _Space, least: float, num_products: int) -> tuple[NDArray[np.float32], float]:
+    """Change of the coordinates, and the share of phi that it removes in the quadratic model.
+
+    The level is at least `least`.
+    """
     vectors, values = np.empty(len(space.flat), np.float32), np.empty(space.rows[-1], np.float32)
     offset = 0
     for first, block in zip(space.rows.tolist(), space.blocks, strict=False):
@@ -202,8 +211,9 @@ def _step(space: _Space, level: np.float32) -> tuple[NDArray[np.float32], float]
         values[first : first + size] = found
         vectors[offset : offset + size * size] = pairs.T.ravel()
         offset += size * size
+    level = np.float32(max(least, -SHARE * float(values.min())))
     places = (space.upper, space.lower, *space.single, space.moving.start)
-    change, slope, gain = _newton(vectors, values, level, space.rows, *places, MAX_PRODUCTS)
+    change, slope, gain = _newton(vectors, values, level, space.rows, *places, num_products)
     return change, float(slope / gain) if gain > 0 else 0.0
 
 

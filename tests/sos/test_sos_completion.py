@@ -70,7 +70,7 @@ def test_known_entries_that_are_not_semidefinite_are_not_completed():
     problem = problem_of(item.polynomial)
     [gram] = completed(problem)
     is_single = np.bincount(problem.entries.classes, minlength=problem.num_monomials) == 1
-    i, j = _clique(is_single[problem.rows[0]])[:2]
+    i, j = _clique(is_single[problem.rows[0]], MAX_CLIQUE)[:2]
     raised = Fraction(4 * float(np.sqrt(gram[i, i] * gram[j, j])))
     exponent = problem.bases[0][i] + problem.bases[0][j]
     term = Polynomial.from_arrays(item.polynomial.variables, [exponent], [raised])
@@ -94,7 +94,7 @@ def test_every_block_is_completed():
 def test_all_entries_of_a_clique_are_known(seed, size, density):
     table = np.random.default_rng(seed).random((size, size)) < density
     is_known = np.triu(table) | np.triu(table).T
-    chosen = _clique(is_known)
+    chosen = _clique(is_known, MAX_CLIQUE)
     assert is_known[np.ix_(chosen, chosen)].all()
     assert len(set(chosen.tolist())) == len(chosen) <= MAX_CLIQUE
     rest = np.setdiff1d(np.flatnonzero(is_known.diagonal()), chosen)

@@ -72,7 +72,7 @@ def _factor(
 ) -> NDArray[np.float64] | None:
     """L, float64 (m, r), of W^(-1/2) Q W^(-1/2); None if the known entries do not determine it."""
     size = len(rows)
-    clique = _clique(is_known)
+    clique = _clique(is_known, MAX_CLIQUE)
     if not len(clique):
         return None
     inside = _scaled_entries(target, rows[np.ix_(clique, clique)], root[clique])
@@ -139,21 +139,20 @@ def _determined_rows(
     return found
 
 
-def _clique(is_known: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Rows whose common entries are all known, with as many other known entries as possible."""
-    is_candidate = is_known.diagonal().copy()
-    return _greedy(is_known, is_candidate, MAX_CLIQUE)
-
-
 @njit(cache=True)
-def _greedy(is_known, is_candidate, most):
-    """Choose the candidate with the most known entries beside candidates, again and again."""
-    size = is_candidate.size
-    degrees = np.zeros(size, np.int64)
+def _clique(is_known, most):
+    """Rows whose common entries are all known, with as many other known entries as possible.
+
+    The candidate with the most known entries beside candidates is chosen, again and again.
+    """
+    size = is_known.shape[0]
+    is_candidate, degrees = np.empty(size, np.bool_), np.zeros(size, np.int64)
+    for row in range(size):
+        is_candidate[row] = is_known[row, row]
     for row in range(size):
         if is_candidate[row]:
             for other in range(size):
-                degrees[row] += is_known[row, other] and is_candidate[other]
+                degrees[other] += is_known[row, other]
     chosen = np.empty(most, np.int64)
     for count in range(most):
         best = -1

@@ -110,10 +110,10 @@ class GramProblem:
     @cached_property
     def target(self) -> NDArray[np.float64]:
         """Coefficients in floats, float64 (S,)."""
-        floats = np.zeros(self.num_monomials)
-        values = [float(value) for value in self.polynomial.coefficients]
+        floats, coefficients = np.zeros(self.num_monomials), self.polynomial.coefficients
+        values = np.fromiter(map(float, coefficients), np.float64, len(coefficients))
         is_covered = self.terms >= 0
-        floats[self.terms[is_covered]] = np.array(values)[is_covered]
+        floats[self.terms[is_covered]] = values[is_covered]
         return floats
 
     def class_sums(self, grams: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

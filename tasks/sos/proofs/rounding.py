@@ -51,6 +51,8 @@ CLEAR_GAP = 30.0
 """Ratio of neighboring eigenvalues between which a threshold may lie."""
 MAX_THRESHOLDS = 4
 MAX_REDUCTIONS = 6
+MAX_RELATIONS = 200
+"""Monomials of a block among which integer relations are looked for: about 20 s, as size**4."""
 
 BlockZeros = Callable[[int], list[list[Zero]]]
 """From a precision in bits to zeros by block: points x with z_b(x) in the kernel of Q_b."""
@@ -235,7 +237,11 @@ def _faces_of_zeros(
     bases: Sequence[NDArray[np.int32]], zeros: BlockZeros
 ) -> Iterator[list[fmpz_mat]]:
     """Guess the face from integer relations at the zeros."""
-    digits = DIGITS_PER_ENTRY * max(map(len, bases))
+    size = max(map(len, bases))
+    if size > MAX_RELATIONS:
+        logger.info("no relations among %d monomials are looked for: too many", size)
+        return
+    digits = DIGITS_PER_ENTRY * size
     found = zeros(ceil(digits * log2(10)) + 64)
     if any(found):
         yield [
