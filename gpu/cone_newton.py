@@ -18,7 +18,8 @@ gradients.  As G and H only need the r eigenvectors below the level on one side,
 O(m^2 r), and the entries that move O(r) each.  Eigenpairs and steps are in single precision; X is
 put back onto L in double precision.  The first X that is positive definite ends the run: t need not
 be reached, nor be within reach.  As long as the lowest eigenvalue is far below 0, t is a share of
-its absolute value; without that X would approach the cone only by a constant factor per step.
+its absolute value; without that X may approach the cone only by a constant factor per step.  A step
+after which phi at the least level is not smaller is halved, and t is that level from then on.
 
 Most affine spaces that meet the interior of the cone by a margin are done after 1 to 5 steps.
 Where the gradient in L vanishes before phi does, no point of L has the level; then a lower one is
@@ -34,7 +35,7 @@ SIAM J. Matrix Anal. Appl. 2006; Sun and Sun, Semismooth matrix-valued functions
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
@@ -56,6 +57,8 @@ PRODUCTS = (4, 5, 6)
 """Conjugate gradients of the first, the second, and every later step."""
 ACCURACY, RIDGE = 1e-2, 1e-4
 """Relative accuracy at which conjugate gradients end before; eps."""
+SHORTER = 0.5
+"""Part of a step that is left where it has not brought X closer; no level above the least then."""
 LEAST = 1e-6
 """Least eigenvalue, about, of a matrix that counts as positive definite."""
 BOUNDS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -102,6 +105,33 @@ class DefinitePoint:
     blocks: tuple[NDArray[np.float64], ...] | None
     lowest: float
     num_steps: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """A change of the coordinates.
+
+    Attributes
+    ----------
+    change : float32 (E,)
+        Y.
+    least : float
+        The least level.
+    distance : float
+        phi at that level, before the step.
+    """
+
+    change: NDArray[np.float32]
+    least: float
+    distance: float
+
+    def has_helped(self, values: NDArray[np.float32]) -> bool:
+        """Whether phi has fallen, by the eigenvalues after the step."""
+        return _distance(values, self.least) < self.distance
+
+    def shortened(self) -> _Step:
+        """A part of it."""
+        return replace(self, change=np.float32(SHORTER) * self.change)
 
 
 class _Space:
@@ -161,22 +191,38 @@ def find_definite(
     if not (len(moving.row) and np.isfinite(space.flat).all() and mean > 0):
         return DefinitePoint(None, np.nan, 0)
     space.move(np.where(moving.row == moving.column, START * mean, 0.0))
-    at, since = 0, 0
+    at, since, is_far = 0, 0, True
+    last: _Step | None = None
     for step in range(max_steps + 1):
         if _is_definite(space.blocks, LEAST):
             return DefinitePoint(tuple(space.blocks), _lowest(space.blocks), step)
         if step == max_steps or not np.isfinite(space.flat).all():
             break
         on_step()
+        try:
+            values, vectors = _spectrum(space)
+        except np.linalg.LinAlgError:
+            break
+        if last is not None and not last.has_helped(values):
+            space.move((SHORTER - 1.0) * last.change)
+            last, is_far = last.shortened(), False
+            continue
         if since == LEVEL_STEPS and at + 1 < len(LEVELS):
             at, since = at + 1, 0
         products = PRODUCTS[min(step, len(PRODUCTS) - 1)]
-        change, promise = _step(space, LEVELS[at] * mean, products)
-        if promise < STUCK:
-            if at + 1 == len(LEVELS):
+        while True:
+            least = LEVELS[at] * mean
+            level = max(least, -SHARE * float(values.min())) if is_far else least
+            last, promise = _newton_step(space, values, vectors, level, least, products)
+            if promise >= STUCK:
                 break
-            at, since = at + 1, 0
-        space.move(change)
+            if level > least:
+                is_far = False
+            elif at + 1 < len(LEVELS):
+                at, since = at + 1, 0
+            else:
+                return DefinitePoint(None, np.nan, step)
+        space.move(last.change)
         since += 1
     return DefinitePoint(None, np.nan, step)
 
@@ -196,25 +242,39 @@ def _lowest(blocks: Sequence[NDArray[np.float64]]) -> float:
     return next((least for least in BOUNDS if _is_definite(blocks, least)), LEAST)
 
 
-def _step(space: _Space, least: float, num_products: int) -> tuple[NDArray[np.float32], float]:
-    """Change of the coordinates, and the share of phi that it removes in the quadratic model.
-
-    The level is at least `least`.
-    """
-    vectors, values = np.empty(len(space.flat), np.float32), np.empty(space.rows[-1], np.float32)
+def _spectrum(space: _Space) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Eigenvalues of all blocks, each in ascending order, and eigenvectors as rows, flat."""
+    values, vectors = np.empty(space.rows[-1], np.float32), np.empty(len(space.flat), np.float32)
     offset = 0
     for first, block in zip(space.rows.tolist(), space.blocks, strict=False):
         size = len(block)
         found, pairs, failed = _eigenpairs(block.T.astype(np.float32), lower=1, overwrite_a=1)
         if failed:
-            return np.zeros(len(space.place), np.float32), 0.0
+            raise np.linalg.LinAlgError("the eigenvalues did not converge")
         values[first : first + size] = found
         vectors[offset : offset + size * size] = pairs.T.ravel()
         offset += size * size
-    level = np.float32(max(least, -SHARE * float(values.min())))
+    return values, vectors
+
+
+def _newton_step(
+    space: _Space,
+    values: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    level: float,
+    least: float,
+    num_products: int,
+) -> tuple[_Step, float]:
+    """The step at a level, and the share of phi there that it promises to remove."""
     places = (space.upper, space.lower, *space.single, space.moving.start)
-    change, slope, gain = _newton(vectors, values, level, space.rows, *places, num_products)
-    return change, float(slope / gain) if gain > 0 else 0.0
+    change, slope = _newton(vectors, values, np.float32(level), space.rows, *places, num_products)
+    promise = float(slope) / max(2.0 * _distance(values, level), 1e-300)
+    return _Step(change, least, _distance(values, least)), promise
+
+
+def _distance(values: NDArray[np.float32], level: float) -> float:
+    """phi, from the eigenvalues."""
+    return 0.5 * float((np.maximum(level - values.astype(np.float64), 0.0) ** 2).sum())
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
@@ -241,17 +301,16 @@ def _return(place, normal, start, constants):
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def _newton(vectors, values, level, rows, upper, lower, unit, normal, start, max_products):
-    """Y, <D G, Y> and |G|^2.
+    """Y and <D G, Y>.
 
     Thin matrices (m_b, r_b) are flat, block after block, as the square ones are.
     """
     num_blocks = rows.size - 1
-    rank, total, gain = np.zeros(num_blocks, np.int64), 0, np.float32(0)
+    rank, total = np.zeros(num_blocks, np.int64), 0
     for b in range(num_blocks):
         for i in range(rows[b], rows[b + 1]):
             if values[i] < level:
                 rank[b] += 1
-                gain += (level - values[i]) ** 2
         total += rank[b] * (rows[b + 1] - rows[b])
     low, omega = np.empty(total, np.float32), np.empty(total, np.float32)
     image = np.empty(total, np.float32)
@@ -291,7 +350,7 @@ def _newton(vectors, values, level, rows, upper, lower, unit, normal, start, max
         new = np.dot(residual, residual)
         search = residual + (new / length) * search
         length = new
-    return step, slope, gain
+    return step, slope
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)

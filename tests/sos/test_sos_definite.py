@@ -86,6 +86,15 @@ def test_weights_make_the_method_indifferent_to_the_scale_of_variables():
     assert found.num_steps == find_definite_grams(problem, diagonal_weights(problem)).num_steps
 
 
+def test_steps_that_lead_away_are_halved():
+    """Without that, the lowest eigenvalue of these 495 rows doubles with every step."""
+    p = parse_polynomial(" + ".join(f"x{i}^8 + x{i}" for i in range(8)) + " + 9")
+    problem = GramProblem.of(p, [full_basis(8, 4)])
+    found = find_definite_grams(problem, diagonal_weights(problem))
+    assert found.blocks is not None
+    assert found.num_steps <= 6
+
+
 def test_the_caller_may_end_the_run():
     def stop():
         raise BudgetExceeded("now")
