@@ -50,15 +50,21 @@ def gram_problem(cell: Cell, structure: Structure, seed: int) -> GramProblem:
     return GramProblem.of(p, (even_sqrt_basis(p.exponents),))
 
 
-def judged(problem: GramProblem, grams: Grams) -> str:
-    """Whether matrices prove feasibility, or how far from semidefinite they are."""
+def judged(problem: GramProblem, grams: Grams) -> tuple[bool, str]:
+    """Whether matrices are feasible to the tolerance; and if they prove it, or what they lack."""
     projected = problem.projected(grams)
     missing = np.abs(problem.target - problem.class_sums(projected)) / problem.class_sizes
     lowest = min(float(np.linalg.eigvalsh(gram)[0]) for gram in projected)
     largest = max(float(np.abs(gram).max()) for gram in projected)
     size = sum(problem.sizes)
     is_certified = lowest > size * (missing.max() + 4 * (size + 3) * 2.0**-53 * largest)
-    return "certified" if is_certified else f"lambda_min {lowest:.0e}"
+    note = "certified" if is_certified else f"lambda_min {lowest:.0e}"
+    return lowest > -TOLERANCE, note
+
+
+def _noted(note: str, problem: GramProblem, grams: Grams) -> tuple[bool, str]:
+    is_feasible, quality = judged(problem, grams)
+    return is_feasible, f"{note}, {quality}"
 
 
 def our_proof(cell: Cell, structure: Structure, seed: int, basis: BasisRule = "auto") -> Prepared:
@@ -91,10 +97,10 @@ def our_numbers(cell: Cell, structure: Structure, seed: int) -> Prepared:
         problem = replace(given)
         completed = complete_by_rank(problem, diagonal_weights(problem))
         if completed is not None:
-            return lambda: (True, f"completed, {judged(problem, completed)}")
+            return lambda: _noted("completed", problem, completed)
         found = solve_numerically(problem)
         note = f"{found.form}, {found.feasibility}, {found.num_steps} steps, t {found.lower:.0e}"
-        return lambda: (found.lower > -TOLERANCE, f"{note}, {judged(problem, found.grams)}")
+        return lambda: _noted(note, problem, found.grams)
 
     return call
 
@@ -108,7 +114,11 @@ def our_batched(cell: Cell, structure: Structure, seed: int) -> Prepared:
         problem = replace(given)
         [item] = certify_batch([problem], device="cpu")
         note = f"{item.iterations} steps"
-        return lambda: (item.certified, f"{note}, {judged(problem, item.grams)}")
+
+        def judge() -> tuple[bool, str]:
+            return item.certified, f"{note}, {judged(problem, item.grams)[1]}"
+
+        return judge
 
     return call
 
@@ -138,7 +148,7 @@ def kernel_conic(
         grams = form.recover(found).grams
 
         def judge() -> tuple[bool, str]:
-            quality = judged(problem, grams) if grams else "no point"
+            quality = judged(problem, grams)[1] if grams else "no point"
             note = f"{found.status.value}, {found.iterations} steps, {quality}"
             return found.status is SolverStatus.OPTIMAL, note
 
@@ -165,7 +175,9 @@ def cvxpy_clarabel(cell: Cell, structure: Structure, seed: int) -> Prepared:
         model.solve(solver="CLARABEL", **limits)
 
         def judge() -> tuple[bool, str]:
-            quality = "no point" if gram.value is None else judged(problem, (np.array(gram.value),))
+            quality = "no point"
+            if gram.value is not None:
+                quality = judged(problem, (np.array(gram.value),))[1]
             return model.status == "optimal", f"{model.status}, {quality}"
 
         return judge

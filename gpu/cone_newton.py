@@ -38,9 +38,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
+
+from gpu._cone_kernels import newton_direction, return_to_sums, weighted_sums
 
 MAX_STEPS = 12
 LEVELS = (0.03, 0.01, 0.003)
@@ -55,8 +56,6 @@ STUCK = 0.02
 """Of phi: a step that promises less shows that the level is out of reach."""
 PRODUCTS = (4, 5, 6)
 """Conjugate gradients of the first, the second, and every later step."""
-ACCURACY, RIDGE = 1e-2, 1e-4
-"""Relative accuracy at which conjugate gradients end before; eps."""
 SHORTER = 0.5
 """Part of a step that is left where it has not brought X closer; no level above the least then."""
 LEAST = 1e-6
@@ -64,7 +63,6 @@ LEAST = 1e-6
 BOUNDS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 """Lower bounds that are tried on the eigenvalues of what is found."""
 
-_FAST = {"contract", "reassoc", "nsz"}
 _eigenpairs = get_lapack_funcs("syevd", dtype=np.float32)
 _cholesky = get_lapack_funcs("potrf", dtype=np.float64)
 
@@ -157,12 +155,12 @@ class _Space:
             for end, size in zip(ends, sizes.tolist(), strict=True)
         ]
         self.place = self.flat[self.upper] * self.unit
-        self.constants = _sums(self.place, self.normal, moving.start)
+        self.constants = weighted_sums(self.place, self.normal, moving.start)
 
     def move(self, change: NDArray[np.floating]) -> None:
         """Add a change, and go to the closest point of L."""
         self.place = self.place + change
-        _return(self.place, self.normal, self.moving.start, self.constants)
+        return_to_sums(self.place, self.normal, self.moving.start, self.constants)
         values = self.place / self.unit
         self.flat[self.upper] = values
         self.flat[self.lower] = values
@@ -194,9 +192,11 @@ def find_definite(
     at, since, is_far = 0, 0, True
     last: _Step | None = None
     for step in range(max_steps + 1):
+        if not np.isfinite(space.place).all():
+            break
         if _is_definite(space.blocks, LEAST):
             return DefinitePoint(tuple(space.blocks), _lowest(space.blocks), step)
-        if step == max_steps or not np.isfinite(space.flat).all():
+        if step == max_steps:
             break
         on_step()
         try:
@@ -228,7 +228,7 @@ def find_definite(
 
 
 def _is_definite(blocks: Sequence[NDArray[np.float64]], least: float) -> bool:
-    """Whether all eigenvalues are above a bound, up to rounding errors."""
+    """Whether all eigenvalues of finite matrices are above a bound, up to rounding errors."""
     for block in blocks:
         shifted = block.copy()
         shifted.ravel()[:: len(block) + 1] -= least
@@ -267,137 +267,14 @@ def _newton_step(
 ) -> tuple[_Step, float]:
     """The step at a level, and the share of phi there that it promises to remove."""
     places = (space.upper, space.lower, *space.single, space.moving.start)
-    change, slope = _newton(vectors, values, np.float32(level), space.rows, *places, num_products)
+    change, slope = newton_direction(
+        vectors, values, np.float32(level), space.rows, *places, num_products
+    )
     promise = float(slope) / max(2.0 * _distance(values, level), 1e-300)
     return _Step(change, least, _distance(values, least)), promise
 
 
 def _distance(values: NDArray[np.float32], level: float) -> float:
     """phi, from the eigenvalues."""
-    return 0.5 * float((np.maximum(level - values.astype(np.float64), 0.0) ** 2).sum())
-
-
-@njit(cache=True, error_model="numpy", fastmath=_FAST)
-def _sums(place, normal, start):
-    """<normal, place> over every group."""
-    sums = np.zeros(start.size - 1)
-    for c in range(start.size - 1):
-        for e in range(start[c], start[c + 1]):
-            sums[c] += normal[e] * place[e]
-    return sums
-
-
-@njit(cache=True, error_model="numpy", fastmath=_FAST)
-def _return(place, normal, start, constants):
-    """Move to the closest place with given sums."""
-    for c in range(start.size - 1):
-        missing, square = constants[c], 0.0
-        for e in range(start[c], start[c + 1]):
-            missing -= normal[e] * place[e]
-            square += normal[e] * normal[e]
-        for e in range(start[c], start[c + 1]):
-            place[e] += missing / square * normal[e]
-
-
-@njit(cache=True, error_model="numpy", fastmath=_FAST)
-def _newton(vectors, values, level, rows, upper, lower, unit, normal, start, max_products):
-    """Y and <D G, Y>.
-
-    Thin matrices (m_b, r_b) are flat, block after block, as the square ones are.
-    """
-    num_blocks = rows.size - 1
-    rank, total = np.zeros(num_blocks, np.int64), 0
-    for b in range(num_blocks):
-        for i in range(rows[b], rows[b + 1]):
-            if values[i] < level:
-                rank[b] += 1
-        total += rank[b] * (rows[b + 1] - rows[b])
-    low, omega = np.empty(total, np.float32), np.empty(total, np.float32)
-    image = np.empty(total, np.float32)
-    offset, at = 0, 0
-    for b in range(num_blocks):
-        first, size = rows[b], rows[b + 1] - rows[b]
-        for j in range(size):
-            for i in range(rank[b]):
-                own, other = values[first + i], values[first + j]
-                low[at] = vectors[offset + i * size + j]
-                image[at] = np.float32(0.5) * (level - own) * low[at]
-                # Half of it where both are low, as the product is made symmetric.
-                is_low = j < rank[b]
-                omega[at] = np.float32(0.5) if is_low else (level - own) / (other - own)
-                at += 1
-        offset += size * size
-    square = np.zeros(vectors.size, np.float32)
-    residual = _image_entries(low, image, rows, rank, square, upper, lower, unit)
-    _project(residual, normal, start)
-    step, search = np.zeros(upper.size, np.float32), residual.copy()
-    length = np.dot(residual, residual)
-    slope, goal = np.float32(0), np.float32(ACCURACY) ** 2 * length
-    for _ in range(max_products):
-        if not length > goal:
-            break
-        _multiply(vectors, omega, low, search, rows, rank, square, upper, lower, unit, image)
-        product = _image_entries(low, image, rows, rank, square, upper, lower, unit)
-        _project(product, normal, start)
-        product += np.float32(RIDGE) * search
-        curvature = np.dot(search, product)
-        if not curvature > 0:
-            break
-        share = length / curvature
-        step += share * search
-        slope += share * length
-        residual -= share * product
-        new = np.dot(residual, residual)
-        search = residual + (new / length) * search
-        length = new
-    return step, slope
-
-
-@njit(cache=True, error_model="numpy", fastmath=_FAST)
-def _multiply(vectors, omega, low, place, rows, rank, square, upper, lower, unit, image):
-    """Z = V (Omega o (V' Y V_low)) of the Y with given coordinates; H[Y] = V_low Z' + Z V_low'."""
-    square[:] = 0
-    for e in range(upper.size):
-        square[upper[e]] = square[lower[e]] = place[e] / unit[e]
-    offset, at = 0, 0
-    for b in range(rank.size):
-        size = rows[b + 1] - rows[b]
-        wide, end = slice(offset, offset + size * size), at + size * rank[b]
-        if rank[b]:
-            pairs, matrix = vectors[wide].reshape(size, size), square[wide].reshape(size, size)
-            thin = low[at:end].reshape(size, rank[b])
-            inner = np.dot(pairs, np.dot(matrix, thin)) * omega[at:end].reshape(size, rank[b])
-            image[at:end] = np.dot(pairs.T, inner).ravel()
-        offset, at = offset + size * size, end
-
-
-@njit(cache=True, error_model="numpy", fastmath=_FAST)
-def _image_entries(low, image, rows, rank, square, upper, lower, unit):
-    """Coordinates of V_low Z' + Z V_low'; `square` is for intermediate results."""
-    offset, at = 0, 0
-    for b in range(rank.size):
-        size = rows[b + 1] - rows[b]
-        end = at + size * rank[b]
-        matrix = square[offset : offset + size * size].reshape(size, size)
-        if rank[b]:
-            thin, other = low[at:end].reshape(size, rank[b]), image[at:end].reshape(size, rank[b])
-            np.dot(thin, other.T, matrix)
-        else:
-            matrix[:] = 0
-        offset, at = offset + size * size, end
-    values = np.empty(upper.size, np.float32)
-    for e in range(upper.size):
-        values[e] = unit[e] * (square[upper[e]] + square[lower[e]])
-    return values
-
-
-@njit(cache=True, error_model="numpy", fastmath=_FAST)
-def _project(place, normal, start):
-    """D, in single precision."""
-    for c in range(start.size - 1):
-        along, square = np.float32(0), np.float32(0)
-        for e in range(start[c], start[c + 1]):
-            along += normal[e] * place[e]
-            square += normal[e] * normal[e]
-        for e in range(start[c], start[c + 1]):
-            place[e] -= along / square * normal[e]
+    missing = np.maximum(level - values, 0.0)
+    return 0.5 * float(missing @ missing)

@@ -30,7 +30,8 @@ class Settings:
     """Blocks by sign symmetries or the components of term sparsity, which lose nothing, or the
     cliques of a chordal extension, which may."""
     solver: SolverName = "auto"
-    """What solves Gram problems; auto: our interior points, and SCS where those are too large."""
+    """What solves Gram problems; auto: a search for a positive definite matrix, then our interior
+    points, and SCS where those are too large."""
     seconds: float = float("inf")
     """Time after which no further step begins."""
     memory_gib: float = 4.0

@@ -33,7 +33,7 @@ from tasks.sos.certificates import (
 from tasks.sos.config import Sparsity
 from tasks.sos.gram.completion import complete_by_rank
 from tasks.sos.gram.interior import Feasibility, InteriorSolution, diagonal_weights
-from tasks.sos.gram.numerics import NotSolvedError, solve_numerically
+from tasks.sos.gram.numerics import QUICK, NotSolvedError, solve_numerically
 from tasks.sos.gram.problem import GramProblem, Grams
 from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.proofs.grid import prove_on_grid
@@ -152,12 +152,13 @@ def _proof_by_completion(work: Work, problem: GramProblem) -> ExactGrams | None:
         return _proof_on_grid(work, problem, grams)
 
 
-def _solution(work: Work, problem: GramProblem) -> InteriorSolution:
+def _solution(work: Work, problem: GramProblem, *, is_quick: bool = True) -> InteriorSolution:
     """Solve in floats, within what is left of the time."""
     with work.stage("solve"):
         return solve_numerically(
             problem,
             solver=work.settings.solver,
+            is_quick=is_quick,
             seconds=work.seconds_left,
             memory_gib=work.settings.memory_gib,
         )
@@ -186,6 +187,8 @@ def _concluded(
         proof = _proof(work, problem, solution)
     if proof is not None:
         return _proved(work, problem, proof)
+    if solution.form == QUICK:
+        return _slowly(work, candidate, problem)
     if solution.lower > -NUMERICAL_TOLERANCE and _is_nearly_semidefinite(problem, solution):
         reason = f"semidefinite to {max(0.0, -solution.lower):.1e}, but no rational face was found"
         return work.finished(Verdict.NUMERICAL, reason)
@@ -194,6 +197,19 @@ def _concluded(
     else:
         reason = "rounding errors are larger than what was to be found"
     return work.finished(Verdict.UNDECIDED, reason)
+
+
+def _slowly(work: Work, candidate: Candidate, problem: GramProblem) -> Certification:
+    """Decide a problem whose quickly found matrix could not be rounded."""
+    known = candidate.basis.tobytes()
+    try:
+        work.solved[known] = problem, _solution(work, problem, is_quick=False)
+    except NotSolvedError as error:
+        _note(work, candidate, problem, "not solved")
+        return work.finished(Verdict.UNDECIDED, str(error))
+    problem, solution = work.solved[known]
+    _note(work, candidate, problem, solution.feasibility, solution)
+    return _concluded(work, candidate, problem, solution)
 
 
 def _is_nearly_semidefinite(problem: GramProblem, solution: InteriorSolution) -> bool:

@@ -49,8 +49,9 @@ class CertifyConfig(FrozenConfig):
     nothing."""
 
     solver: Literal["auto", "interior", "clarabel", "scs", "mosek", "sdpa", "csdp"] = "auto"
-    """What solves the Gram problems. auto: the project's own interior points, and SCS where those
-    are too large. No solver is trusted: every verdict rests on exact arithmetic."""
+    """What solves the Gram problems. auto: the project's own methods, which look for a positive
+    definite matrix first, then take interior points, and SCS where those are too large. No solver
+    is trusted: every verdict rests on exact arithmetic."""
 
     seconds: float = Field(default=120.0, gt=0.0, le=1e6)
     """Time of one polynomial; one that takes longer is stopped and has status over_budget."""

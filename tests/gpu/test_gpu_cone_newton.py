@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu import cone_newton
+from gpu._cone_kernels import ACCURACY, RIDGE
 from gpu.cone_newton import LEAST, MovingEntries, find_definite
 
 
@@ -163,8 +164,8 @@ def test_a_step_solves_the_newton_equations(seed):
     moved[moving.row, moving.column] += change / units
     moved[moving.column, moving.row] = moved[moving.row, moving.column]
     y = np.array([np.vdot(direction, moved - whole) for direction in basis])
-    error = hessian @ y + cone_newton.RIDGE * y + gradient
-    assert np.abs(error).max() <= 2 * cone_newton.ACCURACY * np.abs(gradient).max()
+    error = hessian @ y + RIDGE * y + gradient
+    assert np.abs(error).max() <= 2 * ACCURACY * np.abs(gradient).max()
     assert promise * 2 * distance(whole, level) == pytest.approx(-gradient @ y, rel=1e-2)
     assert step.distance == pytest.approx(distance(whole, 0.1), rel=1e-3)
 
@@ -183,6 +184,25 @@ def test_no_numbers_and_no_positive_trace_end_at_once(value):
     moving = MovingEntries(np.array([0, 1]), np.array([0, 1]), np.ones(2), np.array([0, 2]))
     found = find_definite((np.array([[value, 0.0], [0.0, value]]),), moving)
     assert (found.blocks, found.num_steps) == (None, 0)
+
+
+def test_numbers_that_go_beyond_floats_on_the_way_are_not_taken():
+    """Squares of the weights are infinite, then the entries undefined: no matrix to return."""
+    moving = MovingEntries(np.array([0, 1]), np.array([0, 1]), np.full(2, 1e200), np.array([0, 2]))
+    with np.errstate(all="ignore"):
+        assert find_definite((np.eye(2),), moving).blocks is None
+
+
+def test_levels_that_follow_the_lowest_eigenvalue_save_steps(monkeypatch):
+    """With one level only, X approaches the cone by a constant factor per step."""
+
+    def steps():
+        found = [find_definite(*random_space(k, [14], 45, shift=0.05)[:2]) for k in range(30)]
+        return sum(point.num_steps for point in found)
+
+    usual = steps()
+    monkeypatch.setattr(cone_newton, "SHARE", 0.0)
+    assert usual < steps()
 
 
 def test_the_limit_on_steps_is_kept():

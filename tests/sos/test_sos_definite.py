@@ -2,21 +2,25 @@
 
 import numpy as np
 import pytest
+from flint import fmpq, fmpq_mat
 from gram_examples import random_problem
 
 from tasks.records import BudgetExceeded, stream
 from tasks.sos import parse_polynomial
 from tasks.sos.bases.monomial_bases import full_basis
-from tasks.sos.gram import numerics
+from tasks.sos.certify import certify
+from tasks.sos.gram import definite, numerics
 from tasks.sos.gram.definite import find_definite_grams
 from tasks.sos.gram.interior import Feasibility, diagonal_weights, solve_interior
 from tasks.sos.gram.numerics import solve_numerically
+from tasks.sos.gram.positivity import is_positive_definite
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.sampling.planted import planted
+from tasks.sos.verdict import Verdict
 
 
 def planted_problem(seed, cell=(4, 6, 20)):
-    item = planted(*cell, "dense", stream(seed, "cuts"))
+    item = planted(*cell, "dense", stream(seed, "definite"))
     return GramProblem.of(item.polynomial, [item.basis])
 
 
@@ -78,12 +82,17 @@ def test_blocks_share_their_classes():
 
 
 def test_weights_make_the_method_indifferent_to_the_scale_of_variables():
-    problem = planted_problem(0)
-    scaled = problem.polynomial.scaled([6, -7, 9, 0])
-    other = GramProblem.of(scaled, problem.bases)
-    found = find_definite_grams(other, diagonal_weights(other))
-    assert found.blocks is not None
-    assert found.num_steps == find_definite_grams(problem, diagonal_weights(problem)).num_steps
+    """Where all squares of the basis have positive coefficients, of which the weights are made."""
+    problems = [planted_problem(seed) for seed in range(20)]
+    chosen = [p for p in problems if (p.target[p.rows[0].diagonal()] > 0).all()]
+    assert len(chosen) >= 2
+    for problem in chosen:
+        scaled = problem.polynomial.scaled([6, -7, 9, 0])
+        other = GramProblem.of(scaled, problem.bases)
+        found = find_definite_grams(other, diagonal_weights(other))
+        assert found.blocks is not None
+        own = find_definite_grams(problem, diagonal_weights(problem))
+        assert found.num_steps == own.num_steps
 
 
 def test_steps_that_lead_away_are_halved():
@@ -111,6 +120,46 @@ def test_numbers_beyond_floats_end_with_nothing():
     assert found.blocks is None
 
 
+BADLY_SCALED = "1e-8*x^6 + 1e-8*x^4 - x^3 + 1e9*x^2 - x + 1e-8"
+"""The weights span 28 decades: what floats miss of 1e9 x^2 is more than the other entry has."""
+
+
+def test_a_matrix_that_is_definite_only_in_floats_is_not_taken():
+    problem = GramProblem.of(parse_polynomial(BADLY_SCALED), [full_basis(1, 3)])
+    weights = diagonal_weights(problem)
+    assert find_definite_grams(problem, weights).blocks is None
+    [gram] = solve_interior(problem).grams
+    assert np.isfinite(gram).all()
+
+
+@pytest.mark.parametrize("is_checked", [True, False])
+def test_badly_scaled_polynomials_are_proved_by_interior_points(monkeypatch, is_checked):
+    """Also where such a matrix is taken, and then cannot be rounded."""
+    if not is_checked:
+        monkeypatch.setattr(definite, "_largest_error", lambda *_: 0.0)
+    found = certify(parse_polynomial(BADLY_SCALED))
+    assert found.verdict is Verdict.PROVED
+    forms = [attempt.form for attempt in found.attempts]
+    assert forms == (["image"] if is_checked else ["distance", "image"])
+
+
+def test_the_bound_that_is_recorded_holds_for_the_exact_matrix():
+    for seed in range(6):
+        problem = planted_problem(seed)
+        [weight] = diagonal_weights(problem)
+        found = find_definite_grams(problem, [weight])
+        [exact] = problem.exact_projection(found.blocks, 80)
+        bound = fmpq_mat(len(weight), len(weight))
+        for i, value in enumerate(weight):
+            bound[i, i] = fmpq(*(found.lowest * float(value)).as_integer_ratio())
+        assert is_positive_definite(exact - bound)
+
+
+def test_interior_points_are_used_where_they_are_asked_for():
+    found = solve_numerically(planted_problem(0), solver="interior")
+    assert found.form in ("image", "kernel")
+
+
 def test_definite_matrices_are_looked_for_first():
     problem = planted_problem(3, (4, 8, 40))
     found = solve_numerically(problem)
@@ -121,7 +170,7 @@ def test_definite_matrices_are_looked_for_first():
 
 def test_interior_points_follow_where_there_are_none():
     # Singular Gram matrices with many free dimensions.
-    item = planted(4, 8, 40, "low_rank", stream(2, "cuts"))
+    item = planted(4, 8, 40, "low_rank", stream(2, "definite"))
     problem = GramProblem.of(item.polynomial, [item.basis])
     found = solve_numerically(problem)
     assert found.form in ("image", "kernel")

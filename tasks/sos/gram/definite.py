@@ -16,7 +16,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gpu.cone_newton import MAX_STEPS, DefinitePoint, MovingEntries, find_definite
-from tasks.sos.gram.problem import GramProblem
+from tasks.sos.gram.problem import GramProblem, Grams
+
+ROUNDING = 2.0**-50
+"""Errors of a sum in floats relative to the sum of absolute values, generously."""
 
 
 def find_definite_grams(
@@ -28,7 +31,9 @@ def find_definite_grams(
 ) -> DefinitePoint:
     """Look for positive definite Gram matrices.
 
-    The lower bound of what is returned is one on the eigenvalues of X, so Q - lowest W >= 0.
+    The lower bound of what is returned is one on the eigenvalues of X for all Q that satisfy the
+    equations exactly and differ by what is missing in floats: Q - lowest W >= 0.  Where that leaves
+    nothing of the bound, as for weights of many different magnitudes, nothing is returned.
 
     Parameters
     ----------
@@ -66,7 +71,25 @@ def find_definite_grams(
     if found.blocks is None:
         return found
     pairs = zip(found.blocks, roots, strict=True)
-    return replace(found, blocks=tuple(block * np.outer(own, own) for block, own in pairs))
+    grams = tuple(block * np.outer(own, own) for block, own in pairs)
+    error = _largest_error(problem, grams, roots)
+    if not error < found.lowest / 2:
+        return replace(found, blocks=None, lowest=np.nan)
+    return replace(found, blocks=grams, lowest=found.lowest - error)
+
+
+def _largest_error(problem: GramProblem, grams: Grams, roots: list[NDArray[np.float64]]) -> float:
+    """What the eigenvalues of X can lose where what is missing in the equations is made up for.
+
+    What is missing in a class may be put on any of its entries, also where the scale is small; in
+    it are the rounding errors of the sum.
+    """
+    count = problem.num_monomials
+    sums, sizes, smallest = np.zeros(count), np.zeros(count), np.full(count, np.inf)
+    for rows, gram, own in zip(problem.rows, grams, roots, strict=True):
+        _add_class_sums(rows, gram, own, sums, sizes, smallest)
+    missing = np.abs(problem.target - sums) + ROUNDING * sizes
+    return max(problem.sizes) * float((missing / smallest).max())
 
 
 @njit(cache=True)
@@ -75,6 +98,17 @@ def _add_squares(rows, root, squares):
     for i in range(len(root)):
         for j in range(len(root)):
             squares[rows[i, j]] += (root[i] * root[j]) ** 2
+
+
+@njit(cache=True)
+def _add_class_sums(rows, gram, root, sums, sizes, smallest):
+    """Add entries and their absolute values to those of their classes; keep the smallest scales."""
+    for i in range(len(root)):
+        for j in range(len(root)):
+            k = rows[i, j]
+            sums[k] += gram[i, j]
+            sizes[k] += abs(gram[i, j])
+            smallest[k] = min(smallest[k], root[i] * root[j])
 
 
 @njit(cache=True)

@@ -37,6 +37,8 @@ SECOND_SOLVER = "clarabel"
 """Where our own method does not find a start."""
 ENOUGH = 1e-4
 """A t from which a Gram matrix is taken as it comes."""
+QUICK = "distance"
+"""Form of a positive definite matrix that a few steps have found."""
 TOLERANCE = 1e-7
 """Of the conic solvers; t within it counts as 0."""
 
@@ -49,6 +51,7 @@ def solve_numerically(
     problem: GramProblem,
     *,
     solver: SolverName = "auto",
+    is_quick: bool = True,
     seconds: float = float("inf"),
     memory_gib: float = 4.0,
 ) -> InteriorSolution:
@@ -60,7 +63,9 @@ def solve_numerically(
     solver : str
         ``auto`` looks for a positive definite Gram matrix, then takes interior points up to
         `MAX_UNKNOWNS` unknowns, and Clarabel where these do not find a start; SCS beyond.
-        ``interior`` takes these two methods of our own alone.
+        ``interior`` takes interior points alone.
+    is_quick : bool
+        Whether ``auto`` may end with the first positive definite matrix that a few steps find.
     seconds, memory_gib : float
         Limits; those of a conic solver are enforced from outside.
 
@@ -76,18 +81,18 @@ def solve_numerically(
     except OverflowError as error:
         raise NotSolvedError("a coefficient is too large for floats in any scaling") from error
     deadline = time.perf_counter() + seconds
-    if solver not in ("auto", "interior"):
+    if solver == "interior":
+        return _by_interior_points(problem, deadline)
+    if solver != "auto":
         return _by_conic_solver(problem, solver, deadline, memory_gib)
-    found = _definite(problem, deadline)
+    found = _definite(problem, deadline) if is_quick else None
     if found is not None:
         return found
-    if unknowns > MAX_UNKNOWNS and solver == "auto":
+    if unknowns > MAX_UNKNOWNS:
         return _by_conic_solver(problem, LARGE_SOLVER, deadline, memory_gib)
     try:
         return _by_interior_points(problem, deadline)
     except NotSolvedError as error:
-        if solver != "auto":
-            raise
         logger.info("%s; %s is tried", error, SECOND_SOLVER)
         return _by_conic_solver(problem, SECOND_SOLVER, deadline, memory_gib)
 
@@ -115,6 +120,7 @@ def _by_interior_points(problem: GramProblem, deadline: float) -> InteriorSoluti
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def _definite(problem: GramProblem, deadline: float) -> InteriorSolution | None:
     """The first positive definite Gram matrix that a few steps find."""
+    _checked(deadline)()
     found = find_definite_grams(problem, diagonal_weights(problem), on_step=_checked(deadline))
     if found.blocks is None:
         return None
@@ -124,7 +130,7 @@ def _definite(problem: GramProblem, deadline: float) -> InteriorSolution | None:
         moments=np.zeros(problem.num_monomials),
         lower=found.lowest,
         upper=float("inf"),
-        form="distance",
+        form=QUICK,
         num_unknowns=problem.num_free,
         num_steps=found.num_steps,
         ended="enough",

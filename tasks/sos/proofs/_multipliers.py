@@ -60,7 +60,9 @@ def converged_with_multipliers(
     if len(scale) > MAX_UNKNOWNS:
         return None
     try:
-        return _iterated(problem, entries, y, splits, scale)
+        # Numbers beyond floats end as infinite or undefined ones.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _iterated(problem, entries, y, splits, scale)
     except np.linalg.LinAlgError:
         return None
 
@@ -119,6 +121,8 @@ def _first_multipliers(
     identity = np.concatenate(
         [np.eye(len(s.others))[np.triu_indices(len(s.others))] for s in splits]
     )
+    if not np.isfinite(scaled).all():  # LAPACK might never come back
+        raise np.linalg.LinAlgError("the derivative is beyond floats")
     left, values, _ = np.linalg.svd(scaled, full_matrices=False)
     left = left[:, values > NEGLIGIBLE]
     return (identity - left @ (left.T @ identity)) * own

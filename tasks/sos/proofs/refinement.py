@@ -168,14 +168,23 @@ def _iterated(
             return None, y
         previous = exponent
         if inverse is None:
-            inverse = _pseudo_inverse(schur_derivative(entries, splits, parts, chosen))
+            # Numbers beyond floats end as infinite or undefined ones.
+            with np.errstate(over="ignore", invalid="ignore"):
+                inverse = _pseudo_inverse(schur_derivative(entries, splits, parts, chosen))
+            if inverse is None:
+                return None, y
         y = moved(y, inverse, residual, exponent)
     return None, []
 
 
-def _pseudo_inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pseudo-inverse through the normal equations; the iteration makes up for their condition."""
+def _pseudo_inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Pseudo-inverse through the normal equations; the iteration makes up for their condition.
+
+    None if an entry of the normal equations is beyond floats.
+    """
     normal = matrix.T @ matrix
+    if not np.isfinite(normal).all():
+        return None
     try:
         factor = np.linalg.cholesky(normal)
         lengths = factor.diagonal()
