@@ -116,12 +116,24 @@ def _by_basis(work: Work, candidate: Candidate) -> Certification:
         if proof is not None:
             _note(work, candidate, problem, "completed")
             return _proved(work, problem, proof)
-        try:
-            work.solved[known] = problem, _solution(work, problem)
-        except NotSolvedError as error:
-            _note(work, candidate, problem, "not solved")
-            return work.finished(Verdict.UNDECIDED, str(error))
+        return _by_numbers(work, candidate, problem)
     problem, solution = work.solved[known]
+    _note(work, candidate, problem, solution.feasibility, solution)
+    return _concluded(work, candidate, problem, solution)
+
+
+def _by_numbers(
+    work: Work, candidate: Candidate, problem: GramProblem, *, is_quick: bool = True
+) -> Certification:
+    """Solve in floats, and conclude from that."""
+    known = candidate.basis.tobytes()
+    work.tried.discard(known)  # to solve again is no repetition
+    try:
+        solution = _solution(work, problem, is_quick=is_quick)
+    except NotSolvedError as error:
+        _note(work, candidate, problem, "not solved")
+        return work.finished(Verdict.UNDECIDED, str(error))
+    work.solved[known] = problem, solution
     _note(work, candidate, problem, solution.feasibility, solution)
     return _concluded(work, candidate, problem, solution)
 
@@ -152,7 +164,7 @@ def _proof_by_completion(work: Work, problem: GramProblem) -> ExactGrams | None:
         return _proof_on_grid(work, problem, grams)
 
 
-def _solution(work: Work, problem: GramProblem, *, is_quick: bool = True) -> InteriorSolution:
+def _solution(work: Work, problem: GramProblem, *, is_quick: bool) -> InteriorSolution:
     """Solve in floats, within what is left of the time."""
     with work.stage("solve"):
         return solve_numerically(
@@ -188,7 +200,8 @@ def _concluded(
     if proof is not None:
         return _proved(work, problem, proof)
     if solution.form == QUICK:
-        return _slowly(work, candidate, problem)
+        # It could not be rounded.
+        return _by_numbers(work, candidate, problem, is_quick=False)
     if solution.lower > -NUMERICAL_TOLERANCE and _is_nearly_semidefinite(problem, solution):
         reason = f"semidefinite to {max(0.0, -solution.lower):.1e}, but no rational face was found"
         return work.finished(Verdict.NUMERICAL, reason)
@@ -197,19 +210,6 @@ def _concluded(
     else:
         reason = "rounding errors are larger than what was to be found"
     return work.finished(Verdict.UNDECIDED, reason)
-
-
-def _slowly(work: Work, candidate: Candidate, problem: GramProblem) -> Certification:
-    """Decide a problem whose quickly found matrix could not be rounded."""
-    known = candidate.basis.tobytes()
-    try:
-        work.solved[known] = problem, _solution(work, problem, is_quick=False)
-    except NotSolvedError as error:
-        _note(work, candidate, problem, "not solved")
-        return work.finished(Verdict.UNDECIDED, str(error))
-    problem, solution = work.solved[known]
-    _note(work, candidate, problem, solution.feasibility, solution)
-    return _concluded(work, candidate, problem, solution)
 
 
 def _is_nearly_semidefinite(problem: GramProblem, solution: InteriorSolution) -> bool:

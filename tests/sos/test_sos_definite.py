@@ -141,6 +141,7 @@ def test_badly_scaled_polynomials_are_proved_by_interior_points(monkeypatch, is_
     assert found.verdict is Verdict.PROVED
     forms = [attempt.form for attempt in found.attempts]
     assert forms == (["image"] if is_checked else ["distance", "image"])
+    assert not any(attempt.is_repeated for attempt in found.attempts)
 
 
 def test_the_bound_that_is_recorded_holds_for_the_exact_matrix():
