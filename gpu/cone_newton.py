@@ -14,12 +14,12 @@ is convex with the gradient -G, and its generalized Hessian is
                                               0                        if t <= w_i, w_j.
 
 A step goes from X to X + Y, where Y solves (D H D + eps) Y = D G to the accuracy of a few conjugate
-gradients.  As G and H only need the r eigenvectors below the level on one side, a product costs
-O(m^2 r), and the entries that move O(r) each.  Eigenpairs and steps are in single precision; X is
-put back onto L in double precision.  The first X that is positive definite ends the run: t need not
-be reached, nor be within reach.  As long as the lowest eigenvalue is far below 0, t is a share of
-its absolute value; without that X may approach the cone only by a constant factor per step.  A step
-after which phi at the least level is not smaller is halved, and t is that level from then on.
+gradients. As G and H only need the r eigenvectors below the level on one side, a product costs
+O(m^2 r). Eigenpairs and steps are in single precision; X is put back onto L in double precision.
+The first X that is positive definite ends the run: t need not be reached, nor be within reach. As
+long as the lowest eigenvalue is far below 0, t is a share of its absolute value; without that X may
+approach the cone only by a constant factor per step. A step after which phi at the least level is
+not smaller is halved, and t is that level from then on.
 
 Most affine spaces that meet the interior of the cone by a margin are done after 1 to 5 steps.
 Where the gradient in L vanishes before phi does, no point of L has the level; then a lower one is
@@ -181,6 +181,7 @@ def find_definite(
         The point of L closest to 0, symmetric; its entries should be about 1.
     moving : MovingEntries
     max_steps : int
+        Eigendecompositions.
     on_step : callable
         Called before every step; may raise to end the run.
     """

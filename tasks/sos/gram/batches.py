@@ -6,11 +6,11 @@ positive definite Gram matrices of most polynomials in the interior of the cone 
 in a few eigendecompositions.  It decides nothing else: what it leaves open, boundary cases above
 all, is given to a fallback, one problem at a time.
 
-Its worth is in batches of small problems that are at hand together, and on a GPU: at m = 22 it
-takes 0.2 ms of one core per full-rank problem, `definite` one by one 0.4 ms, interior points 3 ms;
-at m = 37 it is 1.2 against 0.6 ms.  `tasks.sos.certify` does not use it: its items come one by one,
+Its worth is in batches of small problems that are at hand together: at m = 22 it takes 0.2 ms of
+one core per full-rank problem, `definite` one by one 0.3 ms, interior points 3 ms; at m = 37 it is
+1.2 against 0.6 ms.  `tasks.sos.certify` does not use it: its items come one by one,
 with limits of their own, and solving takes a fifth of their time.  Without weights it certifies 17
-to 58 % of sparse problems, `definite` 29 to 66 %, interior points 40 to 70 %.
+to 58 % of sparse problems, `definite` 28 to 65 %, interior points 40 to 70 %.
 """
 
 from __future__ import annotations

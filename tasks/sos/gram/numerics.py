@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -97,14 +97,9 @@ def solve_numerically(
         return _by_conic_solver(problem, SECOND_SOLVER, deadline, memory_gib)
 
 
-def _checked(deadline: float) -> Callable[[], None]:
-    """What ends our own methods at the deadline."""
-
-    def on_step() -> None:
-        if time.perf_counter() > deadline:
-            raise BudgetExceeded("the time was over before the Gram problem was solved")
-
-    return on_step
+def _check_time(deadline: float) -> None:
+    if time.perf_counter() > deadline:
+        raise BudgetExceeded("the time was over before the Gram problem was solved")
 
 
 # Numbers beyond floats end as infinite or undefined ones, which are looked for where they matter.
@@ -112,7 +107,7 @@ def _checked(deadline: float) -> Callable[[], None]:
 def _by_interior_points(problem: GramProblem, deadline: float) -> InteriorSolution:
     """Our own method, ended at the deadline."""
     try:
-        return solve_interior(problem, on_step=_checked(deadline), enough=ENOUGH)
+        return solve_interior(problem, on_step=partial(_check_time, deadline), enough=ENOUGH)
     except (OverflowError, ValueError, np.linalg.LinAlgError) as error:
         raise NotSolvedError(f"interior points: {error}") from error
 
@@ -120,8 +115,9 @@ def _by_interior_points(problem: GramProblem, deadline: float) -> InteriorSoluti
 @np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def _definite(problem: GramProblem, deadline: float) -> InteriorSolution | None:
     """The first positive definite Gram matrix that a few steps find."""
-    _checked(deadline)()
-    found = find_definite_grams(problem, diagonal_weights(problem), on_step=_checked(deadline))
+    _check_time(deadline)
+    on_step = partial(_check_time, deadline)
+    found = find_definite_grams(problem, diagonal_weights(problem), on_step=on_step)
     if found.blocks is None:
         return None
     return InteriorSolution(
@@ -141,7 +137,7 @@ def _by_conic_solver(
     problem: GramProblem, name: str, deadline: float, memory_gib: float
 ) -> InteriorSolution:
     """Kernel form, maximizing t with Q - t I semidefinite."""
-    _checked(deadline)()
+    _check_time(deadline)
     form = kernel_form(problem, problem.target)
     solution = solve(
         form.program,
