@@ -36,12 +36,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
 
-from gpu._cone_kernels import newton_direction, return_to_sums, weighted_sums
+from gpu._cone_kernels import coordinates, distance, move, newton_direction, weighted_sums
 
 MAX_STEPS = 12
 LEVELS = (0.03, 0.01, 0.003)
@@ -125,7 +126,7 @@ class _Step:
 
     def has_helped(self, values: NDArray[np.float32]) -> bool:
         """Whether phi has fallen, by the eigenvalues after the step."""
-        return _distance(values, self.least) < self.distance
+        return distance(values, self.least) < self.distance
 
     def shortened(self) -> _Step:
         """A part of it."""
@@ -133,37 +134,27 @@ class _Step:
 
 
 class _Space:
-    """L, in coordinates sqrt(2) x_e off and x_e on the diagonal, whose length is that of X."""
+    """L, in coordinates whose length is that of X (`gpu._cone_kernels`)."""
 
     def __init__(self, blocks: tuple[NDArray[np.float64], ...], moving: MovingEntries) -> None:
-        sizes = np.array([len(block) for block in blocks], dtype=np.int64)
-        self.rows = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        offsets = np.concatenate([[0], np.cumsum(sizes * sizes)[:-1]])
-        block = np.searchsorted(self.rows, moving.row, side="right") - 1
-        first, width = self.rows[block], sizes[block]
-        row, column = moving.row - first, moving.column - first
-        self.upper = offsets[block] + row * width + column
-        self.lower = offsets[block] + column * width + row
-        self.moving = moving
-        self.unit = np.where(row == column, 1.0, np.sqrt(2.0))
-        self.normal = moving.weight / self.unit
+        self.rows = np.array([0, *accumulate(map(len, blocks))])
+        places = coordinates(moving.row, moving.column, moving.weight, moving.start, self.rows)
+        self.upper, self.lower, self.unit, self.normal = places
+        self.start = moving.start
         self.single = (self.unit.astype(np.float32), self.normal.astype(np.float32))
         self.flat = np.concatenate([matrix.ravel() for matrix in blocks])
-        ends = (offsets + sizes * sizes).tolist()
+        ends = accumulate(len(block) ** 2 for block in blocks)
         self.blocks = [
-            self.flat[end - size * size : end].reshape(size, size)
-            for end, size in zip(ends, sizes.tolist(), strict=True)
+            self.flat[end - block.size : end].reshape(block.shape)
+            for end, block in zip(ends, blocks, strict=True)
         ]
         self.place = self.flat[self.upper] * self.unit
-        self.constants = weighted_sums(self.place, self.normal, moving.start)
+        self.constants = weighted_sums(self.place, self.normal, self.start)
 
-    def move(self, change: NDArray[np.floating]) -> None:
-        """Add a change, and go to the closest point of L."""
-        self.place = self.place + change
-        return_to_sums(self.place, self.normal, self.moving.start, self.constants)
-        values = self.place / self.unit
-        self.flat[self.upper] = values
-        self.flat[self.lower] = values
+    def move(self, change: NDArray[np.float32], share: float = 1.0) -> bool:
+        """Add a part of a change, and go to the closest point of L; whether it is finite."""
+        places = (self.upper, self.lower, self.unit, self.normal, self.start)
+        return move(self.flat, self.place, change, share, self.constants, *places)
 
 
 def find_definite(
@@ -189,14 +180,16 @@ def find_definite(
     mean = sum(float(np.trace(block)) for block in blocks) / max(1, int(space.rows[-1]))
     if not (len(moving.row) and np.isfinite(space.flat).all() and mean > 0):
         return DefinitePoint(None, np.nan, 0)
-    space.move(np.where(moving.row == moving.column, START * mean, 0.0))
+    towards = np.where(moving.row == moving.column, np.float32(START), np.float32(0))
+    is_finite = space.move(towards, mean)
     at, since, is_far = 0, 0, True
     last: _Step | None = None
     for step in range(max_steps + 1):
-        if not np.isfinite(space.place).all():
+        if not is_finite:
             break
-        if _is_definite(space.blocks, LEAST):
-            return DefinitePoint(tuple(space.blocks), _lowest(space.blocks), step)
+        pivot = _least_pivot(space.blocks, LEAST)
+        if pivot is not None:
+            return DefinitePoint(tuple(space.blocks), _lowest(space.blocks, pivot), step)
         if step == max_steps:
             break
         on_step()
@@ -205,7 +198,7 @@ def find_definite(
         except np.linalg.LinAlgError:
             break
         if last is not None and not last.has_helped(values):
-            space.move((SHORTER - 1.0) * last.change)
+            is_finite = space.move(last.change, SHORTER - 1.0)
             last, is_far = last.shortened(), False
             continue
         if since == LEVEL_STEPS and at + 1 < len(LEVELS):
@@ -223,24 +216,32 @@ def find_definite(
                 at, since = at + 1, 0
             else:
                 return DefinitePoint(None, np.nan, step)
-        space.move(last.change)
+        is_finite = space.move(last.change)
         since += 1
     return DefinitePoint(None, np.nan, step)
 
 
-def _is_definite(blocks: Sequence[NDArray[np.float64]], least: float) -> bool:
-    """Whether all eigenvalues of finite matrices are above a bound, up to rounding errors."""
+def _least_pivot(blocks: Sequence[NDArray[np.float64]], least: float) -> float | None:
+    """An upper bound on the lowest eigenvalue if all are above `least`, else None.
+
+    Both up to rounding errors, for finite matrices: a squared pivot of Cholesky's method bounds
+    the lowest eigenvalue from above.
+    """
+    pivots = []
     for block in blocks:
         shifted = block.copy()
         shifted.ravel()[:: len(block) + 1] -= least
-        if _cholesky(shifted.T, lower=1, overwrite_a=1)[1]:
-            return False
-    return True
+        factor, failed = _cholesky(shifted.T, lower=1, overwrite_a=1)
+        if failed:
+            return None
+        pivots.append(float(factor.diagonal().min(initial=np.inf)))
+    return min(pivots) ** 2 + least
 
 
-def _lowest(blocks: Sequence[NDArray[np.float64]]) -> float:
+def _lowest(blocks: Sequence[NDArray[np.float64]], at_most: float) -> float:
     """The largest of some powers of 10 that bounds all eigenvalues from below."""
-    return next((least for least in BOUNDS if _is_definite(blocks, least)), LEAST)
+    tried = (least for least in BOUNDS if least <= at_most)
+    return next((least for least in tried if _least_pivot(blocks, least) is not None), LEAST)
 
 
 def _spectrum(space: _Space) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -267,15 +268,9 @@ def _newton_step(
     num_products: int,
 ) -> tuple[_Step, float]:
     """The step at a level, and the share of phi there that it promises to remove."""
-    places = (space.upper, space.lower, *space.single, space.moving.start)
+    places = (space.upper, space.lower, *space.single, space.start)
     change, slope = newton_direction(
         vectors, values, np.float32(level), space.rows, *places, num_products
     )
-    promise = float(slope) / max(2.0 * _distance(values, level), 1e-300)
-    return _Step(change, least, _distance(values, least)), promise
-
-
-def _distance(values: NDArray[np.float32], level: float) -> float:
-    """phi, from the eigenvalues."""
-    missing = np.maximum(level - values, 0.0)
-    return 0.5 * float(missing @ missing)
+    promise = float(slope) / max(2.0 * distance(values, level), 1e-300)
+    return _Step(change, least, distance(values, least)), promise

@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.linalg import get_lapack_funcs
 
 from tasks.sos.gram.problem import GramProblem, Grams
 
@@ -33,6 +34,8 @@ INDEPENDENT = 1e-6
 """Least eigenvalue of normal equations, relative to the largest, that determine a row of L."""
 CLOSE = 1e-9
 """Largest error in the equations, relative to the matrix, that is taken for rounding errors."""
+
+_cholesky = get_lapack_funcs("potrf", dtype=np.float64)
 
 
 def complete_by_rank(problem: GramProblem, weights: list[NDArray[np.float64]]) -> Grams | None:
@@ -75,7 +78,7 @@ def _factor(
     clique = _clique(is_known, MAX_CLIQUE)
     if not len(clique):
         return None
-    inside = _scaled_entries(target, rows[np.ix_(clique, clique)], root[clique])
+    inside = _scaled_entries(target, rows, root, clique)
     if len(clique) < size and _has_full_rank(inside):
         return None
     spectrum, vectors = np.linalg.eigh(inside)
@@ -85,7 +88,7 @@ def _factor(
     rank = int(is_large.sum())
     if len(clique) < size and rank > len(clique) - MARGIN:
         return None
-    values = np.where(is_known, _scaled_entries(target, rows, root), 0.0)
+    values = np.where(is_known, _scaled_entries(target, rows, root, np.arange(size)), 0.0)
     factor = np.zeros((size, rank))
     factor[clique] = vectors[:, is_large] * np.sqrt(spectrum[is_large])
     is_placed = np.zeros(size, dtype=bool)
@@ -100,21 +103,9 @@ def _factor(
 
 def _has_full_rank(matrix: NDArray[np.float64]) -> bool:
     """Whether all eigenvalues are well above `SMALL`; a quick test."""
-    shift = 10 * SMALL * float(np.trace(matrix))
-    try:
-        np.linalg.cholesky(matrix - shift * np.eye(len(matrix)))
-    except np.linalg.LinAlgError:
-        return False
-    return True
-
-
-def _scaled_entries(
-    target: NDArray[np.float64], rows: NDArray[np.int64], root: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Entries that are alone in their classes."""
-    values = target[rows] / np.outer(2 * root, root)
-    np.fill_diagonal(values, 2 * values.diagonal())
-    return values
+    shifted = matrix.copy()
+    shifted.ravel()[:: len(matrix) + 1] -= 10 * SMALL * float(np.trace(matrix))
+    return not _cholesky(shifted.T, lower=1, overwrite_a=1)[1]
 
 
 def _determined_rows(
@@ -137,6 +128,20 @@ def _determined_rows(
     found = np.zeros(len(factor), dtype=bool)
     found[new] = True
     return found
+
+
+@njit(cache=True, error_model="numpy")
+def _scaled_entries(target, rows, root, chosen):
+    """Entries on some rows, as they are where they are alone in their classes."""
+    count = chosen.size
+    values = np.empty((count, count))
+    for a in range(count):
+        i = chosen[a]
+        for b in range(count):
+            j = chosen[b]
+            share = 1.0 if i == j else 0.5
+            values[a, b] = share * target[rows[i, j]] / (root[i] * root[j])
+    return values
 
 
 @njit(cache=True)

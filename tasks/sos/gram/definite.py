@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 from numba import njit
@@ -49,24 +50,13 @@ def find_definite_grams(
     OverflowError
         If a coefficient is too large for floats.
     """
-    entries = problem.entries
     roots = [np.sqrt(weight) for weight in weights]
-    root = np.concatenate(roots)
     squares = np.zeros(problem.num_monomials)
     for rows, own in zip(problem.rows, roots, strict=True):
         _add_squares(rows, own, squares)
     ratio = problem.target / squares
     closest = [_spread(rows, own, ratio) for rows, own in zip(problem.rows, roots, strict=True)]
-    counts = entries.counts
-    order = entries.by_class[np.repeat(counts > 1, counts)]
-    first = np.concatenate([[0], np.cumsum(problem.sizes)[:-1]])[entries.block[order]]
-    row, column = first + entries.row[order], first + entries.column[order]
-    moving = MovingEntries(
-        row=row,
-        column=column,
-        weight=root[row] * root[column] * entries.share[order].astype(np.float64),
-        start=np.concatenate([[0], np.cumsum(counts[counts > 1])]),
-    )
+    moving = _moving_entries(problem, roots)
     found = find_definite(tuple(closest), moving, max_steps=max_steps, on_step=on_step)
     if found.blocks is None:
         return found
@@ -76,6 +66,16 @@ def find_definite_grams(
     if not error < found.lowest / 2:
         return replace(found, blocks=None, lowest=np.nan)
     return replace(found, blocks=grams, lowest=found.lowest - error)
+
+
+def _moving_entries(problem: GramProblem, roots: list[NDArray[np.float64]]) -> MovingEntries:
+    """The entries of X in classes with several of them."""
+    entries, sizes = problem.entries, problem.sizes
+    first = np.array([0, *accumulate(sizes)])
+    places = (entries.block, entries.row, entries.column, entries.share)
+    return MovingEntries(
+        *_gather(*places, entries.by_class, entries.counts, first, np.concatenate(roots))
+    )
 
 
 def _largest_error(problem: GramProblem, grams: Grams, roots: list[NDArray[np.float64]]) -> float:
@@ -88,8 +88,42 @@ def _largest_error(problem: GramProblem, grams: Grams, roots: list[NDArray[np.fl
     sums, sizes, smallest = np.zeros(count), np.zeros(count), np.full(count, np.inf)
     for rows, gram, own in zip(problem.rows, grams, roots, strict=True):
         _add_class_sums(rows, gram, own, sums, sizes, smallest)
-    missing = np.abs(problem.target - sums) + ROUNDING * sizes
-    return max(problem.sizes) * float((missing / smallest).max())
+    return max(problem.sizes) * _largest_part(problem.target, sums, sizes, smallest)
+
+
+@njit(cache=True)
+def _gather(block, row, column, share, by_class, counts, first, root):
+    """Rows and columns through all blocks, weights, and where the classes start."""
+    total, num_classes = 0, 0
+    for count in counts:
+        if count > 1:
+            total += count
+            num_classes += 1
+    rows, columns = np.empty(total, np.int64), np.empty(total, np.int64)
+    weight, start = np.empty(total), np.zeros(num_classes + 1, np.int64)
+    at, source, c = 0, 0, 0
+    for count in counts:
+        if count > 1:
+            for entry in by_class[source : source + count]:
+                i, j = first[block[entry]] + row[entry], first[block[entry]] + column[entry]
+                rows[at], columns[at], weight[at] = i, j, share[entry] * root[i] * root[j]
+                at += 1
+            c += 1
+            start[c] = at
+        source += count
+    return rows, columns, weight, start
+
+
+@njit(cache=True, error_model="numpy")
+def _largest_part(target, sums, sizes, smallest):
+    """What is missing in the sums and their rounding errors, in parts of the smallest scales."""
+    largest = 0.0
+    for k in range(target.size):
+        part = (abs(target[k] - sums[k]) + ROUNDING * sizes[k]) / smallest[k]
+        if np.isnan(part):
+            return part
+        largest = max(largest, part)
+    return largest
 
 
 @njit(cache=True)

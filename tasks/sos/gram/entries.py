@@ -36,6 +36,8 @@ class Entries:
         The others, ordered by class.
     by_class : int64 (N,)
         All of them, ordered by class.
+    counts, sizes : int64 (S,)
+        How many there are in every class; where those above a diagonal count twice.
     """
 
     block: NDArray[np.int64]
@@ -46,6 +48,8 @@ class Entries:
     pivot_of_class: NDArray[np.int64]
     free: NDArray[np.int64]
     by_class: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
 
     @classmethod
     def of(cls, tables: Sequence[NDArray[np.int64]], num_classes: int) -> Entries:
@@ -53,7 +57,7 @@ class Entries:
         parts = [_upper(table) for table in tables]
         block = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts])
         row, column, classes, share = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return cls(block, row, column, classes, share, *_by_class(classes, num_classes))
+        return cls(block, row, column, classes, share, *_by_class(classes, share, num_classes))
 
     @cached_property
     def free_places(self) -> list[Place]:
@@ -64,11 +68,6 @@ class Entries:
     def pivot_places(self) -> list[Place]:
         """Where the pivots are, by class."""
         return self._places(self.pivot_of_class)
-
-    @cached_property
-    def counts(self) -> NDArray[np.int64]:
-        """Entries of every class, int64 (S,)."""
-        return np.bincount(self.classes, minlength=len(self.pivot_of_class))
 
     def _places(self, chosen: NDArray[np.int64]) -> list[Place]:
         columns = (self.block[chosen], self.row[chosen], self.column[chosen])
@@ -90,13 +89,14 @@ def _upper(table):
 
 
 @njit(cache=True)
-def _by_class(classes, num_classes):
-    """The last entry of every class; the others; all entries, ordered by class."""
-    end = np.zeros(num_classes, np.int64)
-    for k in classes:
-        end[k] += 1
-    start = np.cumsum(end) - end
-    end[:] = start
+def _by_class(classes, share, num_classes):
+    """The last entry of every class; the others; all, ordered by class; counts and sizes."""
+    counts, sizes = np.zeros(num_classes, np.int64), np.zeros(num_classes, np.int64)
+    for entry in range(classes.size):
+        counts[classes[entry]] += 1
+        sizes[classes[entry]] += share[entry]
+    start = np.cumsum(counts) - counts
+    end = start.copy()
     order = np.empty(classes.size, np.int64)
     for entry in range(classes.size):
         order[end[classes[entry]]] = entry
@@ -107,4 +107,4 @@ def _by_class(classes, num_classes):
             others[at] = order[place]
             at += 1
         pivots[k] = order[end[k] - 1]
-    return pivots, others[:at].copy(), order
+    return pivots, others[:at].copy(), order, counts, sizes

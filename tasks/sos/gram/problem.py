@@ -101,11 +101,10 @@ class GramProblem:
         """The entries on and above the diagonals."""
         return Entries.of(self.rows, self.num_monomials)
 
-    @cached_property
+    @property
     def class_sizes(self) -> NDArray[np.int64]:
         """Entries of every class, int64 (S,); both triangles count."""
-        flat = np.concatenate([rows.ravel() for rows in self.rows])
-        return np.bincount(flat, minlength=self.num_monomials)
+        return self.entries.sizes
 
     @cached_property
     def target(self) -> NDArray[np.float64]:
