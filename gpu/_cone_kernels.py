@@ -11,8 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from gpu._tridiagonal import TINY, factor_shifted, low_eigenpairs, lowest_eigenvalue, solve_shifted
+
 ACCURACY, RIDGE = 1e-2, 1e-4
 """Relative accuracy at which conjugate gradients end before their number; eps."""
+SHIFT = 1e-3
+"""Of T - w, relative to t - w, and least such difference, relative to t: T - w is singular."""
 
 _FAST = {"contract", "reassoc", "nsz"}
 
@@ -81,39 +85,63 @@ def distance(values, level):
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
-def newton_direction(vectors, values, level, rows, upper, lower, unit, normal, start, max_products):
-    """Y and <D G, Y>.
+def lowest_of_blocks(diagonal, beside, rows, at_most):
+    """About the lowest eigenvalue of all tridiagonal forms; or `at_most`."""
+    for b in range(rows.size - 1):
+        own = slice(rows[b], rows[b + 1])
+        at_most = min(at_most, lowest_eigenvalue(diagonal[own], beside[own], at_most))
+    return at_most
 
-    Thin matrices (m_b, r_b) are flat, block after block, as the square ones are.
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def low_parts(diagonal, beside, rows, level):
+    """Numbers r_b of eigenvalues of the tridiagonal forms below a level; these; eigenvectors.
+
+    Thin matrices (m_b, r_b) are flat, block after block, as square ones are.
     """
-    num_blocks = rows.size - 1
-    rank, total = np.zeros(num_blocks, np.int64), 0
-    for b in range(num_blocks):
-        for i in range(rows[b], rows[b + 1]):
-            if values[i] < level:
-                rank[b] += 1
-        total += rank[b] * (rows[b + 1] - rows[b])
-    low, omega = np.empty(total, np.float32), np.empty(total, np.float32)
-    image, work = np.empty(total, np.float32), np.empty((2, total), np.float32)
-    offset, at = 0, 0
-    for b in range(num_blocks):
-        first, size = rows[b], rows[b + 1] - rows[b]
-        for j in range(size):
-            for i in range(rank[b]):
-                own, other = values[first + i], values[first + j]
-                low[at] = vectors[offset + i * size + j]
-                image[at] = np.float32(0.5) * (level - own) * low[at]
-                # Half of it where both are low, as the product is made symmetric.
-                is_low = j < rank[b]
-                omega[at] = np.float32(0.5) if is_low else (level - own) / (other - own)
-                at += 1
-        offset += size * size
-    square, product = np.zeros(vectors.size, np.float32), np.empty(vectors.size, np.float32)
-    residual = np.empty(upper.size, np.float32)
-    _image_entries(residual, low, image, rows, rank, product, upper, lower, unit)
+    ranks, values = np.zeros(rows.size - 1, np.int64), np.empty(rows[-1])
+    vectors = np.empty(np.sum((rows[1:] - rows[:-1]) ** 2))
+    count, end = 0, 0
+    for b in range(rows.size - 1):
+        own = slice(rows[b], rows[b + 1])
+        found, thin = low_eigenpairs(diagonal[own], beside[own], level)
+        ranks[b] = found.size
+        values[count : count + found.size] = found
+        vectors[end : end + thin.size] = thin.ravel()
+        count, end = count + found.size, end + thin.size
+    return ranks, values[:count].copy(), vectors[:end].copy()
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def newton_direction(
+    bases, diagonal, beside, rows, ranks, values, vectors, level,
+    upper, lower, unit, normal, start, max_products,
+):  # fmt: skip
+    """Y and <D G, Y>, for blocks B' T B with tridiagonal T and their parts below the level."""
+    sizes = rows[1:] - rows[:-1]
+    lacks, thin = level - values, np.empty(vectors.size, np.float32)
+    inverse, ratio = np.empty(vectors.size), np.empty(vectors.size)
+    low, image = np.empty(vectors.size, np.float32), np.empty(vectors.size, np.float32)
+    thin[:] = vectors
+    count, at, offset = 0, 0, 0
+    for b in range(sizes.size):
+        own, part = slice(count, count + ranks[b]), slice(at, at + sizes[b] * ranks[b])
+        wide, shape = slice(offset, offset + sizes[b] ** 2), (sizes[b], ranks[b])
+        if ranks[b]:
+            basis, inside = bases[wide].reshape(sizes[b], sizes[b]), slice(rows[b], rows[b + 1])
+            np.dot(basis.T, thin[part].reshape(shape), low[part].reshape(shape))
+            shifts = values[own] - SHIFT * np.maximum(lacks[own], SHIFT * level)
+            tiny = TINY * (np.abs(diagonal[inside]).max() + level)
+            factors = factor_shifted(diagonal[inside], beside[inside], shifts, tiny)
+            inverse[part], ratio[part] = factors[0].ravel(), factors[1].ravel()
+            half = 0.5 * lacks[own] * low[part].reshape(shape)
+            image[part] = half.astype(np.float32).ravel()
+        count, at, offset = own.stop, part.stop, wide.stop
+    square, product = np.zeros(bases.size, np.float32), np.empty(bases.size, np.float32)
+    residual, across = np.empty(upper.size, np.float32), np.empty(upper.size, np.float32)
+    _image_entries(residual, low, image, sizes, ranks, product, upper, lower, unit)
     _project(residual, normal, start)
     step, search = np.zeros(upper.size, np.float32), residual.copy()
-    across = np.empty(upper.size, np.float32)
     length = np.dot(residual, residual)
     slope, goal = np.float32(0), np.float32(ACCURACY) ** 2 * length
     for _ in range(max_products):
@@ -121,8 +149,8 @@ def newton_direction(vectors, values, level, rows, upper, lower, unit, normal, s
             break
         for e in range(upper.size):
             square[upper[e]] = square[lower[e]] = search[e] / unit[e]
-        _multiply(vectors, omega, low, square, rows, rank, work, image)
-        _image_entries(across, low, image, rows, rank, product, upper, lower, unit)
+        _multiply(bases, sizes, ranks, low, vectors, lacks, inverse, ratio, square, image)
+        _image_entries(across, low, image, sizes, ranks, product, upper, lower, unit)
         _project(across, normal, start)
         across += np.float32(RIDGE) * search
         curvature = np.dot(search, across)
@@ -139,35 +167,40 @@ def newton_direction(vectors, values, level, rows, upper, lower, unit, normal, s
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
-def _multiply(vectors, omega, low, square, rows, rank, work, image):
-    """Z = V (Omega o (V' Y V_low)) of a Y; H[Y] = V_low Z' + Z V_low'."""
-    offset, at = 0, 0
-    for b in range(rank.size):
-        size = rows[b + 1] - rows[b]
-        wide, end, shape = slice(offset, offset + size * size), at + size * rank[b], (size, rank[b])
-        if rank[b]:
-            pairs, matrix = vectors[wide].reshape(size, size), square[wide].reshape(size, size)
-            half, inner = work[0, at:end].reshape(shape), work[1, at:end].reshape(shape)
-            np.dot(matrix, low[at:end].reshape(shape), half)
-            np.dot(pairs, half, inner)
-            work[1, at:end] *= omega[at:end]
-            np.dot(pairs.T, inner, image[at:end].reshape(shape))
-        offset, at = offset + size * size, end
+def _multiply(bases, sizes, ranks, low, vectors, lacks, inverse, ratio, square, image):
+    """Z = V (Omega o (V' Y V_low)), half of it where both eigenvalues are low, of a Y.
+
+    H[Y] = V_low Z' + Z V_low'.  With U the low eigenvectors of T and S = B Y V_low, whose columns
+    belong to eigenvalues w, those of (T - w)^(-1) S (t - w) are right beyond U.
+    """
+    count, at, offset = 0, 0, 0
+    for b in range(sizes.size):
+        own, part = slice(count, count + ranks[b]), slice(at, at + sizes[b] * ranks[b])
+        wide, shape = slice(offset, offset + sizes[b] ** 2), (sizes[b], ranks[b])
+        if ranks[b]:
+            basis = bases[wide].reshape(sizes[b], sizes[b])
+            matrix, pairs = square[wide].reshape(sizes[b], sizes[b]), vectors[part].reshape(shape)
+            side = np.dot(basis, np.dot(matrix, low[part].reshape(shape)))
+            solved = lacks[own] * side
+            solve_shifted(inverse[part].reshape(shape), ratio[part].reshape(shape), solved)
+            solved += np.dot(pairs, np.dot(pairs.T, 0.5 * side - solved))
+            np.dot(basis.T, solved.astype(np.float32), image[part].reshape(shape))
+        count, at, offset = own.stop, part.stop, wide.stop
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
-def _image_entries(values, low, image, rows, rank, product, upper, lower, unit):
+def _image_entries(values, low, image, sizes, ranks, product, upper, lower, unit):
     """Coordinates of V_low Z' + Z V_low'; `product` is for intermediate results."""
-    offset, at = 0, 0
-    for b in range(rank.size):
-        size = rows[b + 1] - rows[b]
-        end, shape = at + size * rank[b], (size, rank[b])
-        matrix = product[offset : offset + size * size].reshape(size, size)
-        if rank[b]:
-            np.dot(low[at:end].reshape(shape), image[at:end].reshape(shape).T, matrix)
+    at, offset = 0, 0
+    for b in range(sizes.size):
+        part, shape = slice(at, at + sizes[b] * ranks[b]), (sizes[b], ranks[b])
+        wide = slice(offset, offset + sizes[b] ** 2)
+        matrix = product[wide].reshape(sizes[b], sizes[b])
+        if ranks[b]:
+            np.dot(low[part].reshape(shape), image[part].reshape(shape).T, matrix)
         else:
             matrix[:] = 0
-        offset, at = offset + size * size, end
+        at, offset = part.stop, wide.stop
     for e in range(upper.size):
         values[e] = unit[e] * (product[upper[e]] + product[lower[e]])
 

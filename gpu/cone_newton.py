@@ -37,12 +37,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
 
-from gpu._cone_kernels import coordinates, distance, move, newton_direction, weighted_sums
+from gpu._cone_kernels import (
+    coordinates,
+    distance,
+    low_parts,
+    lowest_of_blocks,
+    move,
+    newton_direction,
+    weighted_sums,
+)
 
 MAX_STEPS = 12
 LEVELS = (0.03, 0.01, 0.003)
@@ -64,7 +73,7 @@ LEAST = 1e-6
 BOUNDS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 """Lower bounds that are tried on the eigenvalues of what is found."""
 
-_eigenpairs = get_lapack_funcs("syevd", dtype=np.float32)
+_tridiagonal, _orthogonal = get_lapack_funcs(("sytrd", "orgqr"), dtype=np.float32)
 _cholesky = get_lapack_funcs("potrf", dtype=np.float64)
 
 
@@ -124,8 +133,8 @@ class _Step:
     least: float
     distance: float
 
-    def has_helped(self, values: NDArray[np.float32]) -> bool:
-        """Whether phi has fallen, by the eigenvalues after the step."""
+    def has_helped(self, values: NDArray[np.float64]) -> bool:
+        """Whether phi has fallen, by the eigenvalues below that level after the step."""
         return distance(values, self.least) < self.distance
 
     def shortened(self) -> _Step:
@@ -193,11 +202,11 @@ def find_definite(
         if step == max_steps:
             break
         on_step()
-        try:
-            values, vectors = _spectrum(space)
-        except np.linalg.LinAlgError:
-            break
-        if last is not None and not last.has_helped(values):
+        forms = _Forms(space)
+        lowest = forms.lowest(mean) if is_far else mean
+        reach = max(LEVELS[0] * mean, -SHARE * lowest)
+        low = forms.low_parts(reach)
+        if last is not None and not last.has_helped(low.values):
             is_finite = space.move(last.change, SHORTER - 1.0)
             last, is_far = last.shortened(), False
             continue
@@ -206,8 +215,10 @@ def find_definite(
         products = PRODUCTS[min(step, len(PRODUCTS) - 1)]
         while True:
             least = LEVELS[at] * mean
-            level = max(least, -SHARE * float(values.min())) if is_far else least
-            last, promise = _newton_step(space, values, vectors, level, least, products)
+            level = max(least, -SHARE * lowest) if is_far else least
+            if level < reach:
+                low, reach = forms.low_parts(level), level
+            last, promise = _newton_step(space, forms, low, level, least, products)
             if promise >= STUCK:
                 break
             if level > least:
@@ -244,33 +255,64 @@ def _lowest(blocks: Sequence[NDArray[np.float64]], at_most: float) -> float:
     return next((least for least in tried if _least_pivot(blocks, least) is not None), LEAST)
 
 
-def _spectrum(space: _Space) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Eigenvalues of all blocks, each in ascending order, and eigenvectors as rows, flat."""
-    values, vectors = np.empty(space.rows[-1], np.float32), np.empty(len(space.flat), np.float32)
-    offset = 0
-    for first, block in zip(space.rows.tolist(), space.blocks, strict=False):
-        size = len(block)
-        found, pairs, failed = _eigenpairs(block.T.astype(np.float32), lower=1, overwrite_a=1)
-        if failed:
-            raise np.linalg.LinAlgError("the eigenvalues did not converge")
-        values[first : first + size] = found
-        vectors[offset : offset + size * size] = pairs.T.ravel()
-        offset += size * size
-    return values, vectors
+class _LowParts(NamedTuple):
+    """Eigenpairs of all tridiagonal forms below a level.
+
+    Attributes
+    ----------
+    ranks : int64 (B,)
+        r_b, how many there are in a block.
+    values : float64 (sum of r_b,)
+    vectors : float64 (sum of m_b r_b,)
+        Matrices (m_b, r_b) with orthonormal columns.
+    """
+
+    ranks: NDArray[np.int64]
+    values: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+
+
+class _Forms:
+    """Tridiagonal forms T of all blocks X = B' T B, in double precision of single numbers."""
+
+    def __init__(self, space: _Space) -> None:
+        self.rows = space.rows
+        self.diagonal, self.beside = np.zeros(space.rows[-1]), np.zeros(space.rows[-1])
+        self.bases = np.zeros(len(space.flat), np.float32)
+        offset = 0
+        for first, block in zip(space.rows.tolist(), space.blocks, strict=False):
+            size = len(block)
+            work = 64 * size
+            basis = self.bases[offset : offset + size * size].reshape(size, size)
+            basis[0, 0] = 1.0
+            if size == 1:
+                self.diagonal[first] = block[0, 0]
+            else:
+                single = block.T.astype(np.float32)
+                packed, diagonal, beside, scales, _ = _tridiagonal(
+                    single, lower=1, lwork=work, overwrite_a=1
+                )
+                self.diagonal[first : first + size] = diagonal
+                self.beside[first : first + size - 1] = beside
+                basis[1:, 1:] = _orthogonal(packed[1:, :-1], scales, lwork=work)[0].T
+            offset += size * size
+
+    def low_parts(self, level: float) -> _LowParts:
+        """Their parts below a level."""
+        return _LowParts(*low_parts(self.diagonal, self.beside, self.rows, level))
+
+    def lowest(self, at_most: float) -> float:
+        """About the lowest eigenvalue, or the bound if it is above."""
+        return float(lowest_of_blocks(self.diagonal, self.beside, self.rows, at_most))
 
 
 def _newton_step(
-    space: _Space,
-    values: NDArray[np.float32],
-    vectors: NDArray[np.float32],
-    level: float,
-    least: float,
-    num_products: int,
+    space: _Space, forms: _Forms, low: _LowParts, level: float, least: float, num_products: int
 ) -> tuple[_Step, float]:
     """The step at a level, and the share of phi there that it promises to remove."""
+    form = (forms.bases, forms.diagonal, forms.beside, forms.rows)
+    parts = (low.ranks, low.values, low.vectors)
     places = (space.upper, space.lower, *space.single, space.start)
-    change, slope = newton_direction(
-        vectors, values, np.float32(level), space.rows, *places, num_products
-    )
-    promise = float(slope) / max(2.0 * distance(values, level), 1e-300)
-    return _Step(change, least, distance(values, least)), promise
+    change, slope = newton_direction(*form, *parts, level, *places, num_products)
+    promise = float(slope) / max(2.0 * distance(low.values, level), 1e-300)
+    return _Step(change, least, distance(low.values, least)), promise

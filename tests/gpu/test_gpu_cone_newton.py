@@ -130,8 +130,9 @@ def test_a_step_solves_the_newton_equations(seed):
     blocks, moving, _ = random_space(seed, [4, 6], 8)
     space = cone_newton._Space(blocks, moving)
     level = 0.3
-    spectrum = cone_newton._spectrum(space)
-    step, promise = cone_newton._newton_step(space, *spectrum, level, 0.1, 200)
+    forms = cone_newton._Forms(space)
+    low = forms.low_parts(level)
+    step, promise = cone_newton._newton_step(space, forms, low, level, 0.1, 200)
     change = step.change
     basis = basis_of(moving, 10)
     whole = dense(blocks)

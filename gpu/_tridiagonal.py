@@ -1,0 +1,187 @@
+"""Compiled work on symmetric tridiagonal matrices: low eigenpairs, and systems with shifts.
+
+T has the diagonal `d` (n,) and beside it the first n - 1 of `e` (n,).  Everything is done for r
+shifts or eigenvalues at once, in arrays (n, r), so that the inner loops are vectorised.  There is
+no pivoting: a pivot near 0 is replaced by a tiny one, which is accurate enough in double precision
+for eigenvectors and directions (their residuals are tested), but no proof of anything.
+
+References
+----------
+Golub and Van Loan, Matrix Computations, section 8.4 (bisection); Parlett, The Symmetric Eigenvalue
+Problem, chapters 3 and 4 (inverse iteration).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+BISECTIONS = 20
+ITERATIONS = 2
+"""Of inverse iteration, from random vectors."""
+SECTIONS, ROUNDS = 15, 3
+"""For the lowest eigenvalue alone: its interval is divided by SECTIONS + 1 in every round."""
+TINY = 1e-18
+"""Least absolute value of a pivot, relative to the matrix."""
+CLOSE = 1e-3
+"""Differences of eigenvalues, relative to the matrix, below which vectors are made orthogonal."""
+
+_FAST = {"contract", "reassoc", "nsz"}
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def lowest_eigenvalue(d, e, at_most):
+    """The lowest eigenvalue, to 1 / 8192 of its distance to Gershgorin's bound; or `at_most`."""
+    left, _, tiny = _bounds(d, e, at_most)
+    right, points, counts = at_most, np.empty(SECTIONS), np.empty(SECTIONS)
+    work = np.empty(SECTIONS)
+    for _ in range(ROUNDS):
+        width = (right - left) / (SECTIONS + 1)
+        for k in range(SECTIONS):
+            points[k] = left + (k + 1) * width
+        _count_below(d, e, points, tiny, work, counts)
+        below = 0
+        while below < SECTIONS and counts[below] == 0:
+            below += 1
+        left, right = left + below * width, left + (below + 1) * width
+    return 0.5 * (left + right)
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def low_eigenpairs(d, e, level):
+    """Eigenvalues (r,) below a level, and orthonormal eigenvectors (n, r).
+
+    In ascending order, but for those that bisection does not tell apart.
+    """
+    least, scale, tiny = _bounds(d, e, level)
+    rank = np.empty(1)
+    _count_below(d, e, np.full(1, level), tiny, np.empty(1), rank)
+    r = int(rank[0])
+    left, right = np.full(r, least), np.full(r, level)
+    values, counts, work = np.empty(r), np.empty(r), np.empty(r)
+    for _ in range(BISECTIONS):
+        for k in range(r):
+            values[k] = 0.5 * (left[k] + right[k])
+        _count_below(d, e, values, tiny, work, counts)
+        for k in range(r):
+            is_above = counts[k] > k
+            right[k] = values[k] if is_above else right[k]
+            left[k] = left[k] if is_above else values[k]
+    for k in range(r):
+        values[k] = 0.5 * (left[k] + right[k])
+    inverse, ratio = factor_shifted(d, e, values, tiny)
+    vectors = np.empty((d.size, r))
+    state = np.uint64(0x9E3779B97F4A7C15)
+    for i in range(d.size):
+        for k in range(r):
+            state ^= state << np.uint64(13)
+            state ^= state >> np.uint64(7)
+            state ^= state << np.uint64(17)
+            vectors[i, k] = 1.0 + np.float64(state >> np.uint64(11)) * 2.0**-53
+    for _ in range(ITERATIONS):
+        solve_shifted(inverse, ratio, vectors)
+        _make_orthonormal(vectors, values, CLOSE * scale)
+    _correct(values, d, e, vectors)
+    return values, vectors
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def factor_shifted(d, e, shifts, tiny):
+    """Inverse pivots and ratios (n, r) of the factors of T - shift, for r shifts."""
+    n, r = d.size, shifts.size
+    inverse, ratio = np.empty((n, r)), np.zeros((n, r))
+    for i in range(n):
+        for k in range(r):
+            pivot = d[i] - shifts[k]
+            if i > 0:
+                pivot -= e[i - 1] * ratio[i - 1, k]
+            inverse[i, k] = 1.0 / (pivot if abs(pivot) > tiny else -tiny)
+        if i + 1 < n:
+            for k in range(r):
+                ratio[i, k] = e[i] * inverse[i, k]
+    return inverse, ratio
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def solve_shifted(inverse, ratio, sides):
+    """Replace each of r columns (n, r) by the solution with its shift."""
+    n, r = sides.shape
+    for i in range(1, n):
+        for k in range(r):
+            sides[i, k] -= ratio[i - 1, k] * sides[i - 1, k]
+    for k in range(r):
+        sides[n - 1, k] *= inverse[n - 1, k]
+    for i in range(n - 2, -1, -1):
+        for k in range(r):
+            sides[i, k] = sides[i, k] * inverse[i, k] - ratio[i, k] * sides[i + 1, k]
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _bounds(d, e, level):
+    """Gershgorin's lower bound, a bound on absolute values, and what a tiny pivot is."""
+    lowest, highest = level, level
+    for i in range(d.size):
+        beside = abs(e[i - 1]) if i > 0 else 0.0
+        beside += abs(e[i]) if i + 1 < d.size else 0.0
+        lowest, highest = min(lowest, d[i] - beside), max(highest, d[i] + beside)
+    scale = max(abs(lowest), abs(highest))
+    return lowest - 1e-12 * scale, scale, TINY * scale
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _count_below(d, e, points, tiny, pivots, counts):
+    """How many eigenvalues are below each point, by the signs of pivots."""
+    r = points.size
+    for k in range(r):
+        pivots[k], counts[k] = 1.0, 0.0
+    for i in range(d.size):
+        square = e[i - 1] * e[i - 1] if i > 0 else 0.0
+        own = d[i]
+        for k in range(r):
+            pivot = own - points[k] - square / pivots[k]
+            pivot = pivot if abs(pivot) > tiny else -tiny
+            pivots[k] = pivot
+            counts[k] += 1.0 if pivot < 0 else 0.0
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _correct(values, d, e, vectors):
+    """Replace eigenvalues by the Rayleigh quotients of unit vectors."""
+    n, r = vectors.shape
+    values[:] = 0.0
+    for i in range(n):
+        for k in range(r):
+            values[k] += d[i] * vectors[i, k] * vectors[i, k]
+        if i + 1 < n:
+            for k in range(r):
+                values[k] += 2.0 * e[i] * vectors[i, k] * vectors[i + 1, k]
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _make_orthonormal(vectors, values, close):
+    """Unit columns (n, r), orthogonal where their eigenvalues in ascending order are close."""
+    n, r = vectors.shape
+    length = np.zeros(r)
+    for i in range(n):
+        for k in range(r):
+            length[k] += vectors[i, k] * vectors[i, k]
+    for k in range(r):
+        length[k] = 1.0 / np.sqrt(length[k])
+    for i in range(n):
+        for k in range(r):
+            vectors[i, k] *= length[k]
+    for k in range(1, r):
+        j = k - 1
+        while j >= 0 and values[k] - values[j] < close:
+            along = 0.0
+            for i in range(n):
+                along += vectors[i, j] * vectors[i, k]
+            for i in range(n):
+                vectors[i, k] -= along * vectors[i, j]
+            j -= 1
+        if j < k - 1:
+            square = 0.0
+            for i in range(n):
+                square += vectors[i, k] * vectors[i, k]
+            for i in range(n):
+                vectors[i, k] /= np.sqrt(square)
