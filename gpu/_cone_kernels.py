@@ -23,32 +23,31 @@ _FAST = {"contract", "reassoc", "nsz"}
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def coordinates(row, column, weight, start, rows):
-    """Upper, lower, unit and normal; normals that are beyond floats are undefined."""
+    """Upper and lower (2, E), unit and normal (2, E); normals beyond floats are undefined."""
     block_of, offsets = np.empty(rows[-1], np.int64), np.empty(rows.size - 1, np.int64)
     offset = 0
     for b in range(rows.size - 1):
         block_of[rows[b] : rows[b + 1]] = b
         offsets[b] = offset
         offset += (rows[b + 1] - rows[b]) ** 2
-    upper, lower = np.empty(row.size, np.int64), np.empty(row.size, np.int64)
-    unit, normal = np.empty(row.size), np.empty(row.size)
+    places, scales = np.empty((2, row.size), np.int64), np.empty((2, row.size))
     for e in range(row.size):
         b = block_of[row[e]]
         i, j, width = row[e] - rows[b], column[e] - rows[b], rows[b + 1] - rows[b]
-        upper[e], lower[e] = offsets[b] + i * width + j, offsets[b] + j * width + i
-        unit[e] = 1.0 if i == j else np.sqrt(2.0)
-        normal[e] = weight[e] / unit[e]
+        places[0, e], places[1, e] = offsets[b] + i * width + j, offsets[b] + j * width + i
+        scales[0, e] = 1.0 if i == j else np.sqrt(2.0)
+        scales[1, e] = weight[e] / scales[0, e]
     for c in range(start.size - 1):
-        own = normal[start[c] : start[c + 1]]
+        own = scales[1, start[c] : start[c + 1]]
         length = np.sqrt(np.dot(own, own))
         own *= 1.0 / length if np.isfinite(length) else np.nan
-    return upper, lower, unit, normal
+    return places, scales
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
-def weighted_sums(place, normal, start):
+def weighted_sums(place, scales, start):
     """<normal, place> over every group."""
-    sums = np.zeros(start.size - 1)
+    sums, normal = np.zeros(start.size - 1), scales[1]
     for c in range(start.size - 1):
         for e in range(start[c], start[c + 1]):
             sums[c] += normal[e] * place[e]
@@ -56,11 +55,12 @@ def weighted_sums(place, normal, start):
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
-def move(flat, place, change, share, constants, upper, lower, unit, normal, start):
+def move(flat, place, change, share, constants, places, scales, start):
     """Add a part of a change, go to the closest place with given sums, and write the entries.
 
     Whether all of them are finite.
     """
+    upper, lower, unit, normal = places[0], places[1], scales[0], scales[1]
     total = 0.0
     for c in range(start.size - 1):
         missing = constants[c]
@@ -85,16 +85,16 @@ def distance(values, level):
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
-def lowest_of_blocks(diagonal, beside, rows, at_most):
+def lowest_of_blocks(bands, rows, at_most):
     """About the lowest eigenvalue of all tridiagonal forms; or `at_most`."""
     for b in range(rows.size - 1):
         own = slice(rows[b], rows[b + 1])
-        at_most = min(at_most, lowest_eigenvalue(diagonal[own], beside[own], at_most))
+        at_most = min(at_most, lowest_eigenvalue(bands[0, own], bands[1, own], at_most))
     return at_most
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
-def low_parts(diagonal, beside, rows, level):
+def low_parts(bands, rows, level):
     """Numbers r_b of eigenvalues of the tridiagonal forms below a level; these; eigenvectors.
 
     Thin matrices (m_b, r_b) are flat, block after block, as square ones are.
@@ -104,7 +104,7 @@ def low_parts(diagonal, beside, rows, level):
     count, end = 0, 0
     for b in range(rows.size - 1):
         own = slice(rows[b], rows[b + 1])
-        found, thin = low_eigenpairs(diagonal[own], beside[own], level)
+        found, thin = low_eigenpairs(bands[0, own], bands[1, own], level)
         ranks[b] = found.size
         values[count : count + found.size] = found
         vectors[end : end + thin.size] = thin.ravel()
@@ -114,10 +114,16 @@ def low_parts(diagonal, beside, rows, level):
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def newton_direction(
-    bases, diagonal, beside, rows, ranks, values, vectors, level,
-    upper, lower, unit, normal, start, max_products,
-):  # fmt: skip
-    """Y and <D G, Y>, for blocks B' T B with tridiagonal T and their parts below the level."""
+    bases, bands, rows, ranks, values, vectors, level, places, scales, start, max_products
+):
+    """Y and <D G, Y>.
+
+    Blocks are B' T B with `bases` B and the two `bands` (2, M) of all T; `ranks`, `values` and
+    `vectors` are what `low_parts` gives for the level; `places` (2, E) are upper and lower, and
+    `scales` (2, E) unit and normal.
+    """
+    diagonal, beside, upper, lower = bands[0], bands[1], places[0], places[1]
+    unit, normal = scales[0], scales[1]
     sizes = rows[1:] - rows[:-1]
     lacks, thin = level - values, np.empty(vectors.size, np.float32)
     inverse, ratio = np.empty(vectors.size), np.empty(vectors.size)

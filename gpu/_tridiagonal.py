@@ -16,13 +16,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-BISECTIONS = 20
+BISECTIONS = 24
 ITERATIONS = 2
 """Of inverse iteration, from random vectors."""
 SECTIONS, ROUNDS = 15, 3
 """For the lowest eigenvalue alone: its interval is divided by SECTIONS + 1 in every round."""
 TINY = 1e-18
 """Least absolute value of a pivot, relative to the matrix."""
+SMALLEST = 1e-100
+"""Least scale, so that squares of solutions stay finite where T is 0."""
+MANY = 8
+"""Vectors, on average, to which one is made orthogonal, above which all are at once."""
 CLOSE = 1e-3
 """Differences of eigenvalues, relative to the matrix, below which vectors are made orthogonal."""
 
@@ -124,7 +128,7 @@ def _bounds(d, e, level):
         beside = abs(e[i - 1]) if i > 0 else 0.0
         beside += abs(e[i]) if i + 1 < d.size else 0.0
         lowest, highest = min(lowest, d[i] - beside), max(highest, d[i] + beside)
-    scale = max(abs(lowest), abs(highest))
+    scale = max(abs(lowest), abs(highest), SMALLEST)
     return lowest - 1e-12 * scale, scale, TINY * scale
 
 
@@ -160,28 +164,22 @@ def _correct(values, d, e, vectors):
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def _make_orthonormal(vectors, values, close):
     """Unit columns (n, r), orthogonal where their eigenvalues in ascending order are close."""
-    n, r = vectors.shape
-    length = np.zeros(r)
-    for i in range(n):
-        for k in range(r):
-            length[k] += vectors[i, k] * vectors[i, k]
+    r = values.size
+    first, num_pairs, j = np.empty(r, np.int64), 0, 0
     for k in range(r):
-        length[k] = 1.0 / np.sqrt(length[k])
-    for i in range(n):
-        for k in range(r):
-            vectors[i, k] *= length[k]
-    for k in range(1, r):
-        j = k - 1
-        while j >= 0 and values[k] - values[j] < close:
-            along = 0.0
-            for i in range(n):
-                along += vectors[i, j] * vectors[i, k]
-            for i in range(n):
-                vectors[i, k] -= along * vectors[i, j]
-            j -= 1
-        if j < k - 1:
-            square = 0.0
-            for i in range(n):
-                square += vectors[i, k] * vectors[i, k]
-            for i in range(n):
-                vectors[i, k] /= np.sqrt(square)
+        while values[k] - values[j] >= close:
+            j += 1
+        first[k] = j
+        num_pairs += k - j
+    if num_pairs > MANY * r:
+        vectors[:] = np.linalg.qr(vectors)[0]
+        return
+    rows = vectors.T.copy()
+    for k in range(r):
+        own = rows[k]
+        own /= np.sqrt(np.dot(own, own))
+        for j in range(first[k], k):
+            own -= np.dot(rows[j], own) * rows[j]
+        if first[k] < k:
+            own /= np.sqrt(np.dot(own, own))
+    vectors[:] = rows.T

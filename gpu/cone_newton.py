@@ -14,8 +14,9 @@ is convex with the gradient -G, and its generalized Hessian is
                                               0                        if t <= w_i, w_j.
 
 A step goes from X to X + Y, where Y solves (D H D + eps) Y = D G to the accuracy of a few conjugate
-gradients. As G and H only need the r eigenvectors below the level on one side, a product costs
-O(m^2 r). Eigenpairs and steps are in single precision; X is put back onto L in double precision.
+gradients.  Only the r eigenvectors below the level are needed: with X = B' T B for tridiagonal T,
+what H does beyond them are solutions of (T - w_i) z = y, and a product costs O(m^2 r).  T, B and
+steps are in single precision; X is put back onto L in double precision.
 The first X that is positive definite ends the run: t need not be reached, nor be within reach. As
 long as the lowest eigenvalue is far below 0, t is a share of its absolute value; without that X may
 approach the cone only by a constant factor per step. A step after which phi at the least level is
@@ -147,22 +148,23 @@ class _Space:
 
     def __init__(self, blocks: tuple[NDArray[np.float64], ...], moving: MovingEntries) -> None:
         self.rows = np.array([0, *accumulate(map(len, blocks))])
-        places = coordinates(moving.row, moving.column, moving.weight, moving.start, self.rows)
-        self.upper, self.lower, self.unit, self.normal = places
         self.start = moving.start
-        self.single = (self.unit.astype(np.float32), self.normal.astype(np.float32))
+        self.places, self.scales = coordinates(
+            moving.row, moving.column, moving.weight, moving.start, self.rows
+        )
+        self.single = self.scales.astype(np.float32)
         self.flat = np.concatenate([matrix.ravel() for matrix in blocks])
         ends = accumulate(len(block) ** 2 for block in blocks)
         self.blocks = [
             self.flat[end - block.size : end].reshape(block.shape)
             for end, block in zip(ends, blocks, strict=True)
         ]
-        self.place = self.flat[self.upper] * self.unit
-        self.constants = weighted_sums(self.place, self.normal, self.start)
+        self.place = self.flat[self.places[0]] * self.scales[0]
+        self.constants = weighted_sums(self.place, self.scales, self.start)
 
     def move(self, change: NDArray[np.float32], share: float = 1.0) -> bool:
         """Add a part of a change, and go to the closest point of L; whether it is finite."""
-        places = (self.upper, self.lower, self.unit, self.normal, self.start)
+        places = (self.places, self.scales, self.start)
         return move(self.flat, self.place, change, share, self.constants, *places)
 
 
@@ -181,7 +183,7 @@ def find_definite(
         The point of L closest to 0, symmetric; its entries should be about 1.
     moving : MovingEntries
     max_steps : int
-        Eigendecompositions.
+        Tridiagonal forms.
     on_step : callable
         Called before every step; may raise to end the run.
     """
@@ -203,6 +205,8 @@ def find_definite(
             break
         on_step()
         forms = _Forms(space)
+        if not np.isfinite(forms.bands).all():
+            break
         lowest = forms.lowest(mean) if is_far else mean
         reach = max(LEVELS[0] * mean, -SHARE * lowest)
         low = forms.low_parts(reach)
@@ -277,7 +281,7 @@ class _Forms:
 
     def __init__(self, space: _Space) -> None:
         self.rows = space.rows
-        self.diagonal, self.beside = np.zeros(space.rows[-1]), np.zeros(space.rows[-1])
+        self.bands = np.zeros((2, space.rows[-1]))
         self.bases = np.zeros(len(space.flat), np.float32)
         offset = 0
         for first, block in zip(space.rows.tolist(), space.blocks, strict=False):
@@ -286,33 +290,32 @@ class _Forms:
             basis = self.bases[offset : offset + size * size].reshape(size, size)
             basis[0, 0] = 1.0
             if size == 1:
-                self.diagonal[first] = block[0, 0]
+                self.bands[0, first] = block[0, 0]
             else:
                 single = block.T.astype(np.float32)
                 packed, diagonal, beside, scales, _ = _tridiagonal(
                     single, lower=1, lwork=work, overwrite_a=1
                 )
-                self.diagonal[first : first + size] = diagonal
-                self.beside[first : first + size - 1] = beside
+                self.bands[0, first : first + size] = diagonal
+                self.bands[1, first : first + size - 1] = beside
                 basis[1:, 1:] = _orthogonal(packed[1:, :-1], scales, lwork=work)[0].T
             offset += size * size
 
     def low_parts(self, level: float) -> _LowParts:
         """Their parts below a level."""
-        return _LowParts(*low_parts(self.diagonal, self.beside, self.rows, level))
+        return _LowParts(*low_parts(self.bands, self.rows, level))
 
     def lowest(self, at_most: float) -> float:
         """About the lowest eigenvalue, or the bound if it is above."""
-        return float(lowest_of_blocks(self.diagonal, self.beside, self.rows, at_most))
+        return float(lowest_of_blocks(self.bands, self.rows, at_most))
 
 
 def _newton_step(
     space: _Space, forms: _Forms, low: _LowParts, level: float, least: float, num_products: int
 ) -> tuple[_Step, float]:
     """The step at a level, and the share of phi there that it promises to remove."""
-    form = (forms.bases, forms.diagonal, forms.beside, forms.rows)
-    parts = (low.ranks, low.values, low.vectors)
-    places = (space.upper, space.lower, *space.single, space.start)
-    change, slope = newton_direction(*form, *parts, level, *places, num_products)
+    form = (forms.bases, forms.bands, space.rows, low.ranks, low.values, low.vectors)
+    places = (space.places, space.single, space.start)
+    change, slope = newton_direction(*form, level, *places, num_products)
     promise = float(slope) / max(2.0 * distance(low.values, level), 1e-300)
     return _Step(change, least, distance(low.values, least)), promise

@@ -187,6 +187,14 @@ def test_no_numbers_and_no_positive_trace_end_at_once(value):
     assert (found.blocks, found.num_steps) == (None, 0)
 
 
+@pytest.mark.parametrize("value", [1e39, 1e300])
+def test_numbers_beyond_single_precision_end_with_nothing(value):
+    moving = MovingEntries(np.array([0, 1]), np.array([0, 1]), np.ones(2), np.array([0, 2]))
+    block = np.array([[value, 2 * value], [2 * value, value]])
+    with np.errstate(over="ignore"):
+        assert find_definite((block,), moving).blocks is None
+
+
 def test_numbers_that_go_beyond_floats_on_the_way_are_not_taken():
     """Squares of the weights are infinite, then the entries undefined: no matrix to return."""
     moving = MovingEntries(np.array([0, 1]), np.array([0, 1]), np.full(2, 1e200), np.array([0, 2]))

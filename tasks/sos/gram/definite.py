@@ -1,4 +1,4 @@
-"""A positive definite Gram matrix by a few steps, each the cost of an eigendecomposition.
+"""A positive definite Gram matrix by a few steps, each cheaper than an eigendecomposition.
 
 At the scale X = W^(-1/2) Q W^(-1/2) of the diagonal weights W, the equations move the entries of
 every class with several of them; `gpu.cone_newton` looks for a positive definite X.  A step costs
