@@ -11,7 +11,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from gpu._tridiagonal import TINY, factor_shifted, low_eigenpairs, lowest_eigenvalue, solve_shifted
+from gpu._tridiagonal import (
+    TINY,
+    eigenvectors,
+    factor_shifted,
+    low_eigenvalues,
+    lowest_eigenvalue,
+    solve_shifted,
+)
 
 ACCURACY, RIDGE = 1e-2, 1e-4
 """Relative accuracy at which conjugate gradients end before their number; eps."""
@@ -23,17 +30,18 @@ _FAST = {"contract", "reassoc", "nsz"}
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def coordinates(row, column, weight, start, rows):
-    """Upper and lower (2, E), unit and normal (2, E); normals beyond floats are undefined."""
+    """Upper, lower and block (3, E); unit and normal (2, E), undefined where beyond floats."""
     block_of, offsets = np.empty(rows[-1], np.int64), np.empty(rows.size - 1, np.int64)
     offset = 0
     for b in range(rows.size - 1):
         block_of[rows[b] : rows[b + 1]] = b
         offsets[b] = offset
         offset += (rows[b + 1] - rows[b]) ** 2
-    places, scales = np.empty((2, row.size), np.int64), np.empty((2, row.size))
+    places, scales = np.empty((3, row.size), np.int64), np.empty((2, row.size))
     for e in range(row.size):
         b = block_of[row[e]]
         i, j, width = row[e] - rows[b], column[e] - rows[b], rows[b + 1] - rows[b]
+        places[2, e] = b
         places[0, e], places[1, e] = offsets[b] + i * width + j, offsets[b] + j * width + i
         scales[0, e] = 1.0 if i == j else np.sqrt(2.0)
         scales[1, e] = weight[e] / scales[0, e]
@@ -95,37 +103,49 @@ def lowest_of_blocks(bands, rows, at_most):
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def low_parts(bands, rows, level):
-    """Numbers r_b of eigenvalues of the tridiagonal forms below a level; these; eigenvectors.
+    """Eigenpairs on one side of a level, and all eigenvalues below it.
 
-    Thin matrices (m_b, r_b) are flat, block after block, as square ones are.
+    Signs s_b, numbers r_b of pairs of s_b T, their eigenvalues, eigenvectors; and the others.
+    Pairs are those below s_b level; s_b is -1 where more than half of the eigenvalues of T are
+    below. Thin matrices (m_b, r_b) are flat, block after block, as square ones are.
     """
-    ranks, values = np.zeros(rows.size - 1, np.int64), np.empty(rows[-1])
+    num_blocks = rows.size - 1
+    ranks, signs = np.zeros(num_blocks, np.int64), np.ones(num_blocks)
+    values, below = np.empty(rows[-1]), np.empty(rows[-1])
     vectors = np.empty(np.sum((rows[1:] - rows[:-1]) ** 2))
-    count, end = 0, 0
-    for b in range(rows.size - 1):
-        own = slice(rows[b], rows[b + 1])
-        found, thin = low_eigenpairs(bands[0, own], bands[1, own], level)
+    count, end, num_below = 0, 0, 0
+    for b in range(num_blocks):
+        d, e = bands[0, rows[b] : rows[b + 1]], bands[1, rows[b] : rows[b + 1]]
+        found = low_eigenvalues(d, e, level)
+        below[num_below : num_below + found.size] = found
+        num_below += found.size
+        if 2 * found.size > d.size:
+            signs[b], d, e = -1.0, -d, -e
+            found = low_eigenvalues(d, e, -level)
+        thin = eigenvectors(d, e, found)
         ranks[b] = found.size
         values[count : count + found.size] = found
         vectors[end : end + thin.size] = thin.ravel()
         count, end = count + found.size, end + thin.size
-    return ranks, values[:count].copy(), vectors[:end].copy()
+    return signs, ranks, values[:count].copy(), vectors[:end].copy(), below[:num_below].copy()
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def newton_direction(
-    bases, bands, rows, ranks, values, vectors, level, places, scales, start, max_products
+    place, bases, bands, rows, signs, ranks, values, vectors, level, places, scales, start, most
 ):
-    """Y and <D G, Y>.
+    """Y and <D G, Y>, with at most so many products.
 
-    Blocks are B' T B with `bases` B and the two `bands` (2, M) of all T; `ranks`, `values` and
-    `vectors` are what `low_parts` gives for the level; `places` (2, E) are upper and lower, and
-    `scales` (2, E) unit and normal.
+    Blocks are B' T B with `bases` B and the two `bands` (2, M) of all T; `signs`, `ranks`, `values`
+    and `vectors` are what `low_parts` gives for the level; `places` (3, E) are upper, lower and
+    block, and `scales` (2, E) unit and normal.
+
+    Where the sign of a block is -1, its eigenpairs are those of -X below -t; with G' and H' of
+    these, G = t - X + G' and H = 1 - H'.
     """
-    diagonal, beside, upper, lower = bands[0], bands[1], places[0], places[1]
     unit, normal = scales[0], scales[1]
     sizes = rows[1:] - rows[:-1]
-    lacks, thin = level - values, np.empty(vectors.size, np.float32)
+    lacks, thin = np.empty(values.size), np.empty(vectors.size, np.float32)
     inverse, ratio = np.empty(vectors.size), np.empty(vectors.size)
     low, image = np.empty(vectors.size, np.float32), np.empty(vectors.size, np.float32)
     thin[:] = vectors
@@ -136,27 +156,34 @@ def newton_direction(
         if ranks[b]:
             basis, inside = bases[wide].reshape(sizes[b], sizes[b]), slice(rows[b], rows[b + 1])
             np.dot(basis.T, thin[part].reshape(shape), low[part].reshape(shape))
+            d, e = signs[b] * bands[0, inside], signs[b] * bands[1, inside]
+            lacks[own] = signs[b] * level - values[own]
             shifts = values[own] - SHIFT * np.maximum(lacks[own], SHIFT * level)
-            tiny = TINY * (np.abs(diagonal[inside]).max() + level)
-            factors = factor_shifted(diagonal[inside], beside[inside], shifts, tiny)
+            factors = factor_shifted(d, e, shifts, TINY * (np.abs(d).max() + level))
             inverse[part], ratio[part] = factors[0].ravel(), factors[1].ravel()
             half = 0.5 * lacks[own] * low[part].reshape(shape)
             image[part] = half.astype(np.float32).ravel()
         count, at, offset = own.stop, part.stop, wide.stop
     square, product = np.zeros(bases.size, np.float32), np.empty(bases.size, np.float32)
-    residual, across = np.empty(upper.size, np.float32), np.empty(upper.size, np.float32)
-    _image_entries(residual, low, image, sizes, ranks, product, upper, lower, unit)
+    residual, across = np.empty(place.size, np.float32), np.empty(place.size, np.float32)
+    _image_entries(residual, low, image, sizes, ranks, product, places, unit)
+    for e in range(place.size):
+        if signs[places[2, e]] < 0:
+            residual[e] += (level if places[0, e] == places[1, e] else 0.0) - place[e]
     _project(residual, normal, start)
-    step, search = np.zeros(upper.size, np.float32), residual.copy()
+    step, search = np.zeros(place.size, np.float32), residual.copy()
     length = np.dot(residual, residual)
     slope, goal = np.float32(0), np.float32(ACCURACY) ** 2 * length
-    for _ in range(max_products):
+    for _ in range(most):
         if not length > goal:
             break
-        for e in range(upper.size):
-            square[upper[e]] = square[lower[e]] = search[e] / unit[e]
+        for e in range(place.size):
+            square[places[0, e]] = square[places[1, e]] = search[e] / unit[e]
         _multiply(bases, sizes, ranks, low, vectors, lacks, inverse, ratio, square, image)
-        _image_entries(across, low, image, sizes, ranks, product, upper, lower, unit)
+        _image_entries(across, low, image, sizes, ranks, product, places, unit)
+        for e in range(place.size):
+            if signs[places[2, e]] < 0:
+                across[e] = search[e] - across[e]
         _project(across, normal, start)
         across += np.float32(RIDGE) * search
         curvature = np.dot(search, across)
@@ -195,7 +222,7 @@ def _multiply(bases, sizes, ranks, low, vectors, lacks, inverse, ratio, square, 
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
-def _image_entries(values, low, image, sizes, ranks, product, upper, lower, unit):
+def _image_entries(values, low, image, sizes, ranks, product, places, unit):
     """Coordinates of V_low Z' + Z V_low'; `product` is for intermediate results."""
     at, offset = 0, 0
     for b in range(sizes.size):
@@ -207,8 +234,8 @@ def _image_entries(values, low, image, sizes, ranks, product, upper, lower, unit
         else:
             matrix[:] = 0
         at, offset = part.stop, wide.stop
-    for e in range(upper.size):
-        values[e] = unit[e] * (product[upper[e]] + product[lower[e]])
+    for e in range(values.size):
+        values[e] = unit[e] * (product[places[0, e]] + product[places[1, e]])
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)

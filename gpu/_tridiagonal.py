@@ -52,12 +52,9 @@ def lowest_eigenvalue(d, e, at_most):
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
-def low_eigenpairs(d, e, level):
-    """Eigenvalues (r,) below a level, and orthonormal eigenvectors (n, r).
-
-    In ascending order, but for those that bisection does not tell apart.
-    """
-    least, scale, tiny = _bounds(d, e, level)
+def low_eigenvalues(d, e, level):
+    """Eigenvalues (r,) below a level, in ascending order, by bisection."""
+    least, _, tiny = _bounds(d, e, level)
     rank = np.empty(1)
     _count_below(d, e, np.full(1, level), tiny, np.empty(1), rank)
     r = int(rank[0])
@@ -71,8 +68,18 @@ def low_eigenpairs(d, e, level):
             is_above = counts[k] > k
             right[k] = values[k] if is_above else right[k]
             left[k] = left[k] if is_above else values[k]
-    for k in range(r):
-        values[k] = 0.5 * (left[k] + right[k])
+    return 0.5 * (left + right)
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def eigenvectors(d, e, values):
+    """Orthonormal eigenvectors (n, r) of eigenvalues (r,) in ascending order.
+
+    The values are replaced by Rayleigh quotients, whose order may differ where bisection did not
+    tell them apart.
+    """
+    _, scale, tiny = _bounds(d, e, 0.0)
+    r = values.size
     inverse, ratio = factor_shifted(d, e, values, tiny)
     vectors = np.empty((d.size, r))
     state = np.uint64(0x9E3779B97F4A7C15)
@@ -86,7 +93,7 @@ def low_eigenpairs(d, e, level):
         solve_shifted(inverse, ratio, vectors)
         _make_orthonormal(vectors, values, CLOSE * scale)
     _correct(values, d, e, vectors)
-    return values, vectors
+    return vectors
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)

@@ -14,9 +14,9 @@ is convex with the gradient -G, and its generalized Hessian is
                                               0                        if t <= w_i, w_j.
 
 A step goes from X to X + Y, where Y solves (D H D + eps) Y = D G to the accuracy of a few conjugate
-gradients.  Only the r eigenvectors below the level are needed: with X = B' T B for tridiagonal T,
-what H does beyond them are solutions of (T - w_i) z = y, and a product costs O(m^2 r).  T, B and
-steps are in single precision; X is put back onto L in double precision.
+gradients.  Only the r eigenvectors on one side of the level are needed: with X = B' T B for
+tridiagonal T, what H does beyond them are solutions of (T - w_i) z = y, and a product costs
+O(m^2 r).  T, B and steps are in single precision; X is put back onto L in double precision.
 The first X that is positive definite ends the run: t need not be reached, nor be within reach. As
 long as the lowest eigenvalue is far below 0, t is a share of its absolute value; without that X may
 approach the cone only by a constant factor per step. A step after which phi at the least level is
@@ -209,8 +209,8 @@ def find_definite(
             break
         lowest = forms.lowest(mean) if is_far else mean
         reach = max(LEVELS[0] * mean, -SHARE * lowest)
-        low = forms.low_parts(reach)
-        if last is not None and not last.has_helped(low.values):
+        parts = forms.parts(reach)
+        if last is not None and not last.has_helped(parts.below):
             is_finite = space.move(last.change, SHORTER - 1.0)
             last, is_far = last.shortened(), False
             continue
@@ -221,8 +221,8 @@ def find_definite(
             least = LEVELS[at] * mean
             level = max(least, -SHARE * lowest) if is_far else least
             if level < reach:
-                low, reach = forms.low_parts(level), level
-            last, promise = _newton_step(space, forms, low, level, least, products)
+                parts, reach = forms.parts(level), level
+            last, promise = _newton_step(space, forms, parts, level, least, products)
             if promise >= STUCK:
                 break
             if level > least:
@@ -259,21 +259,27 @@ def _lowest(blocks: Sequence[NDArray[np.float64]], at_most: float) -> float:
     return next((least for least in tried if _least_pivot(blocks, least) is not None), LEAST)
 
 
-class _LowParts(NamedTuple):
-    """Eigenpairs of all tridiagonal forms below a level.
+class _Parts(NamedTuple):
+    """Eigenpairs of tridiagonal forms T on that side of a level where there are fewer of them.
 
     Attributes
     ----------
+    signs : float64 (B,)
+        s_b: 1 for the eigenpairs of T below the level, -1 for those of -T below minus the level.
     ranks : int64 (B,)
-        r_b, how many there are in a block.
+        r_b, how many there are.
     values : float64 (sum of r_b,)
     vectors : float64 (sum of m_b r_b,)
         Matrices (m_b, r_b) with orthonormal columns.
+    below : float64 (R,)
+        All eigenvalues below the level.
     """
 
+    signs: NDArray[np.float64]
     ranks: NDArray[np.int64]
     values: NDArray[np.float64]
     vectors: NDArray[np.float64]
+    below: NDArray[np.float64]
 
 
 class _Forms:
@@ -301,9 +307,9 @@ class _Forms:
                 basis[1:, 1:] = _orthogonal(packed[1:, :-1], scales, lwork=work)[0].T
             offset += size * size
 
-    def low_parts(self, level: float) -> _LowParts:
-        """Their parts below a level."""
-        return _LowParts(*low_parts(self.bands, self.rows, level))
+    def parts(self, level: float) -> _Parts:
+        """Eigenpairs on one side of a level."""
+        return _Parts(*low_parts(self.bands, self.rows, level))
 
     def lowest(self, at_most: float) -> float:
         """About the lowest eigenvalue, or the bound if it is above."""
@@ -311,11 +317,11 @@ class _Forms:
 
 
 def _newton_step(
-    space: _Space, forms: _Forms, low: _LowParts, level: float, least: float, num_products: int
+    space: _Space, forms: _Forms, parts: _Parts, level: float, least: float, num_products: int
 ) -> tuple[_Step, float]:
     """The step at a level, and the share of phi there that it promises to remove."""
-    form = (forms.bases, forms.bands, space.rows, low.ranks, low.values, low.vectors)
+    form = (space.place, forms.bases, forms.bands, space.rows, *parts[:-1])
     places = (space.places, space.single, space.start)
     change, slope = newton_direction(*form, level, *places, num_products)
-    promise = float(slope) / max(2.0 * distance(low.values, level), 1e-300)
-    return _Step(change, least, distance(low.values, least)), promise
+    promise = float(slope) / max(2.0 * distance(parts.below, level), 1e-300)
+    return _Step(change, least, distance(parts.below, least)), promise

@@ -124,15 +124,16 @@ def test_spaces_that_meet_the_interior_are_solved_within_a_few_steps():
     assert np.mean(steps) <= 3
 
 
+@pytest.mark.parametrize("level", [0.3, 1.0, 4.0])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_step_solves_the_newton_equations(seed):
+def test_a_step_solves_the_newton_equations(seed, level):
     """With conjugate gradients to the end, and the gradient and Hessian by finite differences."""
     blocks, moving, _ = random_space(seed, [4, 6], 8)
     space = cone_newton._Space(blocks, moving)
-    level = 0.3
     forms = cone_newton._Forms(space)
-    low = forms.low_parts(level)
-    step, promise = cone_newton._newton_step(space, forms, low, level, 0.1, 200)
+    parts = forms.parts(level)
+    assert level < 4.0 or (parts.signs < 0).all()
+    step, promise = cone_newton._newton_step(space, forms, parts, level, 0.1, 200)
     change = step.change
     basis = basis_of(moving, 10)
     whole = dense(blocks)
