@@ -109,25 +109,31 @@ def low_parts(bands, rows, level):
     Pairs are those below s_b level; s_b is -1 where more than half of the eigenvalues of T are
     below. Thin matrices (m_b, r_b) are flat, block after block, as square ones are.
     """
-    num_blocks = rows.size - 1
-    ranks, signs = np.zeros(num_blocks, np.int64), np.ones(num_blocks)
-    values, below = np.empty(rows[-1]), np.empty(rows[-1])
-    vectors = np.empty(np.sum((rows[1:] - rows[:-1]) ** 2))
+    num_blocks, room = rows.size - 1, 0
+    for b in range(num_blocks):
+        room += (rows[b + 1] - rows[b]) ** 2
+    signs, ranks = np.ones(num_blocks), np.zeros(num_blocks, np.int64)
+    values, below, vectors = np.empty(rows[-1]), np.empty(rows[-1]), np.empty(room)
     count, end, num_below = 0, 0, 0
     for b in range(num_blocks):
         d, e = bands[0, rows[b] : rows[b + 1]], bands[1, rows[b] : rows[b + 1]]
         found = low_eigenvalues(d, e, level)
-        below[num_below : num_below + found.size] = found
-        num_below += found.size
+        for value in found:
+            below[num_below] = value
+            num_below += 1
         if 2 * found.size > d.size:
             signs[b], d, e = -1.0, -d, -e
             found = low_eigenvalues(d, e, -level)
         thin = eigenvectors(d, e, found)
         ranks[b] = found.size
-        values[count : count + found.size] = found
-        vectors[end : end + thin.size] = thin.ravel()
-        count, end = count + found.size, end + thin.size
-    return signs, ranks, values[:count].copy(), vectors[:end].copy(), below[:num_below].copy()
+        for value in found:
+            values[count] = value
+            count += 1
+        for i in range(d.size):
+            for k in range(found.size):
+                vectors[end] = thin[i, k]
+                end += 1
+    return signs, ranks, values[:count], vectors[:end], below[:num_below]
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
@@ -143,37 +149,44 @@ def newton_direction(
     Where the sign of a block is -1, its eigenpairs are those of -X below -t; with G' and H' of
     these, G = t - X + G' and H = 1 - H'.
     """
-    unit, normal = scales[0], scales[1]
-    sizes = rows[1:] - rows[:-1]
-    lacks, thin = np.empty(values.size), np.empty(vectors.size, np.float32)
-    inverse, ratio = np.empty(vectors.size), np.empty(vectors.size)
+    sizes, unit, normal = rows[1:] - rows[:-1], scales[0], scales[1]
+    lacks, inverse, ratio = np.empty(values.size), np.empty(vectors.size), np.empty(vectors.size)
     low, image = np.empty(vectors.size, np.float32), np.empty(vectors.size, np.float32)
-    thin[:] = vectors
     count, at, offset = 0, 0, 0
     for b in range(sizes.size):
-        own, part = slice(count, count + ranks[b]), slice(at, at + sizes[b] * ranks[b])
-        wide, shape = slice(offset, offset + sizes[b] ** 2), (sizes[b], ranks[b])
-        if ranks[b]:
-            basis, inside = bases[wide].reshape(sizes[b], sizes[b]), slice(rows[b], rows[b + 1])
-            np.dot(basis.T, thin[part].reshape(shape), low[part].reshape(shape))
-            d, e = signs[b] * bands[0, inside], signs[b] * bands[1, inside]
-            lacks[own] = signs[b] * level - values[own]
-            shifts = values[own] - SHIFT * np.maximum(lacks[own], SHIFT * level)
-            factors = factor_shifted(d, e, shifts, TINY * (np.abs(d).max() + level))
-            inverse[part], ratio[part] = factors[0].ravel(), factors[1].ravel()
-            half = 0.5 * lacks[own] * low[part].reshape(shape)
-            image[part] = half.astype(np.float32).ravel()
-        count, at, offset = own.stop, part.stop, wide.stop
+        size, rank = sizes[b], ranks[b]
+        own, part, wide = count + rank, at + size * rank, offset + size * size
+        if rank:
+            thin = vectors[at:part].reshape(size, rank).astype(np.float32)
+            basis, columns = bases[offset:wide].reshape(size, size), low[at:part]
+            np.dot(basis.T, thin, columns.reshape(size, rank))
+            bound, shifts = level, np.empty(rank)
+            for k in range(rank):
+                lacks[count + k] = signs[b] * level - values[count + k]
+                shifts[k] = values[count + k] - SHIFT * max(lacks[count + k], SHIFT * level)
+            d, e = signs[b] * bands[0, rows[b] : rows[b + 1]], bands[1, rows[b] : rows[b + 1]]
+            for i in range(size):
+                bound = max(bound, abs(d[i]))
+            factors = factor_shifted(d, signs[b] * e, shifts, TINY * bound)
+            for i in range(size):
+                for k in range(rank):
+                    image[at + i * rank + k] = 0.5 * lacks[count + k] * columns[i * rank + k]
+                    inverse[at + i * rank + k] = factors[0][i, k]
+                    ratio[at + i * rank + k] = factors[1][i, k]
+        count, at, offset = own, part, wide
     square, product = np.zeros(bases.size, np.float32), np.empty(bases.size, np.float32)
     residual, across = np.empty(place.size, np.float32), np.empty(place.size, np.float32)
+    step, search = np.zeros(place.size, np.float32), np.empty(place.size, np.float32)
     _image_entries(residual, low, image, sizes, ranks, product, places, unit)
     for e in range(place.size):
         if signs[places[2, e]] < 0:
             residual[e] += (level if places[0, e] == places[1, e] else 0.0) - place[e]
     _project(residual, normal, start)
-    step, search = np.zeros(place.size, np.float32), residual.copy()
-    length = np.dot(residual, residual)
-    slope, goal = np.float32(0), np.float32(ACCURACY) ** 2 * length
+    length, slope = np.float32(0), np.float32(0)
+    for e in range(place.size):
+        search[e] = residual[e]
+        length += residual[e] * residual[e]
+    goal = np.float32(ACCURACY) ** 2 * length
     for _ in range(most):
         if not length > goal:
             break
@@ -185,16 +198,20 @@ def newton_direction(
             if signs[places[2, e]] < 0:
                 across[e] = search[e] - across[e]
         _project(across, normal, start)
-        across += np.float32(RIDGE) * search
-        curvature = np.dot(search, across)
+        curvature, new = np.float32(0), np.float32(0)
+        for e in range(place.size):
+            across[e] += np.float32(RIDGE) * search[e]
+            curvature += search[e] * across[e]
         if not curvature > 0:
             break
         share = length / curvature
-        step += share * search
         slope += share * length
-        residual -= share * across
-        new = np.dot(residual, residual)
-        search = residual + (new / length) * search
+        for e in range(place.size):
+            step[e] += share * search[e]
+            residual[e] -= share * across[e]
+            new += residual[e] * residual[e]
+        for e in range(place.size):
+            search[e] = residual[e] + new / length * search[e]
         length = new
     return step, slope
 
@@ -208,17 +225,27 @@ def _multiply(bases, sizes, ranks, low, vectors, lacks, inverse, ratio, square, 
     """
     count, at, offset = 0, 0, 0
     for b in range(sizes.size):
-        own, part = slice(count, count + ranks[b]), slice(at, at + sizes[b] * ranks[b])
-        wide, shape = slice(offset, offset + sizes[b] ** 2), (sizes[b], ranks[b])
-        if ranks[b]:
-            basis = bases[wide].reshape(sizes[b], sizes[b])
-            matrix, pairs = square[wide].reshape(sizes[b], sizes[b]), vectors[part].reshape(shape)
-            side = np.dot(basis, np.dot(matrix, low[part].reshape(shape)))
-            solved = lacks[own] * side
-            solve_shifted(inverse[part].reshape(shape), ratio[part].reshape(shape), solved)
-            solved += np.dot(pairs, np.dot(pairs.T, 0.5 * side - solved))
-            np.dot(basis.T, solved.astype(np.float32), image[part].reshape(shape))
-        count, at, offset = own.stop, part.stop, wide.stop
+        size, rank = sizes[b], ranks[b]
+        part, wide = at + size * rank, offset + size * size
+        if rank:
+            basis, shape = bases[offset:wide].reshape(size, size), (size, rank)
+            matrix = square[offset:wide].reshape(size, size)
+            side = np.dot(basis, np.dot(matrix, low[at:part].reshape(shape)))
+            solved, missing = np.empty(shape), np.empty(shape)
+            for i in range(size):
+                for k in range(rank):
+                    solved[i, k] = lacks[count + k] * side[i, k]
+            solve_shifted(inverse[at:part].reshape(shape), ratio[at:part].reshape(shape), solved)
+            for i in range(size):
+                for k in range(rank):
+                    missing[i, k] = 0.5 * side[i, k] - solved[i, k]
+            pairs = vectors[at:part].reshape(shape)
+            inside = np.dot(pairs, np.dot(pairs.T, missing))
+            for i in range(size):
+                for k in range(rank):
+                    side[i, k] = solved[i, k] + inside[i, k]
+            np.dot(basis.T, side, image[at:part].reshape(shape))
+        count, at, offset = count + rank, part, wide
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)

@@ -25,8 +25,8 @@ TINY = 1e-18
 """Least absolute value of a pivot, relative to the matrix."""
 SMALLEST = 1e-100
 """Least scale, so that squares of solutions stay finite where T is 0."""
-MANY = 8
-"""Vectors, on average, to which one is made orthogonal, above which all are at once."""
+AT_ONCE = 32
+"""Vectors that are made orthogonal to others at once."""
 CLOSE = 1e-3
 """Differences of eigenvalues, relative to the matrix, below which vectors are made orthogonal."""
 
@@ -171,22 +171,36 @@ def _correct(values, d, e, vectors):
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def _make_orthonormal(vectors, values, close):
     """Unit columns (n, r), orthogonal where their eigenvalues in ascending order are close."""
-    r = values.size
-    first, num_pairs, j = np.empty(r, np.int64), 0, 0
-    for k in range(r):
-        while values[k] - values[j] >= close:
-            j += 1
-        first[k] = j
-        num_pairs += k - j
-    if num_pairs > MANY * r:
-        vectors[:] = np.linalg.qr(vectors)[0]
-        return
+    n, r = vectors.shape
     rows = vectors.T.copy()
-    for k in range(r):
-        own = rows[k]
-        own /= np.sqrt(np.dot(own, own))
-        for j in range(first[k], k):
-            own -= np.dot(rows[j], own) * rows[j]
-        if first[k] < k:
-            own /= np.sqrt(np.dot(own, own))
-    vectors[:] = rows.T
+    first = 0
+    for begin in range(0, r, AT_ONCE):
+        end = min(begin + AT_ONCE, r)
+        while values[begin] - values[first] >= close:
+            first += 1
+        if first < begin:
+            own, others = rows[begin:end], rows[first:begin]
+            # Twice, as the first time may leave little of a vector.
+            for _ in range(2):
+                own -= np.dot(np.dot(own, others.T), others)
+        for k in range(begin, end):
+            _normalize(rows[k])
+            is_changed = False
+            for j in range(begin, k):
+                if values[k] - values[j] < close:
+                    along = np.dot(rows[j], rows[k])
+                    for i in range(n):
+                        rows[k, i] -= along * rows[j, i]
+                    is_changed = True
+            if is_changed:
+                _normalize(rows[k])
+    for i in range(n):
+        for k in range(r):
+            vectors[i, k] = rows[k, i]
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _normalize(vector):
+    length = np.sqrt(np.dot(vector, vector))
+    for i in range(vector.size):
+        vector[i] /= length
