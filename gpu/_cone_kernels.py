@@ -12,7 +12,6 @@ import numpy as np
 from numba import njit
 
 from gpu._tridiagonal import (
-    TINY,
     eigenvectors,
     factor_shifted,
     low_eigenvalues,
@@ -23,7 +22,9 @@ from gpu._tridiagonal import (
 ACCURACY, RIDGE = 1e-2, 1e-4
 """Relative accuracy at which conjugate gradients end before their number; eps."""
 SHIFT = 1e-3
-"""Of T - w, relative to t - w, and least such difference, relative to t: T - w is singular."""
+"""Before T - w is factored, which is singular, w is lowered by SHIFT max(t - w, SHIFT t)."""
+LEAST_PIVOT = 1e-10
+"""Relative to T, where that meets another eigenvalue: what is in excess must cancel in the end."""
 
 _FAST = {"contract", "reassoc", "nsz"}
 
@@ -46,9 +47,14 @@ def coordinates(row, column, weight, start, rows):
         scales[0, e] = 1.0 if i == j else np.sqrt(2.0)
         scales[1, e] = weight[e] / scales[0, e]
     for c in range(start.size - 1):
-        own = scales[1, start[c] : start[c + 1]]
-        length = np.sqrt(np.dot(own, own))
-        own *= 1.0 / length if np.isfinite(length) else np.nan
+        largest, square = 0.0, 0.0
+        for e in range(start[c], start[c + 1]):
+            largest = max(largest, abs(scales[1, e]))
+        for e in range(start[c], start[c + 1]):
+            scales[1, e] /= largest
+            square += scales[1, e] ** 2
+        for e in range(start[c], start[c + 1]):
+            scales[1, e] /= np.sqrt(square)
     return places, scales
 
 
@@ -150,30 +156,9 @@ def newton_direction(
     these, G = t - X + G' and H = 1 - H'.
     """
     sizes, unit, normal = rows[1:] - rows[:-1], scales[0], scales[1]
-    lacks, inverse, ratio = np.empty(values.size), np.empty(vectors.size), np.empty(vectors.size)
-    low, image = np.empty(vectors.size, np.float32), np.empty(vectors.size, np.float32)
-    count, at, offset = 0, 0, 0
-    for b in range(sizes.size):
-        size, rank = sizes[b], ranks[b]
-        own, part, wide = count + rank, at + size * rank, offset + size * size
-        if rank:
-            thin = vectors[at:part].reshape(size, rank).astype(np.float32)
-            basis, columns = bases[offset:wide].reshape(size, size), low[at:part]
-            np.dot(basis.T, thin, columns.reshape(size, rank))
-            bound, shifts = level, np.empty(rank)
-            for k in range(rank):
-                lacks[count + k] = signs[b] * level - values[count + k]
-                shifts[k] = values[count + k] - SHIFT * max(lacks[count + k], SHIFT * level)
-            d, e = signs[b] * bands[0, rows[b] : rows[b + 1]], bands[1, rows[b] : rows[b + 1]]
-            for i in range(size):
-                bound = max(bound, abs(d[i]))
-            factors = factor_shifted(d, signs[b] * e, shifts, TINY * bound)
-            for i in range(size):
-                for k in range(rank):
-                    image[at + i * rank + k] = 0.5 * lacks[count + k] * columns[i * rank + k]
-                    inverse[at + i * rank + k] = factors[0][i, k]
-                    ratio[at + i * rank + k] = factors[1][i, k]
-        count, at, offset = own, part, wide
+    low, image, lacks, inverse, ratio = _one_side(
+        bases, bands, rows, signs, ranks, values, vectors, level
+    )
     square, product = np.zeros(bases.size, np.float32), np.empty(bases.size, np.float32)
     residual, across = np.empty(place.size, np.float32), np.empty(place.size, np.float32)
     step, search = np.zeros(place.size, np.float32), np.empty(place.size, np.float32)
@@ -214,6 +199,39 @@ def newton_direction(
             search[e] = residual[e] + new / length * search[e]
         length = new
     return step, slope
+
+
+@njit(cache=True, error_model="numpy", fastmath=_FAST)
+def _one_side(bases, bands, rows, signs, ranks, values, vectors, level):
+    """V_low; the Z with V_low Z' + Z V_low' = G; t - w; factors of T - w, all for the pairs given.
+
+    Thin matrices but for t - w, one for each pair.
+    """
+    lacks, inverse, ratio = np.empty(values.size), np.empty(vectors.size), np.empty(vectors.size)
+    low, image = np.empty(vectors.size, np.float32), np.empty(vectors.size, np.float32)
+    count, at, offset = 0, 0, 0
+    for b in range(ranks.size):
+        size, rank = rows[b + 1] - rows[b], ranks[b]
+        part, wide = at + size * rank, offset + size * size
+        if rank:
+            thin = vectors[at:part].reshape(size, rank).astype(np.float32)
+            basis, columns = bases[offset:wide].reshape(size, size), low[at:part]
+            np.dot(basis.T, thin, columns.reshape(size, rank))
+            bound, shifts = abs(level), np.empty(rank)
+            for k in range(rank):
+                lacks[count + k] = signs[b] * level - values[count + k]
+                shifts[k] = values[count + k] - SHIFT * max(lacks[count + k], SHIFT * abs(level))
+            d, e = signs[b] * bands[0, rows[b] : rows[b + 1]], bands[1, rows[b] : rows[b + 1]]
+            for i in range(size):
+                bound = max(bound, abs(d[i]))
+            factors = factor_shifted(d, signs[b] * e, shifts, LEAST_PIVOT * bound)
+            for i in range(size):
+                for k in range(rank):
+                    image[at + i * rank + k] = 0.5 * lacks[count + k] * columns[i * rank + k]
+                    inverse[at + i * rank + k] = factors[0][i, k]
+                    ratio[at + i * rank + k] = factors[1][i, k]
+        count, at, offset = count + rank, part, wide
+    return low, image, lacks, inverse, ratio
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)

@@ -2,8 +2,8 @@
 
 T has the diagonal `d` (n,) and beside it the first n - 1 of `e` (n,).  Everything is done for r
 shifts or eigenvalues at once, in arrays (n, r), so that the inner loops are vectorised.  There is
-no pivoting: a pivot near 0 is replaced by a tiny one, which is accurate enough in double precision
-for eigenvectors and directions (their residuals are tested), but no proof of anything.
+no pivoting: a pivot near 0 is replaced by a tiny one, which in double precision is accurate enough
+for directions of steps, but no proof of anything.
 
 References
 ----------
@@ -23,6 +23,8 @@ SECTIONS, ROUNDS = 15, 3
 """For the lowest eigenvalue alone: its interval is divided by SECTIONS + 1 in every round."""
 TINY = 1e-18
 """Least absolute value of a pivot, relative to the matrix."""
+ROUNDING = 1e-12
+"""Of bounds, relative to the matrix."""
 SMALLEST = 1e-100
 """Least scale, so that squares of solutions stay finite where T is 0."""
 AT_ONCE = 32
@@ -35,10 +37,13 @@ _FAST = {"contract", "reassoc", "nsz"}
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def lowest_eigenvalue(d, e, at_most):
-    """The lowest eigenvalue, to 1 / 8192 of its distance to Gershgorin's bound; or `at_most`."""
-    left, _, tiny = _bounds(d, e, at_most)
-    right, points, counts = at_most, np.empty(SECTIONS), np.empty(SECTIONS)
-    work = np.empty(SECTIONS)
+    """The lowest eigenvalue, or `at_most` where there is none below.
+
+    To 1 / 8192 of the distance from `at_most` to Gershgorin's bound, in both cases.
+    """
+    left, _, scale = _bounds(d, e)
+    left, right, tiny = min(left, at_most), at_most, TINY * scale
+    points, counts, work = np.empty(SECTIONS), np.empty(SECTIONS), np.empty(SECTIONS)
     for _ in range(ROUNDS):
         width = (right - left) / (SECTIONS + 1)
         for k in range(SECTIONS):
@@ -54,11 +59,11 @@ def lowest_eigenvalue(d, e, at_most):
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def low_eigenvalues(d, e, level):
     """Eigenvalues (r,) below a level, in ascending order, by bisection."""
-    least, _, tiny = _bounds(d, e, level)
-    rank = np.empty(1)
+    lowest, highest, scale = _bounds(d, e)
+    level, tiny, rank = min(1.0 * level, highest), TINY * scale, np.empty(1)
     _count_below(d, e, np.full(1, level), tiny, np.empty(1), rank)
     r = int(rank[0])
-    left, right = np.full(r, least), np.full(r, level)
+    left, right = np.full(r, lowest), np.full(r, level)
     values, counts, work = np.empty(r), np.empty(r), np.empty(r)
     for _ in range(BISECTIONS):
         for k in range(r):
@@ -73,14 +78,13 @@ def low_eigenvalues(d, e, level):
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
 def eigenvectors(d, e, values):
-    """Orthonormal eigenvectors (n, r) of eigenvalues (r,) in ascending order.
+    """Eigenvectors (n, r), orthonormal to about 1e-5, of eigenvalues (r,) in ascending order.
 
     The values are replaced by Rayleigh quotients, whose order may differ where bisection did not
     tell them apart.
     """
-    _, scale, tiny = _bounds(d, e, 0.0)
-    r = values.size
-    inverse, ratio = factor_shifted(d, e, values, tiny)
+    r, scale = values.size, _bounds(d, e)[2]
+    inverse, ratio = factor_shifted(d, e, values, TINY * scale)
     vectors = np.empty((d.size, r))
     state = np.uint64(0x9E3779B97F4A7C15)
     for i in range(d.size):
@@ -128,15 +132,15 @@ def solve_shifted(inverse, ratio, sides):
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)
-def _bounds(d, e, level):
-    """Gershgorin's lower bound, a bound on absolute values, and what a tiny pivot is."""
-    lowest, highest = level, level
+def _bounds(d, e):
+    """Gershgorin's bounds on eigenvalues, rounded outwards, and the larger absolute value."""
+    lowest, highest = np.inf, -np.inf
     for i in range(d.size):
         beside = abs(e[i - 1]) if i > 0 else 0.0
         beside += abs(e[i]) if i + 1 < d.size else 0.0
         lowest, highest = min(lowest, d[i] - beside), max(highest, d[i] + beside)
     scale = max(abs(lowest), abs(highest), SMALLEST)
-    return lowest - 1e-12 * scale, scale, TINY * scale
+    return lowest - ROUNDING * scale, highest + ROUNDING * scale, scale
 
 
 @njit(cache=True, error_model="numpy", fastmath=_FAST)

@@ -183,7 +183,7 @@ def find_definite(
         The point of L closest to 0, symmetric; its entries should be about 1.
     moving : MovingEntries
     max_steps : int
-        Tridiagonal forms.
+        Limit on steps, each with tridiagonal forms of all blocks.
     on_step : callable
         Called before every step; may raise to end the run.
     """
@@ -283,7 +283,15 @@ class _Parts(NamedTuple):
 
 
 class _Forms:
-    """Tridiagonal forms T of all blocks X = B' T B, in double precision of single numbers."""
+    """Tridiagonal forms T of all blocks X = B' T B, found in single precision.
+
+    Attributes
+    ----------
+    bands : float64 (2, M)
+        Diagonals, and what is beside them; not finite where entries are beyond single precision.
+    bases : float32 (sum of m_b^2,)
+        Matrices B.
+    """
 
     def __init__(self, space: _Space) -> None:
         self.rows = space.rows
@@ -292,27 +300,34 @@ class _Forms:
         offset = 0
         for first, block in zip(space.rows.tolist(), space.blocks, strict=False):
             size = len(block)
-            work = 64 * size
-            basis = self.bases[offset : offset + size * size].reshape(size, size)
-            basis[0, 0] = 1.0
+            end = offset + size * size
             if size == 1:
-                self.bands[0, first] = block[0, 0]
-            else:
-                single = block.T.astype(np.float32)
-                packed, diagonal, beside, scales, _ = _tridiagonal(
-                    single, lower=1, lwork=work, overwrite_a=1
-                )
-                self.bands[0, first : first + size] = diagonal
-                self.bands[1, first : first + size - 1] = beside
-                basis[1:, 1:] = _orthogonal(packed[1:, :-1], scales, lwork=work)[0].T
-            offset += size * size
+                self.bases[offset], self.bands[0, first] = 1.0, block[0, 0]
+            elif size > 1:
+                form = self.bands[:, first : first + size]
+                self._reduce(block, form, self.bases[offset:end].reshape(size, size))
+            offset = end
+
+    @staticmethod
+    def _reduce(
+        block: NDArray[np.float64], form: NDArray[np.float64], basis: NDArray[np.float32]
+    ) -> None:
+        """Write the bands and the basis of one block."""
+        work = 64 * len(block)
+        with np.errstate(over="ignore"):
+            single = block.T.astype(np.float32)
+        packed, form[0], form[1, :-1], scales, _ = _tridiagonal(
+            single, lower=1, lwork=work, overwrite_a=1
+        )
+        basis[0, 0] = 1.0
+        basis[1:, 1:] = _orthogonal(packed[1:, :-1], scales, lwork=work)[0].T
 
     def parts(self, level: float) -> _Parts:
         """Eigenpairs on one side of a level."""
         return _Parts(*low_parts(self.bands, self.rows, level))
 
     def lowest(self, at_most: float) -> float:
-        """About the lowest eigenvalue, or the bound if it is above."""
+        """About the lowest eigenvalue, or about the bound if it is above."""
         return float(lowest_of_blocks(self.bands, self.rows, at_most))
 
 

@@ -1,5 +1,7 @@
 """Semismooth Newton steps on the distance to a level of the cone, against dense linear algebra."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -188,19 +190,70 @@ def test_no_numbers_and_no_positive_trace_end_at_once(value):
     assert (found.blocks, found.num_steps) == (None, 0)
 
 
+def test_a_shift_that_meets_another_eigenvalue_does_no_harm():
+    """SHIFT (t - w) is the distance to the next eigenvalue, to the last bit."""
+    level, moving = (
+        0.9765625,
+        MovingEntries(*np.array([[0, 0], [1, 0]]), np.ones(2), np.arange(0, 3, 2)),
+    )
+    steps = []
+    for distance_ in (2.0**-10, 2.0**-10 * (1 + 2.0**-12)):
+        space = cone_newton._Space((np.diag([0.0, -distance_, 2.0, 2.0, 2.0]),), moving)
+        forms = cone_newton._Forms(space)
+        step, promise = cone_newton._newton_step(space, forms, forms.parts(level), level, level, 50)
+        steps.append([*step.change, promise])
+    assert steps[0] == pytest.approx(steps[1], rel=1e-3)
+
+
+def test_a_step_gets_the_pairs_below_its_level(monkeypatch):
+    """Also where a level promises too little, and a lower one is tried with the same forms."""
+    newton_step, tried = cone_newton._newton_step, []
+
+    def watched(space, forms, parts, level, least, num_products):
+        assert (parts.below < level + 1e-6).all()
+        tried.append((forms, len(parts.below)))
+        return newton_step(space, forms, parts, level, least, num_products)
+
+    monkeypatch.setattr(cone_newton, "_newton_step", watched)
+    monkeypatch.setattr(cone_newton, "STUCK", 2.0)
+    for seed in range(20):
+        find_definite(*random_space(seed, [14], 45)[:2])
+    assert any(a is b and more > less for (a, more), (b, less) in pairwise(tried))
+
+
+def test_an_empty_block_changes_nothing():
+    block = np.array([[1.0, 1.2, 0.0], [1.2, 1.0, 0.0], [0.0, 0.0, 3.0]])
+    moving = MovingEntries(np.arange(3), np.arange(3), np.ones(3), np.array([0, 3]))
+    alone = find_definite((block,), moving)
+    found = find_definite((np.zeros((0, 0)), block, np.zeros((0, 0))), moving)
+    assert alone.blocks is not None
+    assert found.blocks is not None
+    assert np.array_equal(found.blocks[1], alone.blocks[0])
+    assert found.lowest == alone.lowest
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-162, 1e-100, 1e100, 1e300])
+def test_weights_of_any_magnitude_keep_the_equations(scale):
+    block = np.array([[1.0, 1.2, 0.0], [1.2, 1.0, 0.0], [0.0, 0.0, 3.0]])
+    weight = np.array([1.0, 2.0, 3.0])
+    moving = MovingEntries(np.arange(3), np.arange(3), scale * weight, np.array([0, 3]))
+    found = find_definite((block,), moving)
+    assert found.blocks is not None
+    assert weight @ found.blocks[0].diagonal() == pytest.approx(weight @ block.diagonal())
+
+
 @pytest.mark.parametrize("value", [1e39, 1e300])
 def test_numbers_beyond_single_precision_end_with_nothing(value):
     moving = MovingEntries(np.array([0, 1]), np.array([0, 1]), np.ones(2), np.array([0, 2]))
     block = np.array([[value, 2 * value], [2 * value, value]])
-    with np.errstate(over="ignore"):
-        assert find_definite((block,), moving).blocks is None
+    found = find_definite((block,), moving)
+    assert (found.blocks, found.num_steps) == (None, 0)
 
 
-def test_numbers_that_go_beyond_floats_on_the_way_are_not_taken():
-    """Squares of the weights are infinite, then the entries undefined: no matrix to return."""
-    moving = MovingEntries(np.array([0, 1]), np.array([0, 1]), np.full(2, 1e200), np.array([0, 2]))
-    with np.errstate(all="ignore"):
-        assert find_definite((np.eye(2),), moving).blocks is None
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 0.0])
+def test_undefined_equations_end_with_nothing(weight):
+    moving = MovingEntries(np.arange(2), np.arange(2), np.full(2, weight), np.array([0, 2]))
+    assert find_definite((np.eye(2),), moving).blocks is None
 
 
 def test_levels_that_follow_the_lowest_eigenvalue_save_steps(monkeypatch):

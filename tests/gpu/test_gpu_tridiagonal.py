@@ -68,6 +68,17 @@ def test_eigenvalues_that_nearly_agree_have_orthonormal_vectors(weak, level):
     assert_low_eigenpairs(*glued(6, weak), level)
 
 
+@pytest.mark.parametrize("level", [6.0, 2000.0, 10**6])
+def test_a_level_far_above_the_matrix_changes_nothing(level):
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        d, e = rng.choice([0.0, 0.02], 30), rng.choice([0.0, 0.02], 30)
+        values = low_eigenvalues(d, e, level)
+        vectors = eigenvectors(d, e, values)
+        assert np.abs(vectors.T @ vectors - np.eye(30)).max() <= 1e-5
+        assert np.abs(np.sort(values) - np.linalg.eigvalsh(dense(d, e))).max() <= 1e-8
+
+
 def test_a_large_random_matrix_from_single_precision():
     from scipy.linalg import lapack
 

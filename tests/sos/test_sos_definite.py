@@ -120,6 +120,14 @@ def test_numbers_beyond_floats_end_with_nothing():
     assert found.blocks is None
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_undefined_sum_is_an_undefined_error(place):
+    sums, ones = np.array([1.5, 1.0]), np.ones(2)
+    assert definite._largest_part(ones, sums, ones, ones) == pytest.approx(0.5)
+    sums[place] = np.nan
+    assert np.isnan(definite._largest_part(ones, sums, ones, ones))
+
+
 BADLY_SCALED = "1e-8*x^6 + 1e-8*x^4 - x^3 + 1e9*x^2 - x + 1e-8"
 """The weights span 28 decades: what floats miss of 1e9 x^2 is more than the other entry has."""
 

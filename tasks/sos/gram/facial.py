@@ -139,11 +139,13 @@ def kernels(
 def scaled_eigenvalues(
     gram: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Eigenvalues of W^(-1/2) Q W^(-1/2), ascending, float64 (m,)."""
+    """Eigenvalues of W^(-1/2) Q W^(-1/2), ascending, float64 (m,); undefined beyond floats."""
     scale = 1.0 / np.sqrt(weight)
-    values: NDArray[np.float64] = np.linalg.eigvalsh(gram * scale * scale[:, None]).astype(
-        np.float64
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = gram * scale * scale[:, None]
+    if not np.isfinite(scaled).all():
+        return np.full(len(scaled), np.nan)
+    values: NDArray[np.float64] = np.linalg.eigvalsh(scaled).astype(np.float64)
     return values
 
 

@@ -213,8 +213,13 @@ def _faces_of_forms(problem: GramProblem) -> Iterator[list[fmpz_mat]]:
 def thresholds(
     grams: Sequence[NDArray[np.float64]], weights: Sequence[NDArray[np.float64]]
 ) -> list[float]:
-    """Values that may separate the zero eigenvalues from the others, the widest gaps first."""
+    """Values that may separate the zero eigenvalues from the others, the widest gaps first.
+
+    None where eigenvalues are beyond floats.
+    """
     values = np.sort(np.abs(np.concatenate([*map(scaled_eigenvalues, grams, weights), [1.0]])))
+    if not np.isfinite(values).all():
+        return []
     values = np.maximum(values, 1e-14)
     ratios = values[1:] / values[:-1]
     gaps = [k for k in np.argsort(-ratios) if values[k] < LARGEST_ZERO and ratios[k] > CLEAR_GAP]
