@@ -15,6 +15,8 @@ from typing import Any
 
 SETUP_LIMIT_S = 300.0
 """CPU seconds for imports, compilation and whatever else comes before the clock starts."""
+MIN_REPEATS, MIN_SECONDS = 5, 0.5
+"""A call is repeated so often and so long, as a burst of other work spoils several of 1 ms."""
 TICK_S = 0.05
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -48,15 +50,15 @@ Prepared = Callable[[], Judge]
 
 
 def run_limited(
-    prepare: Callable[..., Prepared], *arguments: Any, seconds: float, gib: float, repeats: int = 5
+    prepare: Callable[..., Prepared], *arguments: Any, seconds: float, gib: float
 ) -> Outcome:
     """Prepare a call in a new process, then time it there: the best of some repeats.
 
-    Repeats end once their sum is above a tenth of the limit.
+    Repeats end, at the latest, once their sum is above a tenth of the limit.
     """
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    job = partial(_serve, theirs, prepare, arguments, repeats, seconds)
+    job = partial(_serve, theirs, prepare, arguments, seconds)
     process = context.Process(target=job, daemon=True)
     process.start()
     theirs.close()
@@ -118,6 +120,13 @@ def _timed(call: Prepared) -> tuple[float, bool, str]:
     return spent, *judge()
 
 
+def _is_enough(times: list[float], limit: float) -> bool:
+    """Whether a call was repeated often enough."""
+    total = sum(times)
+    is_settled = len(times) >= MIN_REPEATS and total > MIN_SECONDS
+    return is_settled or total > limit / 10
+
+
 def _helper_seconds() -> float:
     ended = sum(os.times()[2:4])
     return ended + sum(_usage(child)[0] for child in _children(os.getpid()))
@@ -127,7 +136,6 @@ def _serve(
     channel: Connection,
     prepare: Callable[..., Prepared],
     arguments: tuple[Any, ...],
-    repeats: int,
     limit: float,
 ) -> None:
     """In the new process: prepare, say so, time."""
@@ -135,7 +143,7 @@ def _serve(
         call = prepare(*arguments)
         channel.send(_usage(os.getpid())[0])
         times: list[float] = []
-        while len(times) < repeats and (not times or sum(times) < limit / 10):
+        while not _is_enough(times, limit):
             spent, is_solved, note = _timed(call)
             times.append(spent)
         channel.send(Outcome(min(times), note, is_solved=is_solved))
