@@ -15,20 +15,22 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flows import FLOWS, FlowEntry
-from flows.options import build_parser
+from flows import all_studies, find_study
+from flows.options import build_parser, study_commands, verify_arguments
+from flows.study import Chain, Study, load
 from flows.supervision import supervise
-from tasks.records import InputError, LatticeworkError, StoreError
-from tasks.records.errors import printable
+from tasks.records.errors import InputError, LatticeworkError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tasks.records import Run
+    from tasks.records import Run, Stored
 
 __all__ = ["main"]
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+MAX_FIGURES = 4
+"""Figures that are named after a run, the last ones, which show it as a whole."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _answer(arguments: Sequence[str], *, wants_json: bool) -> int:
     """Run a command; every failure is one line, and with --json one object too."""
     try:
-        options = build_parser((__doc__ or "").splitlines()[0], _COMMANDS).parse_args(arguments)
+        options = build_parser((__doc__ or "").splitlines()[0], _COMMANDS, _of_study).parse_args(
+            arguments
+        )
         return options.command(options)
     except InputError as error:
         return _fail(error, EXIT_BAD_INPUT, "refused", wants_json)
@@ -94,9 +98,9 @@ def _consoles(*, verbose: bool = False) -> tuple[Console, Console]:
 
 def _list(_: argparse.Namespace) -> int:
     """`latticework list`."""
-    for entry in FLOWS.values():
-        print(f"{entry.name}: {entry.summary}")
-        for recipe in entry.load("recipes").values():
+    for study in all_studies().values():
+        print(f"{study.name}: {study.summary}")
+        for recipe in study.recipes:
             print(f"  --recipe {recipe.name}: {recipe.summary}")
     return EXIT_OK
 
@@ -106,43 +110,53 @@ def _show(options: argparse.Namespace) -> int:
     from flows.configs import find_shown, recipe_config
     from flows.terminal import config_table, fields_help
 
-    entry, recipe, smoke = find_shown(options.name)
+    study, recipe, smoke = find_shown(options.shown)
     out, _ = _consoles()
     if recipe is None:
-        out.print(f"{entry.name}: {entry.summary}")
-        out.print(fields_help(entry.load("config")))
-        out.print(f"recipes: {', '.join(entry.load('recipes'))}")
+        out.print(f"{study.name}: {study.summary}")
+        out.print(fields_help(load(study.config)))
+        out.print(f"recipes: {', '.join(each.name for each in study.recipes)}")
         return EXIT_OK
-    out.print(f"recipe {options.name} of {entry.name}: {recipe.summary}")
-    out.print(config_table(recipe_config(recipe, smoke=smoke), "config"))
+    out.print(f"recipe {options.shown} of {study.name}: {recipe.summary}")
+    out.print(config_table(recipe_config(study, recipe, smoke=smoke), "config"))
     return EXIT_OK
 
 
 def _run(options: argparse.Namespace) -> int:
     """`latticework run FLOW`: check everything, then start Prefect."""
-    from flows.configs import build_config, check_address, find_flow, parse_assignments
-    from flows.stored import open_run
+    from flows.configs import build_config, check_address, parse_assignments
+    from tasks.records import InputError, StoreError
 
-    entry = find_flow(options.flow)
+    study = find_study(options.flow)
     out, err = _consoles(verbose=options.verbose)
     assignments = parse_assignments(options.assignments)
     config = build_config(
-        entry, recipe=options.recipe, smoke=options.smoke, assignments=assignments
+        study, recipe=options.recipe, smoke=options.smoke, assignments=assignments
     )
     check_address(options.address)
-    plan = entry.load("plan")(config)
-    if entry.check:
-        entry.load("check")(config, options.address)
     try:
-        run = open_run(entry, plan, options.out)
+        stored = _opened(study, config, options) if isinstance(study, Study) else None
     except StoreError as error:
         raise InputError(str(error)) from error
-    problem = _execute(entry, config, options, err)
-    _print_outcome(entry, run, out, is_json=options.json, problem=problem)
+    problem = _execute(study, config, options, err)
+    _print_outcome(study, stored, out, options, problem=problem)
     return _complain(problem, EXIT_FAILED) if problem else EXIT_OK
 
 
-def _execute(entry: FlowEntry, config: Any, options: argparse.Namespace, err: Console) -> str:
+def _opened(study: Study, config: Any, options: argparse.Namespace) -> Stored:
+    """The run that is to be made or finished, after everything it names has been checked."""
+    from flows.planning import continued_run, open_run, plan_run
+    from tasks.records import Stored
+
+    if study.check:
+        load(study.check)(config, options.address)
+    planned = plan_run(study, config)
+    run = open_run(planned, options.out)
+    continued_run(study, run, options.continued)
+    return Stored(run, planned.schemas)
+
+
+def _execute(study: Study | Chain, config: Any, options: argparse.Namespace, err: Console) -> str:
     """Run the flow under Prefect; "" or the one-line reason of its failure."""
     from flows.progress import announce, listening
     from flows.servers import failure_message, prefect_server, prepare_environment
@@ -152,57 +166,91 @@ def _execute(entry: FlowEntry, config: Any, options: argparse.Namespace, err: Co
     with progress_bars(err) as display, listening(display):
         announce("starting Prefect")
         with prefect_server():
-            flow = entry.load("entrypoint")
-            state = flow(config, store=options.out, ray_address=options.address, return_state=True)
+            from flows.engine import flow_of
+
+            state = flow_of(study)(
+                config,
+                store=options.out,
+                ray_address=options.address,
+                continued=options.continued,
+                return_state=True,
+            )
         return failure_message(state)
 
 
 def _print_outcome(
-    entry: FlowEntry, run: Run, out: Console, *, is_json: bool, problem: str
+    study: Study | Chain,
+    stored: Stored | None,
+    out: Console,
+    options: argparse.Namespace,
+    *,
+    problem: str,
 ) -> None:
     """The report and the run's place; with --json one object instead."""
-    if is_json:
-        status = "failed" if problem else "ok"
-        rows = run.count_rows()
-        outcome = {"run_id": run.run_id, "path": run.path, "status": status, "rows": rows}
+    status = "failed" if problem else "ok"
+    if options.json:
+        run = stored.run if stored else None
+        outcome: dict[str, Any] = {"run_id": None, "path": None, "status": status, "rows": 0}
+        if run is not None:
+            outcome |= {"run_id": run.run_id, "path": run.path, "rows": run.count_rows()}
         print(json.dumps(outcome), flush=True)
-        return
-    report = entry.load("report")
-    out.print(report.terminal_report(run))
+    elif stored is not None and isinstance(study, Study):
+        _print_report(study, stored, out, full=options.full)
+
+
+def _print_report(study: Study, stored: Stored, out: Console, *, full: bool) -> None:
+    """The report, then where everything is."""
+    from flows.reports import report_of, stored_figures, terminal
+
+    run = stored.run
+    out.print(terminal(report_of(study, stored), f"{study.name} {run.run_id}", full=full))
     out.print(f"results: {run.path}", soft_wrap=True)
-    for figure in report.stored_figures(run):
+    figures = stored_figures(study, stored)
+    for figure in figures if full else figures[-MAX_FIGURES:]:
         out.print(f"figure: {figure}", soft_wrap=True)
+    if (hidden := len(figures) - MAX_FIGURES) > 0 and not full:
+        out.print(f"{hidden} more figure{'s' * (hidden > 1)} beside them", soft_wrap=True)
 
 
 def _results(options: argparse.Namespace) -> int:
     """`latticework results [RUN] [--sql QUERY]`."""
-    from tasks.records import Store
+    from tasks.records import InputError, Store
 
     out, _ = _consoles()
-    store = Store.open(options.out or None)
     if options.run is None:
         if options.sql:
             raise InputError("--sql needs a run: latticework results RUN --sql QUERY")
-        return _list_runs(store, out)
-    run = store.find_run(options.run)
+        return _list_runs(Store.open(options.out or None), out)
+    study, stored = _found(options)
     if options.sql is None:
-        out.print(FLOWS[run.identity.flow].load("report").terminal_report(run))
+        _print_report(study, stored, out, full=options.full)
         return EXIT_OK
     from flows.query import query_tables
     from flows.terminal import arrow_table
 
-    out.print(arrow_table(query_tables(_stored_tables(run), options.sql)))
+    out.print(arrow_table(query_tables(_stored_tables(stored.run), options.sql)))
     return EXIT_OK
+
+
+def _found(options: argparse.Namespace) -> tuple[Study, Stored]:
+    """The stored run that an option names, and its study."""
+    from tasks.records import InputError, Store, Stored
+
+    run = Store.open(options.out or None).find_run(options.run)
+    study = all_studies().get(run.identity.flow)
+    if not isinstance(study, Study):
+        raise InputError(
+            f"run {run.run_id} is of flow {run.identity.flow}, which is not known here"
+        )
+    schemas = {name: load(schema) for name, schema in study.tables.items()}
+    config = run.record.config
+    return study, Stored(run, {n: s(config) if callable(s) else s for n, s in schemas.items()})
 
 
 def _stored_tables(run: Run) -> dict[str, Any]:
     """Every table of which a part is stored."""
-    stored = {part.table for part in run.check().parts}
-    return {
-        table: run.read(table)
-        for table in (*run.science_tables, "execution")
-        if table in stored or table == "execution"
-    }
+    tables = {table: run.read(table) for table in run.science_tables if run.stored_items(table)}
+    return {**tables, "execution": run.read("execution")}
 
 
 def _list_runs(store: Any, out: Console) -> int:
@@ -215,62 +263,45 @@ def _list_runs(store: Any, out: Console) -> int:
 
 def _plot(options: argparse.Namespace) -> int:
     """`latticework plot RUN`."""
-    from tasks.records import Store
+    from flows.reports import draw
 
-    run = Store.open(options.out or None).find_run(options.run)
-    for path in FLOWS[run.identity.flow].load("report").draw_figures(run):
+    for path in draw(*_found(options)):
         print(path)
-    if options.gallery:
-        from flows.exports import write_galleries
-
-        for path in write_galleries(run):
-            print(path)
     return EXIT_OK
 
 
-def _certify(options: argparse.Namespace) -> int:
-    """`latticework certify RUN`."""
-    from tasks.records import Store
+def _of_study(options: argparse.Namespace) -> int:
+    """A command that the study of a run has."""
+    from tasks.records import InputError
 
-    run = Store.open(options.out or None).find_run(options.run)
-    if "certificates" in run.tables:
-        return _certify_polynomials(run, options)
-    if options.name:
-        raise InputError(f"--name is for polynomials; run {run.run_id} found schemes, see --scheme")
-    from flows.exports import write_certificates
+    study, stored = _found(options)
+    command = next((each for each in study.commands if each.name == options.name), None)
+    if command is None:
+        having = [s.name for s in all_studies().values() if options.name in _command_names(s)]
+        raise InputError(
+            f"run {stored.run.run_id} is of flow {study.name}, for which there is no "
+            f"{options.name}; runs of {', '.join(having)} have it"
+        )
+    own = {each.name for each in command.arguments}
+    for argument in study_commands()[options.name][1]:
+        if argument.name not in own and getattr(options, argument.name):
+            raise InputError(f"--{argument.name} is not for runs of {study.name}")
+    for line in load(command.call)(stored, **{name: getattr(options, name) for name in own}):
+        print(line)
+    return EXIT_OK
 
-    export = write_certificates(
-        run, scheme=options.scheme, folder=options.to, with_polynomials=options.polynomial
-    )
-    for path in export.paths:
-        print(path)
-    for scheme in export.uncertified:
-        reason = "it was found only on triangulations that are not certified regular"
-        _complain(f"{scheme} gets no certificate: {reason}", EXIT_FAILED)
-    return EXIT_FAILED if export.uncertified else EXIT_OK
 
-
-def _certify_polynomials(run: Run, options: argparse.Namespace) -> int:
-    """`latticework certify RUN` of a run about sums of squares."""
-    from flows.sos_exports import write_sos_certificates
-
-    if options.scheme or options.polynomial:
-        given = "--scheme" if options.scheme else "--polynomial"
-        raise InputError(f"{given} is for schemes; run {run.run_id} is about sums of squares")
-    export = write_sos_certificates(run, name=options.name, folder=options.to)
-    for path in export.paths:
-        print(path)
-    for line in export.uncertified:
-        _complain(line, EXIT_FAILED)
-    return EXIT_FAILED if export.uncertified else EXIT_OK
+def _command_names(study: Study | Chain) -> set[str]:
+    return {each.name for each in study.commands} if isinstance(study, Study) else set()
 
 
 def _verify(options: argparse.Namespace) -> int:
     """`latticework verify FILE...`: every file is looked at, whatever the others are."""
     from flows.verdicts import UNREADABLE, verdicts
 
+    on = [each.name for each in verify_arguments() if getattr(options, each.name)]
     worst = EXIT_OK
-    for code, line in verdicts(options.files, as_json=options.json, squares=options.squares):
+    for code, line in verdicts(options.files, as_json=options.json, switches=on):
         print(line, file=sys.stderr if code == UNREADABLE else sys.stdout)
         worst = max(worst, code)
     return worst
@@ -314,7 +345,6 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "results": _results,
     "plot": _plot,
-    "certify": _certify,
     "verify": _verify,
     "serve": _serve,
     "doctor": _doctor,

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from flows import FLOWS, FlowEntry
-from flows.recipes import SMOKE_SUFFIX, Recipe
-from tasks.records import InputError, describe_validation_error
-from workers.ray_session import parse_address
+from flows import all_studies
+from flows.study import SMOKE_SUFFIX, Chain, Recipe, Study, load
+from tasks.records.config import describe_validation_error
+from tasks.records.errors import InputError
 
 if TYPE_CHECKING:
     from tasks.records import FrozenConfig
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = [
     "build_config",
     "check_address",
-    "find_flow",
     "find_recipe",
     "find_shown",
     "parse_assignments",
@@ -31,43 +30,38 @@ __all__ = [
 ]
 
 
-def find_flow(name: str) -> FlowEntry:
-    """The flow of that name."""
-    if name not in FLOWS:
-        raise InputError(_unknown("flow", name, FLOWS))
-    return FLOWS[name]
-
-
-def find_recipe(recipes: Mapping[str, Recipe], name: str) -> tuple[Recipe, bool]:
+def find_recipe(study: Study | Chain, name: str) -> tuple[Recipe, bool]:
     """The recipe that a name means, and whether its smoke twin is meant (``<name>-smoke``)."""
+    recipes = {recipe.name: recipe for recipe in study.recipes}
     stem = name.removesuffix(SMOKE_SUFFIX)
     if stem not in recipes:
         raise InputError(_unknown("recipe", name, recipes))
     return recipes[stem], stem != name
 
 
-def find_shown(name: str) -> tuple[FlowEntry, Recipe | None, bool]:
+def find_shown(name: str) -> tuple[Study | Chain, Recipe | None, bool]:
     """The flow of that name, else the recipe of that name with its flow; whether it is a twin."""
-    if name in FLOWS:
-        return FLOWS[name], None, False
-    known = list(FLOWS)
-    for entry in FLOWS.values():
-        recipes: Mapping[str, Recipe] = entry.load("recipes")
-        if name.removesuffix(SMOKE_SUFFIX) in recipes:
-            return entry, *find_recipe(recipes, name)
-        known += recipes
+    studies = all_studies()
+    if name in studies:
+        return studies[name], None, False
+    for study in studies.values():
+        if name.removesuffix(SMOKE_SUFFIX) in {recipe.name for recipe in study.recipes}:
+            return study, *find_recipe(study, name)
+    known = [*studies, *(recipe.name for study in studies.values() for recipe in study.recipes)]
     raise InputError(_unknown("flow or recipe", name, known))
 
 
 def check_address(address: str) -> None:
     """Refuse an address that has none of the forms that `workers.connect` knows."""
+    from workers.ray_session import parse_address
+
     if address != "serial":
         parse_address(address)
 
 
-def recipe_config(recipe: Recipe, *, smoke: bool) -> FrozenConfig:
+def recipe_config(study: Study | Chain, recipe: Recipe, *, smoke: bool) -> FrozenConfig:
     """The config of a recipe or of its smoke twin."""
-    return recipe.smoke() if smoke else recipe.config()
+    return load(study.config).model_validate(dict(recipe.smoke if smoke else recipe.settings))
 
 
 def parse_assignments(texts: Iterable[str]) -> dict[str, Any]:
@@ -93,7 +87,7 @@ def _value(text: str) -> Any:
 
 
 def build_config(
-    entry: FlowEntry,
+    study: Study | Chain,
     *,
     recipe: str | None = None,
     smoke: bool = False,
@@ -101,29 +95,40 @@ def build_config(
 ) -> FrozenConfig:
     """The config of a run: the recipe's values (or the defaults), then the assignments.
 
-    A single value given for a field that holds a list of them stands for a list of one.
+    ``key.part`` reaches into a field that is a config itself. A single word given for a field that
+    holds a list stands for a list of one.
     """
-    config_class = entry.load("config")
-    given = dict(assignments or {})
-    for key in given:
-        if key not in config_class.model_fields:
-            raise InputError(_unknown("key", key, config_class.model_fields))
-    values = _starting_values(entry, recipe, smoke) | {
-        key: _as_list(config_class, key, value) for key, value in given.items()
-    }
+    config_class = load(study.config)
+    values = _starting_values(study, recipe, smoke)
+    for key, value in (assignments or {}).items():
+        _assign(config_class, values, key, value)
     try:
         return config_class.model_validate(values)
     except ValidationError as error:
         raise InputError(describe_validation_error(error)) from error
 
 
-def _starting_values(entry: FlowEntry, recipe: str | None, smoke: bool) -> dict[str, Any]:
+def _assign(config_class: type[FrozenConfig], values: dict[str, Any], key: str, value: Any) -> None:
+    """Set one field, or a field of a field."""
+    name, _, rest = key.partition(".")
+    if name not in config_class.model_fields:
+        raise InputError(_unknown("key", name, config_class.model_fields))
+    if not rest:
+        values[name] = _as_list(config_class, name, value)
+        return
+    inner = config_class.model_fields[name].annotation
+    if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        raise InputError(f"--set {key}: {name} has no fields of its own")
+    values[name] = dict(values.get(name) or {})
+    _assign(inner, values[name], rest, value)  # pyrefly: ignore[bad-argument-type]
+
+
+def _starting_values(study: Study | Chain, recipe: str | None, smoke: bool) -> dict[str, Any]:
     """The values of the recipe; without one the smoke twin of the first recipe, or nothing."""
-    recipes: Mapping[str, Recipe] = entry.load("recipes")
     if recipe is None and not smoke:
         return {}
-    chosen, is_twin = find_recipe(recipes, recipe if recipe is not None else next(iter(recipes)))
-    return recipe_config(chosen, smoke=smoke or is_twin).model_dump()
+    chosen, is_twin = find_recipe(study, recipe if recipe is not None else study.default.name)
+    return recipe_config(study, chosen, smoke=smoke or is_twin).model_dump()
 
 
 def _as_list(config_class: type[FrozenConfig], key: str, value: Any) -> Any:

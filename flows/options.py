@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from tasks.records import InputError
+from flows import all_studies
+from flows.study import Argument, Study
+from tasks.records.errors import InputError
+
+__all__ = ["build_parser", "study_commands", "verify_arguments"]
 
 EPILOG = """exit codes: 0 ok; 1 an item failed, the run could not be completed, or a certificate
 is not valid; 2 bad input; 130 interrupted"""
+RUN_HELP = "id, its beginning, path or latest"
+Function = Callable[[argparse.Namespace], int]
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,46 +27,84 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see `{self.prog} --help`)")
 
 
-def build_parser(
-    description: str, functions: Mapping[str, Callable[[argparse.Namespace], int]]
-) -> Parser:
-    """All commands with their options; `command` of what is parsed is the command's function."""
+def study_commands() -> dict[str, tuple[str, tuple[Argument, ...]]]:
+    """Name of every command that studies have -> help, arguments of any of them."""
+    found: dict[str, tuple[str, tuple[Argument, ...]]] = {}
+    for study in all_studies().values():
+        for command in study.commands if isinstance(study, Study) else ():
+            _, arguments = found.get(command.name, ("", ()))
+            found[command.name] = command.help, _joined(arguments, command.arguments)
+    return found
+
+
+def verify_arguments() -> tuple[Argument, ...]:
+    """Switches of `verify` that any kind of certificate has."""
+    studies = [study for study in all_studies().values() if isinstance(study, Study)]
+    return _joined(*(v.arguments for study in studies for v in study.verifiers))
+
+
+def _joined(*groups: Iterable[Argument]) -> tuple[Argument, ...]:
+    """Arguments of some commands of one name; of equal names the first one counts."""
+    return tuple({each.name: each for group in reversed(groups) for each in group}.values())
+
+
+def build_parser(description: str, functions: Mapping[str, Function], of_study: Function) -> Parser:
+    """All commands with their options; `command` of what is parsed is the command's function.
+
+    Parameters
+    ----------
+    description : str
+    functions : Mapping
+        Name of every command of its own -> its function.
+    of_study : callable
+        The function of all commands of studies.
+    """
     parser = Parser(prog="latticework", description=description, epilog=EPILOG)
     parser.add_argument("--version", action=VersionAction)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=summary, description=summary, epilog=EPILOG)
-        added.set_defaults(command=functions[name])
+        added.set_defaults(command=functions.get(name, of_study), name=name)
         return added
 
     command("list", "list flows and recipes")
     show = command("show", "show the config fields of a flow, or the values of a recipe")
-    show.add_argument("name", metavar="NAME")
+    show.add_argument("shown", metavar="NAME")
     _add_run_options(command("run", "run a flow, or finish a run that was interrupted"))
-    results = command("results", "list runs, or query the tables of one by SQL")
-    results.add_argument("run", nargs="?", metavar="RUN", help="id, its beginning, path or latest")
+    results = command("results", "list runs, show the report of one, or query its tables by SQL")
+    results.add_argument("run", nargs="?", metavar="RUN", help=RUN_HELP)
     results.add_argument("--sql", metavar="QUERY", help="one SELECT over the run's tables")
+    results.add_argument("--full", action="store_true", help="the whole report")
     plot = command("plot", "draw the figures of a run again")
-    plot.add_argument("run", metavar="RUN", help="id, its beginning, path or latest")
-    plot.add_argument("--gallery", action="store_true", help="and one page of all schemes found")
-    certify = command("certify", "write certificates of the schemes or polynomials of a run")
-    _add_certify_options(certify)
+    plot.add_argument("run", metavar="RUN", help=RUN_HELP)
+    found = [results, plot]
+    for name, (summary, arguments) in study_commands().items():
+        added = command(name, summary)
+        added.add_argument("run", metavar="RUN", help=RUN_HELP)
+        _add(added, arguments)
+        found.append(added)
     verify = command("verify", "check certificate files in exact arithmetic")
     verify.add_argument("files", nargs="+", metavar="FILE", help="certificates of any kind")
     verify.add_argument("--json", action="store_true", help="one JSON object per file on stdout")
-    verify.add_argument(
-        "--squares", action="store_true", help="and the squares of a valid sum of squares"
-    )
+    _add(verify, verify_arguments())
     serve = command("serve", "register the deployments and execute triggered runs")
     serve.add_argument("--file", default="", metavar="PATH", help="default: deploy/prefect.yaml")
-    serve.add_argument(
-        "--port", type=_port, default=4200, help="of a server that has to be started"
-    )
+    port = "of a server that has to be started"
+    serve.add_argument("--port", type=_port, default=4200, help=port)
     doctor = command("doctor", "say what is installed and what can be used")
-    for each in (results, plot, certify, serve, doctor):
+    for each in (*found, serve, doctor):
         each.add_argument("--out", default="", metavar="DIR", help="root of the results")
     return parser
+
+
+def _add(parser: argparse.ArgumentParser, arguments: Iterable[Argument]) -> None:
+    """Options of a study; a switch without metavar."""
+    for each in arguments:
+        how: dict[str, Any] = {"default": "", "metavar": each.metavar}
+        if not each.metavar:
+            how = {"action": "store_true"}
+        parser.add_argument(f"--{each.name}", help=each.help, **how)
 
 
 def _add_run_options(run: argparse.ArgumentParser) -> None:
@@ -88,17 +132,16 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
         metavar="RAY",
         help="local (default), serial, auto, or the address of a Ray cluster",
     )
+    run.add_argument(
+        "--continue",
+        default="",
+        dest="continued",
+        metavar="RUN",
+        help="take over the finished items of a run of older code",
+    )
+    run.add_argument("--full", action="store_true", help="end with the whole report")
     run.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
     run.add_argument("--verbose", action="store_true", help="all log messages on stderr")
-
-
-def _add_certify_options(certify: argparse.ArgumentParser) -> None:
-    """Options of `certify`."""
-    certify.add_argument("run", metavar="RUN", help="id, its beginning, path or latest")
-    certify.add_argument("--scheme", default="", metavar="VIRO", help="only this: '<9v1<1>>'")
-    certify.add_argument("--name", default="", metavar="NAME", help="only this polynomial")
-    certify.add_argument("--to", default="", metavar="DIR", help="default: in the run's folder")
-    certify.add_argument("--polynomial", action="store_true", help="and integer polynomials")
 
 
 def _port(text: str) -> int:
@@ -116,7 +159,7 @@ class VersionAction(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         """Print and exit."""
-        from tasks.records import RELEASE
+        from tasks.records.version import RELEASE
 
         sys.stdout.write(f"latticework {RELEASE}\n")
         parser.exit()

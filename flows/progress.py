@@ -7,13 +7,17 @@ where nobody listens, it keeps a Prefect progress artifact, written at most once
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-__all__ = ["Listener", "StepProgress", "announce", "listening", "reporter"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Listener", "StepProgress", "Tally", "announce", "listening", "reporter"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,19 @@ class StepProgress:
 
 
 Listener = Callable[[StepProgress], None]
+
+
+class Tally(Protocol):
+    """What a stage has found so far."""
+
+    def add(self, tables: Mapping[str, pa.Table]) -> None:
+        """Take the tables of one item into account."""
+        ...
+
+    def describe(self) -> str:
+        """One phrase for people."""
+        ...
+
 
 _LISTENER: ContextVar[Listener | None] = ContextVar("progress_listener", default=None)
 ARTIFACT_SECONDS = 1.0

@@ -1,252 +1,216 @@
-"""Records -> what a person reads: terminal tables, Prefect artifacts, figures.
+"""Reports of studies, shown: in the terminal, as Markdown, as Prefect artifacts, with figures.
 
-A report is made from the stored records alone, so that it can be made again at any time.
+The terminal's form begins with what was found and fits two screens; the whole is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any
-from urllib.parse import quote
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from rich.console import Group
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table as RichTable
+from rich.text import Text
 
-from flows.documents import Document, cell, nothing_stored, stored_places
-from tasks.lattice import Triangulation
-from tasks.records import Run, Status
-from tasks.tcurves import possible_schemes, stored_triangulation, union_schemes
-from tasks.tcurves.verify import CLASSIFIED_DEGREE
+from flows.study import Study, load
+from tasks.records import Figure, Report, Stored, Table
 
-__all__ = [
-    "Union",
-    "degree_unions",
-    "draw_figures",
-    "is_whole",
-    "publish_report",
-    "report_rows",
-    "stored_figures",
-    "terminal_report",
-    "unions",
-    "verified",
-]
+if TYPE_CHECKING:
+    from tasks.records import Run
 
-# A picture of a curve and a histogram per triangulation take about a second.
-MAX_DRAWN = 24
-PNG_END = b"IEND\xaeB`\x82"
-HEADINGS = {
-    "triangulation": "triangulation",
-    "degree": "degree",
-    "num_schemes": "schemes",
-    "sign_classes": "classes",
-    "peak_states": "states",
-    "regular": "regular",
-    "seconds": "seconds",
-    "status": "status",
-}
-WORDS = ("triangulation", "regular", "status")
-REGULAR = {True: "yes", False: "no", None: "undecided"}
+__all__ = ["draw", "figures_of", "markdown", "publish", "report_of", "stored_figures", "terminal"]
+
+SCREENS_ROWS = 56
+"""Lines of tables in the short form: with findings and notes it fits two screens of 40 lines."""
+MAX_ROWS = 30
+MAX_NOTES = 14
+GAP = 2
+"""Characters between columns."""
+# Code between backticks is left alone; an underscore within a word is plain text.
+SPECIAL = re.compile(r"(`[^`]*`)|([\\`*\[\]<>~]|(?<!\w)_|_(?!\w))")
 
 
-@dataclass(frozen=True)
-class Union:
-    """Real schemes of one degree that occur on any triangulation of the run.
-
-    Attributes
-    ----------
-    degree : int
-        Degree of the curves.
-    found : tuple of str
-        Schemes in Viro notation.
-    num_known : int
-        Number of non-empty schemes of that degree; 0 where the classification is open (d >= 8).
-    """
-
-    degree: int
-    found: tuple[str, ...]
-    num_known: int
-
-    def __str__(self) -> str:
-        if not self.num_known:
-            return f"degree {self.degree}: {len(self.found)} schemes (classification open)"
-        return (
-            f"degree {self.degree}: {len(self.found)} of the {self.num_known} non-empty real "
-            "schemes that exist"
-        )
+def report_of(study: Study, stored: Stored) -> Report:
+    """The report of a run; of one without results, that there are none."""
+    first = next(iter(study.stages[0].tables))
+    if stored.is_empty(first):
+        return Report(["nothing is stored yet"])
+    return load(study.report)(stored)
 
 
-def unions(run: Run) -> list[Union]:
-    """One union per degree of the run, ascending."""
-    return degree_unions(run.read("histogram"), _names_by_degree(run))
+# --- terminal -----------------------------------------------------------------------------------
 
 
-def degree_unions(schemes: pa.Table, names: Mapping[int, Iterable[str]]) -> list[Union]:
-    """One union per degree, from a table with the columns triangulation and scheme."""
-    return [
-        Union(degree, tuple(union_schemes(schemes, chosen)), _num_known(degree))
-        for degree, chosen in names.items()
+def terminal(report: Report, title: str, *, full: bool = False) -> Group:
+    """Findings, tables and notes; of long ones the beginning, unless all is asked for."""
+    parts: list[RenderableType] = [Text(title, style="bold")]
+    parts += [Text(line) for line in report.findings]
+    room = SCREENS_ROWS
+    for number, table in enumerate(report.tables):
+        most = len(table.rows) if full else max(0, min(MAX_ROWS, room - 3))
+        if most < min(3, len(table.rows)):
+            left = len(report.tables) - number
+            parts.append(Text(f"{left} more table{'s' * (left > 1)}: --full"))
+            break
+        parts.append(_Sheet(table, most))
+        room -= min(most, len(table.rows)) + 3
+        if (hidden := len(table.rows) - most) > 0:
+            what = table.subject if hidden == 1 else f"{table.subject}s"
+            parts.append(Text(f"{hidden:,} more {what}: --full"))
+    notes = report.notes if full else report.notes[:MAX_NOTES]
+    parts += [Text(line) for line in notes]
+    if hidden := len(report.notes) - len(notes):
+        parts.append(Text(f"{hidden:,} more note{'s' * (hidden > 1)}: --full"))
+    return Group(*parts)
+
+
+class _Sheet:
+    """A table that fits the terminal: a wide one is shown as several, each with its key columns."""
+
+    def __init__(self, table: Table, most: int) -> None:
+        self.table = table
+        self.rows = table.rows[:most]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the tables of the terminal."""
+        table = self.table
+        if table.title:
+            yield Text(f"\n{table.title}", style="italic")
+        for columns in self._fitting(options.max_width):
+            shown = RichTable(box=SIMPLE_HEAD, collapse_padding=True)
+            for k in columns:
+                heading = table.headings[k]
+                justify = "left" if heading in table.words else "right"
+                shown.add_column(heading, justify=justify, no_wrap=heading != table.elastic)
+            for row in self.rows:
+                shown.add_row(*(self._text(k, row[k]) for k in columns))
+            yield shown
+
+    def _text(self, column: int, text: str) -> Text:
+        """Text that is never wrapped; of the elastic column it may be cut."""
+        is_elastic = self.table.headings[column] == self.table.elastic
+        return Text(text, no_wrap=True, overflow="ellipsis" if is_elastic else "fold")
+
+    def _fitting(self, width: int) -> Iterator[list[int]]:
+        """Columns of tables that are not wider than the terminal, each with the key columns."""
+        headings, keys = self.table.headings, self.table.num_keys
+        if self.table.elastic:
+            yield list(range(len(headings)))
+            return
+        widths = [
+            GAP + max(map(cell_len, (heading, *(row[k] for row in self.rows))))
+            for k, heading in enumerate(headings)
+        ]
+        columns = list(range(keys))
+        for k in range(keys, len(headings)):
+            if len(columns) > keys and GAP + sum(widths[j] for j in (*columns, k)) > width:
+                yield columns
+                columns = list(range(keys))
+            columns.append(k)
+        yield columns
+
+
+# --- Markdown and Prefect -----------------------------------------------------------------------
+
+
+def markdown(report: Report, run: Run, figures: Sequence[str] = ()) -> str:
+    """The whole report as Markdown."""
+    parts = [f"# {run.identity.flow} `{run.run_id}`"]
+    parts += ["\n".join(f"* {escaped(line)}" for line in report.findings)]
+    parts += [_markdown_table(table) for table in report.tables]
+    parts += ["\n".join(f"* {escaped(line)}" for line in report.notes)]
+    parts += ["\n".join(f"* figure: `{place}`" for place in figures)]
+    return "\n\n".join([*filter(None, parts), f"Tables: `{run.path}`"])
+
+
+def _markdown_table(table: Table) -> str:
+    marks = ["---" if heading in table.words else "---:" for heading in table.headings]
+    lines = [
+        f"| {' | '.join(map(escaped, table.headings))} |",
+        f"| {' | '.join(marks)} |",
+        *(f"| {' | '.join(map(escaped, row))} |" for row in table.rows),
     ]
+    return "\n".join(([f"## {escaped(table.title)}", ""] if table.title else []) + lines)
 
 
-def _names_by_degree(run: Run) -> dict[int, list[str]]:
-    """Degree -> names of its triangulations, ascending."""
-    names: dict[int, list[str]] = {}
-    for row in run.read("summary").sort_by("degree").to_pylist():
-        names.setdefault(row["degree"], []).append(row["triangulation"])
-    return names
+def publish(study: Study, stored: Stored) -> None:
+    """Draw what is missing, and show the report as artifacts of the running Prefect flow."""
+    # Imported here: the command line makes reports without Prefect.
+    from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+    run, report = stored.run, report_of(study, stored)
+    text = markdown(report, run, draw(study, stored, only_missing=True))
+    key = f"{run.identity.flow}-{run.run_id}"
+    create_markdown_artifact(text, key=key, description="report of the run")
+    for number, table in enumerate(report.tables[:1]):
+        rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
+        suffix = f"-{number}" if number else ""
+        what = f"one row per {table.subject}"
+        create_table_artifact(rows, key=f"{key}-summary{suffix}", description=what)
 
 
-def _num_known(degree: int) -> int:
-    """Number of non-empty real schemes of curves of that degree, 0 where it is not known."""
-    return len(possible_schemes(degree)) if degree <= CLASSIFIED_DEGREE else 0
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is: x*y*z without italics, <J> without a tag, bars as bars."""
+    marked = SPECIAL.sub(lambda found: found[1] or f"\\{found[2]}", text)
+    return marked.replace("|", "&#124;")
 
 
-def report_rows(run: Run) -> list[dict[str, Any]]:
-    """One row per triangulation, in planned order, with the seconds of its last census call."""
-    execution = run.read("execution").sort_by("started_at").to_pylist()
-    seconds = {row["item"]: round(row["seconds"], 2) for row in execution}
-    return [
-        row | {"seconds": seconds.get(row["triangulation"])}
-        for row in run.read("summary").to_pylist()
-    ]
+# --- figures ------------------------------------------------------------------------------------
 
 
-def terminal_report(run: Run) -> Group:
-    """Table with one row per triangulation, one line per degree, one line per failure."""
-    if not run.check(("summary", "histogram")).done:
-        return nothing_stored(run)
-    return _document(run).terminal()
+def figures_of(study: Study, stored: Stored) -> list[Figure]:
+    """The pictures of a run, drawn or not."""
+    first = next(iter(study.stages[0].tables))
+    if not study.figures or stored.is_empty(first):
+        return []
+    return list(load(study.figures)(stored))
 
 
-def _document(run: Run) -> Document:
-    """The report."""
-    rows = report_rows(run)
-    cells = [_cells(row) for row in rows]
-    return Document(run, [*HEADINGS.values()], WORDS, cells, _conclusions(run, rows))
+def draw(study: Study, stored: Stored, *, only_missing: bool = False) -> list[str]:
+    """Draw the pictures of a run; with `only_missing` those that are missing, damaged or outdated.
 
-
-def _conclusions(run: Run, rows: Iterable[dict[str, Any]]) -> list[str]:
-    """One line per degree, one for the verification, one per triangulation that is not ok."""
-    return [*(f"union of {union}" for union in unions(run)), *verified(run), *_failures(rows)]
-
-
-def verified(run: Run) -> Iterator[str]:
-    """How many witnesses were derived again, once any were."""
-    if run.check(("verification",)).parts:
-        agrees = run.read("verification")["agrees"].to_pylist()
-        yield f"witnesses derived again by another algorithm: {len(agrees)}, agree: {sum(agrees)}"
-
-
-def _failures(rows: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """One line per triangulation that is not ok."""
-    for row in rows:
-        if row["status"] != Status.OK:
-            yield f"{row['triangulation']}: {row['status']}, {row['reason']}"
-
-
-def _cells(row: dict[str, Any]) -> list[str]:
-    """A row as people read it: powers of two as such, digits in groups, nothing for nothing."""
-    values = row | {"sign_classes": f"2^{row['sign_classes'].bit_length() - 1}"}
-    values["regular"] = REGULAR[row["regular"]] if row["status"] == Status.OK else ""
-    return [cell(values.get(name)) for name in HEADINGS]
-
-
-def markdown_report(run: Run) -> str:
-    """The terminal's report as Markdown."""
-    return _document(run).markdown()
-
-
-def publish_report(run: Run) -> None:
-    """Show the report as artifacts of the running Prefect flow, and draw missing figures."""
-    _document(run).publish()
-    draw_figures(run, only_missing=True)
-
-
-def draw_figures(run: Run, *, only_missing: bool = False) -> list[str]:
-    """Draw histograms, the curve with the most ovals per triangulation, and coverages, as PNG.
-
-    Parameters
-    ----------
-    run : Run
-    only_missing : bool
-        Leave pictures alone that are there already and whole.
-
-    Returns
-    -------
-    list of str
-        Places of ``figures/curve-<name>.png`` and ``figures/histogram-<name>.png`` in the run's
-        folder, at most `MAX_DRAWN` of either kind, in planned order; then
-        ``figures/coverage-<degree>.png``.
+    Returns the places of all pictures that are there.
 
     Raises
     ------
     StoreError
         The store cannot be written.
     """
-    is_new = not only_missing
-    for triangulation, histogram in _drawable(run):
-        kinds = ["histogram"] + ["curve"] * (histogram["witness"].null_count < len(histogram))
-        paths = [_figure_path(kind, triangulation.name) for kind in kinds]
-        if not (only_missing and all(is_whole(run, path) for path in paths)):
-            _draw_pair(run, triangulation, histogram)
-            is_new = True
-    _draw_coverages(run, only_missing=not is_new)
-    return stored_figures(run)
+    figures = figures_of(study, stored)
+    for figure in figures:
+        origin = _origin(stored, figure)
+        if not (only_missing and _is_current(stored.run, figure.path, origin)):
+            # matplotlib is slow to import, and often nothing is to be drawn.
+            from tasks.records.pictures import save_figure
+
+            save_figure(figure.draw(), stored.location(figure.path), origin=origin)
+    return _places(stored, figures)
 
 
-def is_whole(run: Run, path: str) -> bool:
-    """Whether a picture is there and ends as PNG files do."""
-    return run.volume.exists(path) and run.volume.read(path).to_pybytes().endswith(PNG_END)
+def stored_figures(study: Study, stored: Stored) -> list[str]:
+    """Places of the pictures that are there."""
+    return _places(stored, figures_of(study, stored))
 
 
-def stored_figures(run: Run, names: Iterable[str] | None = None) -> list[str]:
-    """Places of the pictures that are there, by triangulation; by default the planned items."""
-    names = run.planned if names is None else names
-    paths = [_figure_path(kind, name) for name in names for kind in ("curve", "histogram")]
-    paths += [_figure_path("coverage", str(degree)) for degree in range(1, CLASSIFIED_DEGREE + 1)]
-    return stored_places(run, *paths)
+def _places(stored: Stored, figures: Iterable[Figure]) -> list[str]:
+    paths = [figure.path for figure in figures]
+    return [stored.location(path) for path in paths if stored.run.volume.exists(path)]
 
 
-def _drawable(run: Run) -> Iterator[tuple[Triangulation, pa.Table]]:
-    """The first triangulations that have schemes, each with its histogram."""
-    table = run.read("histogram")
-    rows = run.read("summary").to_pylist()
-    pairs = ((row, table.filter(pc.field("triangulation") == row["triangulation"])) for row in rows)
-    drawable = ((stored_triangulation(row), part) for row, part in pairs if part.num_rows)
-    return islice(drawable, MAX_DRAWN)
+def _origin(stored: Stored, figure: Figure) -> str:
+    """Digest of the rows that a picture shows."""
+    keys = {table: stored.run.stored_items(table) for table in figure.tables}
+    chosen = [(t, k) for t, items in keys.items() for k in items if figure.key in ("", k)]
+    texts = [f"{table} {key} {stored.content(table, key)}" for table, key in chosen]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:32]
 
 
-def _draw_pair(run: Run, triangulation: Triangulation, histogram: pa.Table) -> None:
-    """Draw one triangulation's histogram and, if there is a witness, its richest curve."""
-    from tasks.tcurves.figures import draw_curve, draw_histogram, save_figure
+def _is_current(run: Run, path: str, origin: str) -> bool:
+    """Whether a picture is there, whole, and of these rows."""
+    from tasks.records.pictures import origin_of
 
-    witnessed = histogram.filter(pc.field("witness").is_valid())
-    if witnessed.num_rows:
-        order = [("ovals", "descending"), ("depth", "descending"), ("scheme", "ascending")]
-        best = witnessed.sort_by(order).slice(0, 1).to_pylist()[0]
-        place = run.volume.location(_figure_path("curve", triangulation.name))
-        save_figure(draw_curve(triangulation, best["witness"]), place)
-    place = run.volume.location(_figure_path("histogram", triangulation.name))
-    save_figure(draw_histogram(histogram), place)
-
-
-def _draw_coverages(run: Run, *, only_missing: bool) -> None:
-    """Draw, per classified degree, which triangulation reaches which of all schemes."""
-    from tasks.tcurves.figures import draw_coverage, save_figure
-
-    histogram = run.read("histogram")
-    for degree, names in _names_by_degree(run).items():
-        rows = histogram.filter(pc.field("triangulation").isin(names))
-        path = _figure_path("coverage", str(degree))
-        is_wanted = degree <= CLASSIFIED_DEGREE and rows.num_rows > 0
-        if is_wanted and not (only_missing and is_whole(run, path)):
-            place = run.volume.location(path)
-            save_figure(draw_coverage(rows, possible_schemes(degree)), place)
-
-
-def _figure_path(kind: str, key: str) -> str:
-    """Place of a picture in its run; different for different keys."""
-    return f"figures/{kind}-{quote(key, safe='')}.png"
+    return run.volume.exists(path) and origin_of(run.volume.read(path).to_pybytes()) == origin

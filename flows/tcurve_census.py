@@ -1,108 +1,104 @@
-"""The flow `tcurve-census`: triangulations in, real schemes of all their T-curves out.
+"""The study `tcurve-census`: triangulations in, real schemes of all their T-curves out.
 
-Three steps: *census* (one call per triangulation: exact histogram of the schemes of all sign
-classes, a witness per scheme), *verify* (one call per triangulation: every witness derived again
-by an independent algorithm), *report* (artifacts and figures). A triangulation that fails, or
-would exceed its budget, is a row with a status; the others go on, and the flow ends as Failed with
-one line that says why. Running the flow again does exactly what is missing, damaged or not ok.
+*census* takes one call per triangulation: an exact histogram of the schemes of all sign classes,
+with a witness of each. *verify* derives every witness again by an independent algorithm. A
+triangulation that fails, or would exceed its budget, is a row with a status; the others go on.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from flows.study import Argument, Command, Recipe, Stage, Study, Verifier
 
-import pyarrow as pa
-from prefect import flow
-from prefect.client.schemas.objects import State
+__all__ = ["CERTIFICATES", "CERTIFY", "GALLERY", "STUDY"]
 
-from flows import FLOWS
-from flows.calls import VerificationPayloads, VerificationWork, verify
-from flows.progress import announce
-from flows.recipes.tcurves import demo
-from flows.reports import publish_report
-from flows.steps import Stage, final_state, guarded, run_stage, run_step
-from flows.stored import find_problems, items_left, open_run, stored_statuses
-from tasks.records import Run, Status
-from tasks.tcurves import (
-    CENSUS_TABLES,
-    VERIFICATION_TABLES,
-    CensusConfig,
-    CensusPlan,
-    failed_census_item,
-    plan_census,
-    run_census_item,
+DEGREE_6 = ("6_honeycomb", "6_bat", "6_moth")
+"""With which all 55 real schemes of degree 6 are obtained, arXiv:2602.06888."""
+DEGREE_7 = ("7_honeycomb", "7_spl", "7_fra", "7_cen")
+"""With which all 121 real schemes of degree 7 are obtained."""
+
+TO = Argument("to", "default: in the run's folder", "FOLDER")
+CERTIFY = Command(
+    "certify",
+    "write a certificate of every scheme or polynomial of a run",
+    "tasks.tcurves.exports:write_certificates",
+    (
+        Argument("scheme", "only this scheme: '<9v1<1>>'", "VIRO"),
+        TO,
+        Argument("polynomial", "and integer polynomials of the curves"),
+    ),
 )
-from workers import connect
-
-__all__ = ["tcurve_census"]
-
-logger = logging.getLogger(__name__)
-
-ENTRY = FLOWS["tcurve-census"]
-KEY = "triangulation"
-DEFAULT_CONFIG = demo()
+GALLERY = Command(
+    "gallery",
+    "write a page with a picture of every scheme found",
+    "tasks.tcurves.exports:write_galleries",
+)
+CERTIFICATES = Verifier("regular T-curve", "tasks.tcurves.verdicts:judge")
 
 
-@flow(name=ENTRY.name, persist_result=False)
-def tcurve_census(
-    config: CensusConfig = DEFAULT_CONFIG, store: str = "", ray_address: str = "local"
-) -> State:
-    """Exact census of the real schemes of all T-curves on given triangulations.
-
-    Args:
-        config: What to compute; it determines the results and names the run.
-        store: Root of the results, a folder or a URI; empty for LATTICEWORK_STORE, else `results`.
-        ray_address: Where the calls run: `local`, `serial`, or the address of a Ray cluster.
-    """
-    return guarded(lambda: _run(config, store, ray_address))
+def _triangulations(*names: str) -> dict[str, tuple[str, ...]]:
+    return {"triangulations": names}
 
 
-def _run(config: CensusConfig, store: str, ray_address: str) -> State:
-    """The three steps, then the state that the stored rows amount to."""
-    plan = plan_census(config)
-    run = open_run(ENTRY, plan, store)
-    logger.info("run %s in %s", run.run_id, run.path)
-    # With everything stored there is no need to wait for Ray.
-    address = ray_address if _is_unfinished(run) else "serial"
-    if address != "serial":
-        announce("starting Ray" if address == "local" else f"connecting to Ray at {address}")
-    with connect(address) as executor:
-        run_stage(census_stage(plan, run), run, executor)
-        run_stage(verification_stage(plan, run), run, executor)
-    announce("report")
-    run_step("report", publish_report, run)
-    run.finish()
-    problems = find_problems(run, ENTRY.tables, KEY)
-    total = len(run.planned)
-    return final_state(run, problems, f"{total} triangulations", total=total)
-
-
-def _is_unfinished(run: Run) -> bool:
-    """Whether any item is left to do in any step."""
-    return any(items_left(run, tables, KEY) for tables in (CENSUS_TABLES, VERIFICATION_TABLES))
-
-
-def census_stage(plan: CensusPlan, run: Run) -> Stage:
-    """The census of every triangulation that is left to do."""
-    left = set(items_left(run, CENSUS_TABLES, KEY))
-    payloads = {item.key: item for item in plan.items if item.key in left}
-    return Stage("census", run_census_item, failed_census_item, payloads)
-
-
-def verification_stage(plan: CensusPlan, run: Run) -> Stage:
-    """The verification that is left to do, of triangulations whose census is ok."""
-    statuses = stored_statuses(run, "summary", KEY)
-    left = {
-        key
-        for key in items_left(run, VERIFICATION_TABLES, KEY)
-        if statuses.get(key, ("", ""))[0] == Status.OK
-    }
-    payloads = VerificationPayloads(run, [item for item in plan.items if item.key in left])
-    return Stage("verify", verify, failed_verification, payloads, prefix="verify.")
-
-
-def failed_verification(work: VerificationWork, kind: str, message: str) -> Mapping[str, pa.Table]:
-    """No rows: a verification that could not be made says nothing, and stays to be done."""
-    logger.error("%s was not verified (%s): %s", work.item.key, kind, message)
-    return {}
+STUDY = Study(
+    name="tcurve-census",
+    summary="Exact census of the real schemes of all T-curves on given triangulations.",
+    citations=("FIC", "LCP"),
+    config="tasks.tcurves.config:CensusConfig",
+    unnamed=("memory_gib",),
+    selecting=("triangulations",),
+    inputs="tasks.tcurves.run:census_inputs",
+    tables={
+        "histogram": "tasks.tcurves.schema:HISTOGRAM_SCHEMA",
+        "summary": "tasks.tcurves.schema:SUMMARY_SCHEMA",
+        "verification": "tasks.tcurves.schema:VERIFICATION_SCHEMA",
+    },
+    stages=(
+        Stage(
+            "census",
+            "tasks.tcurves.run:census_rows",
+            ("summary", "histogram"),
+            items="tasks.tcurves.run:census_items",
+            known="tasks.tcurves.run:known_of_census",
+        ),
+        Stage(
+            "verify",
+            "tasks.tcurves.verify:verification_rows",
+            ("verification",),
+            items="tasks.tcurves.run:census_items",
+            needs=("histogram",),
+        ),
+    ),
+    report="tasks.tcurves.reports.census:census_report",
+    figures="tasks.tcurves.reports.census:census_figures",
+    label="triangulation",
+    subject="triangulation",
+    deployment="census",
+    commands=(CERTIFY, GALLERY),
+    verifiers=(CERTIFICATES,),
+    recipes=(
+        Recipe(
+            "demo",
+            "the seven published triangulations of degrees 6 and 7",
+            _triangulations(*DEGREE_6, *DEGREE_7),
+            _triangulations("3_honeycomb", "4_honeycomb"),
+        ),
+        Recipe(
+            "degree6",
+            "6_honeycomb, 6_bat, 6_moth: all 55 schemes",
+            _triangulations(*DEGREE_6),
+            _triangulations("4_honeycomb"),
+        ),
+        Recipe(
+            "degree7",
+            "7_honeycomb, 7_spl, 7_fra, 7_cen: all 121 schemes",
+            _triangulations(*DEGREE_7),
+            _triangulations("5_honeycomb"),
+        ),
+        Recipe(
+            "degree8-honeycomb",
+            "the honeycomb of degree 8 (seconds, 100 MiB of states)",
+            _triangulations("8_honeycomb"),
+            _triangulations("4_honeycomb"),
+        ),
+    ),
+)

@@ -49,12 +49,19 @@ class CallReport:
 
 
 def perform(function: Callable[..., Any], call: Call, *shared: Any) -> CallReport:
-    """Make the call; an exception of the function becomes the report's failure."""
+    """Make the call; an exception of the function becomes the report's failure.
+
+    A function with a method `prepare` has it called first, which is not counted in the seconds.
+    """
     started_at, start = datetime.now(UTC), time.perf_counter()
-    _reset_peak_rss()
     value, failure = None, None
     with collected_logs(lower_levels=call.remote) as collector:
         try:
+            prepare = getattr(function, "prepare", None)
+            if prepare is not None:
+                prepare()
+                started_at, start = datetime.now(UTC), time.perf_counter()
+            _reset_peak_rss()
             value = function(call.payload, *shared)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure becomes a row
             failure = Failure.of(error)

@@ -20,7 +20,8 @@ import textwrap
 import traceback
 from dataclasses import dataclass
 
-from tasks.records.errors import InfrastructureError
+from tasks.records.errors import BudgetExceeded, InfrastructureError
+from tasks.records.status import Status
 
 INFRASTRUCTURE = "infrastructure"
 UNLIMITED = sys.maxsize
@@ -64,12 +65,20 @@ class Failure:
         Text of the traceback on the worker; empty when the worker died.
     useful_retries
         How many further tries can help: 0, 1 or `UNLIMITED`.
+    status
+        What the item is stored as.
     """
 
     kind: str
     message: str
     traceback: str = ""
     useful_retries: int = 0
+    status: Status = Status.FAILED
+
+    @property
+    def is_infrastructure(self) -> bool:
+        """Whether the machine failed, and not the science."""
+        return self.kind == INFRASTRUCTURE
 
     @property
     def retryable(self) -> bool:
@@ -85,7 +94,9 @@ class Failure:
             return cls(INFRASTRUCTURE, str(found), text, _useful_retries(found))
         cause = getattr(error, "cause", None) if _ray_names(error) else None
         shown = cause if isinstance(cause, BaseException) else error
-        return cls(type(shown).__name__, _one_line(shown), text)
+        is_over = isinstance(shown, BudgetExceeded)
+        status = Status.OVER_BUDGET if is_over else Status.FAILED
+        return cls(type(shown).__name__, _one_line(shown), text, status=status)
 
 
 def classify(error: BaseException) -> InfrastructureError | None:

@@ -6,58 +6,82 @@
 16
 """
 
-from tasks.records.check import Fault, StoreCheck
-from tasks.records.citations import CITATIONS, Citation, cite
-from tasks.records.config import (
-    FrozenConfig,
-    canonical_json,
-    describe_validation_error,
-    fingerprint,
-)
-from tasks.records.errors import (
-    BudgetExceeded,
-    CorruptPartError,
-    InfrastructureError,
-    InputError,
-    LatticeworkError,
-    StoreError,
-)
-from tasks.records.identity import RunIdentity
-from tasks.records.manifest import Manifest, RunRecord, TableEntry
-from tasks.records.parts import EXECUTION_TABLE, PartRef
-from tasks.records.run import Run
-from tasks.records.schema import (
-    EXECUTION_SCHEMA,
-    SCIENCE_COLUMNS,
-    ColumnDoc,
-    column,
-    column_docs,
-    empty_table,
-    science_schema,
-    science_table,
-)
-from tasks.records.seeds import derive_seed, stream
-from tasks.records.status import Status
-from tasks.records.store import RunInfo, Store
-from tasks.records.version import RELEASE, code_version
+from typing import TYPE_CHECKING
+
+from tasks.records.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from tasks.records.check import Fault, StoreCheck
+    from tasks.records.citations import CITATIONS, Citation, cite
+    from tasks.records.config import (
+        FrozenConfig,
+        canonical_json,
+        describe_validation_error,
+        fingerprint,
+    )
+    from tasks.records.errors import (
+        BudgetExceeded,
+        CorruptPartError,
+        InfrastructureError,
+        InputError,
+        LatticeworkError,
+        StoreError,
+    )
+    from tasks.records.identity import RunIdentity
+    from tasks.records.manifest import Manifest, RunRecord, TableEntry
+    from tasks.records.parts import EXECUTION_TABLE, Origin, PartRef
+    from tasks.records.report import Figure, Report, Table
+    from tasks.records.resume import Ledger, made_from
+    from tasks.records.rows import FILES, Row, Rows, lay_out, rows_table
+    from tasks.records.run import Run
+    from tasks.records.schema import (
+        EXECUTION_SCHEMA,
+        SCIENCE_COLUMNS,
+        ColumnDoc,
+        column,
+        column_docs,
+        empty_table,
+        science_schema,
+        science_table,
+    )
+    from tasks.records.seeds import derive_seed, stream
+    from tasks.records.status import Status
+    from tasks.records.store import RunInfo, Store
+    from tasks.records.stored import Problem, Stored
+    from tasks.records.version import RELEASE, code_digest, code_version
+    from tasks.records.work import Device, Inputs, Item, Place, Plan, Resources, Wave
 
 __all__ = [
     "CITATIONS",
     "EXECUTION_SCHEMA",
     "EXECUTION_TABLE",
+    "FILES",
     "RELEASE",
     "SCIENCE_COLUMNS",
     "BudgetExceeded",
     "Citation",
     "ColumnDoc",
     "CorruptPartError",
+    "Device",
     "Fault",
+    "Figure",
     "FrozenConfig",
     "InfrastructureError",
     "InputError",
+    "Inputs",
+    "Item",
     "LatticeworkError",
+    "Ledger",
     "Manifest",
+    "Origin",
     "PartRef",
+    "Place",
+    "Plan",
+    "Problem",
+    "Report",
+    "Resources",
+    "Row",
+    "Rows",
     "Run",
     "RunIdentity",
     "RunInfo",
@@ -66,9 +90,13 @@ __all__ = [
     "Store",
     "StoreCheck",
     "StoreError",
+    "Stored",
+    "Table",
     "TableEntry",
+    "Wave",
     "canonical_json",
     "cite",
+    "code_digest",
     "code_version",
     "column",
     "column_docs",
@@ -76,7 +104,12 @@ __all__ = [
     "describe_validation_error",
     "empty_table",
     "fingerprint",
+    "lay_out",
+    "made_from",
+    "rows_table",
     "science_schema",
     "science_table",
     "stream",
 ]
+
+__getattr__ = lazy_exports(__name__, __file__)

@@ -11,8 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from tasks.records.config import describe_validation_error
 from tasks.records.errors import StoreError
 
-SCHEMA_VERSION = 1
-"""Version of the store's layout; a reader refuses any other."""
+SCHEMA_VERSION = 2
+"""Version of the store's layout that is written."""
+READABLE = (1, 2)
+"""Versions that are read; parts of layout 1 do not say what they were made from."""
 
 T = TypeVar("T")
 
@@ -30,7 +32,7 @@ def parse_json(kind: type[T], data: bytes | pa.Buffer, *, where: str) -> T:
     except ValidationError as error:
         raise StoreError(f"{where}: {describe_validation_error(error)[:300]}") from error
     version = getattr(record, "schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
+    if version not in READABLE:
         raise StoreError(
             f"{where}: has layout version {version}, this release reads {SCHEMA_VERSION}"
         )

@@ -13,16 +13,19 @@ import hashlib
 import re
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from tasks.records.errors import CorruptPartError, InputError, StoreError
 from tasks.records.layout import SCHEMA_VERSION, dump_json, parse_json
+from tasks.records.status import Status
 from tasks.records.volume import Volume
 
 EXECUTION_TABLE = "execution"
+RUN_COLUMNS = ("fingerprint", "code_version")
+"""Columns of a science table that name a run and its code."""
 BATCH_ROWS = 65_536
 _STEM = re.compile(r"(?P<item>(?:[A-Za-z0-9._-]|%[0-9A-F]{2})+)(?:~(?P<attempt>[0-9]{1,9}))?")
 _MAX_ITEM_BYTES = 200  # with table, number and suffix a file name stays below 255 bytes
@@ -41,8 +44,35 @@ class PartRef:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a part was made from; two parts of equal origin hold the same science.
+
+    Attributes
+    ----------
+    made_from
+        Digest of the settings and inputs that the rows depend on.
+    code
+        Digest of the code that made them.
+    code_version
+        Release and digest of the code of the run that made them, in words.
+    files
+        Path in the run's folder -> SHA-256, of files that belong to the part.
+    """
+
+    made_from: str = ""
+    code: str = ""
+    code_version: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Sidecar:
-    """What vouches for a part."""
+    """What vouches for a part.
+
+    `status` is the first of its rows that is not ok, `content` a digest of its rows without the
+    columns that name a run, so that equal science in two runs has equal content. Sidecars of
+    layout 1 know neither these nor an origin.
+    """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - read by pydantic from the class
 
@@ -53,6 +83,9 @@ class Sidecar:
     rows: int
     bytes: int
     sha256: str
+    status: str = ""
+    content: str = ""
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True)
@@ -134,8 +167,8 @@ def vouch(name: PartName, *, rows: int, data: pa.Buffer) -> PartRef:
     return PartRef(name.table, name.item, name.path, rows=rows, bytes=data.size, sha256=digest)
 
 
-def sidecar_bytes(part: PartRef, run_id: str) -> bytes:
-    """Content of the sidecar of `part`."""
+def sidecar_bytes(part: PartRef, run_id: str, rows: pa.Table, origin: Origin) -> bytes:
+    """Content of the sidecar of `part`, which holds `rows`."""
     sidecar = Sidecar(
         schema_version=SCHEMA_VERSION,
         run_id=run_id,
@@ -144,8 +177,23 @@ def sidecar_bytes(part: PartRef, run_id: str) -> bytes:
         rows=part.rows,
         bytes=part.bytes,
         sha256=part.sha256,
+        status=worst_status(rows),
+        content=content_digest(rows),
+        origin=origin,
     )
     return dump_json(sidecar)
+
+
+def worst_status(rows: pa.Table) -> str:
+    """First status other than ok; ok if all are, or if there is no row."""
+    found = rows["status"].unique().to_pylist() if "status" in rows.column_names else []
+    return next((str(status) for status in found if status != Status.OK), Status.OK.value)
+
+
+def content_digest(rows: pa.Table) -> str:
+    """SHA-256 of the rows without the columns that name a run."""
+    own = [name for name in rows.column_names if name not in RUN_COLUMNS]
+    return hashlib.sha256(memoryview(serialize(rows.select(own), {}))).hexdigest()
 
 
 def load_part(volume: Volume, name: PartName, run_id: str) -> tuple[PartRef, pa.Table]:

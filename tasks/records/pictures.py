@@ -17,7 +17,11 @@ _METADATA: dict[str, dict[str, None]] = {
 }
 
 
-def save_figure(figure: Any, path: str | Path) -> None:
+_ORIGIN = "Origin"
+_PNG_BEGIN, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+
+
+def save_figure(figure: Any, path: str | Path, *, origin: str = "") -> None:
     """Write a matplotlib figure as PNG or PDF, with its own resolution.
 
     Parameters
@@ -25,6 +29,8 @@ def save_figure(figure: Any, path: str | Path) -> None:
     figure : matplotlib.figure.Figure
     path : str or Path
         Local path or URI ending in .png or .pdf; missing folders are made.
+    origin : str
+        Digest of what a PNG shows, written into it, see `origin_of`.
 
     Raises
     ------
@@ -38,7 +44,22 @@ def save_figure(figure: Any, path: str | Path) -> None:
     if suffix not in _METADATA:
         raise InputError(f"figure {path}: the name must end in {' or '.join(_METADATA)}")
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix[1:], dpi="figure", metadata=_METADATA[suffix])
+    metadata: dict[str, str | None] = dict(_METADATA[suffix])
+    if origin and suffix == ".png":
+        metadata[_ORIGIN] = origin
+    figure.savefig(buffer, format=suffix[1:], dpi="figure", metadata=metadata)
     Volume.open(folder or ("/" if str(path).startswith("/") else ".")).write(
         name, buffer.getvalue()
     )
+
+
+def origin_of(content: bytes) -> str:
+    """The origin that is written in a whole PNG file; empty if there is none."""
+    if not content.startswith(_PNG_BEGIN) or not content.endswith(_PNG_END):
+        return ""
+    mark = f"tEXt{_ORIGIN}".encode() + b"\0"
+    place = content.find(mark)
+    if place < 0:
+        return ""
+    length = int.from_bytes(content[place - 4 : place]) - len(mark) + 4
+    return content[place + len(mark) : place + len(mark) + length].decode("ascii", "replace")

@@ -22,17 +22,21 @@ from tasks.records.layout import dump_json, parse_json
 from tasks.records.manifest import Manifest, RunRecord, RunStatus
 from tasks.records.parts import (
     EXECUTION_TABLE,
+    Origin,
     PartName,
     PartRef,
+    Sidecar,
     read_sidecar,
     serialize,
     sidecar_bytes,
     vouch,
 )
-from tasks.records.schema import EXECUTION_SCHEMA, check_science_schema
+from tasks.records.schema import EXECUTION_SCHEMA, check_science_schema, execution_rows
 from tasks.records.volume import Volume
 
 logger = logging.getLogger(__name__)
+
+_UNKNOWN = Origin()
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,10 @@ class Run:
         """What determines the science of this run."""
         return self.record.identity()
 
-    def write_part(self, table: str, item: str, data: pa.Table) -> PartRef:
-        """Store the rows of `item` in `table`: data first, then the sidecar.
+    def write_part(
+        self, table: str, item: str, data: pa.Table, origin: Origin = _UNKNOWN
+    ) -> PartRef:
+        """Store the rows of `item` in `table`: data first, then the sidecar with its origin.
 
         A science part with equal content is left alone; one with other content is replaced, with
         a warning if both are ok, as equal identities ought to give equal rows. Execution parts are
@@ -95,28 +101,34 @@ class Run:
         """
         self._require((table,))
         if table == EXECUTION_TABLE:
-            return self._append(item, _execution_rows(data))
+            return self._append(item, execution_rows(data))
         check_science_schema(data.schema, f"table {table!r}")
         name = PartName.of(table, item)
         content = serialize(data, self._science_metadata)
         part = vouch(name, rows=data.num_rows, data=content)
+        sidecar = sidecar_bytes(part, self.run_id, data, origin)
         if not self._holds(part, name, data):
             self.volume.write(name.path, content)
-            self.volume.write(name.sidecar, sidecar_bytes(part, self.run_id))
-            self._journal.written(name.path)
+        elif self.volume.read(name.sidecar).to_pybytes() == sidecar:
+            return part
+        self.volume.write(name.sidecar, sidecar)
+        self._journal.written(name.path)
         return part
 
-    def write_parts(self, item: str, tables: Mapping[str, pa.Table]) -> tuple[PartRef, ...]:
+    def write_parts(
+        self, item: str, tables: Mapping[str, pa.Table], origin: Origin = _UNKNOWN
+    ) -> None:
         """Store the rows of `item` in several tables."""
         self._require(tables)
-        return tuple(self.write_part(table, item, data) for table, data in tables.items())
+        for table, data in tables.items():
+            self.write_part(table, item, data, origin)
 
     def append_execution(self, rows: pa.Table) -> tuple[PartRef, ...]:
         """Add rows of `EXECUTION_SCHEMA` as new parts, one per item, numbered by attempt.
 
         Only on local disks may several processes append for the same item at the same time.
         """
-        rows = _execution_rows(rows)
+        rows = execution_rows(rows)
         keys = rows["item"].to_pylist()
         groups = {item: pa.array([key == item for key in keys]) for item in dict.fromkeys(keys)}
         return tuple(self._append(item, rows.filter(mask)) for item, mask in groups.items())
@@ -194,6 +206,41 @@ class Run:
         self._require((table,))
         return self._reader.load(PartName.of(table, item))[1]
 
+    def sidecar(self, table: str, item: str) -> Sidecar | None:
+        """What vouches for the part of an item; None if there is none.
+
+        Raises
+        ------
+        CorruptPartError
+            If the part cannot be trusted.
+        """
+        name = PartName.of(table, item)
+        if not self.volume.exists(name.sidecar) and not self.volume.exists(name.path):
+            return None
+        self._reader.verify(name)
+        return read_sidecar(self.volume, name, self.run_id)
+
+    def is_intact(self, table: str, item: str) -> bool:
+        """Whether there is a part of the item that can be trusted."""
+        try:
+            return self.sidecar(table, item) is not None
+        except CorruptPartError:
+            return False
+
+    def stored_items(self, table: str) -> list[str]:
+        """Items of which the table holds a part, intact or not, in planned order."""
+        return list(dict.fromkeys(name.item for name in self._listed((table,))))
+
+    def report_fault(self, error: CorruptPartError) -> None:
+        """Log, once, that a part cannot be trusted and will be done again."""
+        self._journal.fault(error, "it will be done again")
+
+    def execution_of(self, item: str) -> pa.Table:
+        """Rows of the execution table that were stored for one item."""
+        parts = [name for name in self._names(EXECUTION_TABLE) if name.item == item]
+        tables = [self._reader.load(name)[1] for name in parts]
+        return pa.concat_tables(tables) if tables else EXECUTION_SCHEMA.empty_table()
+
     def finish(
         self,
         planned: Sequence[str] | None = None,
@@ -268,7 +315,7 @@ class Run:
         while not self.volume.create(name.path, content):
             name = replace(name, attempt=name.attempt + 1)
         part = vouch(name, rows=rows.num_rows, data=content)
-        self.volume.write(name.sidecar, sidecar_bytes(part, self.run_id))
+        self.volume.write(name.sidecar, sidecar_bytes(part, self.run_id, rows, _UNKNOWN))
         return part
 
     def _holds(self, part: PartRef, name: PartName, data: pa.Table) -> bool:
@@ -355,16 +402,3 @@ def _settle(status: RunStatus | None, open_items: Sequence[str], run_id: str) ->
             f"the first is {shortened(open_items[0])}"
         )
     return status or ("partial" if open_items else "complete")
-
-
-def _execution_rows(rows: pa.Table) -> pa.Table:
-    try:
-        rows = rows.select(EXECUTION_SCHEMA.names).cast(EXECUTION_SCHEMA)
-    except (KeyError, pa.ArrowException, ValueError) as error:
-        columns = ", ".join(EXECUTION_SCHEMA.names)
-        raise InputError(
-            f"rows of the execution table have the columns {columns} ({error})"
-        ) from error
-    if rows["item"].null_count:
-        raise InputError("a row of the execution table names no item")
-    return rows

@@ -73,6 +73,20 @@ def check_science_schema(schema: pa.Schema, what: str) -> None:
         )
 
 
+def execution_rows(rows: pa.Table) -> pa.Table:
+    """The rows with the columns of `EXECUTION_SCHEMA`, each of which names an item."""
+    try:
+        rows = rows.select(EXECUTION_SCHEMA.names).cast(EXECUTION_SCHEMA)
+    except (KeyError, pa.ArrowException, ValueError) as error:
+        columns = ", ".join(EXECUTION_SCHEMA.names)
+        raise InputError(
+            f"rows of the execution table have the columns {columns} ({error})"
+        ) from error
+    if rows["item"].null_count:
+        raise InputError("a row of the execution table names no item")
+    return rows
+
+
 def empty_table(schema: pa.Schema) -> pa.Table:
     """Table without rows."""
     return schema.empty_table()

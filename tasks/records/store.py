@@ -131,6 +131,18 @@ class Store:
         infos = [self._info(folder) for folder in self._folders()]
         return sorted(infos, key=lambda info: (info.modified, info.run_id), reverse=True)
 
+    def runs_of(self, flow: str) -> list[Run]:
+        """All runs of one flow that can be read, by id; a damaged one is named in a warning."""
+        found = []
+        for entry in self.volume.entries(flow):
+            folder = f"{flow}/{entry.base_name}"
+            if not entry.is_file and self.volume.exists(f"{folder}/run.json"):
+                try:
+                    found.append(self._load(folder))
+                except StoreError as error:
+                    logger.warning("damaged run: %s", error)
+        return found
+
     def find_run(self, ref: str) -> Run:
         """Run named by id, unique beginning of an id, flow/id, folder, or ``latest``.
 

@@ -1,21 +1,41 @@
-"""Code versions: what the sources were when a record was made.
+"""Code versions: what the code was when a record was made, as far as the record depends on it.
 
-The version of a set of packages is ``release+digest``, the digest being the first 10 hex digits of
-the SHA-256 over (relative name, bytes) of every source, table (``*.json``) and trained model
-(``*.safetensors``) in their folders. Editing one of them makes new runs; editing anything else does
-not.
+The *closure* of a module is the module with all modules of the project that it imports, directly or
+through others, also inside functions. ``from package import name`` leads to the module that defines
+the name, not to everything that the package exports. A digest is taken over the syntax trees of
+the closure, without docstrings and comments, and over the data files (tables, kernels, trained
+models) of the folders its modules lie in. So a result's code version changes with the code it rests
+on, and with nothing else.
+
+Modules that are reached by importing their parent package only, for its side effects, are not part
+of the closure.
 """
 
+import ast
 import hashlib
 import importlib.metadata
 import importlib.util
-from functools import lru_cache
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tasks.records.errors import InputError
+from tasks.records.lazy import exports_of, is_type_checking
+
+__all__ = ["RELEASE", "closure", "code_digest", "code_version"]
 
 _FALLBACK_RELEASE = "0.1.0"
-_SUFFIXES = ("*.py", "*.json", "*.cu", "*.safetensors")
+_LIBRARY = ("tasks", "gpu")
+_DATA = (".json", ".toml", ".cu", ".safetensors")
+_DIGITS = 10
+
+_Facts = dict[str, Any]
+"""``tree``: digest of a syntax tree; ``imports``: pairs of module and name (empty: the module);
+``exports``: name -> module, see `tasks.records.lazy`."""
 
 
 def _release() -> str:
@@ -29,39 +49,209 @@ def _release() -> str:
 RELEASE = _release()
 
 
-@lru_cache
-def code_version(*packages: str) -> str:
-    """Code version of `packages`, independent of their order and of where they are installed.
-
-    Parameters
-    ----------
-    packages
-        Dotted names, e.g. ``"tasks.tcurves"``; sub-packages are included.
+def code_version(*modules: str) -> str:
+    """``release+digest`` of the closures of some modules.
 
     Examples
     --------
-    >>> code_version("tasks.records").startswith(RELEASE + "+")
+    >>> code_version("tasks.records.seeds").startswith(RELEASE + "+")
     True
     """
+    return f"{RELEASE}+{code_digest(*modules)}"
+
+
+def code_digest(*modules: str) -> str:
+    """First 10 hex digits of the SHA-256 over the closures of some modules.
+
+    Parameters
+    ----------
+    modules
+        Dotted names of modules or packages, in any order; ``package.module:name`` means its module.
+
+    Raises
+    ------
+    InputError
+        If there is no such module.
+    """
+    return _digest_of(frozenset(name.partition(":")[0] for name in modules))
+
+
+@cache
+def _digest_of(modules: frozenset[str]) -> str:
+    reached = closure(*modules)
     digest = hashlib.sha256()
-    for package in sorted(set(packages)):
-        for name, path in _sources(package):
-            digest.update(f"{len(name)}:{name}:{path.stat().st_size}:".encode())
-            digest.update(path.read_bytes())
-    return f"{RELEASE}+{digest.hexdigest()[:10]}"
+    folders: dict[Path, str] = {}
+    for name, path in reached.items():
+        digest.update(f"{name}:{_facts(path, name)['tree']}\n".encode())
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        folders.setdefault(path.parent, package)
+    for label, path in sorted(entry for item in folders.items() for entry in _data(*item)):
+        digest.update(f"{label}:{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    _Cache.save()
+    return digest.hexdigest()[:_DIGITS]
 
 
-def _sources(package: str) -> list[tuple[str, Path]]:
-    folder = _folder(package)
-    paths = [path for suffix in _SUFFIXES for path in folder.rglob(suffix)]
-    return sorted((f"{package}/{path.relative_to(folder).as_posix()}", path) for path in paths)
+def closure(*modules: str) -> dict[str, Path]:
+    """Dotted name -> file of every project module that some modules rest on, sorted by name.
+
+    The project's are the packages tasks and gpu, and the top-level packages of the modules given.
+    """
+    roots = {*_LIBRARY, *(name.partition(".")[0] for name in modules)}
+    waiting, reached = list(modules), dict[str, Path]()
+    while waiting:
+        name = waiting.pop()
+        if name in reached:
+            continue
+        path = _source(name)
+        if path is None:
+            raise InputError(f"{name!r} is not an importable module; name one like tasks.records")
+        reached[name] = path
+        for module, imported in _facts(path, name)["imports"]:
+            if module.partition(".")[0] in roots:
+                waiting += _defining(module, imported)
+    return dict(sorted(reached.items()))
 
 
-def _folder(package: str) -> Path:
+def _defining(module: str, name: str) -> list[str]:
+    """The modules that ``from module import name`` rests on."""
+    if name and _source(f"{module}.{name}") is not None:
+        return [f"{module}.{name}"]
+    path = _source(module)
+    if path is None:
+        return []
+    if not name or path.name != "__init__.py":
+        return [module]
+    facts = _facts(path, module)
+    sources = [pair for pair in facts["imports"] if pair[1] == name]
+    if name in facts["exports"]:
+        sources.append((facts["exports"][name], name))
+    return [found for source in sources for found in _defining(*source)] or [module]
+
+
+def _data(folder: Path, package: str) -> Iterator[tuple[str, Path]]:
+    """Data files of a package's folder, those of its sub-packages excepted."""
+    for path in folder.iterdir():
+        if path.is_dir() and not (path / "__init__.py").exists():
+            yield from _data(path, f"{package}/{path.name}")
+        elif path.suffix in _DATA:
+            yield f"{package}/{path.name}", path
+
+
+@cache
+def _source(module: str) -> Path | None:
+    """File of a module, found without importing its parents; None if it is not Python source."""
+    root, *parts = module.split(".")
     try:
-        spec = importlib.util.find_spec(package)
-    except ModuleNotFoundError:
-        spec = None
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError(f"{package!r} is no importable package; name one such as 'tasks.records'")
-    return Path(next(iter(spec.submodule_search_locations)))
+        spec = importlib.util.find_spec(root)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None or (parts and not spec.submodule_search_locations):
+        return None
+    if not parts:
+        return Path(spec.origin)
+    path = Path(spec.origin).parent.joinpath(*parts)
+    candidates = (path.with_name(f"{path.name}.py"), path / "__init__.py")
+    return next((each for each in candidates if each.is_file()), None)
+
+
+@cache
+def _facts(path: Path, module: str) -> _Facts:
+    stamp = path.stat()
+    key = f"{module}:{path}:{stamp.st_mtime_ns}:{stamp.st_size}"
+    known = _Cache.entries()
+    if key not in known:
+        tree = ast.parse(path.read_bytes())
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        exports = exports_of(tree)
+        known[key] = {
+            "tree": hashlib.sha256(_text(_undocumented(tree)).encode()).hexdigest(),
+            "imports": sorted(_imports(_checked(tree), package)),
+            "exports": exports,
+        }
+        _Cache.changed = True
+    return known[key]
+
+
+def _imports(tree: ast.AST, package: str) -> set[tuple[str, str]]:
+    found: set[tuple[str, str]] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {(alias.name, "") for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[0] if node.level else ""
+            module = ".".join(part for part in (above, node.module or "") if part)
+            found |= {(module, alias.name) for alias in node.names}
+    return found
+
+
+def _checked(tree: ast.Module) -> ast.Module:
+    """The tree without imports for type checkers, on which no result rests."""
+    return ast.Module([node for node in tree.body if not is_type_checking(node)], [])
+
+
+def _undocumented(tree: ast.Module) -> ast.Module:
+    """The tree without docstrings, those of attributes included: strings that are statements."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [  # pyrefly: ignore[missing-attribute] - it was read just now
+                entry
+                for entry in body
+                if not (
+                    isinstance(entry, ast.Expr)
+                    and isinstance(entry.value, ast.Constant)
+                    and isinstance(entry.value.value, str)
+                )
+            ]
+    return tree
+
+
+def _text(node: Any) -> str:
+    """A tree as text without places; what is empty is left out, as it differs between Pythons."""
+    if isinstance(node, ast.AST):
+        fields = ((name, _text(value)) for name, value in ast.iter_fields(node))
+        inner = ",".join(f"{name}={text}" for name, text in fields if text)
+        return f"{type(node).__name__}({inner})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_text, node))}]" if node else ""
+    return "" if node is None else repr(node)
+
+
+class _Cache:
+    """Facts of files by place, time and size, kept for the next process of this user.
+
+    Parsing the closure of a large study takes a second; where nothing can be kept, it is parsed.
+    """
+
+    changed = False
+    _entries: dict[str, _Facts] | None = None
+
+    @classmethod
+    def entries(cls) -> dict[str, _Facts]:
+        """What is known, read once."""
+        if cls._entries is None:
+            try:
+                cls._entries = dict(json.loads(cls._path().read_bytes()))
+            except (OSError, ValueError):
+                cls._entries = {}
+        return cls._entries
+
+    @classmethod
+    def save(cls) -> None:
+        """Keep what was learned, as far as the files are still there."""
+        if not cls.changed:
+            return
+        entries = {k: v for k, v in cls.entries().items() if Path(k.split(":")[1]).exists()}
+        try:
+            cls._path().parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=cls._path().parent, delete=False) as file:
+                json.dump(entries, file)
+            Path(file.name).replace(cls._path())
+        except OSError:  # the next process parses again
+            return
+        cls.changed = False
+
+    @staticmethod
+    def _path() -> Path:
+        root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        return Path(root).expanduser() / "latticework" / "code-1.json"

@@ -8,105 +8,141 @@
 (53, 33554432)
 """
 
-from tasks.tcurves.base_bound import BaseBound, base_bound
-from tasks.tcurves.census import (
-    MAX_CENSUS_DEGREE,
-    Census,
-    SchemeCount,
-    exhaustive_census,
-    frontier_census,
-)
-from tasks.tcurves.certificates import Certificate, parse_certificate, read_certificate
-from tasks.tcurves.config import PUBLISHED, CensusConfig
-from tasks.tcurves.gallery import gallery_page
-from tasks.tcurves.isotopy import NotACurveError, real_scheme, real_scheme_by_euler
-from tasks.tcurves.orientation import ComplexOrientation, complex_orientation
-from tasks.tcurves.patchwork import Patchwork, patchwork
-from tasks.tcurves.polynomial import TPolynomial, t_polynomial
-from tasks.tcurves.restrictions import genus, harnack_bound, is_maximal, violated_restrictions
-from tasks.tcurves.run import (
-    CENSUS_TABLES,
-    FLOW,
-    VERIFICATION_TABLES,
-    CensusItem,
-    CensusPlan,
-    failed_census_item,
-    plan_census,
-    run_census_item,
-    stored_triangulation,
-)
-from tasks.tcurves.schema import (
-    HISTOGRAM_SCHEMA,
-    SHARD_SCHEMA,
-    SUMMARY_SCHEMA,
-    SWEEP_SCHEMA,
-    SWEEP_SUMMARY_SCHEMA,
-    VERIFICATION_SCHEMA,
-)
-from tasks.tcurves.schemes import Forest, Scheme
-from tasks.tcurves.signs import (
-    affine_signs,
-    as_signs,
-    as_word,
-    canonical_signs,
-    harnack_signs,
-    num_sign_classes,
-)
-from tasks.tcurves.sweep_plan import (
-    SWEEP_FLOW,
-    SweepConfig,
-    SweepItem,
-    SweepPlan,
-    check_sweep_device,
-    plan_sweep,
-)
-from tasks.tcurves.sweep_summary import (
-    SWEEP_SUMMARY_TABLES,
-    SweepResult,
-    summarize_sweep,
-    unclassified_schemes,
-)
-from tasks.tcurves.sweeps import SWEEP_TABLES, failed_sweep_item, run_sweep_item
-from tasks.tcurves.twists import (
-    DividingType,
-    SignSpace,
-    component_matrix,
-    dividing_signs,
-    dividing_type,
-    edge_twists,
-    maximal_signs,
-    num_components_by_rank,
-)
-from tasks.tcurves.verification import Verification, verify_certificate
-from tasks.tcurves.verify import (
-    known_schemes,
-    possible_schemes,
-    run_verification_item,
-    union_schemes,
-)
-from tasks.tcurves.weights import shrink_weights, weight_bits
-from tasks.tcurves.witnesses import Witness, archive_witnesses, census_witnesses
+from typing import TYPE_CHECKING
+
+from tasks.records.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from tasks.tcurves.base_bound import (
+        BaseBound,
+        base_bound,
+    )
+    from tasks.tcurves.census import (
+        MAX_CENSUS_DEGREE,
+        Census,
+        SchemeCount,
+        exhaustive_census,
+        frontier_census,
+    )
+    from tasks.tcurves.certificates import (
+        Certificate,
+        parse_certificate,
+        read_certificate,
+    )
+    from tasks.tcurves.config import (
+        PUBLISHED,
+        CensusConfig,
+    )
+    from tasks.tcurves.gallery import (
+        gallery_page,
+    )
+    from tasks.tcurves.isotopy import (
+        NotACurveError,
+        real_scheme,
+        real_scheme_by_euler,
+    )
+    from tasks.tcurves.orientation import (
+        ComplexOrientation,
+        complex_orientation,
+    )
+    from tasks.tcurves.patchwork import (
+        Patchwork,
+        patchwork,
+    )
+    from tasks.tcurves.polynomial import (
+        TPolynomial,
+        t_polynomial,
+    )
+    from tasks.tcurves.restrictions import (
+        genus,
+        harnack_bound,
+        is_maximal,
+        violated_restrictions,
+    )
+    from tasks.tcurves.run import (
+        CensusWork,
+        census_inputs,
+        census_items,
+        census_rows,
+        stored_triangulation,
+    )
+    from tasks.tcurves.schema import (
+        HISTOGRAM_SCHEMA,
+        SHARD_SCHEMA,
+        SUMMARY_SCHEMA,
+        SWEEP_SCHEMA,
+        SWEEP_SUMMARY_SCHEMA,
+        VERIFICATION_SCHEMA,
+    )
+    from tasks.tcurves.schemes import (
+        Forest,
+        Scheme,
+    )
+    from tasks.tcurves.signs import (
+        affine_signs,
+        as_signs,
+        as_word,
+        canonical_signs,
+        harnack_signs,
+        num_sign_classes,
+    )
+    from tasks.tcurves.sweep_plan import (
+        SweepConfig,
+        SweepWork,
+        check_sweep_device,
+        sweep_inputs,
+        sweep_items,
+    )
+    from tasks.tcurves.sweep_summary import (
+        sweep_summary_rows,
+        unclassified_schemes,
+    )
+    from tasks.tcurves.sweeps import (
+        sweep_rows,
+    )
+    from tasks.tcurves.twists import (
+        DividingType,
+        SignSpace,
+        component_matrix,
+        dividing_signs,
+        dividing_type,
+        edge_twists,
+        maximal_signs,
+        num_components_by_rank,
+    )
+    from tasks.tcurves.verification import (
+        Verification,
+        verify_certificate,
+    )
+    from tasks.tcurves.verify import (
+        known_schemes,
+        possible_schemes,
+        union_schemes,
+        verification_rows,
+    )
+    from tasks.tcurves.weights import (
+        shrink_weights,
+        weight_bits,
+    )
+    from tasks.tcurves.witnesses import (
+        Witness,
+        archive_witnesses,
+        census_witnesses,
+    )
 
 __all__ = [
-    "CENSUS_TABLES",
-    "FLOW",
     "HISTOGRAM_SCHEMA",
     "MAX_CENSUS_DEGREE",
     "PUBLISHED",
     "SHARD_SCHEMA",
     "SUMMARY_SCHEMA",
-    "SWEEP_FLOW",
     "SWEEP_SCHEMA",
     "SWEEP_SUMMARY_SCHEMA",
-    "SWEEP_SUMMARY_TABLES",
-    "SWEEP_TABLES",
     "VERIFICATION_SCHEMA",
-    "VERIFICATION_TABLES",
     "BaseBound",
     "Census",
     "CensusConfig",
-    "CensusItem",
-    "CensusPlan",
+    "CensusWork",
     "Certificate",
     "ComplexOrientation",
     "DividingType",
@@ -117,9 +153,7 @@ __all__ = [
     "SchemeCount",
     "SignSpace",
     "SweepConfig",
-    "SweepItem",
-    "SweepPlan",
-    "SweepResult",
+    "SweepWork",
     "TPolynomial",
     "Verification",
     "Witness",
@@ -129,6 +163,9 @@ __all__ = [
     "as_word",
     "base_bound",
     "canonical_signs",
+    "census_inputs",
+    "census_items",
+    "census_rows",
     "census_witnesses",
     "check_sweep_device",
     "complex_orientation",
@@ -137,8 +174,6 @@ __all__ = [
     "dividing_type",
     "edge_twists",
     "exhaustive_census",
-    "failed_census_item",
-    "failed_sweep_item",
     "frontier_census",
     "gallery_page",
     "genus",
@@ -151,22 +186,23 @@ __all__ = [
     "num_sign_classes",
     "parse_certificate",
     "patchwork",
-    "plan_census",
-    "plan_sweep",
     "possible_schemes",
     "read_certificate",
     "real_scheme",
     "real_scheme_by_euler",
-    "run_census_item",
-    "run_sweep_item",
-    "run_verification_item",
     "shrink_weights",
     "stored_triangulation",
-    "summarize_sweep",
+    "sweep_inputs",
+    "sweep_items",
+    "sweep_rows",
+    "sweep_summary_rows",
     "t_polynomial",
     "unclassified_schemes",
     "union_schemes",
+    "verification_rows",
     "verify_certificate",
     "violated_restrictions",
     "weight_bits",
 ]
+
+__getattr__ = lazy_exports(__name__, __file__)

@@ -16,23 +16,14 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from tasks.lattice import Triangulation, honeycomb, load_triangulations
-from tasks.records import (
-    FrozenConfig,
-    InputError,
-    RunIdentity,
-    canonical_json,
-    code_version,
-    column,
-    fingerprint,
-    science_schema,
-    science_table,
-)
+from tasks.records.config import FrozenConfig, fingerprint
+from tasks.records.errors import InputError
+from tasks.records.rows import Row
+from tasks.records.schema import column, science_schema
+from tasks.records.work import Inputs
 from tasks.tcurves.restrictions import harnack_bound
 from tasks.tcurves.schemes import Scheme
 from tasks.tcurves.verify import CLASSIFIED_DEGREE, possible_schemes
-
-HUNT_FLOW = "tcurve-hunt"
-HUNT_TABLES = ("candidates", "archive", "known")
 
 
 class HuntConfig(FrozenConfig):
@@ -156,20 +147,16 @@ KNOWN_SCHEMA = science_schema(column("scheme", pa.string(), "real scheme in Viro
 
 
 @dataclass(frozen=True)
-class HuntPlan:
-    """A hunt before it starts."""
+class HuntInputs:
+    """Where a hunt starts, and what it knows."""
 
-    config: HuntConfig
-    identity: RunIdentity
     seeds: tuple[Triangulation, ...]
     known: frozenset[str]
     """Schemes that are not news, in Viro notation."""
-    items: tuple[()] = ()
-    """Nothing is planned in advance: a round is proposed when the one before is known."""
 
 
-def plan_hunt(config: HuntConfig) -> HuntPlan:
-    """Load seeds and known schemes and name the run.
+def hunt_inputs(config: HuntConfig) -> Inputs:
+    """Load seeds and known schemes.
 
     Raises
     ------
@@ -183,19 +170,12 @@ def plan_hunt(config: HuntConfig) -> HuntPlan:
                 f"seed {seed.name} has degree {seed.degree}; this hunt is in degree {config.degree}"
             )
     known = _known_schemes(config)
-    settings = config.model_dump(exclude={"minutes", "stop_at", "known"})
-    settings["seeds"] = [seed.name for seed in seeds]
-    identity = RunIdentity(
-        flow=HUNT_FLOW,
-        config=canonical_json(settings),
-        inputs=(
-            *((seed.name, seed.content_hash()) for seed in seeds),
-            ("known schemes", fingerprint(sorted(known))),
-        ),
-        code_version=code_version("tasks.records", "tasks.lattice", "tasks.tcurves", "gpu"),
-        seed=config.seed,
+    contents = {seed.name: seed.content_hash() for seed in seeds}
+    return Inputs(
+        {**contents, "known schemes": fingerprint(sorted(known))},
+        HuntInputs(tuple(seeds), frozenset(known)),
+        {"seeds": list(contents)},
     )
-    return HuntPlan(config, identity, tuple(seeds), frozenset(known))
 
 
 def reported_schemes() -> tuple[str, ...]:
@@ -229,9 +209,6 @@ def _known_schemes(config: HuntConfig) -> tuple[str, ...]:
     return tuple(map(str, sorted(set(schemes))))
 
 
-def known_table(plan: HuntPlan) -> pa.Table:
-    """Lay out the schemes that are not news, so that a report needs nothing but the run."""
-    schemes = sorted(map(Scheme.parse, plan.known))
-    return science_table(
-        KNOWN_SCHEMA, {"scheme": [str(scheme) for scheme in schemes]}, identity=plan.identity
-    )
+def known_rows(known: frozenset[str]) -> list[Row]:
+    """The schemes that are not news, so that a report needs nothing but the run."""
+    return [{"scheme": str(scheme)} for scheme in sorted(map(Scheme.parse, known))]

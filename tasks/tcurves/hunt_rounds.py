@@ -14,35 +14,44 @@ algebraic.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasks.lattice import Regularity, Triangulation, canonical_key, certify
-from tasks.records import BudgetExceeded, RunIdentity, Status, science_table, stream
-from tasks.tcurves.archive import Archive, Find, key_number
+from tasks.records.errors import BudgetExceeded, InfrastructureError, LatticeworkError
+from tasks.records.rows import Row, Rows
+from tasks.records.seeds import stream
+from tasks.records.status import Status
+from tasks.records.work import Item, Plan, Wave
+from tasks.tcurves.archive import Archive, Find, candidate_of, key_number
 from tasks.tcurves.census import frontier_census
-from tasks.tcurves.hunt import ARCHIVE_SCHEMA, CANDIDATES_SCHEMA, HuntConfig, HuntPlan
+from tasks.tcurves.hunt import HuntConfig, known_rows
 from tasks.tcurves.proposals import Move, Origin, promise, score, vary
 from tasks.tcurves.restrictions import is_maximal
 from tasks.tcurves.weights import weight_bits
 
-INFRASTRUCTURE = "infrastructure"
-"""Kind of a failure of a machine, as the workers name it."""
+if TYPE_CHECKING:
+    from tasks.records.stored import Stored
+
+logger = logging.getLogger(__name__)
+
 MAX_REDRAWS = 8
 """Draws for a variant that is new to the hunt; each goes further from the parent."""
 
 
 @dataclass(frozen=True)
-class HuntItem:
+class HuntWork:
     """Some candidates of one round: where each is to come from."""
 
     config: HuntConfig
-    identity: RunIdentity
     round: int
     first: int
     """Index of the first candidate."""
@@ -63,32 +72,107 @@ def item_key(number: int, first: int) -> str:
     return f"r{number:06d}.{first:05d}"
 
 
-def empty_archive(plan: HuntPlan) -> Archive:
-    """Begin a hunt."""
-    return Archive(plan.config.degree, patience=plan.config.patience)
+def hunt_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
+    """Go through rounds until the time is over, enough is found, or no seed gives a scheme.
+
+    Rounds that are stored are replayed, which takes seconds; the archive learns after each.
+
+    Raises
+    ------
+    InfrastructureError
+        If items of a round were lost with their workers: what a hunt finds depends on its seed
+        only, so it cannot go on without them.
+    LatticeworkError
+        If no seed gave a scheme, or a round before the last one is damaged and there is no time.
+    """
+    config: HuntConfig = plan.config
+    deadline = time.monotonic() + 60 * config.minutes
+    stored.write("known", "known", known_rows(plan.value.known))
+    archive = Archive(config.degree, patience=config.patience)
+    history = hashlib.sha256()
+    for number in count():
+        works = round_works(plan, archive, number)
+        keys = [work.key for work in works]
+        if not stored.has("candidates", keys):
+            is_enough = 0 < config.stop_at <= len(archive.finds)
+            if is_enough or time.monotonic() > deadline:
+                _check_last(stored, number)
+                return
+        after = history.hexdigest()
+        origins = [{"after": after, "size": len(work.origins)} for work in works]
+        pairs = zip(works, origins, strict=True)
+        yield Wave([Item(work.key, work, origin) for work, origin in pairs], "hunt")
+        rows = _stored_round(stored, keys, number)
+        for key in keys:
+            history.update(stored.content("candidates", key).encode())
+        _learn(plan, stored, archive, number, rows)
+        if not archive.finds:
+            raise LatticeworkError(f"no seed gave a scheme: {_reasons(rows)}; give other seeds")
 
 
-def item_keys(plan: HuntPlan, number: int) -> list[str]:
-    """Name the items of a round."""
-    size, total = (
-        (1, len(plan.seeds)) if number == 0 else (plan.config.batch, plan.config.round_size)
-    )
-    return [item_key(number, first) for first in range(0, total, size)]
+def _stored_round(stored: Stored, keys: Sequence[str], number: int) -> list[dict[str, Any]]:
+    """All candidates of a round."""
+    lost = [key for key in keys if not stored.has("candidates", [key])]
+    if lost:
+        raise InfrastructureError(
+            f"round {number}: {len(lost)} of {len(keys)} items were lost with their "
+            "workers; finished items are kept, run the same command again",
+            retryable=True,
+        )
+    return [row for key in keys for row in stored.part("candidates", key).to_pylist()]
 
 
-def round_items(plan: HuntPlan, archive: Archive, number: int) -> list[HuntItem]:
+def _check_last(stored: Stored, number: int) -> None:
+    """Refuse to end before rounds that are stored: a damaged one hides them."""
+    later = [key for key in stored.run.stored_items("candidates") if key >= f"r{number + 1:06d}"]
+    if later:
+        raise LatticeworkError(
+            f"round {number} is damaged; run the hunt with its former stop_at and minutes, or "
+            "more, to make it again"
+        )
+
+
+def _learn(
+    plan: Plan, stored: Stored, archive: Archive, number: int, rows: list[dict[str, Any]]
+) -> None:
+    """Enter a round into the archive and store what it added."""
+    before = frozenset(archive.finds)
+    counted = [row for row in rows if row["status"] == Status.OK and row["codes"] is not None]
+    archive.note(rows)
+    better = archive.extend(candidate_of(row, plan.config.degree) for row in counted)
+    new = frozenset(archive.finds) - before
+    if better:
+        known = plan.value.known
+        stored.write("archive", f"r{number:06d}", archive_rows(known, archive, number, better, new))
+    if new:
+        logger.info(
+            "round %d: %d schemes (%d new to this hunt) from %d candidates",
+            number,
+            len(archive.finds),
+            len(new),
+            archive.num_candidates,
+        )
+
+
+def _reasons(rows: list[dict[str, Any]]) -> str:
+    """Why candidates have no census, each reason once."""
+    reasons = {row["reason"] or f"no scheme with {row['min_ovals']} ovals or more" for row in rows}
+    return ", ".join(sorted(reasons))
+
+
+def round_works(plan: Plan, archive: Archive, number: int) -> list[HuntWork]:
     """Propose the items of a round: the seeds in round 0, then parents drawn from the archive."""
-    config = plan.config
+    config: HuntConfig = plan.config
     seen = (archive.tried(), archive.maximal_hits())
     if number == 0:
-        origins = [Origin("seed", seed) for seed in plan.seeds]
+        origins = [Origin("seed", seed) for seed in plan.value.seeds]
         size = 1
     else:
         rng = stream(config.seed, "parents", number)
         origins = [_draw_origin(config, archive, rng) for _ in range(config.round_size)]
         size = config.batch
     return [
-        HuntItem(config, plan.identity, number, first, tuple(origins[first : first + size]), *seen)
+        HuntWork(config, number, first, tuple(origins[first : first + size]), *seen)
         for first in range(0, len(origins), size)
     ]
 
@@ -104,40 +188,28 @@ def _draw_origin(config: HuntConfig, archive: Archive, rng: np.random.Generator)
     return Origin(move, parent, archive.choose_mate(rng) if move == "crossing" else None)
 
 
-def run_hunt_item(item: HuntItem) -> dict[str, pa.Table]:
-    """Propose, certify and count the candidates of an item: table ``candidates``."""
+def hunt_rows(work: HuntWork) -> Rows:
+    """Propose, certify and count the candidates of an item: rows of ``candidates``."""
     rows = []
-    for offset, origin in enumerate(item.origins):
-        index = item.first + offset
-        rng = stream(item.config.seed, "candidate", item.round, index)
-        row = _candidate(item, origin, index, rng)
-        rows.append({"round": item.round, "index": index, **row})
-    columns = {name: [row[name] for row in rows] for name in CANDIDATES_SCHEMA.names[3:]}
-    return {"candidates": science_table(CANDIDATES_SCHEMA, columns, identity=item.identity)}
+    for offset, origin in enumerate(work.origins):
+        index = work.first + offset
+        rng = stream(work.config.seed, "candidate", work.round, index)
+        row = _candidate(work, origin, index, rng)
+        rows.append({"round": work.round, "index": index, **row})
+    return {"candidates": rows}
 
 
-def failed_hunt_item(item: HuntItem, kind: str, message: str) -> dict[str, pa.Table]:
-    """Record an item that failed as a whole: one row without census for each candidate.
-
-    Nothing is recorded where the machine failed and not the item: what a hunt finds depends on its
-    seed only, so the item has to be done again.
-    """
-    if kind == INFRASTRUCTURE:
-        return {}
-    rows = [
+def known_of_candidates(work: HuntWork) -> list[Row]:
+    """What is known of the candidates of an item before it is worked on."""
+    return [
         {
-            **dict.fromkeys(CANDIDATES_SCHEMA.names),
-            "status": str(Status.FAILED),
-            "round": item.round,
-            "index": item.first + offset,
+            "round": work.round,
+            "index": work.first + offset,
             "source": "none",
             "parent": canonical_key(origin.parent),
-            "reason": f"{kind}: {message}",
         }
-        for offset, origin in enumerate(item.origins)
+        for offset, origin in enumerate(work.origins)
     ]
-    columns = {name: [row[name] for row in rows] for name in CANDIDATES_SCHEMA.names[3:]}
-    return {"candidates": science_table(CANDIDATES_SCHEMA, columns, identity=item.identity)}
 
 
 def _is_tried(triangulation: Triangulation, tried: NDArray[np.uint64]) -> bool:
@@ -147,39 +219,39 @@ def _is_tried(triangulation: Triangulation, tried: NDArray[np.uint64]) -> bool:
     return place < len(tried) and tried[place] == number
 
 
-def _new_variant(item: HuntItem, origin: Origin, rng: np.random.Generator) -> Triangulation:
+def _new_variant(work: HuntWork, origin: Origin, rng: np.random.Generator) -> Triangulation:
     """Draw a variant that the hunt has not had; the last draw is taken as it is."""
-    mean_flips = item.config.mean_flips
+    mean_flips = work.config.mean_flips
     for _ in range(MAX_REDRAWS - 1):
         variant = vary(origin, rng, mean_flips=mean_flips)
-        if not _is_tried(variant, item.tried):
+        if not _is_tried(variant, work.tried):
             return variant
         mean_flips *= 1.5
     return vary(origin, rng, mean_flips=mean_flips)
 
 
-def _climbed(item: HuntItem, start: Origin, rng: np.random.Generator) -> Triangulation:
+def _climbed(work: HuntWork, start: Origin, rng: np.random.Generator) -> Triangulation:
     """Walk from a triangulation to better ones; a step back in promise is not taken."""
     move: Move = "symmetric" if start.move == "symmetric" else "mutation"
-    best, rank = start.parent, promise(start.parent, item.hits)
-    for _ in range(item.config.proposals):
-        variant = _new_variant(item, Origin(move, best), rng)
-        variant_rank = promise(variant, item.hits)
+    best, rank = start.parent, promise(start.parent, work.hits)
+    for _ in range(work.config.proposals):
+        variant = _new_variant(work, Origin(move, best), rng)
+        variant_rank = promise(variant, work.hits)
         if variant_rank >= rank:
             best, rank = variant, variant_rank
     return best
 
 
 def _candidate(
-    item: HuntItem, origin: Origin, index: int, rng: np.random.Generator
+    work: HuntWork, origin: Origin, index: int, rng: np.random.Generator
 ) -> dict[str, Any]:
     """Choose one candidate and evaluate it."""
-    config = item.config
+    config = work.config
     chosen = origin.parent
     if origin.move != "seed":
-        chosen = _new_variant(item, origin, rng)
+        chosen = _new_variant(work, origin, rng)
         if index % 2:
-            chosen = _climbed(item, replace(origin, parent=chosen, second=None), rng)
+            chosen = _climbed(work, replace(origin, parent=chosen, second=None), rng)
     targeted = rng.random() < config.targeted_share
     row = _evaluate(chosen, config, config.min_ovals if targeted else 0)
     return {"source": origin.move, "parent": canonical_key(origin.parent), **row}
@@ -224,10 +296,14 @@ def _evaluate(triangulation: Triangulation, config: HuntConfig, min_ovals: int) 
     }
 
 
-def archive_table(
-    plan: HuntPlan, archive: Archive, number: int, better: Sequence[Find], new: frozenset[int]
-) -> pa.Table:
-    """Lay out what a round added to the archive; `new` are the codes it found first."""
+def archive_rows(
+    known: frozenset[str],
+    archive: Archive,
+    number: int,
+    better: Sequence[Find],
+    new: frozenset[int],
+) -> list[Row]:
+    """What a round added to the archive; `new` are the codes it found first."""
     last = {find.code: find for find in better}  # the smallest of this round
     rows = []
     for code, find in sorted(last.items(), key=lambda entry: archive.scheme(entry[0]).sort_key):
@@ -241,8 +317,8 @@ def archive_table(
                 "p": scheme.p,
                 "n": scheme.n,
                 "depth": scheme.depth,
-                "is_maximal": is_maximal(scheme, plan.config.degree),
-                "is_known": str(scheme) in plan.known,
+                "is_maximal": is_maximal(scheme, archive.degree),
+                "is_known": str(scheme) in known,
                 "is_first": code in new,
                 "candidates": archive.num_candidates,
                 "witness": find.witness,
@@ -251,5 +327,4 @@ def archive_table(
                 "weight_bits": weight_bits(weights),
             }
         )
-    columns = {name: [row[name] for row in rows] for name in ARCHIVE_SCHEMA.names[4:]}
-    return science_table(ARCHIVE_SCHEMA, columns, identity=plan.identity)
+    return rows

@@ -1,8 +1,4 @@
-"""Work items of a census: planned from a config, run anywhere, answered with Arrow tables.
-
-A run's identity holds what determines its results: the config without its memory budget and with
-the names instead of the paths of the triangulations, their contents, and the code version.
-"""
+"""The study of a census: triangulations in, exact histograms and summaries out, as rows."""
 
 from __future__ import annotations
 
@@ -11,17 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 from tasks.lattice import Regularity, Triangulation, certify_regularity, load_triangulations
-from tasks.records import (
-    InputError,
-    RunIdentity,
-    Status,
-    canonical_json,
-    code_version,
-    science_table,
-)
+from tasks.records.errors import InputError
+from tasks.records.rows import Row, Rows
+from tasks.records.work import Inputs, Item, Plan
 from tasks.tcurves.census import (
     MAX_CENSUS_DEGREE,
     MAX_EXHAUSTIVE_CLASSES,
@@ -32,40 +21,21 @@ from tasks.tcurves.census import (
 )
 from tasks.tcurves.config import CensusConfig
 from tasks.tcurves.restrictions import is_maximal
-from tasks.tcurves.schema import HISTOGRAM_SCHEMA, SUMMARY_SCHEMA
 from tasks.tcurves.signs import num_sign_classes
 
 logger = logging.getLogger(__name__)
 
-FLOW = "tcurve-census"
-CENSUS_TABLES = ("histogram", "summary")
-VERIFICATION_TABLES = ("verification",)
-
 
 @dataclass(frozen=True)
-class CensusItem:
-    """One triangulation of a run."""
+class CensusWork:
+    """One triangulation of a run, and how its census is taken."""
 
     triangulation: Triangulation
     config: CensusConfig
-    identity: RunIdentity
-
-    @property
-    def key(self) -> str:
-        """Name of the item within its run."""
-        return self.triangulation.name
 
 
-@dataclass(frozen=True)
-class CensusPlan:
-    """A run before it starts."""
-
-    identity: RunIdentity
-    items: tuple[CensusItem, ...]
-
-
-def plan_census(config: CensusConfig) -> CensusPlan:
-    """Load and validate all triangulations and name the run.
+def census_inputs(config: CensusConfig) -> Inputs:
+    """Load and validate all triangulations.
 
     Raises
     ------
@@ -86,32 +56,39 @@ def plan_census(config: CensusConfig) -> CensusPlan:
                 f"triangulation {triangulation.name} has {classes} sign classes, too many for "
                 "engine=union-find; use engine=frontier"
             )
-    settings = config.model_dump(exclude={"memory_gib"})
-    settings["triangulations"] = [t.name for t in triangulations]
-    identity = RunIdentity(
-        flow=FLOW,
-        config=canonical_json(settings),
-        inputs=tuple((t.name, t.content_hash()) for t in triangulations),
-        code_version=code_version("tasks.records", "tasks.lattice", "tasks.tcurves", "gpu"),
-    )
-    items = tuple(CensusItem(t, config, identity) for t in triangulations)
-    return CensusPlan(identity, items)
+    return triangulation_inputs(triangulations)
 
 
-def run_census_item(item: CensusItem) -> dict[str, pa.Table]:
-    """Take the census of one triangulation.
+def triangulation_inputs(
+    triangulations: Sequence[Triangulation], field: str = "triangulations"
+) -> Inputs:
+    """Inputs by name and content; `field` of the config names them."""
+    contents = {t.name: t.content_hash() for t in triangulations}
+    return Inputs(contents, triangulations, {field: list(contents)})
 
-    Returns
-    -------
-    dict
-        Tables ``histogram`` and ``summary``.
+
+def census_items(plan: Plan) -> list[Item]:
+    """One item for each triangulation."""
+    return [
+        Item(
+            t.name,
+            # An item travels: it need not carry the names of all others.
+            CensusWork(t, plan.config.model_copy(update={"triangulations": (t.name,)})),
+            {"content": t.content_hash()},
+        )
+        for t in plan.value
+    ]
+
+
+def census_rows(work: CensusWork) -> Rows:
+    """Take the census of one triangulation: rows of ``histogram`` and ``summary``.
 
     Raises
     ------
     BudgetExceeded
         If the census needs more than ``config.memory_gib``.
     """
-    config, triangulation = item.config, item.triangulation
+    config, triangulation = work.config, work.triangulation
     if config.engine == "frontier":
         census = frontier_census(
             triangulation,
@@ -128,36 +105,50 @@ def run_census_item(item: CensusItem) -> dict[str, pa.Table]:
         census.sign_classes,
         census.peak_states,
     )
-    return {"histogram": _histogram_table(item, census), "summary": _summary_table(item, census)}
+    return {"histogram": _histogram(work, census), "summary": [_summary(work, census)]}
 
 
-def histogram_columns(
-    name: str, degree: int, rows: Sequence[SchemeCount]
-) -> dict[str, list[object]]:
-    """Lay out schemes of one triangulation: the columns of `HISTOGRAM_SCHEMA`."""
-    return {
-        "triangulation": [name] * len(rows),
-        "scheme": [str(row.scheme) for row in rows],
-        "count": [row.count for row in rows],
-        "ovals": [row.scheme.ovals for row in rows],
-        "p": [row.scheme.p for row in rows],
-        "n": [row.scheme.n for row in rows],
-        "depth": [row.scheme.depth for row in rows],
-        "is_maximal": [is_maximal(row.scheme, degree) for row in rows],
-        "witness": [row.witness for row in rows],
-    }
+def known_of_census(work: CensusWork) -> list[Row]:
+    """What is known of a triangulation before its census: a row of ``summary``."""
+    triangulation = work.triangulation
+    return [
+        {
+            "triangulation": triangulation.name,
+            "degree": triangulation.degree,
+            "sign_classes": num_sign_classes(triangulation.degree),
+            "content": triangulation.content_hash(),
+            "triangles": triangulation.triangles.tolist(),
+        }
+    ]
 
 
-def _histogram_table(item: CensusItem, census: Census) -> pa.Table:
-    """Lay out the schemes, in the order of `Scheme`."""
-    config, degree = item.config, item.triangulation.degree
-    rows = [row for row in census.schemes if row.scheme.ovals >= config.min_ovals]
-    columns = histogram_columns(item.key, degree, rows)
-    if config.targets != "all":
-        columns["count"] = [None] * len(rows)
-    if not config.witnesses:
-        columns["witness"] = [None] * len(rows)
-    return science_table(HISTOGRAM_SCHEMA, columns, identity=item.identity)
+def histogram_rows(name: str, degree: int, schemes: Sequence[SchemeCount]) -> list[dict[str, Any]]:
+    """Schemes of one triangulation as rows of `HISTOGRAM_SCHEMA`."""
+    return [
+        {
+            "triangulation": name,
+            "scheme": str(row.scheme),
+            "count": row.count,
+            "ovals": row.scheme.ovals,
+            "p": row.scheme.p,
+            "n": row.scheme.n,
+            "depth": row.scheme.depth,
+            "is_maximal": is_maximal(row.scheme, degree),
+            "witness": row.witness,
+        }
+        for row in schemes
+    ]
+
+
+def _histogram(work: CensusWork, census: Census) -> list[dict[str, Any]]:
+    """The schemes, in the order of `Scheme`; what is not asked for is left out."""
+    config, triangulation = work.config, work.triangulation
+    schemes = [row for row in census.schemes if row.scheme.ovals >= config.min_ovals]
+    rows = histogram_rows(triangulation.name, triangulation.degree, schemes)
+    for row in rows:
+        row["count"] = row["count"] if config.targets == "all" else None
+        row["witness"] = row["witness"] if config.witnesses else None
+    return rows
 
 
 def certificate_columns(triangulation: Triangulation) -> dict[str, object]:
@@ -171,39 +162,20 @@ def certificate_columns(triangulation: Triangulation) -> dict[str, object]:
     return {"regular": regular, "weights": weights}
 
 
-def _summary_table(item: CensusItem, census: Census) -> pa.Table:
+def _summary(work: CensusWork, census: Census) -> Row:
     """Sum up one census in one row."""
-    degree = item.triangulation.degree
-    schemes = [row.scheme for row in census.schemes if row.scheme.ovals >= item.config.min_ovals]
-    return _summary_row(
-        item,
-        status=Status.OK,
-        num_schemes=len(schemes),
-        max_ovals=max((scheme.ovals for scheme in schemes), default=None),
-        num_maximal=sum(is_maximal(scheme, degree) for scheme in schemes),
-        peak_states=census.peak_states,
-        transitions=census.transitions,
-        reason="",
-        **certificate_columns(item.triangulation),
-    )
-
-
-def _summary_row(item: CensusItem, *, status: Status, **values: object) -> pa.Table:
-    """Lay out one row of the summary."""
-    columns = {
-        "triangulation": item.key,
-        "degree": item.triangulation.degree,
-        "sign_classes": num_sign_classes(item.triangulation.degree),
-        "content": item.triangulation.content_hash(),
-        "triangles": item.triangulation.triangles.tolist(),
-        **values,
+    degree = work.triangulation.degree
+    schemes = [row.scheme for row in census.schemes if row.scheme.ovals >= work.config.min_ovals]
+    return {
+        **known_of_census(work)[0],
+        "num_schemes": len(schemes),
+        "max_ovals": max((scheme.ovals for scheme in schemes), default=None),
+        "num_maximal": sum(is_maximal(scheme, degree) for scheme in schemes),
+        "peak_states": census.peak_states,
+        "transitions": census.transitions,
+        "reason": "",
+        **certificate_columns(work.triangulation),
     }
-    return science_table(
-        SUMMARY_SCHEMA,
-        {name: [value] for name, value in columns.items()},
-        identity=item.identity,
-        status=status,
-    )
 
 
 def stored_triangulation(summary: Mapping[str, Any]) -> Triangulation:
@@ -214,21 +186,3 @@ def stored_triangulation(summary: Mapping[str, Any]) -> Triangulation:
         weights=summary["weights"],
         name=summary["triangulation"],
     )
-
-
-def failed_census_item(item: CensusItem, kind: str, message: str) -> dict[str, pa.Table]:
-    """Record an item without result: a summary row with status and reason, no schemes.
-
-    Parameters
-    ----------
-    item : CensusItem
-    kind : str
-        Name of the error's class; ``BudgetExceeded`` becomes status over_budget, all others failed.
-    message : str
-        One line for the column ``reason``.
-    """
-    status = Status.OVER_BUDGET if kind == "BudgetExceeded" else Status.FAILED
-    known = {"triangulation", "degree", "sign_classes", "content", "triangles", "reason"}
-    unknown = [field.name for field in SUMMARY_SCHEMA if field.name not in known][4:]
-    summary = _summary_row(item, status=status, reason=message, **dict.fromkeys(unknown))
-    return {"histogram": HISTOGRAM_SCHEMA.empty_table(), "summary": summary}

@@ -16,12 +16,14 @@ from pydantic import Field
 
 from gpu.backend import DeviceUnavailableError, resolve_device
 from tasks.lattice import Triangulation, load_triangulations, num_points
-from tasks.records import FrozenConfig, InputError, RunIdentity, canonical_json, code_version
+from tasks.records.config import FrozenConfig
+from tasks.records.errors import InputError
+from tasks.records.work import Device, Inputs, Item, Plan, Resources
 from tasks.tcurves._sign_sources import ball_size
 from tasks.tcurves.patchwork import MAX_WORD_DEGREE
+from tasks.tcurves.run import triangulation_inputs
 from tasks.tcurves.signs import num_sign_classes
 
-SWEEP_FLOW = "tcurve-sweep"
 MAX_SHARDS = 100_000
 """A shard makes a few small files; more of them than this keep a file system busier than a core."""
 
@@ -65,17 +67,16 @@ class SweepConfig(FrozenConfig):
     shard_size: int = Field(default=1 << 22, ge=1, le=1 << 40)
     """Sign vectors of one item of work: seconds on one core per 4 million; 2^32 suit a GPU."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where to evaluate: auto takes a GPU if there is one; the results are the same."""
 
 
 @dataclass(frozen=True)
-class SweepItem:
+class SweepWork:
     """One shard of the sweep of one triangulation."""
 
     triangulation: Triangulation
     config: SweepConfig
-    identity: RunIdentity
     shard: int
 
     @property
@@ -91,22 +92,6 @@ class SweepItem:
         return range(self.shard * size, min((self.shard + 1) * size, total))
 
 
-@dataclass(frozen=True)
-class SweepPlan:
-    """A run before it starts."""
-
-    identity: RunIdentity
-    items: tuple[SweepItem, ...]
-
-    @property
-    def shards(self) -> dict[str, list[SweepItem]]:
-        """The items of each triangulation, by its name, in planned order."""
-        found: dict[str, list[SweepItem]] = {}
-        for item in self.items:
-            found.setdefault(item.triangulation.name, []).append(item)
-        return found
-
-
 def num_evaluations(config: SweepConfig, degree: int) -> int:
     """Count the sign vectors that the sweep of one triangulation evaluates."""
     if config.signs == "range":
@@ -116,8 +101,8 @@ def num_evaluations(config: SweepConfig, degree: int) -> int:
     return max(1, len(config.centers)) * ball_size(degree, config.radius)
 
 
-def plan_sweep(config: SweepConfig) -> SweepPlan:
-    """Load and validate all triangulations, cut their sweeps into shards and name the run.
+def sweep_inputs(config: SweepConfig) -> Inputs:
+    """Load and validate all triangulations.
 
     Raises
     ------
@@ -128,29 +113,52 @@ def plan_sweep(config: SweepConfig) -> SweepPlan:
     triangulations = load_triangulations(config.triangulations)
     for triangulation in triangulations:
         _check_signs(config, triangulation)
-    settings = config.model_dump(exclude={"device"})
-    settings["triangulations"] = [t.name for t in triangulations]
-    identity = RunIdentity(
-        flow=SWEEP_FLOW,
-        config=canonical_json(settings),
-        inputs=tuple((t.name, t.content_hash()) for t in triangulations),
-        code_version=code_version("tasks.records", "tasks.lattice", "tasks.tcurves", "gpu"),
-        seed=config.seed,
-    )
-    counts = [-(-num_evaluations(config, t.degree) // config.shard_size) for t in triangulations]
-    if sum(counts) > MAX_SHARDS:
+    count = sum(num_shards(config, t.degree) for t in triangulations)
+    if count > MAX_SHARDS:
         raise InputError(
-            f"shard_size: {config.shard_size} makes {sum(counts)} shards, at most {MAX_SHARDS} "
-            f"are possible; take {config.shard_size * -(-sum(counts) // MAX_SHARDS)} or more"
+            f"shard_size: {config.shard_size} makes {count} shards, at most {MAX_SHARDS} "
+            f"are possible; take {config.shard_size * -(-count // MAX_SHARDS)} or more"
         )
-    items = tuple(
-        SweepItem(triangulation, own, identity, shard)
-        for triangulation, count in zip(triangulations, counts, strict=True)
+    return triangulation_inputs(triangulations)
+
+
+def num_shards(config: SweepConfig, degree: int) -> int:
+    """Count the shards of one triangulation."""
+    return -(-num_evaluations(config, degree) // config.shard_size)
+
+
+def sweep_items(plan: Plan) -> list[Item]:
+    """One item for each shard."""
+    items = []
+    for triangulation in plan.value:
         # An item travels: it need not carry the names of all others.
-        for own in [config.model_copy(update={"triangulations": (triangulation.name,)})]
-        for shard in range(count)
-    )
-    return SweepPlan(identity, items)
+        own = plan.config.model_copy(update={"triangulations": (triangulation.name,)})
+        content = {"content": triangulation.content_hash()}
+        for shard in range(num_shards(own, triangulation.degree)):
+            work = SweepWork(triangulation, own, shard)
+            items.append(Item(work.key, work, content))
+    return items
+
+
+def sweep_summary_items(plan: Plan) -> list[Item]:
+    """One item for each triangulation, which reads all its shards."""
+    return [
+        Item(
+            t.name,
+            t,
+            {"content": t.content_hash()},
+            parts=tuple(
+                SweepWork(t, plan.config, shard).key
+                for shard in range(num_shards(plan.config, t.degree))
+            ),
+        )
+        for t in plan.value
+    ]
+
+
+def sweep_resources(config: SweepConfig) -> Resources:
+    """What a shard needs."""
+    return Resources(config.device)
 
 
 def _check_signs(config: SweepConfig, triangulation: Triangulation) -> None:

@@ -7,31 +7,18 @@ held against the classification up to degree 7.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 
 from tasks.lattice import Triangulation
-from tasks.records import RunIdentity, Status, science_table
+from tasks.records.rows import Row, Rows
+from tasks.records.status import Status
 from tasks.tcurves.census import SchemeCount
 from tasks.tcurves.restrictions import is_maximal
-from tasks.tcurves.run import certificate_columns, histogram_columns
-from tasks.tcurves.schema import HISTOGRAM_SCHEMA, SWEEP_SUMMARY_SCHEMA
+from tasks.tcurves.run import certificate_columns, histogram_rows
+from tasks.tcurves.schema import HISTOGRAM_SCHEMA
 from tasks.tcurves.schemes import Scheme
 from tasks.tcurves.signs import num_sign_classes
-from tasks.tcurves.verify import CLASSIFIED_DEGREE, possible_schemes, verification_table
-
-SWEEP_SUMMARY_TABLES = ("histogram", "summary", "verification")
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """All shards of one triangulation, as stored."""
-
-    triangulation: Triangulation
-    identity: RunIdentity
-    sweep: pa.Table
-    shards: pa.Table
+from tasks.tcurves.verify import CLASSIFIED_DEGREE, possible_schemes, verify_witnesses
 
 
 def merge_schemes(sweep: pa.Table) -> list[SchemeCount]:
@@ -58,38 +45,45 @@ def unclassified_schemes(found: list[Scheme], degree: int) -> list[str] | None:
     return [str(scheme) for scheme in found if str(scheme) not in possible]
 
 
-def summarize_sweep(result: SweepResult) -> dict[str, pa.Table]:
+def sweep_summary_rows(triangulation: Triangulation, sweep: pa.Table, shards: pa.Table) -> Rows:
     """Merge the shards of one triangulation and verify the witnesses.
+
+    Parameters
+    ----------
+    triangulation : Triangulation
+    sweep, shards : pyarrow.Table
+        All its shards, as stored.
 
     Returns
     -------
-    dict
-        Tables ``histogram``, ``summary`` and ``verification``.
+    Rows
+        Of ``histogram``, ``summary`` and ``verification``.
     """
-    triangulation, identity = result.triangulation, result.identity
-    schemes = merge_schemes(result.sweep)
-    columns = histogram_columns(triangulation.name, triangulation.degree, schemes)
-    histogram = science_table(HISTOGRAM_SCHEMA, columns, identity=identity)
+    schemes = merge_schemes(sweep)
+    histogram = histogram_rows(triangulation.name, triangulation.degree, schemes)
+    columns = {name: [row[name] for row in histogram] for name in ("scheme", "witness")}
+    fields = [HISTOGRAM_SCHEMA.field(name) for name in columns]
     return {
         "histogram": histogram,
-        "summary": _summary_table(result, [row.scheme for row in schemes]),
-        "verification": verification_table(triangulation, histogram, identity=identity),
+        "summary": [_summary(triangulation, shards, [row.scheme for row in schemes])],
+        "verification": verify_witnesses(triangulation, pa.table(columns, pa.schema(fields))),
     }
 
 
-def _summary_table(result: SweepResult, found: list[Scheme]) -> pa.Table:
+def _summary(triangulation: Triangulation, shards: pa.Table, found: list[Scheme]) -> Row:
     """Sum up one triangulation in one row."""
-    triangulation, degree = result.triangulation, result.triangulation.degree
+    degree = triangulation.degree
     certificate = certificate_columns(triangulation)
     unclassified = unclassified_schemes(found, degree)
     # An irregular triangulation need not give algebraic curves: there it is a finding, no fault.
     is_wrong = bool(unclassified) and certificate["regular"] is not False
-    columns = {
+    return {
+        "status": Status.FAILED if is_wrong else Status.OK,
         "triangulation": triangulation.name,
         "degree": degree,
         "sign_classes": num_sign_classes(degree),
-        "evaluations": sum(result.shards["evaluations"].to_pylist()),
-        "redone": sum(result.shards["redone"].to_pylist()),
+        "evaluations": sum(shards["evaluations"].to_pylist()),
+        "redone": sum(shards["redone"].to_pylist()),
         "num_schemes": len(found),
         "max_ovals": max((scheme.ovals for scheme in found), default=None),
         "num_maximal": sum(is_maximal(scheme, degree) for scheme in found),
@@ -99,9 +93,3 @@ def _summary_table(result: SweepResult, found: list[Scheme]) -> pa.Table:
         "reason": f"not in the classification: {', '.join(unclassified or ())}" if is_wrong else "",
         **certificate,
     }
-    return science_table(
-        SWEEP_SUMMARY_SCHEMA,
-        {name: [value] for name, value in columns.items()},
-        identity=result.identity,
-        status=Status.FAILED if is_wrong else Status.OK,
-    )

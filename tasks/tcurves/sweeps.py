@@ -14,14 +14,14 @@ import logging
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from gpu import isotopy
 from gpu.backend import resolve_device
 from gpu.schemes import FAILED, scheme_codes, sweep
 from tasks.lattice import Triangulation, num_points
-from tasks.records import Status, science_table, stream
+from tasks.records.rows import Row, Rows
+from tasks.records.seeds import stream
 from tasks.tcurves._prefilter import (
     LARGEST_SHARE_OF_BATCH,
     LARGEST_SHARE_OF_RANGE,
@@ -37,15 +37,13 @@ from tasks.tcurves._sign_sources import (
 )
 from tasks.tcurves.census import SchemeCount
 from tasks.tcurves.patchwork import octant_grid, patchwork
-from tasks.tcurves.run import histogram_columns
-from tasks.tcurves.schema import SHARD_SCHEMA, SWEEP_SCHEMA
+from tasks.tcurves.run import histogram_rows
 from tasks.tcurves.schemes import Scheme
 from tasks.tcurves.signs import as_word, gauge_points, harnack_signs
-from tasks.tcurves.sweep_plan import SweepConfig, SweepItem
+from tasks.tcurves.sweep_plan import SweepConfig, SweepWork
 
 logger = logging.getLogger(__name__)
 
-SWEEP_TABLES = ("sweep", "shards")
 BATCH = 1 << 21
 """Sign vectors held in memory at a time: 16 MiB of words."""
 
@@ -84,50 +82,51 @@ class _Histogram:
         return sorted(rows, key=lambda row: row.scheme.sort_key)
 
 
-def run_sweep_item(item: SweepItem) -> dict[str, pa.Table]:
-    """Evaluate one shard.
-
-    Returns
-    -------
-    dict
-        Tables ``sweep`` and ``shards``.
+def sweep_rows(work: SweepWork) -> Rows:
+    """Evaluate one shard: rows of ``shards`` and ``sweep``.
 
     Raises
     ------
     DeviceUnavailableError
         If the device is cuda and this machine has none.
     """
-    histogram = _Histogram(item.config.min_ovals)
-    if item.config.signs == "range":
-        _sweep_range(item, histogram)
+    histogram = _Histogram(work.config.min_ovals)
+    if work.config.signs == "range":
+        _sweep_range(work, histogram)
     else:
-        for words in _batches(item):
+        for words in _batches(work):
             sample = words[_sample(words.size)]
-            prefilter = _prefilter(item, sample, LARGEST_SHARE_OF_BATCH)
-            _evaluate(item, prefilter.keep(words) if prefilter else words, histogram)
-    schemes = histogram.schemes(item.triangulation.degree)
-    logger.info("%s: %d schemes of %d sign vectors", item.key, len(schemes), len(item.part))
+            prefilter = _prefilter(work, sample, LARGEST_SHARE_OF_BATCH)
+            _evaluate(work, prefilter.keep(words) if prefilter else words, histogram)
+    schemes = histogram.schemes(work.triangulation.degree)
+    logger.info("%s: %d schemes of %d sign vectors", work.key, len(schemes), len(work.part))
     if histogram.redone:
-        logger.warning("%s: %d sign vectors done by union-find", item.key, histogram.redone)
-    shard = _shard_table(
-        item, num_schemes=len(schemes), evaluations=len(item.part), redone=histogram.redone
-    )
-    return {"sweep": _sweep_table(item, schemes), "shards": shard}
+        logger.warning("%s: %d sign vectors done by union-find", work.key, histogram.redone)
+    found = {
+        "num_schemes": len(schemes),
+        "evaluations": len(work.part),
+        "redone": histogram.redone,
+        "reason": "",
+    }
+    return {
+        "shards": [{**row, **found} for row in known_of_shard(work)],
+        "sweep": _scheme_rows(work, schemes),
+    }
 
 
-def _sweep_range(item: SweepItem, histogram: _Histogram) -> None:
+def _sweep_range(work: SweepWork, histogram: _Histogram) -> None:
     """Evaluate sign classes in order; all of them again by union-find if the kernel left any."""
-    degree = item.triangulation.degree
-    begin, end = (item.config.begin + i for i in (item.part.start, item.part.stop))
+    degree = work.triangulation.degree
+    begin, end = (work.config.begin + i for i in (work.part.start, work.part.stop))
     fixed = gauge_points(degree)
     free = np.array([p for p in range(num_points(degree)) if p not in fixed], dtype=np.int64)
     sample = class_words(degree, begin + _sample(end - begin))
-    if prefilter := _prefilter(item, sample, LARGEST_SHARE_OF_RANGE):
+    if prefilter := _prefilter(work, sample, LARGEST_SHARE_OF_RANGE):
         for words in prefilter.search(free, begin, end, capacity=BATCH):
-            _evaluate(item, words, histogram)
+            _evaluate(work, words, histogram)
         return
-    triangles = item.triangulation.triangles.astype(np.uint8)
-    counts = sweep(triangles, octant_grid(degree), free, begin, end, device=item.config.device)
+    triangles = work.triangulation.triangles.astype(np.uint8)
+    counts = sweep(triangles, octant_grid(degree), free, begin, end, device=work.config.device)
     if not counts.failures:
         histogram.add(counts.codes, counts.counts, counts.witnesses)
         return
@@ -135,7 +134,7 @@ def _sweep_range(item: SweepItem, histogram: _Histogram) -> None:
     for start in range(begin, end, BATCH):
         numbers = np.arange(start, min(start + BATCH, end), dtype=np.int64)
         words = class_words(degree, numbers)
-        histogram.add_words(_codes_by_union_find(item.triangulation, words), words)
+        histogram.add_words(_codes_by_union_find(work.triangulation, words), words)
 
 
 def _sample(size: int) -> NDArray[np.int64]:
@@ -144,20 +143,20 @@ def _sample(size: int) -> NDArray[np.int64]:
 
 
 def _prefilter(
-    item: SweepItem, sample: NDArray[np.int64], largest_share: float
+    work: SweepWork, sample: NDArray[np.int64], largest_share: float
 ) -> Prefilter | None:
     """Return what counts components first, None if that would be slower."""
-    if not item.config.min_ovals or resolve_device(item.config.device) == "cuda":
+    if not work.config.min_ovals or resolve_device(work.config.device) == "cuda":
         return None
-    prefilter = Prefilter(item.triangulation, item.config.min_ovals)
+    prefilter = Prefilter(work.triangulation, work.config.min_ovals)
     return prefilter if prefilter.share(sample) <= largest_share else None
 
 
-def _batches(item: SweepItem) -> Iterator[NDArray[np.int64]]:
+def _batches(work: SweepWork) -> Iterator[NDArray[np.int64]]:
     """Make the canonical words of a shard of random signs or of balls, batch by batch."""
-    degree, part, config = item.triangulation.degree, item.part, item.config
-    content = item.triangulation.content_hash()
-    rng = stream(config.seed, "signs", content, item.shard)
+    degree, part, config = work.triangulation.degree, work.part, work.config
+    content = work.triangulation.content_hash()
+    rng = stream(config.seed, "signs", content, work.shard)
     for start in range(part.start, part.stop, BATCH):
         stop = min(start + BATCH, part.stop)
         if config.signs == "random":
@@ -177,14 +176,14 @@ def _words_of_balls(config: SweepConfig, degree: int, begin: int, end: int) -> N
     return np.concatenate(parts)
 
 
-def _evaluate(item: SweepItem, words: NDArray[np.int64], histogram: _Histogram) -> None:
+def _evaluate(work: SweepWork, words: NDArray[np.int64], histogram: _Histogram) -> None:
     """Evaluate a batch; those without a code again, by union-find."""
-    triangles = item.triangulation.triangles.astype(np.uint8)[None]
-    grid = octant_grid(item.triangulation.degree)
-    codes = scheme_codes(triangles, grid, words, device=item.config.device)
+    triangles = work.triangulation.triangles.astype(np.uint8)[None]
+    grid = octant_grid(work.triangulation.degree)
+    codes = scheme_codes(triangles, grid, words, device=work.config.device)
     left = np.flatnonzero(codes == FAILED)
     if left.size:
-        codes[left] = _codes_by_union_find(item.triangulation, words[left])
+        codes[left] = _codes_by_union_find(work.triangulation, words[left])
         histogram.redone += left.size
     histogram.add_words(codes, words)
 
@@ -201,46 +200,20 @@ def _codes_by_union_find(
     return codes
 
 
-def _sweep_table(item: SweepItem, schemes: list[SchemeCount]) -> pa.Table:
-    """Lay out the schemes of a shard."""
-    columns = histogram_columns(item.triangulation.name, item.triangulation.degree, schemes)
-    size = len(schemes)
-    place = {"item": [item.key] * size, "shard": [item.shard] * size}
-    return science_table(SWEEP_SCHEMA, place | columns, identity=item.identity)
+def known_of_shard(work: SweepWork) -> list[Row]:
+    """What is known of a shard before it is evaluated: a row of ``shards``."""
+    triangulation = work.triangulation
+    return [
+        {
+            "item": work.key,
+            "triangulation": triangulation.name,
+            "degree": triangulation.degree,
+            "shard": work.shard,
+        }
+    ]
 
 
-def _shard_table(
-    item: SweepItem, *, status: Status = Status.OK, reason: str = "", **values: int | None
-) -> pa.Table:
-    """Lay out one row about a shard."""
-    columns = {
-        "item": item.key,
-        "triangulation": item.triangulation.name,
-        "degree": item.triangulation.degree,
-        "shard": item.shard,
-        "reason": reason,
-        **values,
-    }
-    return science_table(
-        SHARD_SCHEMA,
-        {name: [value] for name, value in columns.items()},
-        identity=item.identity,
-        status=status,
-    )
-
-
-def failed_sweep_item(item: SweepItem, kind: str, message: str) -> dict[str, pa.Table]:
-    """Record a shard without result: a row with status and reason, no schemes.
-
-    Parameters
-    ----------
-    item : SweepItem
-    kind : str
-        Name of the error's class.
-    message : str
-        One line for the column ``reason``.
-    """
-    status = Status.OVER_BUDGET if kind == "BudgetExceeded" else Status.FAILED
-    unknown = dict.fromkeys(("evaluations", "redone", "num_schemes"))
-    shard = _shard_table(item, status=status, reason=message, **unknown)
-    return {"sweep": SWEEP_SCHEMA.empty_table(), "shards": shard}
+def _scheme_rows(work: SweepWork, schemes: list[SchemeCount]) -> list[Row]:
+    """The schemes of a shard."""
+    rows = histogram_rows(work.triangulation.name, work.triangulation.degree, schemes)
+    return [{"item": work.key, "shard": work.shard, **row} for row in rows]

@@ -19,62 +19,46 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.lattice import Triangulation
-from tasks.records import InputError, RunIdentity, Status, science_table, stream
+from tasks.records.errors import InputError
+from tasks.records.rows import Row, Rows
+from tasks.records.seeds import stream
+from tasks.records.status import Status
 from tasks.tcurves.isotopy import NotACurveError, real_scheme_by_euler
 from tasks.tcurves.restrictions import violated_restrictions
-from tasks.tcurves.run import CensusItem
-from tasks.tcurves.schema import VERIFICATION_SCHEMA
+from tasks.tcurves.run import CensusWork
 from tasks.tcurves.schemes import Scheme
 
 CLASSIFIED_DEGREE = 7
 """The classification of real schemes is complete up to here."""
 
 
-def run_verification_item(item: CensusItem, histogram: pa.Table) -> dict[str, pa.Table]:
-    """Derive the schemes of a share of the witnesses again.
+def verification_rows(work: CensusWork, histogram: pa.Table) -> Rows:
+    """Derive the schemes of a share of the witnesses again: rows of ``verification``.
 
     Parameters
     ----------
-    item : CensusItem
+    work : CensusWork
     histogram : pyarrow.Table
-        The item's histogram, as stored.
-
-    Returns
-    -------
-    dict
-        Table ``verification``; its status is failed if any row disagrees.
+        The histogram of its triangulation, as stored.
     """
-    return {
-        "verification": verification_table(
-            item.triangulation, _choose(item, histogram), identity=item.identity
-        )
-    }
+    return {"verification": verify_witnesses(work.triangulation, _choose(work, histogram))}
 
 
-def verification_table(
-    triangulation: Triangulation, histogram: pa.Table, *, identity: RunIdentity
-) -> pa.Table:
+def verify_witnesses(triangulation: Triangulation, histogram: pa.Table) -> list[Row]:
     """Derive the schemes of all witnesses of a histogram again; failed if any row disagrees."""
     rows = [
         _verify(triangulation, row) for row in histogram.select(["scheme", "witness"]).to_pylist()
     ]
-    names = [field.name for field in VERIFICATION_SCHEMA][4:]
-    columns = {name: [row[name] for row in rows] for name in names}
-    agree = all(row["agrees"] for row in rows)
-    return science_table(
-        VERIFICATION_SCHEMA,
-        columns,
-        identity=identity,
-        status=Status.OK if agree else Status.FAILED,
-    )
+    status = Status.OK if all(row["agrees"] for row in rows) else Status.FAILED
+    return [{**row, "status": status} for row in rows]
 
 
-def _choose(item: CensusItem, histogram: pa.Table) -> pa.Table:
+def _choose(work: CensusWork, histogram: pa.Table) -> pa.Table:
     """Choose the share of rows to verify, at random but the same in every execution."""
-    if not item.config.witnesses:
+    if not work.config.witnesses:
         return histogram.slice(0, 0)
-    size = ceil(item.config.verify_share * histogram.num_rows)
-    generator = stream(item.identity.seed, "verify", item.key)
+    size = ceil(work.config.verify_share * histogram.num_rows)
+    generator = stream(0, "verify", work.triangulation.name)
     chosen = generator.permutation(histogram.num_rows)[:size]
     return histogram.take(pa.array(np.sort(chosen)))
 

@@ -125,7 +125,7 @@ def test_any_flipped_bit_of_a_part_is_seen(full_run, data):
         (lambda data: b"[" * 10**5, "its sidecar is damaged"),
         (lambda data: b"null", "its sidecar is damaged"),
         (lambda data: data.replace(b'"rows": 2', b'"rows": 3'), "has 2 rows where"),
-        (lambda data: data.replace(b'version": 1', b'version": 9'), "has layout version 9"),
+        (lambda data: data.replace(b'version": 2', b'version": 9'), "has layout version 9"),
         (lambda data: data.replace(b"6_bat", b"7_fra"), "its sidecar is that of"),
     ],
 )

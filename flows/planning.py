@@ -1,0 +1,169 @@
+"""A run of a study before it starts: its inputs, its identity, and what its items are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from flows.study import Stage, Study, load
+from tasks.records import (
+    FrozenConfig,
+    InputError,
+    Inputs,
+    Item,
+    Origin,
+    Plan,
+    Run,
+    RunIdentity,
+    Store,
+    Stored,
+    Wave,
+    canonical_json,
+    code_digest,
+    code_version,
+    made_from,
+)
+
+__all__ = ["PlannedRun", "continued_run", "open_run", "plan_run"]
+
+_LAYOUT = ("tasks.records.rows", "tasks.records.parts")
+"""Modules that make tables of the rows of any call."""
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A study with a config whose inputs are loaded and validated."""
+
+    study: Study
+    config: FrozenConfig
+    inputs: Inputs
+
+    @cached_property
+    def schemas(self) -> dict[str, pa.Schema]:
+        """Schema of every science table."""
+        return {
+            name: schema(self.config) if callable(schema) else schema
+            for name, schema in ((n, load(ref)) for n, ref in self.study.tables.items())
+        }
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The fields of the config that results depend on, of inputs the names only."""
+        unnamed = {*self.study.unnamed, "seed"}
+        return self.config.model_dump(exclude=unnamed) | dict(self.inputs.settings)
+
+    @property
+    def seed(self) -> int:
+        """Root of all random streams."""
+        return getattr(self.config, "seed", 0)
+
+    @cached_property
+    def identity(self) -> RunIdentity:
+        """What determines the science of the run, and names it."""
+        return RunIdentity(
+            flow=self.study.name,
+            config=canonical_json(self.settings),
+            inputs=tuple(self.inputs.contents.items()),
+            code_version=code_version(*_code_of(self.study, self.study.stages)),
+            seed=self.seed,
+        )
+
+    @property
+    def plan(self) -> Plan:
+        """What the study's functions get."""
+        return Plan(self.config, self.inputs.value)
+
+    @cached_property
+    def items(self) -> dict[str, Sequence[Item]]:
+        """Stage -> its items, for stages whose items are known in advance."""
+        return {s.name: load(s.items)(self.plan) for s in self.study.stages if s.items}
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the items of the first stage, in planned order, as far as they are known."""
+        first = self.study.stages[0]
+        if first.items:
+            return [item.key for item in self.items[first.name]]
+        return load(self.study.keys)(self.plan) if self.study.keys else []
+
+    def waves(self, stage: Stage, stored: Stored) -> Iterator[Wave]:
+        """The waves of a stage; a later one may depend on the rows of an earlier one."""
+        if stage.items:
+            return iter([Wave(self.items[stage.name])])
+        return load(stage.waves)(self.plan, stored)
+
+    def origin(self, stage: Stage, item: Item, contents: Sequence[str] = ()) -> Origin:
+        """What the parts of an item are made from; `contents` are digests of parts it reads."""
+        slice_ = {k: v for k, v in self.settings.items() if k not in self.study.selecting}
+        things = [self.study.name, stage.name, item.key, slice_, item.origin, self.seed, contents]
+        code = self._stage_codes[stage.name]
+        return Origin(made_from(things), code, code_version=self.identity.code_version)
+
+    @cached_property
+    def _stage_codes(self) -> dict[str, str]:
+        return {s.name: code_digest(*_code_of(self.study, [s])) for s in self.study.stages}
+
+
+def _code_of(study: Study, stages: Sequence[Stage]) -> list[str]:
+    """References to all code that the rows of some stages depend on."""
+    found = [*_LAYOUT, study.config, study.inputs]
+    for stage in stages:
+        found += [stage.call, stage.items, stage.waves, stage.known, stage.share]
+        found += [study.tables[table] for table in stage.tables]
+    return [reference for reference in dict.fromkeys(found) if reference]
+
+
+def plan_run(study: Study, config: FrozenConfig) -> PlannedRun:
+    """Load and validate everything that a config names.
+
+    Raises
+    ------
+    InputError
+        For what is missing or cannot be used.
+    """
+    planned = PlannedRun(study, config, load(study.inputs)(config) if study.inputs else Inputs())
+    _ = planned.keys  # refuses what items cannot be made of
+    return planned
+
+
+def open_run(planned: PlannedRun, store: str) -> Run:
+    """Create or reopen the run; `store` is a folder or a URI, "" for the default.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be written.
+    """
+    study = planned.study
+    opened = Store.open(store or None)
+    return opened.open_run(
+        planned.identity, tuple(study.tables), planned.keys, citations=study.citations
+    )
+
+
+def continued_run(study: Study, run: Run, reference: str) -> Run | None:
+    """The run of older code that is to be continued.
+
+    Raises
+    ------
+    InputError
+        If there is no such run, or it is of another study.
+    """
+    if not reference:
+        return None
+    older = Store.open(run.path.rsplit("/", 2)[0]).find_run(reference)
+    if older.identity.flow != study.name:
+        raise InputError(
+            f"run {older.run_id} is of flow {older.identity.flow} and cannot be continued as "
+            f"{study.name}"
+        )
+    if older.record.schema_version < run.record.schema_version:
+        raise InputError(
+            f"run {older.run_id} was stored by an older release, which did not record what its "
+            "items were made from: it can be read, but not continued"
+        )
+    return older

@@ -1,0 +1,272 @@
+"""What one question is: a `Study`, or a `Chain` of studies that hand their runs on.
+
+A study names its functions by references ``package.module:object``, resolved when they are needed,
+so that listing studies imports nothing. What the functions get and return are types of
+`tasks.records`: they live in the fields and know neither Prefect nor Ray.
+
+==============  ==================================================================================
+reference       what it is
+==============  ==================================================================================
+config          class of the frozen config
+inputs          config -> `Inputs`: everything that is named in it, loaded and validated
+items           `Plan` -> items of a stage that are known in advance
+keys            `Plan` -> keys of all items in order, where the first stage has waves
+waves           (`Plan`, `Stored`) -> iterator of `Wave`, for a stage whose items follow from rows
+call            (argument[, place], *tables that it needs, *shared values) -> rows by table
+known           argument -> what is known of an item whose call failed, as rows of the first table
+prepare         () -> None: compiles and loads what the calls need, before any clock starts
+resources       config -> `Resources` of one call
+share           (`Stored`, name) -> a value that several items share
+tally           `Stored` -> `flows.progress.Tally` of what has been found
+report          `Stored` -> `Report`
+figures         `Stored` -> iterable of `Figure`
+check           (config, address) -> None: refuses what cannot run there
+==============  ==================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+__all__ = [
+    "SMOKE_SUFFIX",
+    "Argument",
+    "Chain",
+    "Command",
+    "Link",
+    "Recipe",
+    "Stage",
+    "Study",
+    "Verifier",
+    "load",
+]
+
+Reference = str
+"""``package.module:object``."""
+SMOKE_SUFFIX = "-smoke"
+
+
+def load(reference: Reference) -> Any:
+    """The object that a reference names; imports its module."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named config.
+
+    Attributes
+    ----------
+    name : str
+        Name on the command line; the twin is called ``<name>-smoke``.
+    summary : str
+        One line for people.
+    settings : Mapping
+        Fields of the config that differ from the defaults.
+    smoke : Mapping
+        The same for a twin of equal shape that runs in less than 10 s on one CPU.
+    """
+
+    name: str
+    summary: str
+    settings: Mapping[str, Any]
+    smoke: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A fan-out of one call over items; what a person watches as one step.
+
+    Attributes
+    ----------
+    name : str
+    call : reference
+    tables : tuple of str
+        Tables that hold a part of every item; rows of a failed item go to the first one.
+    items, waves : reference
+        One of the two.
+    known : reference
+        Without it a failed item has no rows, and is left to do.
+    needs : tuple of str
+        Tables whose parts the call gets; an item is left out until these are stored.
+    needs_ok : bool
+        Whether these parts have to be ok, too.
+    is_final : bool
+        Whether rows that are not ok are results, which are not made again.
+    placed : bool
+        Whether the call gets the `Place` it runs at, as one that writes files needs.
+    prepare, resources, share, tally : reference
+    """
+
+    name: str
+    call: Reference
+    tables: tuple[str, ...]
+    items: Reference = ""
+    waves: Reference = ""
+    known: Reference = ""
+    needs: tuple[str, ...] = ()
+    needs_ok: bool = True
+    is_final: bool = False
+    placed: bool = False
+    prepare: Reference = ""
+    resources: Reference = ""
+    share: Reference = ""
+    tally: Reference = ""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An option of a command of a study; one without `metavar` is a switch."""
+
+    name: str
+    help: str
+    metavar: str = ""
+
+
+@dataclass(frozen=True)
+class Command:
+    """``latticework NAME RUN``: what a study can do with a stored run, beside reporting.
+
+    Attributes
+    ----------
+    name, help : str
+    call : reference
+        (`Stored`, *, one keyword for each argument) -> lines to print; an iterator may raise
+        `LatticeworkError` at its end if something was left out.
+    arguments : tuple of Argument
+    """
+
+    name: str
+    help: str
+    call: Reference
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """How certificate files of one kind are verified.
+
+    Attributes
+    ----------
+    kind : str
+        What such a file says it is, or what people call it.
+    call : reference
+        (`CertificateFile`, *, one keyword for each argument) -> `Verdict`, or None if the file is
+        of another kind.
+    arguments : tuple of Argument
+        Switches of ``latticework verify``.
+    """
+
+    kind: str
+    call: Reference
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question.
+
+    Attributes
+    ----------
+    name : str
+        In Prefect, in the store and on the command line.
+    summary : str
+        One line for people.
+    config : reference
+    tables : Mapping
+        Name of every science table -> reference to its schema.
+    stages : tuple of Stage
+    report : reference
+    recipes : tuple of Recipe
+        The first one is the default of the form.
+    inputs, keys, figures, check : reference
+    citations : tuple of str
+        Keys of `tasks.records.CITATIONS`.
+    unnamed : tuple of str
+        Fields of the config that no result depends on, such as limits and devices.
+    selecting : tuple of str
+        Fields that say which items there are, not what becomes of one.
+    label : str
+        Column that names a subject in messages.
+    subject : str
+        What items are counted in, in the singular; its plural ends in s.
+    deployment : str
+        Name of its Prefect deployment.
+    commands : tuple of Command
+    verifiers : tuple of Verifier
+    """
+
+    name: str
+    summary: str
+    config: Reference
+    tables: Mapping[str, Reference]
+    stages: tuple[Stage, ...]
+    report: Reference
+    recipes: tuple[Recipe, ...]
+    inputs: Reference = ""
+    keys: Reference = ""
+    figures: Reference = ""
+    check: Reference = ""
+    citations: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
+    selecting: tuple[str, ...] = ()
+    label: str = "item"
+    subject: str = "item"
+    deployment: str = ""
+    commands: tuple[Command, ...] = ()
+    verifiers: tuple[Verifier, ...] = ()
+
+    @property
+    def default(self) -> Recipe:
+        """The recipe that the form of the Prefect UI begins with."""
+        return self.recipes[0]
+
+
+@dataclass(frozen=True)
+class Link:
+    """One study of a chain.
+
+    Attributes
+    ----------
+    study : Study
+    field : str
+        Field of the chain's config that holds the study's config.
+    given : Mapping
+        Field of the study's config -> template of its value, in which ``{name}`` is the folder of
+        the run of an earlier link, by the name of its field.
+    """
+
+    study: Study
+    field: str
+    given: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Studies one after the other, each a run of its own that resumes and can be shared.
+
+    Attributes
+    ----------
+    name, summary : str
+    config : reference
+        Class of a config with one field for each link.
+    links : tuple of Link
+    recipes : tuple of Recipe
+    deployment : str
+    """
+
+    name: str
+    summary: str
+    config: Reference
+    links: tuple[Link, ...]
+    recipes: tuple[Recipe, ...]
+    deployment: str = ""
+
+    @property
+    def default(self) -> Recipe:
+        """The recipe that the form of the Prefect UI begins with."""
+        return self.recipes[0]

@@ -1,0 +1,47 @@
+"""Packages that import what they export when it is asked for.
+
+A package lists its exports as imports below ``if TYPE_CHECKING:``, where type checkers, editors and
+`tasks.records.version` find them, and sets ``__getattr__ = lazy_exports(__name__, __file__)``.
+"""
+
+import ast
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+__all__ = ["exports_of", "lazy_exports"]
+
+
+def lazy_exports(package: str, file: str) -> Callable[[str], Any]:
+    """A ``__getattr__`` that resolves the exports listed in the package's source."""
+    sources: dict[str, str] = {}
+
+    def resolve(name: str) -> Any:
+        if not sources:
+            tree = ast.parse(Path(file).read_bytes())
+            sources.update(exports_of(tree))
+        if name not in sources:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(sources[name]), name)
+        vars(import_module(package))[name] = value
+        return value
+
+    return resolve
+
+
+def exports_of(tree: ast.Module) -> dict[str, str]:
+    """Name -> module, of the imports below ``if TYPE_CHECKING:`` on the top level."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if is_type_checking(node):
+            for entry in ast.walk(node):
+                if isinstance(entry, ast.ImportFrom) and entry.module:
+                    found |= {alias.name: entry.module for alias in entry.names}
+    return found
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    """Whether a statement is ``if TYPE_CHECKING:``."""
+    is_if = isinstance(node, ast.If) and isinstance(node.test, ast.Name)
+    return is_if and node.test.id == "TYPE_CHECKING"  # pyrefly: ignore[missing-attribute]

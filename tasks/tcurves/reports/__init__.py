@@ -1,0 +1,1 @@
+"""Reports of the studies of T-curves, made from stored records alone."""
