@@ -1,11 +1,13 @@
 """What runs, in which order: one file for each question, and the one public list of them.
 
 The list names studies by reference, and a study names its functions by reference, so that listing
-the questions imports neither Prefect nor Ray nor the fields.
+the questions imports neither Prefect nor Ray nor the fields. Studies of one's own are added by the
+environment variable LATTICEWORK_STUDIES: references ``package.module:STUDY``, separated by commas.
 """
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from functools import cache
 
@@ -30,7 +32,8 @@ STUDIES: tuple[str, ...] = (
 @cache
 def all_studies() -> dict[str, Study | Chain]:
     """Name -> study or chain, in the order of the list."""
-    return {study.name: study for study in map(load, STUDIES)}
+    own = filter(None, os.environ.get("LATTICEWORK_STUDIES", "").split(","))
+    return {study.name: study for study in map(load, (*STUDIES, *own))}
 
 
 def find_study(name: str) -> Study | Chain:

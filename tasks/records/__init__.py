@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     from tasks.records.status import Status
     from tasks.records.store import RunInfo, Store
     from tasks.records.stored import Problem, Stored
+    from tasks.records.verdicts import CertificateFile, Verdict
     from tasks.records.version import RELEASE, code_digest, code_version
+    from tasks.records.volume import Volume
     from tasks.records.work import Device, Inputs, Item, Place, Plan, Resources, Wave
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "RELEASE",
     "SCIENCE_COLUMNS",
     "BudgetExceeded",
+    "CertificateFile",
     "Citation",
     "ColumnDoc",
     "CorruptPartError",
@@ -93,6 +96,8 @@ __all__ = [
     "Stored",
     "Table",
     "TableEntry",
+    "Verdict",
+    "Volume",
     "Wave",
     "canonical_json",
     "cite",

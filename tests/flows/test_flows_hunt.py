@@ -12,7 +12,7 @@ import pytest
 
 from flows.cli import main
 from tasks.records import InfrastructureError, Store
-from tasks.tcurves.hunt_rounds import run_hunt_item
+from tasks.tcurves import hunt_rounds
 
 pytestmark = pytest.mark.flow
 
@@ -96,14 +96,16 @@ def test_a_killed_hunt_loses_no_stored_candidate(prefect_api, tmp_path):
 def test_items_lost_with_their_workers_are_done_when_the_hunt_is_run_again(
     hunt, tmp_path, monkeypatch, capsys
 ):
-    def lost_in_round_1(item):
-        if item.round == 1:
+    def lost_in_round_1(work):
+        if work.round == 1:
             raise InfrastructureError("the worker died")
-        return run_hunt_item(item)
+        return hunt_rows(work)
+
+    hunt_rows = hunt_rounds.hunt_rows
 
     settings = ("--set", "degree=6", "--set", "stop_at=40")
     with monkeypatch.context() as patch:
-        patch.setattr("flows.tcurve_hunt.run_hunt_item", lost_in_round_1)
+        patch.setattr(hunt_rounds, "hunt_rows", lost_in_round_1)
         code = main([*RUN, "--set", "round_size=4", "--out", str(tmp_path), *settings])
     captured = capsys.readouterr()
     assert code == 1
@@ -118,18 +120,6 @@ def test_a_seed_that_gives_nothing_is_said_with_its_reason(prefect_api, tmp_path
     code = main([*RUN, *settings, "--out", str(tmp_path)])
     assert code == 1
     assert "no seed gave a scheme: " in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_sigterm_ends_a_hunt_like_ctrl_c(prefect_api, tmp_path):
-    command = [sys.executable, "-m", "flows.cli", *RUN, "--out", str(tmp_path)]
-    command += ["--set", "degree=7", "--set", "stop_at=121"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for_candidates(tmp_path, 1)
-    process.terminate()
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 130
-    assert json.loads(out.splitlines()[-1])["status"] == "interrupted"
-    assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
 
 
 @pytest.mark.parametrize(
