@@ -221,15 +221,18 @@ class ItemsInFlight:
 
 
 def _store(stage: Stage, run: Run, outcome: Outcome) -> Tables:
-    """Write an outcome's tables, then its execution row; return the tables."""
+    """Write an outcome's execution row, then its tables; return the tables.
+
+    In this order every stored part has an execution row, wherever the process is killed.
+    """
     tables = outcome.value
     if outcome.error is not None:
         error = outcome.error
         logger.warning("%s: %s", outcome.key, error.message)
         tables = stage.rescue(stage.payloads[outcome.key], error.kind, error.message)
-    for name, table in tables.items():
-        run.write_part(name, outcome.key, table)
     run.write_part("execution", stage.prefix + outcome.key, _execution(stage, run, outcome))
+    for name in sorted(tables, key=lambda name: name != "execution"):
+        run.write_part(name, outcome.key, tables[name])
     return tables
 
 

@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from commands import finish, start_flow, start_python, wait_for_line, wait_until
 
 from flows.cli import main
 from flows.tcurve_census import tcurve_census
@@ -246,29 +246,13 @@ def test_ray_and_serial_give_the_same_bytes(census, local_ray, tmp_path):
     assert science_bytes(ray["path"]) == science_bytes(serial["path"])
 
 
-def start(prefect_api: str, *arguments: str) -> subprocess.Popen:
-    """The command in a process group of its own, with the session's Prefect server."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", *RUN, *arguments],
-        env=os.environ | {"PREFECT_API_URL": prefect_api},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for_line(process: subprocess.Popen, words: str) -> None:
-    assert any(words in line for line in iter(process.stderr.readline, ""))
-
-
 def test_a_killed_run_is_continued_to_the_same_bytes(census, prefect_api, tmp_path):
     # Every sign class of degree 5, one by one, takes about a second.
     slow = ["--set", "engine=union-find", "--set", 'triangulations=["2_honeycomb", "5_honeycomb"]']
-    process = start(prefect_api, *slow, "--out", str(tmp_path / "killed"))
+    process = start_flow(prefect_api, *RUN, *slow, "--out", str(tmp_path / "killed"))
     wait_for_line(process, "census: 1 of 2")
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=240)
+    finish(process, code=-signal.SIGKILL)
     _, continued, _ = census(*slow, "--out", str(tmp_path / "killed"))
     _, whole, _ = census(*slow)
     assert science_bytes(continued["path"]) == science_bytes(whole["path"])
@@ -279,12 +263,11 @@ def test_a_killed_run_is_continued_to_the_same_bytes(census, prefect_api, tmp_pa
 def test_ctrl_c_and_sigterm_are_one_line_and_exit_130(prefect_api, tmp_path, number):
     # A census of every sign class of degree 6 takes minutes in this engine.
     slow = ["--set", "engine=union-find", "--set", 'triangulations=["6_bat"]']
-    process = start(prefect_api, *slow, "--out", str(tmp_path))
+    process = start_flow(prefect_api, *RUN, *slow, "--out", str(tmp_path))
     wait_for_line(process, "census: 0 of 1")
     time.sleep(0.5)
     os.killpg(process.pid, number)
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 130
+    _, err = finish(process, code=130)
     assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
     assert "Traceback" not in err
 
@@ -303,26 +286,17 @@ def test_names_and_cells_are_never_read_as_markup(prefect_api, tmp_path, capsys)
 
 @pytest.mark.e2e
 def test_a_run_whose_prefect_server_is_killed_ends_with_one_line(tmp_path):
-    command = [sys.executable, "-m", "flows.cli", "run", "tcurve-census", "--address", "serial"]
+    command = ["-m", "flows.cli", "run", "tcurve-census", "--address", "serial"]
     # A census of every sign class of degree 6 takes minutes in this engine.
     command += ["--set", "engine=union-find", "--json"]
     command += ["--set", 'triangulations=["2_honeycomb","6_bat"]']
-    process = subprocess.Popen(
-        [*command, "--out", str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"},
-    )
-    deadline = time.monotonic() + 240
-    while not list(tmp_path.glob("*/*/summary/*.json")):
-        assert time.monotonic() < deadline, "no item was finished"
-        time.sleep(0.05)
+    without = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"}
+    process = start_python(*command, "--out", str(tmp_path), env=without)
+    wait_until(lambda: list(tmp_path.glob("*/*/summary/*.json")), process)
     family = f"ps -o pid=,args= --ppid {process.pid} --ppid $(pgrep -P {process.pid} | head -1)"
     listing = subprocess.run(family, shell=True, capture_output=True, text=True, check=False).stdout
     server = next(int(line.split()[0]) for line in listing.splitlines() if "uvicorn" in line)
     os.kill(server, signal.SIGKILL)
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 1
+    out, err = finish(process, code=1)
     assert json.loads(out.splitlines()[-1])["status"] == "failed"
     assert err.splitlines()[-1].startswith("latticework: the temporary Prefect server ended")

@@ -3,12 +3,11 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from commands import finish, start_flow, wait_for_line
 
 from flows.cli import main
 from flows.steps import device_profile
@@ -221,16 +220,10 @@ def test_ray_and_serial_give_the_same_bytes(sweep, local_ray, tmp_path):
 @pytest.mark.slow
 def test_a_killed_run_is_continued_to_the_same_bytes(sweep, prefect_api, tmp_path):
     slow = ["--set", 'triangulations=["5_honeycomb"]', "--set", "shard_size=8192"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", *RUN, *slow, "--out", str(tmp_path / "killed")],
-        env=os.environ | {"PREFECT_API_URL": prefect_api},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert any("sweep: 3 of 32" in line for line in iter(process.stderr.readline, ""))
+    process = start_flow(prefect_api, *RUN, *slow, "--out", str(tmp_path / "killed"))
+    wait_for_line(process, "sweep: 3 of 32")
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=240)
+    finish(process, code=-signal.SIGKILL)
     _, continued, _ = sweep(*slow, "--out", str(tmp_path / "killed"))
     _, whole, _ = sweep(*slow)
     assert science_bytes(continued["path"]) == science_bytes(whole["path"])
