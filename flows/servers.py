@@ -140,7 +140,7 @@ def prefect_server(*, port: int = 0, ui: bool = False) -> Iterator[str]:
             )
         yield url
         return
-    with _temporary_server(port or _free_port(), ui=ui) as url, _settings_for(url):
+    with _temporary_server(port, ui=ui) as url, _settings_for(url):
         yield url
 
 
@@ -178,10 +178,10 @@ def _send_what_is_queued() -> None:
 @contextmanager
 def _temporary_server(port: int, *, ui: bool) -> Iterator[str]:
     """Start a server process on loopback, wait until it answers, end it afterwards."""
-    url = f"http://127.0.0.1:{port}/api"
     with tempfile.TemporaryFile() as log:
-        with _migration_lock():
-            process = _start(port, log=log, ui=ui)
+        with _migration_lock(), _held_port(port) as held:
+            url = f"http://127.0.0.1:{held}/api"
+            process = _start(held, log=log, ui=ui)
             try:
                 _wait_until_alive(url, process, log)
             except BaseException:
@@ -218,7 +218,7 @@ def _start(port: int, *, log, ui: bool) -> subprocess.Popen[bytes]:
     else:
         environment["PREFECT__SERVER_EPHEMERAL"] = "1"
     options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
-    application = ["--factory", "prefect.server.api.server:create_app", "--lifespan", "on"]
+    application = ["--factory", "flows.server_application:create_app", "--lifespan", "on"]
     return subprocess.Popen(
         [sys.executable, "-m", "uvicorn", *application, *options],
         env=environment,
@@ -289,8 +289,21 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
-    """A port on loopback that nobody listens on at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@contextmanager
+def _held_port(port: int) -> Iterator[int]:
+    """A port on loopback, 0 for any, that nobody else is given before a server listens on it."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            holder.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise InfrastructureError(
+                f"port {port} of this machine cannot be used ({error.strerror}); give another one "
+                "with --port, or set PREFECT_API_URL if a Prefect server answers there"
+            ) from error
+        held = holder.getsockname()[1]
+        if (
+            sys.platform != "linux"
+        ):  # only Linux lets another socket listen beside one that is bound
+            holder.close()
+        yield held

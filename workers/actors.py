@@ -15,7 +15,6 @@ Invariants, for a map whose profile fits n times into the cluster now:
 """
 
 import logging
-import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -35,10 +34,10 @@ CAPACITY_SECONDS = 5.0
 
 
 class WarmWorker:
-    """One pickled function in a process of its own; made an actor by `workers.ray_executor`."""
+    """One function in a process of its own; made an actor by `workers.ray_executor`."""
 
-    def __init__(self, packed: bytes) -> None:
-        self._function: Callable[..., Any] = pickle.loads(packed)
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
 
     def live(self) -> None:
         """Answer, which tells that the process has started."""

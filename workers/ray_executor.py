@@ -1,5 +1,6 @@
 """A Ray cluster as a place that can make calls."""
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -60,17 +61,27 @@ class RayExecutor:
         maker = (self._warm_worker if warm else self._perform).options(**_options(profile))
         values = SharedReferences(shared)
         with sendable("the function"):
-            if warm:
-                # Not by reference: Ray ends a driver whose node is lost with what an actor needs.
-                packed = self._ray.cloudpickle.dumps(function)
-                return ActorCalls(
-                    lambda: maker.remote(packed), lambda: self.slots(profile), values.of
-                )
-            reference = self._ray.put(function)
-            return TaskCalls(lambda call: maker.remote(reference, call, *values.of(call)))
+            packed = _Packed(self._ray.cloudpickle.dumps(function))
+        if warm:
+            return ActorCalls(lambda: maker.remote(packed), lambda: self.slots(profile), values.of)
+        return TaskCalls(lambda call: maker.remote(packed, call, *values.of(call)))
 
     def _nodes(self) -> list[dict[str, float]]:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+
+
+class _Packed:
+    """A function, pickled once, that arrives at a worker as itself.
+
+    It travels with each call and not through the object store: Ray ends a driver whose node is lost
+    with an object that calls need.
+    """
+
+    def __init__(self, pickled: bytes) -> None:
+        self._pickled = pickled
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+        return pickle.loads, (self._pickled,)
 
 
 def _options(profile: ResourceProfile) -> dict[str, float]:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from commands import run_python, wait_until
 
 from tasks.records import Store
 
@@ -46,9 +48,9 @@ class Server:
     def deployment(self) -> dict:
         return self.call("GET", "/deployments/name/tcurve-census/census")
 
-    def trigger(self, parameters: dict) -> dict:
+    def trigger(self, parameters: dict, **more: object) -> dict:
         path = f"/deployments/{self.deployment()['id']}/create_flow_run"
-        return self.call("POST", path, {"parameters": parameters})
+        return self.call("POST", path, {"parameters": parameters, **more})
 
     def finished(self, flow_run_id: str) -> dict:
         """The flow run, once it has ended."""
@@ -108,20 +110,13 @@ def server(tmp_path_factory) -> Iterator[Server]:
             start_new_session=True,
         )
         try:
-            wait_for(folder / "log", "Ctrl-C ends", process)
+            wait_until(lambda: "Ctrl-C ends" in (folder / "log").read_text() or process.poll())
+            assert process.poll() is None, (folder / "log").read_text()
             yield Server(url, folder / "kept")
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=DEADLINE_SECONDS) == 130, (folder / "log").read_text()
     assert not is_listening(port)
-
-
-def wait_for(log: Path, words: str, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while words not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.1)
 
 
 def is_listening(port: int) -> bool:
@@ -133,7 +128,9 @@ def test_a_run_triggered_with_parameters_completes_and_its_results_are_stored(se
     created = server.trigger({"config": CONFIG, "ray_address": "serial"})
     run = server.finished(created["id"])
     assert run["state_type"] == "COMPLETED", run["state"]
-    stored = Store.open(server.store).find_run("latest")
+    path = run["state"]["message"].rpartition(" in ")[2]
+    assert Path(path).is_relative_to(server.store)
+    stored = Store.open(server.store).find_run(path)
     assert stored.read("summary")["triangulation"].to_pylist() == CONFIG["triangulations"]
     assert stored.read("execution")["flow_run_id"].unique().to_pylist() == [created["id"]]
 
@@ -144,6 +141,13 @@ def test_a_run_with_a_failing_item_ends_as_failed_with_one_line(server):
     assert run["state_type"] == "FAILED"
     assert "1 of 1 not ok: 7_honeycomb: over_budget" in run["state"]["message"]
     assert "\n" not in run["state"]["message"]
+
+
+def test_of_many_triggers_at_once_none_is_lost(server):
+    state = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2099-01-01T00:00:00Z"}}
+    with ThreadPoolExecutor(20) as people:
+        runs = people.map(lambda _: server.trigger({"config": CONFIG}, state=state), range(60))
+        assert len({run["id"] for run in runs}) == 60
 
 
 @pytest.mark.parametrize(
@@ -180,12 +184,15 @@ def test_the_active_schedule_yields_scheduled_runs(server):
     wanted = {
         "deployments": {"id": {"any_": [deployment["id"]]}},
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+        "sort": "EXPECTED_START_TIME_ASC",
     }
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not (runs := server.call("POST", "/flow_runs/filter", wanted)):
-        assert time.monotonic() < deadline, "an active schedule yields no run"
-        time.sleep(0.5)
-    assert runs[0]["auto_scheduled"]
+
+    def runs_of_the_schedule():
+        return [
+            run for run in server.call("POST", "/flow_runs/filter", wanted) if run["auto_scheduled"]
+        ]
+
+    wait_until(runs_of_the_schedule)
 
 
 @pytest.mark.slow
@@ -194,12 +201,7 @@ def test_serving_again_changes_nothing(server):
     before = server.deployment()
     file = Path(__file__).parents[2] / "deploy/prefect.yaml"
     arguments = ["--no-prompt", "deploy", "--all", "--prefect-file", str(file)]
-    subprocess.run(
-        [sys.executable, "-m", "prefect", *arguments],
-        env=os.environ | {"PREFECT_API_URL": server.url},
-        check=True,
-        capture_output=True,
-    )
+    run_python("-m", "prefect", *arguments, env=os.environ | {"PREFECT_API_URL": server.url})
     after = server.deployment()
     assert after["id"] == before["id"]
     assert len(after["schedules"]) == len(before["schedules"])

@@ -4,16 +4,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from commands import finish, start_python, wait_until
 
 from flows.cli import main
-from flows.tcurve_census import tcurve_census
-from tasks.records import BudgetExceeded, Store
+from flows.engine import flow_of
+from flows.tcurve_census import STUDY
+from tasks.records import Store
 from tasks.tcurves import CensusConfig
 
 pytestmark = pytest.mark.flow
@@ -32,7 +33,7 @@ RUN = [
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Pictures take longer than everything else of a tiny census."""
-    monkeypatch.setattr("flows.reports.draw_figures", lambda *_, **__: [])
+    monkeypatch.setattr("flows.reports.figures_of", lambda *_: [])
 
 
 no_pictures = pytest.mark.usefixtures("without_pictures")
@@ -48,12 +49,6 @@ def census(prefect_api, tmp_path, capsys):
         return code, json.loads(captured.out.splitlines()[-1]), captured.err
 
     return run
-
-
-def science_bytes(path: str) -> dict[str, bytes]:
-    """Every deterministic file of a run."""
-    files = (p for p in Path(path).rglob("*") if p.suffix in (".arrow", ".json"))
-    return {p.name: p.read_bytes() for p in files if p.parent.name != "execution"}
 
 
 def executed(path: str) -> list[str]:
@@ -87,30 +82,6 @@ def test_tables_are_arrow_ipc_files_and_pictures_are_png(census):
 
 
 @no_pictures
-def test_a_finished_run_is_not_computed_again(census):
-    _, first, _ = census()
-    before = science_bytes(first["path"])
-    _, second, _ = census()
-    assert second == first
-    assert science_bytes(first["path"]) == before
-    assert executed(first["path"]).count("2_honeycomb") == 1
-
-
-@no_pictures
-def test_a_damaged_part_is_named_and_only_its_item_is_done_again(census):
-    _, first, _ = census()
-    before = science_bytes(first["path"])
-    part = Path(first["path"]) / "histogram/histogram-3_honeycomb.arrow"
-    part.write_bytes(part.read_bytes()[:-100])
-    code, _, err = census()
-    assert code == 0
-    assert "histogram/histogram-3_honeycomb.arrow" in "".join(err.split())
-    assert science_bytes(first["path"]) == before
-    assert executed(first["path"]).count("2_honeycomb") == 1
-    assert executed(first["path"]).count("3_honeycomb") == 2
-
-
-@no_pictures
 def test_the_memory_budget_is_a_row_and_exit_1_and_a_larger_one_mends_it(census, capsys):
     tight = ["--set", 'triangulations=["2_honeycomb", "7_honeycomb"]', "--set", "memory_gib=1e-4"]
     code, outcome, err = census(*tight)
@@ -125,25 +96,6 @@ def test_the_memory_budget_is_a_row_and_exit_1_and_a_larger_one_mends_it(census,
     code, mended, _ = census(*tight[:2], "--set", "memory_gib=1")
     assert (code, mended["status"], mended["run_id"]) == (0, "ok", outcome["run_id"])
     assert executed(outcome["path"]).count("2_honeycomb") == 1
-
-
-@no_pictures
-def test_an_item_that_raises_is_a_row_and_the_others_go_on(census, monkeypatch):
-    from flows import tcurve_census as module
-
-    def fails(item):
-        if item.key == "2_honeycomb":
-            raise BudgetExceeded("no room")
-        return run_census_item(item)
-
-    run_census_item = module.run_census_item
-    monkeypatch.setattr(module, "run_census_item", fails)
-    code, outcome, err = census()
-    assert code == 1
-    assert "1 of 2 not ok: 2_honeycomb: over_budget, no room" in err
-    monkeypatch.undo()
-    assert census()[0] == 0
-    assert executed(outcome["path"]).count("3_honeycomb") == 1
 
 
 def test_the_report_compares_each_degree_with_what_is_known(prefect_api, tmp_path, capsys):
@@ -175,17 +127,6 @@ def test_results_and_plot_work_from_the_store_alone(census, tmp_path, capsys, mo
     assert all(Path(line).is_file() for line in lines)
 
 
-def test_damaged_and_missing_pictures_are_drawn_again(census):
-    _, outcome, _ = census()
-    figures = Path(outcome["path"]) / "figures"
-    before = {path.name: path.read_bytes() for path in figures.iterdir()}
-    (figures / "curve-3_honeycomb.png").unlink()
-    (figures / "coverage-2.png").unlink()
-    (figures / "histogram-2_honeycomb.png").write_bytes(before["histogram-2_honeycomb.png"][:100])
-    census()
-    assert {path.name: path.read_bytes() for path in figures.iterdir()} == before
-
-
 def test_results_of_a_file_need_the_file_no_more(census, tmp_path, capsys):
     triangles = [[0, 1, 2]]
     path = tmp_path / "mine.json"
@@ -203,7 +144,7 @@ def test_results_of_a_file_need_the_file_no_more(census, tmp_path, capsys):
 def test_the_flow_itself_describes_a_failure_in_its_state(prefect_api, tmp_path):
     (tmp_path / "file").write_text("")
     config = CensusConfig(triangulations=("2_honeycomb",))
-    state = tcurve_census(
+    state = flow_of(STUDY)(
         config, store=str(tmp_path / "file"), ray_address="serial", return_state=True
     )
     assert state.is_failed()
@@ -213,7 +154,7 @@ def test_the_flow_itself_describes_a_failure_in_its_state(prefect_api, tmp_path)
 @no_pictures
 def test_the_run_leaves_a_report_in_prefect(artifacts_of, tmp_path):
     config = CensusConfig(triangulations=("3_honeycomb",))
-    state = tcurve_census(config, store=str(tmp_path), ray_address="serial", return_state=True)
+    state = flow_of(STUDY)(config, store=str(tmp_path), ray_address="serial", return_state=True)
     mine = artifacts_of(state)
     assert {artifact["type"] for artifact in mine} >= {"markdown", "table", "progress"}
     assert any("union of degree 3: 2 of the 2" in str(artifact["data"]) for artifact in mine)
@@ -224,7 +165,7 @@ def test_log_lines_of_the_project_reach_the_flow_s_page(prefect_api, tmp_path):
     from prefect.client.orchestration import get_client
 
     config = CensusConfig(triangulations=("2_honeycomb",))
-    state = tcurve_census(config, store=str(tmp_path), ray_address="serial", return_state=True)
+    state = flow_of(STUDY)(config, store=str(tmp_path), ray_address="serial", return_state=True)
     wanted = {"logs": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
     deadline = time.monotonic() + 240  # Prefect sends its logs in batches, every two seconds.
     found: list[str] = []
@@ -235,58 +176,6 @@ def test_log_lines_of_the_project_reach_the_flow_s_page(prefect_api, tmp_path):
             ]
         time.sleep(0.2)
     assert any("schemes among" in line for line in found)
-
-
-@no_pictures
-@pytest.mark.ray
-def test_ray_and_serial_give_the_same_bytes(census, local_ray, tmp_path):
-    _, serial, _ = census()
-    _, ray, _ = census("--address", "local", "--out", str(tmp_path / "ray"))
-    assert ray["run_id"] == serial["run_id"]
-    assert science_bytes(ray["path"]) == science_bytes(serial["path"])
-
-
-def start(prefect_api: str, *arguments: str) -> subprocess.Popen:
-    """The command in a process group of its own, with the session's Prefect server."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", *RUN, *arguments],
-        env=os.environ | {"PREFECT_API_URL": prefect_api},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for_line(process: subprocess.Popen, words: str) -> None:
-    assert any(words in line for line in iter(process.stderr.readline, ""))
-
-
-def test_a_killed_run_is_continued_to_the_same_bytes(census, prefect_api, tmp_path):
-    # Every sign class of degree 5, one by one, takes about a second.
-    slow = ["--set", "engine=union-find", "--set", 'triangulations=["2_honeycomb", "5_honeycomb"]']
-    process = start(prefect_api, *slow, "--out", str(tmp_path / "killed"))
-    wait_for_line(process, "census: 1 of 2")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=240)
-    _, continued, _ = census(*slow, "--out", str(tmp_path / "killed"))
-    _, whole, _ = census(*slow)
-    assert science_bytes(continued["path"]) == science_bytes(whole["path"])
-    assert executed(continued["path"]).count("2_honeycomb") == 1
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_are_one_line_and_exit_130(prefect_api, tmp_path, number):
-    # A census of every sign class of degree 6 takes minutes in this engine.
-    slow = ["--set", "engine=union-find", "--set", 'triangulations=["6_bat"]']
-    process = start(prefect_api, *slow, "--out", str(tmp_path))
-    wait_for_line(process, "census: 0 of 1")
-    time.sleep(0.5)
-    os.killpg(process.pid, number)
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 130
-    assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
-    assert "Traceback" not in err
 
 
 def test_names_and_cells_are_never_read_as_markup(prefect_api, tmp_path, capsys):
@@ -303,26 +192,17 @@ def test_names_and_cells_are_never_read_as_markup(prefect_api, tmp_path, capsys)
 
 @pytest.mark.e2e
 def test_a_run_whose_prefect_server_is_killed_ends_with_one_line(tmp_path):
-    command = [sys.executable, "-m", "flows.cli", "run", "tcurve-census", "--address", "serial"]
+    command = ["-m", "flows.cli", "run", "tcurve-census", "--address", "serial"]
     # A census of every sign class of degree 6 takes minutes in this engine.
     command += ["--set", "engine=union-find", "--json"]
     command += ["--set", 'triangulations=["2_honeycomb","6_bat"]']
-    process = subprocess.Popen(
-        [*command, "--out", str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"},
-    )
-    deadline = time.monotonic() + 240
-    while not list(tmp_path.glob("*/*/summary/*.json")):
-        assert time.monotonic() < deadline, "no item was finished"
-        time.sleep(0.05)
+    without = {k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"}
+    process = start_python(*command, "--out", str(tmp_path), env=without)
+    wait_until(lambda: list(tmp_path.glob("*/*/summary/*.json")), process)
     family = f"ps -o pid=,args= --ppid {process.pid} --ppid $(pgrep -P {process.pid} | head -1)"
     listing = subprocess.run(family, shell=True, capture_output=True, text=True, check=False).stdout
     server = next(int(line.split()[0]) for line in listing.splitlines() if "uvicorn" in line)
     os.kill(server, signal.SIGKILL)
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 1
+    out, err = finish(process, code=1)
     assert json.loads(out.splitlines()[-1])["status"] == "failed"
     assert err.splitlines()[-1].startswith("latticework: the temporary Prefect server ended")

@@ -2,11 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import run_command, run_python
 
 from flows.cli import EXIT_BAD_INPUT, EXIT_OK, main
 from flows.doctor import examine
@@ -91,14 +91,8 @@ def test_bad_input_starts_no_prefect_and_leaves_no_folder(tmp_path):
         "code = main(sys.argv[1:])\n"
         "sys.exit(99 if {'prefect', 'ray'} & set(sys.modules) else code)\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program, *RUN, "--set", "triangulations=7_fro"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == EXIT_BAD_INPUT
+    arguments = [*RUN, "--set", "triangulations=7_fro"]
+    result = run_python("-c", program, *arguments, cwd=tmp_path, code=EXIT_BAD_INPUT)
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -153,11 +147,8 @@ def test_ctrl_c_is_one_line_and_exit_130(command, monkeypatch):
 def test_a_closed_pipe_is_no_error():
     # A shell pipeline, because only a real pipe closes.
     line = f"{sys.executable} -m flows.cli show tcurve-census | head -c 10"
-    result = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False
-    )
-    assert "Traceback" not in result.stderr
-    assert "BrokenPipe" not in result.stderr
+    result = run_command(["bash", "-c", line])
+    assert result.stdout.strip() and result.stderr == ""
 
 
 def test_doctor_looks_at_everything_and_leaves_nothing(tmp_path):
@@ -185,14 +176,7 @@ def test_an_unreachable_prefect_server_is_one_line_and_exit_1(tmp_path):
     # Port 9 (discard) of loopback answers nobody.
     environment = os.environ | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
     arguments = [*RUN, "--smoke", "--address", "serial", "--out", str(tmp_path), "--json"]
-    result = subprocess.run(
-        [sys.executable, "-m", "flows.cli", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 1
+    result = run_python("-m", "flows.cli", *arguments, env=environment, code=1)
     assert "the configured Prefect server http://127.0.0.1:9/api does not answer" in result.stderr
     assert "Traceback" not in result.stderr
 

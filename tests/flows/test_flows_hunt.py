@@ -1,14 +1,12 @@
 """The hunt through the command, without Ray."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from commands import finish, run_python, start_python, wait_until
 
 from flows.cli import main
 from tasks.records import InfrastructureError, Store
@@ -72,23 +70,20 @@ def test_a_damaged_part_is_made_again(hunt):
     assert {name: after[name] for name in before} == before
 
 
-def wait_for_candidates(store: Path, count: int) -> None:
-    deadline = time.monotonic() + 240
-    while len(list(store.glob("*/*/candidates/*.json"))) < count:
-        assert time.monotonic() < deadline, "no candidates were stored"
-        time.sleep(0.05)
+def wait_for_candidates(store: Path, count: int, process: subprocess.Popen) -> None:
+    wait_until(lambda: len(list(store.glob("*/*/candidates/*.json"))) >= count, process)
 
 
 def test_a_killed_hunt_loses_no_stored_candidate(prefect_api, tmp_path):
-    command = [sys.executable, "-m", "flows.cli", *RUN, "--out", str(tmp_path)]
+    command = ["-m", "flows.cli", *RUN, "--out", str(tmp_path)]
     command += ["--set", "degree=6", "--set", "stop_at=54", "--set", "round_size=8"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for_candidates(tmp_path, 5)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process = start_python(*command)
+    wait_for_candidates(tmp_path, 5, process)
+    process.kill()
+    finish(process, code=-signal.SIGKILL)
     kept = science_bytes(next(tmp_path.glob("*/*")))
     assert len(kept) >= 5
-    subprocess.run([*command, "--set", "stop_at=40"], check=True, capture_output=True)
+    run_python(*command, "--set", "stop_at=40")
     after = science_bytes(next(tmp_path.glob("*/*")))
     assert {name: after[name] for name in kept} == kept
 

@@ -1,6 +1,7 @@
 """The choice of a Prefect server, without starting one."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,18 @@ def test_a_server_that_cannot_start_says_why(monkeypatch):
         pass
     wanted = "a temporary Prefect server did not start: the database is locked; start one with"
     assert str(caught.value).startswith(wanted)
+
+
+def test_a_port_that_others_listen_on_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(servers, "configured_url", lambda: "")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(InfrastructureError, match=f"port {port} of this machine cannot be"):
+            servers.prefect_server(port=port).__enter__()
+
+
+def test_a_held_port_is_for_the_server_alone():
+    with servers._held_port(0) as port:
+        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+            stranger.bind(("127.0.0.1", port))
+        socket.create_server(("127.0.0.1", port)).close()

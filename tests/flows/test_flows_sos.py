@@ -4,12 +4,11 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from commands import finish, start_flow, wait_for_line
 from markdown_it import MarkdownIt
 from rich.console import Console
 
@@ -235,16 +234,10 @@ def test_a_damaged_part_is_named_and_done_again_alone(certified, table, again):
 
 def test_a_killed_run_is_continued_to_the_same_bytes(certified, prefect_api, tmp_path):
     names = ["--set", "polynomials=benchmarks", "--set", "batch=1"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", *RUN, *names, "--out", str(tmp_path / "killed")],
-        env=os.environ | {"PREFECT_API_URL": prefect_api},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert any("certify: 3 of 50" in line for line in iter(process.stderr.readline, ""))
+    process = start_flow(prefect_api, *RUN, *names, "--out", str(tmp_path / "killed"))
+    wait_for_line(process, "certify: 3 of 50")
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=240)
+    finish(process, code=-signal.SIGKILL)
     _, continued, _ = certified(*names, "--out", str(tmp_path / "killed"))
     assert 100 <= len(calls(continued["path"])) <= 101
     _, whole, _ = certified(*names)
@@ -424,18 +417,11 @@ def test_the_flow_itself_describes_a_failure_in_its_state(prefect_api, tmp_path)
 def test_ctrl_c_is_one_line_and_exit_130_and_leaves_no_process(prefect_api, tmp_path):
     text = " + ".join(f"x{i}^8" for i in range(9)) + " - x0*x1*x2*x3*x4*x5*x6 + 1"
     slow = ["--set", f"polynomials={json.dumps([text])}", "--set", "basis=full"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", *RUN, *slow, "--out", str(tmp_path)],
-        env=os.environ | {"PREFECT_API_URL": prefect_api},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert any("certify: 0 of 1" in line for line in iter(process.stderr.readline, ""))
+    process = start_flow(prefect_api, *RUN, *slow, "--out", str(tmp_path))
+    wait_for_line(process, "certify: 0 of 1")
     time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 130
+    _, err = finish(process, code=130)
     assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
 
 

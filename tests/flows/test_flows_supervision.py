@@ -2,13 +2,10 @@
 
 import signal
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
+from commands import finish, has_ended, start_python, wait_until
 
-PATIENCE_SECONDS = 240
 PROGRAM = """
 import os, signal, sys, time
 from flows.supervision import abandon, supervise
@@ -24,17 +21,11 @@ print("verdict", verdict.code, verdict.reason, flush=True)
 
 
 def started(body, program=PROGRAM):
-    return subprocess.Popen(
-        [sys.executable, "-c", program.format(body=body)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start_python("-c", program.format(body=body), stdin=subprocess.PIPE)
 
 
 def ended(body):
-    out, err = started(body).communicate(timeout=PATIENCE_SECONDS)
+    out, err = finish(started(body))
     return out.splitlines(), err
 
 
@@ -83,7 +74,7 @@ def test_signals_reach_the_call_once(number):
     process = started(body)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    out, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    out, _ = finish(process)
     assert out.splitlines()[-1] == "verdict 41 "
 
 
@@ -101,7 +92,9 @@ def test_a_signal_before_the_supervisor_waits_reaches_the_call():
     process = started(f"{body}return wait_for(hits)", program)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate("go on\n", timeout=PATIENCE_SECONDS)
+    process.stdin.write("go on\n")
+    process.stdin.flush()
+    out, _ = finish(process)
     assert out.splitlines()[-1] == "verdict 41 "
 
 
@@ -110,16 +103,4 @@ def test_a_killed_supervisor_takes_the_call_along():
     child = int(process.stdout.readline())
     process.kill()
     process.wait()
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not has_ended(child):
-        assert time.monotonic() < deadline, "the call outlived its supervisor"
-        time.sleep(0.05)
-
-
-def has_ended(process):
-    """Whether a process is gone, or dead and waiting to be collected by init."""
-    try:
-        status = Path(f"/proc/{process}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return status.rpartition(")")[2].split()[0] == "Z"
+    wait_until(lambda: has_ended(child))

@@ -1,22 +1,20 @@
 """The flow `tcurve-sweep` end to end, through the command, on tiny triangulations without Ray."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from flows.cli import main
-from flows.steps import device_profile
-from flows.tcurve_sweep import SweepTally, tcurve_sweep
+from flows.engine import flow_of
+from flows.tcurve_sweep import STUDY
 from gpu import backend
-from tasks.records import Store
-from tasks.tcurves import SweepConfig, run_sweep_item
-from workers import PROFILES, SerialExecutor
+from tasks.records import Store, Stored
+from tasks.tcurves import SweepConfig
+from tasks.tcurves import sweeps as module
+from tasks.tcurves.reports.sweep import SweepTally
+from tasks.tcurves.schema import SHARD_SCHEMA, SWEEP_SCHEMA
 
 pytestmark = pytest.mark.flow
 
@@ -31,7 +29,7 @@ RUN = [
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Pictures take longer than everything else of a tiny sweep."""
-    monkeypatch.setattr("flows.reports.draw_figures", lambda *_, **__: [])
+    monkeypatch.setattr("flows.reports.figures_of", lambda *_: [])
 
 
 @pytest.fixture
@@ -44,12 +42,6 @@ def sweep(prefect_api, without_pictures, tmp_path, capsys):
         return code, json.loads(captured.out.splitlines()[-1]), captured.err
 
     return run
-
-
-def science_bytes(path: str) -> dict[str, bytes]:
-    """Every deterministic file of a run."""
-    files = (p for p in Path(path).rglob("*") if p.suffix in (".arrow", ".json"))
-    return {p.name: p.read_bytes() for p in files if p.parent.name != "execution"}
 
 
 def stored(path: str):
@@ -74,36 +66,15 @@ def test_every_shard_and_every_triangulation_is_stored(sweep):
     assert executed(outcome["path"]) == [*KEYS, *(f"verify.{name}" for name in NAMES)]
 
 
-def test_a_finished_run_is_not_computed_again(sweep):
-    _, first, _ = sweep()
-    before = science_bytes(first["path"])
-    assert sweep("--set", "device=cpu")[1] == first
-    assert science_bytes(first["path"]) == before
-    assert len(executed(first["path"])) == 6
-
-
-def test_a_damaged_shard_is_named_and_done_again_alone(sweep):
-    _, first, _ = sweep()
-    before = science_bytes(first["path"])
-    part = Path(first["path"]) / "sweep/sweep-4_honeycomb.000001.arrow"
-    part.write_bytes(part.read_bytes()[:-100])
-    code, _, err = sweep()
-    assert code == 0
-    assert "sweep/sweep-4_honeycomb.000001.arrow" in "".join(err.split())
-    assert science_bytes(first["path"]) == before
-    again = executed(first["path"])
-    assert again.count("4_honeycomb.000001") == 2
-    assert len(again) == 7
-
-
 def test_a_shard_that_fails_is_a_row_and_the_others_go_on(sweep, monkeypatch, capsys, tmp_path):
-    def fails(item):
-        if item.key == "4_honeycomb.000001":
+    def fails(work):
+        if work.key == "4_honeycomb.000001":
             raise RuntimeError("no luck")
-        return run_sweep_item(item)
+        return sweep_rows(work)
 
+    sweep_rows = module.sweep_rows
     with monkeypatch.context() as patched:
-        patched.setattr("flows.tcurve_sweep.run_sweep_item", fails)
+        patched.setattr(module, "sweep_rows", fails)
         code, outcome, err = sweep()
     assert code == 1
     assert err.splitlines()[-1].startswith(
@@ -148,7 +119,7 @@ def test_the_report_and_its_pictures(prefect_api, tmp_path, capsys):
 @pytest.mark.usefixtures("without_pictures")
 def test_live_progress_is_an_artifact_in_prefect(artifacts_of, tmp_path):
     config = SweepConfig(triangulations=("3_honeycomb",), shard_size=64)
-    state = tcurve_sweep(config, store=str(tmp_path), ray_address="serial", return_state=True)
+    state = flow_of(STUDY)(config, store=str(tmp_path), ray_address="serial", return_state=True)
     assert state.is_completed()
     mine = artifacts_of(state)
     told = [a["description"] for a in mine if a["type"] == "progress"]
@@ -172,33 +143,15 @@ def test_a_gpu_that_is_not_there_is_one_line_before_anything_starts(tmp_path, ca
 def test_the_flow_itself_refuses_a_gpu_that_is_not_there(prefect_api, tmp_path, monkeypatch):
     monkeypatch.setattr(backend, "cuda_problem", lambda: "no CUDA device is visible")
     config = SweepConfig(triangulations=("2_honeycomb",), device="cuda")
-    state = tcurve_sweep(config, store=str(tmp_path), ray_address="serial", return_state=True)
+    state = flow_of(STUDY)(config, store=str(tmp_path), ray_address="serial", return_state=True)
     assert state.is_failed()
     assert state.message.startswith("device=cuda: no GPU can be used")
-
-
-class WithGpus(SerialExecutor):
-    address = "head:6379"
-
-    def check(self, profile) -> None:
-        """Offer everything."""
-
-
-def test_a_call_reserves_a_gpu_if_its_device_needs_one(monkeypatch):
-    monkeypatch.setattr("flows.steps.cuda_problem", lambda: "no CUDA device is visible")
-    assert device_profile("cpu", WithGpus()) is PROFILES["cpu"]
-    assert device_profile("cuda", SerialExecutor()) is PROFILES["gpu"]
-    assert device_profile("auto", SerialExecutor()) is PROFILES["cpu"]
-    assert device_profile("auto", WithGpus()) is PROFILES["gpu"]
-    monkeypatch.setattr("workers.executors.gpu_models", list)
-    monkeypatch.setattr("flows.steps.cuda_problem", lambda: "")
-    assert device_profile("auto", SerialExecutor()) is PROFILES["cpu"]
 
 
 def test_the_tally_counts_what_is_stored_but_not_in_its_rate(sweep):
     _, outcome, _ = sweep()
     run = stored(outcome["path"])
-    tally = SweepTally(run)
+    tally = SweepTally(Stored(run, {"sweep": SWEEP_SCHEMA, "shards": SHARD_SCHEMA}))
     assert tally.describe() == (
         "4,104 evaluations, 0 per second, 6 schemes (newest in 4_honeycomb.000000)"
     )
@@ -207,32 +160,3 @@ def test_the_tally_counts_what_is_stored_but_not_in_its_rate(sweep):
     tally.add({"sweep": table, "shards": run.read("shards").slice(0, 1)})
     assert "7 schemes" in tally.describe()
     assert tally.describe().endswith(", 1 of them not in the classification")
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_ray_and_serial_give_the_same_bytes(sweep, local_ray, tmp_path):
-    _, serial, _ = sweep()
-    _, ray, _ = sweep("--address", "local", "--out", str(tmp_path / "ray"))
-    assert ray["run_id"] == serial["run_id"]
-    assert science_bytes(ray["path"]) == science_bytes(serial["path"])
-
-
-@pytest.mark.slow
-def test_a_killed_run_is_continued_to_the_same_bytes(sweep, prefect_api, tmp_path):
-    slow = ["--set", 'triangulations=["5_honeycomb"]', "--set", "shard_size=8192"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", *RUN, *slow, "--out", str(tmp_path / "killed")],
-        env=os.environ | {"PREFECT_API_URL": prefect_api},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert any("sweep: 3 of 32" in line for line in iter(process.stderr.readline, ""))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=240)
-    _, continued, _ = sweep(*slow, "--out", str(tmp_path / "killed"))
-    _, whole, _ = sweep(*slow)
-    assert science_bytes(continued["path"]) == science_bytes(whole["path"])
-    # At most the shard in flight was done twice.
-    assert 33 <= len(executed(continued["path"])) <= 34

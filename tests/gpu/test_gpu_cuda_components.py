@@ -2,11 +2,11 @@
 
 import ctypes
 import shutil
-import subprocess
 from importlib.resources import files
 
 import numpy as np
 import pytest
+from commands import run_command
 from hypothesis import given, settings
 from scheme_instances import packed, pinwheel, random_words
 from strategies import SEEDS, triangulations
@@ -59,7 +59,7 @@ def source_path(tmp_path_factory):
 def on_host(source_path) -> CompiledForTheHost:
     library = source_path.with_suffix(".so")
     flags = ["-O2", "-Wall", "-Werror", "-DCOMPONENTS_HOST", "-shared", "-fPIC", "-x", "c++"]
-    subprocess.run(["g++", *flags, str(source_path), "-o", str(library)], check=True)
+    run_command(["g++", *flags, str(source_path), "-o", str(library)])
     return CompiledForTheHost(library)
 
 
@@ -100,9 +100,6 @@ def test_many_triangulations_in_one_batch_have_the_same_counts(on_host, degree: 
 def test_nvcc_compiles_the_component_kernels(source_path, architecture: str) -> None:
     target = source_path.with_suffix(f".{architecture}.cubin")
     flags = ["-std=c++17", "-cubin", f"-arch={architecture}", "-Werror", "all-warnings"]
-    result = subprocess.run(
-        ["nvcc", *flags, str(source_path), "-o", str(target)], capture_output=True, check=False
-    )
-    assert result.returncode == 0, result.stderr.decode()
+    run_command(["nvcc", *flags, str(source_path), "-o", str(target)])
     content = target.read_bytes()
     assert all(name in content for name in (b"components_each", b"components_fixed"))

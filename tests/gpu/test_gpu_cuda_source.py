@@ -2,11 +2,11 @@
 
 import ctypes
 import shutil
-import subprocess
 from importlib.resources import files
 
 import numpy as np
 import pytest
+from commands import run_command
 from hypothesis import given, settings
 from scheme_instances import by_union_find, packed, pinwheel, random_words, star
 from strategies import SEEDS, triangulations
@@ -59,7 +59,7 @@ def source_path(tmp_path_factory):
 def on_host(source_path) -> CompiledForTheHost:
     library = source_path.with_suffix(".so")
     flags = ["-O2", "-Wall", "-Werror", "-DSCHEMES_HOST", "-shared", "-fPIC", "-x", "c++"]
-    subprocess.run(["g++", *flags, str(source_path), "-o", str(library)], check=True)
+    run_command(["g++", *flags, str(source_path), "-o", str(library)])
     return CompiledForTheHost(library)
 
 
@@ -95,10 +95,7 @@ def test_the_cuda_source_fails_where_the_numba_twin_fails(on_host) -> None:
 def test_nvcc_compiles_the_kernels(source_path, architecture: str) -> None:
     target = source_path.with_suffix(f".{architecture}.cubin")
     flags = ["-std=c++17", "-cubin", f"-arch={architecture}", "-Werror", "all-warnings"]
-    result = subprocess.run(
-        ["nvcc", *flags, str(source_path), "-o", str(target)], capture_output=True, check=False
-    )
-    assert result.returncode == 0, result.stderr.decode()
+    run_command(["nvcc", *flags, str(source_path), "-o", str(target)])
     content = target.read_bytes()
     assert all(name in content for name in (b"codes_each", b"codes_fixed", b"sweep"))
 

@@ -1,10 +1,8 @@
 """Scheme codes of batches and ranges: octants and blocks against the oracles; devices."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from commands import run_python
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scheme_instances import (
@@ -259,4 +257,4 @@ def test_an_unknown_device_is_refused() -> None:
 
 def test_importing_the_kernels_needs_no_cupy() -> None:
     program = "import gpu.schemes, sys; sys.exit('cupy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    run_python("-c", program)

@@ -1,9 +1,8 @@
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from commands import run_python
 from hypothesis import given
 from hypothesis import strategies as st
 from known_triangulations import all_triangulations
@@ -31,8 +30,7 @@ def test_the_counts_up_to_degree_6_are_reproduced(degree, count):
 
 @pytest.mark.slow
 def test_degree_7_is_counted_and_sampled_in_less_than_4_gib():
-    result = subprocess.run([sys.executable, "-c", COUNT_7], capture_output=True, text=True)
-    assert result.stdout.split() == [str(COUNTS[6]), "20", "True"], result.stderr
+    assert run_python("-c", COUNT_7).stdout.split() == [str(COUNTS[6]), "20", "True"]
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 4])

@@ -1,9 +1,8 @@
 import json
-import subprocess
-import sys
 
 import pyarrow as pa
 import pytest
+from commands import run_python
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import regular_triangulations, triangulations
@@ -276,5 +275,4 @@ def test_writing_refuses_equal_names_and_unwritable_paths(tmp_path):
 
 def test_importing_the_package_loads_no_solver_and_no_hull_code():
     code = "import sys, tasks.lattice; print(sorted({'scipy', 'numba'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert run_python("-c", code).stdout == "[]\n"

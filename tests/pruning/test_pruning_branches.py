@@ -1,12 +1,11 @@
 """Members of a soup: variations, retraining under masks, resumption after a kill."""
 
-import os
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+from commands import run_python
 from small_runs import copied, pruned_network, same_weights, small_config
 
 from tasks.nn import FitStatus, Linear, fitting, load_tensors
@@ -152,10 +151,7 @@ def test_a_killed_member_goes_on_to_the_same_weights_bit_for_bit(tmp_path):
     file = str(tmp_path / "member.safetensors")
     here = Path(__file__)
     program = PROGRAM.format(tests=str(here.parent), file=file)
-    killed = subprocess.run(
-        [sys.executable, "-c", program], cwd=here.parents[2], env=dict(os.environ), check=False
-    )
-    assert killed.returncode == -9
+    run_python("-c", program, cwd=here.parents[2], code=-signal.SIGKILL)
     assert load_tensors(file).extra["step"] == 6
     bench = Workbench.open(small_config(checkpoint_steps=3))
     resumed, whole = pruned_network(bench), pruned_network(bench)

@@ -1,10 +1,9 @@
 import json
 import os
-import subprocess
-import sys
 from typing import Literal
 
 import pytest
+from commands import run_python
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -64,7 +63,7 @@ def test_fingerprint_of_sets_is_the_same_in_every_process():
     code = "from tasks.records import fingerprint; print(fingerprint(set('abcdefgh')))"
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        output = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+        output = run_python("-c", code, env=environment).stdout
         assert output.strip() == fingerprint(list("abcdefgh"))
 
 

@@ -1,11 +1,10 @@
 """Roots that no store can have are answered in one line, never with a crash."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import run_python
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,10 +102,7 @@ def test_a_folder_that_is_gone_is_reported_not_raised(tmp_path):
         "try: Store.open('x')\n"
         "except InputError as error: print(error)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-    )  # fmt: skip
+    done = run_python("-c", code, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
     assert "the current folder is gone" in done.stdout
 
 

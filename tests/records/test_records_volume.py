@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import run_python
 from pyarrow import fs
 
 from tasks.records import RunIdentity, Store, StoreError
@@ -212,13 +213,8 @@ run.finish()
 
 
 def test_a_killed_process_resumes_to_the_same_bytes(tmp_path):
-    def execute(root: Path, killed_at: str) -> int:
-        command = [sys.executable, "-c", KILLED, str(root), killed_at]
-        return subprocess.run(command, check=False).returncode
-
-    assert execute(tmp_path / "killed", "b") == 9
-    assert execute(tmp_path / "killed", "none") == 0
-    assert execute(tmp_path / "quiet", "none") == 0
+    for name, killed_at, code in (("killed", "b", 9), ("killed", "none", 0), ("quiet", "none", 0)):
+        run_python("-c", KILLED, str(tmp_path / name), killed_at, code=code)
     identity = RunIdentity("demo", "{}", (), code_version="v")
     killed, quiet = (
         {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()}

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import finish, start_python, wait_until
 from rigged_programs import FORM, rigged, worker_pid
 from rigged_solver import left_behind
 
@@ -42,13 +43,6 @@ def no_new_zombies():
     before = zombies()
     yield
     assert zombies() <= before
-
-
-def wait_until(condition, seconds=240.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def in_thread(behavior, **limits):
@@ -215,27 +209,22 @@ class Parent:
     """A program without a file of its own, as Ray's and Prefect's processes are."""
 
     def __init__(self, code):
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM.format(here=str(HERE)) + code],
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        program = PROGRAM.format(here=str(HERE)) + code
+        self.process = start_python("-c", program, start_new_session=True)
         self.worker = int(self.line())
 
     def line(self):
         return self.process.stdout.readline().strip()
 
-    def wait(self):
-        self.process.communicate(timeout=240)
-        return self.process.returncode
+    def finish(self, code):
+        finish(self.process, code=code)
 
 
 def test_a_worker_dies_with_a_killed_parent_even_in_compiled_code():
     parent = Parent(HANG)
     assert parent.line() == "hanging"
     parent.process.kill()
-    parent.wait()
+    parent.finish(-signal.SIGKILL)
     wait_until(lambda: not session_members(parent.worker))
 
 
@@ -256,4 +245,4 @@ say(solve(FORM.program).status.value)
     assert parent.line() == "interrupted"
     assert not session_members(parent.worker)
     assert parent.line() == "optimal"
-    assert parent.wait() == 0
+    parent.finish(0)

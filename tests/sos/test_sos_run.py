@@ -1,11 +1,11 @@
 """Batches of polynomials: every one is a row, the same in every execution, whatever the others."""
 
 import json
-import sys
 from dataclasses import replace
 
 import pyarrow as pa
 import pytest
+from commands import run_python
 
 from tasks.records import InputError, Status
 from tasks.records.schema import check_science_schema
@@ -114,18 +114,13 @@ def test_what_is_no_polynomial_is_refused_in_one_line(given, message):
 
 
 def test_a_plan_loads_no_solver():
-    import subprocess
-
     program = (
         "import sys\n"
         "import tasks.sos.run, tasks.sos.config, tasks.sos\n"
         "heavy = {'torch', 'clarabel', 'scs', 'sympy', 'numba', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    run_python("-c", program)
 
 
 # --- rows ---------------------------------------------------------------------------------------

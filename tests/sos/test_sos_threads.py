@@ -1,10 +1,9 @@
 """Linear algebra in one thread."""
 
 import re
-import subprocess
-import sys
 
 import pytest
+from commands import run_python
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from tasks.sos import certify as module
@@ -72,7 +71,7 @@ with one_blas_thread():
     thread.join()
 assert torch.get_num_threads() == 1, torch.get_num_threads()
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    run_python("-c", code)
 
 
 def test_the_threads_come_back_after_an_error(two_threads):

@@ -1,11 +1,10 @@
-import subprocess
-import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from commands import run_python
 from hypothesis import given, settings
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -313,4 +312,4 @@ def test_unknown_formats_and_unwritable_places_are_refused_clearly(tmp_path):
 
 def test_pyplot_is_never_imported():
     code = "import sys, tasks.tcurves.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=240)
+    run_python("-c", code)

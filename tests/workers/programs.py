@@ -2,19 +2,17 @@
 
 import os
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
+from commands import finish, start_python, wait_until
+
 HERE = Path(__file__).parent
-PATIENCE_SECONDS = 240.0
-"""How long a test waits for what should come at once; less than a test's own limit."""
+IMPORT_PATH = os.pathsep.join(map(str, (HERE, HERE.parent, HERE.parents[1])))
 PRELUDE = """
 import logging, os, signal, sys, time
 from pathlib import Path
 from workers import ResourceProfile, WorkItem, connect, map_batches
-from programs import has_ended, wait_until
+from commands import has_ended, wait_until
 from worker_functions import *
 def say(*words): print(*words, flush=True)
 """
@@ -24,18 +22,18 @@ class Program:
     """A Python program in a session of its own, so that all it starts can be found."""
 
     def __init__(self, code: str, folder: Path, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PRELUDE + code],
+        places = {"PYTHONPATH": IMPORT_PATH, "TMPDIR": str(folder)}
+        self.process = start_python(
+            "-c",
+            PRELUDE + code,
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(HERE), "TMPDIR": str(folder), **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            env=os.environ | places | environment,
             start_new_session=True,
         )
 
-    def finish(self) -> tuple[str, str]:
-        return self.process.communicate(timeout=PATIENCE_SECONDS)
+    def finish(self, *, code: int = 0) -> tuple[str, str]:
+        """What it wrote to its two streams; fails with both unless it ends with this code."""
+        return finish(self.process, code=code)
 
     def members(self) -> dict[int, str]:
         """Processes of the program's session: Ray's workers leave its group, not its session."""
@@ -50,22 +48,6 @@ class Program:
 
     def wait_until_gone(self, *, but: tuple[str, ...] = ()) -> None:
         wait_until(lambda: all(name.startswith(but or "-") for name in self.members().values()))
-
-
-def has_ended(process: int) -> bool:
-    """Whether a process is gone or a zombie."""
-    try:
-        status = Path(f"/proc/{process}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return status.rpartition(")")[2].split()[0] == "Z"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 # Ray notices a dead node after some 15 s by default. A dead one refuses the question at once, and a

@@ -10,12 +10,13 @@ from contextlib import suppress
 
 import pytest
 import ray
+from commands import has_ended, wait_until
 
 from tasks.records.errors import InputError
 from workers import Progress, ResourceProfile, WorkItem, actors, map_batches
 from workers.failures import INFRASTRUCTURE
 
-from programs import CLUSTER, has_ended, wait_until  # isort: skip
+from programs import CLUSTER  # isort: skip
 from worker_functions import (  # isort: skip
     count_calls,
     count_calls_but_fail_on_three,

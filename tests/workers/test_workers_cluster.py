@@ -5,15 +5,15 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from commands import wait_until
 
 from tasks.records.errors import InfrastructureError, InputError
 from workers import SerialExecutor, connect, ray_environment, ray_session
 from workers.ray_session import AddressKind, parse_address, remove_abandoned_folders
 
-from programs import CLUSTER, HERE, QUICK_TO_NOTICE, wait_until  # isort: skip
+from programs import CLUSTER, IMPORT_PATH, QUICK_TO_NOTICE  # isort: skip
 
 with_and_without_warm_workers = pytest.mark.parametrize(
     "warm", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["", "warm"]
@@ -47,12 +47,10 @@ def test_serial_needs_no_ray():
         assert isinstance(executor, SerialExecutor)
 
 
-def test_cluster_that_does_not_answer_is_one_quick_line():
-    start = time.monotonic()
+def test_cluster_that_does_not_answer_is_one_line():
     with pytest.raises(InfrastructureError, match=r"no Ray cluster answers at 127.0.0.1:1 ") as e:
         ray_session._require_answer("127.0.0.1:1")
     assert e.value.retryable
-    assert time.monotonic() - start < 15  # Ray itself would try for 20 s
 
 
 def test_small_shared_memory_moves_the_object_store_to_the_folder():
@@ -123,7 +121,7 @@ with connect("local", num_cpus=1) as executor:
     assert err == ""
     value, environment, members, mode, listening, again = out.splitlines()
     assert (value, again) == ("[9]", "[16]")
-    assert environment == f"None {HERE}"
+    assert environment == f"None {IMPORT_PATH}"
     assert len(members.split()) > 4
     assert mode == "0o700"
     loopback = re.compile(r"(0{16}FFFF0000)?0100007F:")  # 127.0.0.1 as /proc/net writes it
@@ -156,8 +154,7 @@ def test_ctrl_c_leaves_no_process_and_no_folder(run, folder, moment, warm):
     else:
         wait_until((folder / "m1").exists)
     os.killpg(program.process.pid, signal.SIGINT)  # what a terminal does
-    _, err = program.finish()  # the calls would sleep for 600 s
-    assert program.process.returncode == -signal.SIGINT
+    _, err = program.finish(code=-signal.SIGINT)  # the calls would sleep for 600 s
     assert err.strip().endswith("KeyboardInterrupt")
     program.wait_until_gone()
     assert not list(folder.glob("lw-*"))
@@ -176,9 +173,11 @@ def test_killed_driver_takes_its_calls_and_its_cluster_along(run, folder, warm):
 
 @pytest.mark.ray
 @with_and_without_warm_workers
-def test_lost_embedded_node_ends_the_map_with_one_retryable_line(run, warm):
+@pytest.mark.parametrize("known", [False, True])
+def test_lost_embedded_node_ends_the_map_with_one_retryable_line(run, warm, known):
+    """Also where the cluster tells of the loss before a call is refused."""
     program = run(
-        f"WARM = {warm}"
+        f"WARM, KNOWN = {warm}, {known}"
         """
 from workers import fan_out
 fan_out.WAIT_SECONDS, fan_out.PATIENCE_SECONDS = 0.5, 2.0
@@ -189,6 +188,10 @@ with connect("local", num_cpus=1) as executor:
             if outcome.key == "1":
                 listing = os.popen(f"ps --ppid {os.getpid()} -o pid=,comm=").read()
                 os.kill(next(int(l.split()[0]) for l in listing.splitlines() if "raylet" in l), 9)
+                if KNOWN:
+                    import ray
+                    wait_until(lambda: not any(node["Alive"] for node in ray.nodes()))
+                    time.sleep(1.0)
             if not outcome.ok:
                 say("lost", outcome.key)
     except Exception as error:
@@ -202,9 +205,9 @@ with connect("local", num_cpus=1) as executor:
     assert "Traceback" not in err
     *lost, error, again = out.splitlines()
     assert len(lost) <= 2
-    # Plain calls are refused by the node itself, warm ones by a cluster without nodes.
-    reason = "a call needs 1 CPU but no node" if warm else "this machine's Ray node died"
-    assert error.startswith(f"InfrastructureError True {reason}")
+    # A call is refused by the node itself, or the cluster has no node for it: whichever is first.
+    reasons = ("this machine's Ray node died", "a call needs 1 CPU but no node")
+    assert error.startswith(tuple(f"InfrastructureError True {reason}" for reason in reasons))
     assert again == "[9]"
 
 

@@ -1,8 +1,6 @@
-import subprocess
-import sys
-
 import pydantic
 import pytest
+from commands import run_python
 
 from tasks.records.errors import InputError
 from workers import PROFILES, ResourceProfile, profile
@@ -41,4 +39,4 @@ def test_description_names_only_what_is_reserved():
 
 def test_importing_workers_imports_neither_ray_nor_prefect():
     code = "import sys, workers; sys.exit('ray' in sys.modules or 'prefect' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    run_python("-c", code)

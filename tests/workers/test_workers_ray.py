@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 import pytest
+from commands import has_ended, wait_until
 
 from tasks.records.errors import InfrastructureError, InputError
 from workers import ResourceProfile, WorkItem, connect, map_batches
 from workers.failures import INFRASTRUCTURE
 
-from programs import has_ended, wait_until  # isort: skip
 from worker_functions import (  # isort: skip
     begin_then_wait_for,
     die_always,
