@@ -105,7 +105,7 @@ def test_the_report_compares_each_degree_with_what_is_known(prefect_api, tmp_pat
     assert "union of degree 3: 2 of the 2 non-empty real schemes that exist" in out
     assert "3_honeycomb" in out
     assert "results: " in out
-    assert "figures/curve-2_honeycomb.png" in out
+    assert "figures/coverage-2.png" in out
 
 
 def test_results_and_plot_work_from_the_store_alone(census, tmp_path, capsys, monkeypatch):

@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import toy_study
+from commands import finish, start_flow, wait_for_line, wait_until
 from study_helpers import science_bytes
 
 import flows
@@ -22,6 +21,8 @@ from tasks.records import InfrastructureError, Store, Stored
 from tasks.records.version import code_digest
 
 pytestmark = pytest.mark.flow
+
+RUN = ("run", "squares", "--address", "serial")
 
 
 @pytest.fixture(autouse=True)
@@ -41,8 +42,8 @@ def run(prefect_api, tmp_path, capsys):
 
     def command(*settings: str, store: Path = tmp_path, more: tuple[str, ...] = ()):
         words = [word for setting in settings for word in ("--set", setting)]
-        place = ["--address", "serial", "--out", str(store), "--json"]
-        code = main(["run", "squares", *place, *words, *more])
+        place = ["--out", str(store), "--json"]
+        code = main([*RUN, *place, *words, *more])
         captured = capsys.readouterr()
         return code, json.loads(captured.out.splitlines()[-1]), captured.err
 
@@ -176,32 +177,14 @@ def test_a_machine_that_fails_is_a_row_too(run, monkeypatch):
     assert opened(outcome).rows("squares")[0]["reason"] == "the worker died"
 
 
-def start(prefect_api: str, *arguments: str) -> subprocess.Popen:
-    """The command in a process group of its own, with the session's Prefect server."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "run", "squares", "--address", "serial", *arguments],
-        env=os.environ | {"PREFECT_API_URL": prefect_api},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for(process: subprocess.Popen, folder: Path, pattern: str) -> None:
-    while not list(folder.glob(pattern)):
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.05)
-
-
 def test_a_killed_run_is_continued_to_the_same_bytes(run, prefect_api, tmp_path):
     numbers = "numbers=[1, 2, 3, 4]"
     killed = tmp_path / "killed"
     slow = ["--set", numbers, "--set", "pause=1", "--out", str(killed)]
-    process = start(prefect_api, *slow)
-    wait_for(process, killed, "squares/*/squares/squares-2.json")
+    process = start_flow(prefect_api, *RUN, *slow)
+    wait_until(lambda: list(killed.glob("squares/*/squares/squares-2.json")), process)
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=240)
+    finish(process, code=-signal.SIGKILL)
     _, continued, _ = run(numbers, store=killed)
     _, whole, _ = run(numbers, store=tmp_path / "whole")
     assert science_bytes(continued["path"]) == science_bytes(whole["path"])
@@ -212,11 +195,10 @@ def test_a_killed_run_is_continued_to_the_same_bytes(run, prefect_api, tmp_path)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_sigterm_are_one_line_and_exit_130(prefect_api, tmp_path, number):
-    process = start(prefect_api, "--set", "pause=600", "--out", str(tmp_path))
-    assert any("square: 0 of 3" in line for line in iter(process.stderr.readline, ""))
+    process = start_flow(prefect_api, *RUN, "--set", "pause=600", "--out", str(tmp_path))
+    wait_for_line(process, "square: 0 of 3")
     os.killpg(process.pid, number)
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 130, err
+    _, err = finish(process, code=130)
     assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
     assert "Traceback" not in err
 
@@ -276,7 +258,7 @@ def test_what_cannot_be_continued_is_refused(run, capsys):
 
 
 def test_the_report_has_three_forms(run, prefect_api, tmp_path, capsys, artifacts_of):
-    assert main(["run", "squares", "--address", "serial", "--out", str(tmp_path)]) == 0
+    assert main([*RUN, "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[1] == "3 numbers"
     assert "figures/squares.png" in out
