@@ -15,7 +15,7 @@ export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO := 0
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench serve clean
+.PHONY: demo test lint bench deployments serve clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/.stamp: pyproject.toml constraints.txt
@@ -47,6 +47,10 @@ bench: $(VENV)/.stamp
 	@$(BIN)/python -m benchmarks.sos_datasets
 	@$(BIN)/python -m benchmarks.sos_prediction
 	@$(BIN)/python -m benchmarks.pruning
+
+deployments: $(VENV)/.stamp
+	@$(BIN)/python -m flows.deployments > deploy/prefect.yaml.new
+	@mv deploy/prefect.yaml.new deploy/prefect.yaml
 
 serve: $(VENV)/.stamp
 	@$(BIN)/latticework serve

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -15,6 +17,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
@@ -30,13 +33,15 @@ if TYPE_CHECKING:
 __all__ = ["arrow_table", "config_table", "fields_help", "progress_bars", "send_logs_to"]
 
 MAX_ROWS = 200
-# The last two send logs and events; on a busy machine they tell at the end what they still have.
+LINE_SECONDS = 15.0
+"""Between two lines about one step, where there is no terminal."""
+# The last two send logs and events; on a busy machine they still report a backlog at exit.
 PREFECT_LOGGERS = ("prefect", "APILogWorker", "EventsWorker")
 
 
 @contextmanager
 def progress_bars(console: Console) -> Iterator[ProgressDisplay]:
-    """Bars on a terminal, one line per finished item anywhere else."""
+    """Bars on a terminal, a few lines a minute anywhere else."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -52,38 +57,84 @@ def progress_bars(console: Console) -> Iterator[ProgressDisplay]:
 
 
 class ProgressDisplay:
-    """A listener (see `flows.progress`) that draws what it hears."""
+    """A listener (see `flows.progress`) that draws what it hears.
+
+    Without a terminal it prints the first and the last state of every step, and between them one
+    line in `LINE_SECONDS` with an estimate of the end.
+    """
 
     def __init__(self, console: Console, bars: Progress) -> None:
         self.console = console
         self.bars = bars
-        self._steps: dict[str, Any] = {}
-        self._finished: dict[str, int] = {}
+        self._steps: dict[str, _Shown] = {}
 
     def __call__(self, progress: StepProgress) -> None:
         """Show how far a step is."""
         step = progress.step
         if step not in self._steps:
-            self._steps[step] = self.bars.add_task(step, total=None, current="")
+            now = time.monotonic()
+            task = self.bars.add_task(step, total=None, current="")
+            self._steps[step] = _Shown(task, progress.finished, now)
+        shown = self._steps[step]
         if not progress.total:
             self._say(step)
             return
         self.bars.update(
-            self._steps[step],
+            shown.task,
             completed=progress.finished,
             total=progress.total,
             current=describe_current(progress),
         )
-        if progress.finished != self._finished.get(step):
-            self._finished[step] = progress.finished
-            failed = f", {progress.failed} failed" if progress.failed else ""
-            note = f" ({progress.note})" if progress.note else ""
-            self._say(f"{step}: {progress.finished} of {progress.total}{failed}{note}")
+        if shown.is_due(progress):
+            self._say(describe_state(progress, shown.seconds_left(progress)))
 
     def _say(self, line: str) -> None:
         """One plain line, where there is no terminal to draw on."""
         if not self.console.is_terminal:
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass
+class _Shown:
+    """What was shown of a step, and when it was first heard of."""
+
+    task: TaskID
+    first: int
+    started: float
+    said: tuple[int, int] = (-1, -1)
+    """Finished items and total of the last line."""
+    at: float = float("-inf")
+
+    def is_due(self, progress: StepProgress) -> bool:
+        """Whether this state is to be told; notes that it was."""
+        now, state = time.monotonic(), (progress.finished, progress.total)
+        is_end = progress.finished == progress.total
+        if state == self.said or (now - self.at < LINE_SECONDS and not is_end):
+            return False
+        self.said, self.at = state, now
+        return True
+
+    def seconds_left(self, progress: StepProgress) -> float | None:
+        """Estimated from the pace so far; None before there is one."""
+        done = progress.finished - self.first
+        if done <= 0 or progress.finished == progress.total:
+            return None
+        return (time.monotonic() - self.started) / done * (progress.total - progress.finished)
+
+
+def describe_state(progress: StepProgress, left: float | None) -> str:
+    """One line: counts, the time that is left, what has been found."""
+    failed = f", {progress.failed} failed" if progress.failed else ""
+    end = "" if left is None or left < LINE_SECONDS else f", about {_duration(left)} left"
+    note = f" ({progress.note})" if progress.note else ""
+    return f"{progress.step}: {progress.finished:,} of {progress.total:,}{failed}{end}{note}"
+
+
+def _duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def describe_current(progress: StepProgress) -> str:

@@ -162,10 +162,10 @@ def _facts(path: Path, module: str) -> _Facts:
     if key not in known:
         tree = ast.parse(path.read_bytes())
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        exports = exports_of(tree)
+        exports, tree = exports_of(tree), _checked(tree)
         known[key] = {
             "tree": hashlib.sha256(_text(_undocumented(tree)).encode()).hexdigest(),
-            "imports": sorted(_imports(_checked(tree), package)),
+            "imports": sorted(_imports(tree, package)),
             "exports": exports,
         }
         _Cache.changed = True

@@ -69,18 +69,37 @@ def plain_console() -> Console:
     return Console(file=io.StringIO(), width=200)
 
 
-def test_without_a_terminal_every_finished_item_is_a_line():
+def told(monkeypatch, states) -> list[str]:
+    """Lines about (second, finished items) of 100, where there is no terminal."""
+    console, now = plain_console(), [0.0]
+    monkeypatch.setattr("flows.terminal.time", SimpleNamespace(monotonic=lambda: now[0]))
+    with progress_bars(console) as show:
+        for second, finished in states:
+            now[0] = float(second)
+            show(StepProgress("census", total=100, finished=finished, failed=finished // 60))
+    return console.file.getvalue().splitlines()
+
+
+def test_without_a_terminal_there_are_a_few_lines_a_minute_with_an_estimate(monkeypatch):
+    lines = told(monkeypatch, [(second, second // 2) for second in range(201)])
+    assert lines[0] == "census: 0 of 100"
+    assert lines[1] == "census: 7 of 100, about 3 min left"
+    assert lines[-1] == "census: 100 of 100, 1 failed"
+    assert len(lines) == 15
+
+
+def test_short_steps_tell_their_beginning_and_their_end(monkeypatch):
+    assert told(monkeypatch, [(0, 0), (1, 50), (2, 100), (3, 100)]) == [
+        "census: 0 of 100",
+        "census: 100 of 100, 1 failed",
+    ]
+
+
+def test_steps_without_items_are_named():
     console = plain_console()
     with progress_bars(console) as show:
         show(StepProgress("starting Ray"))
-        for finished in (0, 1, 1, 2):
-            show(StepProgress("census", total=2, finished=finished, failed=finished // 2))
-    assert console.file.getvalue().splitlines() == [
-        "starting Ray",
-        "census: 0 of 2",
-        "census: 1 of 2",
-        "census: 2 of 2, 1 failed",
-    ]
+    assert console.file.getvalue() == "starting Ray\n"
 
 
 def test_on_a_terminal_the_bar_names_the_current_item():

@@ -3,26 +3,40 @@ import re
 import pytest
 from commands import run_python
 
-from tasks.records import CITATIONS, RELEASE, InputError, cite, code_version
+from tasks.records import CITATIONS, RELEASE, InputError, cite, code_digest, code_version, version
+from tasks.records.version import closure
+
+
+def forget():
+    """What this process has seen of sources."""
+    for function in (version._digest_of, version._facts, version._source):
+        function.cache_clear()
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """Importable package with one module and one data file."""
+    """Write the files of an importable package: name -> text."""
     folder = tmp_path / "planted_package"
     folder.mkdir()
-    (folder / "__init__.py").write_text("")
-    (folder / "table.json").write_text("[1]")
-    (folder / "model.safetensors").write_bytes(b"1")
     monkeypatch.syspath_prepend(str(tmp_path))
-    code_version.cache_clear()
-    yield folder
-    code_version.cache_clear()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(version._Cache, "_entries", None)
+
+    def write(**files: str) -> None:
+        for name, text in ({"__init__": ""} | files).items():
+            path = folder / (name.replace("__dot__", ".") if "__dot__" in name else f"{name}.py")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        forget()
+
+    forget()
+    yield write
+    forget()
 
 
-def _fresh(*packages: str) -> str:
-    code_version.cache_clear()
-    return code_version(*packages)
+def digest(module="planted_package.a") -> str:
+    forget()
+    return code_digest(module)
 
 
 def test_code_version_is_release_and_ten_digits():
@@ -30,36 +44,90 @@ def test_code_version_is_release_and_ten_digits():
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
-    [("table.json", "[2]"), ("new.py", ""), ("__init__.py", "x = 1"), ("model.safetensors", "2")],
+    "changed",
+    [
+        {"a": "import planted_package.b\nx = 2"},
+        {"b": "def f():\n    from planted_package import c\n    return 2"},
+        {"c": "y = 2"},
+        {"table__dot__json": "[2]"},
+        {"model__dot__safetensors": "2"},
+    ],
 )
-def test_code_version_changes_with_any_source_or_data_file(package, name, content):
-    before = _fresh("planted_package")
-    (package / name).write_text(content)
-    assert _fresh("planted_package") != before
+def test_code_version_changes_with_whatever_a_module_rests_on(package, changed):
+    files = {
+        "a": "import planted_package.b\nx = 1",
+        "b": "def f():\n    from planted_package import c\n    return 1",
+        "c": "y = 1",
+        "table__dot__json": "[1]",
+        "model__dot__safetensors": "1",
+    }
+    package(**files)
+    before = digest()
+    package(**files | changed)
+    assert digest() != before
 
 
-def test_code_version_ignores_other_files(package):
-    before = _fresh("planted_package")
-    (package / "cache.nbi").write_text("x")
-    assert _fresh("planted_package") == before
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"a": "x = 1  # a comment\n"},
+        {"a": '"""What it is."""\n\nx = 1\n"""What x is."""\n'},
+        {"a": "x = (\n    1\n)"},
+        {"a": "if TYPE_CHECKING:\n    from planted_package.b import B\nx = 1"},
+        {"other": "z = 3"},
+        {"cache__dot__nbi": "x"},
+    ],
+)
+def test_code_version_ignores_words_layout_and_what_is_not_used(package, changed):
+    package(a="x = 1", b="class B: ...")
+    before = digest()
+    package(a="x = 1", b="class B: ...")
+    package(**{"a": "x = 1", "b": "class B: ...", **changed})
+    assert digest() == before
 
 
-def test_code_version_tells_a_moved_boundary_between_files(package):
-    (package / "a.py").write_text("xy")
-    before = _fresh("planted_package")
-    (package / "a.py").write_text("x")
-    (package / "table.json").write_text("y[1]")
-    assert _fresh("planted_package") != before
+def test_names_lead_to_the_module_that_defines_them_not_to_all_that_a_package_exports(package):
+    exports = "from planted_package.b import f\nfrom planted_package.c import g\n"
+    lazy = "if TYPE_CHECKING:\n    from planted_package.c import h\n"
+    package(__init__=exports + lazy, a="from planted_package import f", b="def f(): ...", c="")
+    assert list(closure("planted_package.a")) == ["planted_package.a", "planted_package.b"]
+    package(__init__=exports + lazy, a="from planted_package import h", b="def f(): ...", c="")
+    assert list(closure("planted_package.a")) == ["planted_package.a", "planted_package.c"]
+    package(__init__=exports + "N = 1", a="from planted_package import N", b="", c="")
+    assert "planted_package" in closure("planted_package.a")
 
 
-def test_code_version_ignores_the_order_of_packages():
-    assert code_version("tasks", "tasks.records") == code_version("tasks.records", "tasks")
+def test_relative_imports_and_references_are_followed(package):
+    package(a="from .b import f", b="def f(): ...")
+    assert "planted_package.b" in closure("planted_package.a")
+    assert code_digest("planted_package.a:f") == code_digest("planted_package.a")
 
 
-@pytest.mark.parametrize("name", ["no_such_package", "no.such.package", "json.decoder"])
-def test_code_version_of_what_is_no_package_is_refused(name):
-    with pytest.raises(InputError, match="no importable package"):
+def test_what_was_parsed_is_kept_for_the_next_process_and_parsed_again_when_it_changes(package):
+    package(a="x = 1")
+    first = digest()
+    version._Cache._entries = None
+    assert digest() == first
+    package(a="x = 22")
+    version._Cache._entries = None
+    assert digest() != first
+
+
+def test_a_cache_that_cannot_be_read_or_written_is_no_error(package, tmp_path):
+    package(a="x = 1")
+    (tmp_path / "cache").write_text("a file")
+    version._Cache._entries = None
+    assert digest()
+
+
+def test_code_version_ignores_the_order_of_modules():
+    names = ("tasks.records.seeds", "tasks.records.rows")
+    assert code_version(*names) == code_version(*reversed(names))
+
+
+@pytest.mark.parametrize("name", ["no_such_package", "no.such.package", "tasks.records.nothing"])
+def test_code_version_of_what_is_no_module_is_refused(name):
+    with pytest.raises(InputError, match="is not an importable module"):
         code_version(name)
 
 
