@@ -121,3 +121,14 @@ def test_files_stay_readable(path):
     for node in module.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not is_exempt(node):
             assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def test_functions_stay_short():
+    too_long = [
+        f"{path.relative_to(ROOT)}: {node.name} has {node.end_lineno - node.lineno + 1} lines"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno - node.lineno >= 80
+    ]
+    assert too_long == []
