@@ -15,7 +15,7 @@ from pathlib import Path
 from tasks.records.errors import InputError
 
 _FALLBACK_RELEASE = "0.1.0"
-_SUFFIXES = ("*.py", "*.json", "*.cu", "*.safetensors")
+_SUFFIXES = ("*.py", "*.json", "*.toml", "*.cu", "*.safetensors")
 
 
 def _release() -> str:
