@@ -9,7 +9,6 @@ import pytest
 
 from tasks.records import CITATIONS, RELEASE, InputError, cite, code_version
 
-
 RECORDED = Path(__file__).parents[1] / "recorded"
 
 

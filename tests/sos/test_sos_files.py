@@ -271,7 +271,7 @@ def test_a_bad_polynomial_is_an_entry_with_a_problem(tmp_path, row, problem):
 )
 @pytest.mark.parametrize("suffix", ["", ".txt"])
 def test_an_unreadable_file_is_refused_in_one_line(tmp_path, content, message, suffix):
-    path = tmp_path / "file.json"
+    path = tmp_path / f"file{suffix}"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message) as caught:
         load_polynomials([str(path)])
