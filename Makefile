@@ -42,7 +42,6 @@ lint: $(VENV)/.stamp
 bench: $(VENV)/.stamp
 	@$(BIN)/python -m benchmarks.census
 	@$(BIN)/python -m benchmarks.kernels
-	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.sos_batches
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.sos
 	@$(BIN)/python -m benchmarks.sos_datasets
 	@$(BIN)/python -m benchmarks.sos_prediction

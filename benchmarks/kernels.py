@@ -17,7 +17,6 @@ import numpy as np
 
 from benchmarks.calibration import best_seconds, calibrate
 from gpu import isotopy, reference, schemes
-from gpu.components import num_components
 from tasks.lattice import load_triangulations, num_points, random_flips
 from tasks.tcurves import harnack_bound, num_sign_classes
 from tasks.tcurves._prefilter import Prefilter
@@ -76,16 +75,6 @@ def cpu(name: str) -> bool:
     line(
         "  octants, one triangulation, random signs",
         rate(lambda: schemes.scheme_codes(triangles[None], grid, signs), signs.size),
-        oracle,
-    )
-    line(
-        "  components by rank, one triangulation",
-        rate(lambda: num_components(triangles[None], grid, signs), signs.size),
-        oracle,
-    )
-    line(
-        "  components by rank, a triangulation each",
-        rate(lambda: num_components(each, grid, signs), signs.size),
         oracle,
     )
     holds = line(

@@ -30,7 +30,7 @@ from benchmarks.sos_contestants import (
 )
 from tasks.sos.certify import certify
 from tasks.sos.polynomials.files import load_polynomials
-from tasks.sos.sampling.planted import STRUCTURES, Structure
+from tests.sos.planted import STRUCTURES, Structure
 
 LARGE: Cell = (6, 20, 60)
 SMALL: tuple[Cell, ...] = ((4, 6, 20), (8, 20, 30), (6, 12, 30))

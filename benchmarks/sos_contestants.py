@@ -25,13 +25,12 @@ from tasks.sos.bases.rules import BasisRule
 from tasks.sos.certify import Settings, certify
 from tasks.sos.conic.forms import Objective, kernel_form
 from tasks.sos.conic.solvers import SolverStatus, solve
-from tasks.sos.gram.batches import certify_batch
 from tasks.sos.gram.completion import complete_by_rank
 from tasks.sos.gram.interior import diagonal_weights
 from tasks.sos.gram.numerics import solve_numerically
 from tasks.sos.gram.problem import GramProblem, Grams
 from tasks.sos.polynomials.polynomial import Polynomial
-from tasks.sos.sampling.planted import Structure, planted
+from tests.sos.planted import Structure, planted
 
 TOLERANCE = 1e-6
 """Of every conic solver, absolute and relative; t is the level of strict feasibility."""
@@ -101,24 +100,6 @@ def our_numbers(cell: Cell, structure: Structure, seed: int) -> Prepared:
         found = solve_numerically(problem)
         note = f"{found.form}, {found.feasibility}, {found.num_steps} steps, t {found.lower:.0e}"
         return lambda: _noted(note, problem, found.grams)
-
-    return call
-
-
-def our_batched(cell: Cell, structure: Structure, seed: int) -> Prepared:
-    """Gram problem to matrices, by the batched method, alone in its batch."""
-    certify_batch([gram_problem((2, 4, 4), "dense", 0)], device="cpu")
-    given = gram_problem(cell, structure, seed)
-
-    def call() -> Judge:
-        problem = replace(given)
-        [item] = certify_batch([problem], device="cpu")
-        note = f"{item.iterations} steps"
-
-        def judge() -> tuple[bool, str]:
-            return item.certified, f"{note}, {judged(problem, item.grams)[1]}"
-
-        return judge
 
     return call
 
@@ -225,7 +206,6 @@ ACCURATE = {
 OURS = {
     "ours, with proof": (our_proof,),
     "ours, numbers alone": (our_numbers,),
-    "ours, batched method": (our_batched,),
 }
 NEWTON_SCS = {
     "SCS kernel form, half Newton, feasibility": (kernel_conic, "scs", "feasibility", "newton"),

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from tasks.records import RELEASE, Store, StoreError
 
 __all__ = ["Finding", "examine"]
 
-REQUIRED = ("numpy", "scipy", "numba", "pyarrow", "pydantic", "duckdb", "rich", "prefect", "ray")
-OPTIONAL = ("torch", "cupy-cuda13x", "matplotlib")
+_NOT_FOR_RUNS = ("dev", "docs", "mosek")
+"""Extras that no run needs, and the solver that has a line of its own."""
+_MISSING = "missing; install the project with pip"
 GPU_SECONDS = 20.0
 
 
@@ -47,8 +49,7 @@ class Finding:
 def examine(store: str = "") -> Iterator[Finding]:
     """Findings about packages, GPUs, solvers, Ray, Prefect and the store, in this order."""
     yield Finding("latticework", True, f"{RELEASE}, Python {platform.python_version()}")
-    yield from _packages(REQUIRED, "missing; install the project with pip")
-    yield from _packages(OPTIONAL, "not installed (optional)")
+    yield from _packages()
     yield _gpus()
     yield from _solvers()
     yield _ray()
@@ -56,9 +57,19 @@ def examine(store: str = "") -> Iterator[Finding]:
     yield _store(store)
 
 
-def _packages(names: Sequence[str], absent: str) -> Iterator[Finding]:
-    """Version of each package, or what its absence means."""
-    for name in names:
+def _packages() -> Iterator[Finding]:
+    """Version of each package that the distribution requires, or what its absence means."""
+    try:
+        requirements = requires("latticework") or []
+    except PackageNotFoundError:
+        yield Finding("packages", False, "unknown, as latticework is not installed; use pip")
+        return
+    for requirement in requirements:
+        name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+        extra = re.search(r"""extra == ['"](.+?)['"]""", requirement)
+        if extra and extra[1] in _NOT_FOR_RUNS:
+            continue
+        absent = f"not installed (optional: latticework[{extra[1]}])" if extra else _MISSING
         try:
             yield Finding(name, True, version(name))
         except PackageNotFoundError:

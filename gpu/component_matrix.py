@@ -13,7 +13,7 @@ c + f = delta, since lambda(c) + lambda(f) = lambda(c + f).)
 A row is one word; g <= 28 in degree 9.  A row is reduced by the independent rows before it with one
 XOR and one minimum each.  A is affine in s, and for many sign vectors of one triangulation it comes
 from tables: with the points cut into digits of 6 bits, row i is the XOR of one entry per digit.
-`gpu.components` counts with it, `gpu.component_search` does with less than the whole matrix.
+`gpu.component_search` does with less than the whole matrix.
 
 References
 ----------
@@ -75,18 +75,6 @@ def layout_of(grid: Grid) -> Layout:
         parity=x + 2 * y,
         num_rows=num_rows,
     )
-
-
-LAYOUT_STRUCT = np.dtype([("row", np.uint8, 64), ("parity", np.uint8, 64), ("num_rows", np.int32)])
-"""Memory layout of the struct Layout in cuda/components.cu."""
-
-
-def pack_layout(layout: Layout) -> NDArray[np.void]:
-    """Lay out a layout as the CUDA kernel reads it."""
-    packed = np.zeros((), dtype=LAYOUT_STRUCT)
-    packed["row"], packed["parity"] = layout.row, layout.parity
-    packed["num_rows"] = layout.num_rows
-    return packed
 
 
 def check(triangles: NDArray[np.uint8], grid: Grid, signs: NDArray[np.int64]) -> None:

@@ -51,7 +51,7 @@ def has_components(
     Returns
     -------
     bool (B,)
-        ``num_components(...) >= least``.
+        ``reference.num_components(...) >= least`` for each.
     """
     check(triangles[None], grid, signs)
     tables = tables_of(triangles, grid)

@@ -1,10 +1,9 @@
 """Scheme codes of batches and ranges, on the CPU or a GPU: one signature, the same codes.
 
 >>> import numpy as np
->>> from tasks.lattice import honeycomb
->>> from tasks.tcurves.patchwork import octant_grid
->>> triangles = honeycomb(2).triangles.astype(np.uint8)[None]
->>> scheme_codes(triangles, octant_grid(2), np.array([0, 5])).tolist()
+>>> from gpu.octants import grid_of_degree
+>>> triangles = np.array([[[0, 1, 3], [1, 2, 4], [1, 3, 4], [3, 4, 5]]], dtype=np.uint8)
+>>> scheme_codes(triangles, grid_of_degree(2), np.array([0, 5])).tolist()
 [2, 2]
 """
 

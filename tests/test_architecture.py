@@ -27,6 +27,12 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def broken_contracts(folder: Path) -> list[str]:
+    result = lint_imports(folder)
+    assert result.returncode != 0, result.stdout
+    return [line for line in result.stdout.splitlines() if " BROKEN" in line]
+
+
 @pytest.fixture
 def copied_house(tmp_path):
     """The sources alone, to plant something in."""
@@ -47,12 +53,20 @@ def test_the_import_contracts_hold(copied_house):
 @pytest.mark.parametrize(
     ("module", "statement", "contract"),
     [
-        ("tasks/lattice/points.py", "import tasks.tcurves", "flows -> workers"),
+        ("tasks/lattice/points.py", "import tasks.tcurves", "fields -> lattice"),
+        ("tasks/records/seeds.py", "import tasks.lattice", "fields -> lattice"),
+        ("tasks/tcurves/signs.py", "import tasks.sos", "fields -> lattice"),
+        ("tasks/nn/schedules.py", "import tasks.lattice", "fields -> lattice"),
+        ("workers/dispatch.py", "import flows", "flows -> workers"),
         ("tasks/tcurves/signs.py", "import workers", "flows -> workers"),
         ("gpu/forests.py", "import tasks.records", "gpu knows no domain"),
         ("tasks/tcurves/run.py", "import prefect", "prefect is imported in flows only"),
         ("flows/configs.py", "import ray", "ray is imported in workers only"),
         ("tasks/lattice/symmetry.py", "import torch", "torch is not imported"),
+        ("tasks/sos/checker/verification.py", "import torch", "torch is not imported"),
+        ("tasks/sos/gram/problem.py", "import scs", "conic solvers are imported"),
+        ("tasks/pruning/run.py", "import clarabel", "conic solvers are imported"),
+        ("tasks/sos/run.py", "import cvxpy", "modelling packages"),
         ("tasks/tcurves/run.py", "import cupy", "cupy and triton"),
         ("workers/dispatch.py", "import matplotlib", "matplotlib is imported in figures"),
     ],
@@ -61,10 +75,31 @@ def test_a_planted_violation_breaks_its_contract(copied_house, module, statement
     path = copied_house / module
     assert path.exists()
     path.write_text(path.read_text() + f"\n{statement}\n")
-    result = lint_imports(copied_house)
-    assert result.returncode != 0
-    broken = [line for line in result.stdout.splitlines() if " BROKEN" in line]
-    assert any(contract in line for line in broken), result.stdout
+    assert any(contract in line for line in broken_contracts(copied_house))
+
+
+def test_a_field_that_is_not_named_breaks_the_contract_of_the_fields(copied_house):
+    folder = copied_house / "tasks" / "newfield"
+    folder.mkdir()
+    (folder / "__init__.py").write_text('"""A field that nobody added to the layers."""\n')
+    assert any("fields -> lattice" in line for line in broken_contracts(copied_house))
+
+
+def test_a_new_field_is_named_once(copied_house):
+    """Named beside the others, it is under every contract: it may use nn, but no sibling."""
+    folder = copied_house / "tasks" / "newfield"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("import torch\n\nimport tasks.nn\n")
+    settings = copied_house / "pyproject.toml"
+    text = settings.read_text()
+    assert text.count("tcurves | ") == 1
+    settings.write_text(text.replace("tcurves | ", "newfield | tcurves | "))
+    assert lint_imports(copied_house).returncode == 0
+    (folder / "config.py").write_text("import matplotlib\nimport ray\nimport scs\nimport torch\n")
+    (folder / "run.py").write_text("import tasks.tcurves\n")
+    broken = broken_contracts(copied_house)
+    for contract in ("fields -> lattice", "matplotlib", "ray is", "conic solvers", "torch is not"):
+        assert any(contract in line for line in broken), contract
 
 
 def test_the_installed_packages_are_these_sources():
@@ -127,3 +162,14 @@ def test_every_module_and_every_public_definition_has_a_docstring():
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not is_exempt(node):
                 missing += [f"{path}: {node.name}"] * (ast.get_docstring(node) is None)
     assert missing == []
+
+
+def test_functions_stay_short():
+    too_long = [
+        f"{path.relative_to(ROOT)}: {node.name} has {node.end_lineno - node.lineno + 1} lines"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno - node.lineno >= 80
+    ]
+    assert too_long == []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from gpu.bits import lowest_bit
 from gpu.frontier._keys import decode, encode
@@ -11,6 +14,18 @@ from gpu.frontier._layout import KEY_WORDS, MAX_REGIONS, Layer, new_work
 from gpu.frontier._regions import fold, join, live_and_closed, separate, turn_chain
 
 DONE, OUT_OF_MEMORY, TOO_WIDE = 0, 1, 2
+
+
+class _States(NamedTuple):
+    """A layer with room for more states, and a hash table of their keys."""
+
+    keys: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    hashes: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    witnesses: NDArray[np.int64]
+    table: NDArray[np.int32]
+    """Open addressing: index + 1 of a state, or 0."""
 
 
 @njit(cache=True)
@@ -104,6 +119,94 @@ def _grown(size, needed):
 
 
 @njit(cache=True)
+def _new_states(words, states, counting):
+    """Allocate room for the successors of a layer."""
+    table_size = 256
+    while table_size < 2 * states:
+        table_size *= 2
+    offsets = np.empty(states + 1, np.int64)
+    offsets[0] = 0
+    return _States(
+        np.empty(words, np.int64),
+        offsets,
+        np.empty(states, np.int64),
+        np.empty(states if counting else 0, np.int64),
+        np.empty(states, np.int64),
+        np.zeros(table_size, np.int32),
+    )
+
+
+@njit(cache=True)
+def _with_room(new, num_new, words, states, table_size):
+    """Copy what has to grow for so many words and states."""
+    keys = _resize(new.keys, words) if words > new.keys.size else new.keys
+    if states == new.hashes.size:
+        return _States(keys, new.offsets, new.hashes, new.counts, new.witnesses, new.table)
+    hashes = _resize(new.hashes, states)
+    return _States(
+        keys,
+        _resize(new.offsets, states + 1),
+        hashes,
+        _resize(new.counts, states) if new.counts.size else new.counts,
+        _resize(new.witnesses, states),
+        _rehash(hashes, num_new, table_size) if table_size > new.table.size else new.table,
+    )
+
+
+@njit(cache=True)
+def _fill(step, old, first, new, num_new):
+    """Add the new point to the states from the first on, while there is room for two more.
+
+    Returns (outcome, the next old state, number of new states).
+    """
+    keys, offsets, hashes, counts, witnesses, table = new
+    num_old = old.offsets.size - 1
+    counting = old.counts.size > 0
+    w = new_work()
+    for i in range(first, num_old):
+        if offsets[num_new] + 2 * KEY_WORDS > keys.size or num_new + 2 > hashes.size:
+            return DONE, i, num_new
+        key = old.keys[old.offsets[i] : old.offsets[i + 1]]
+        signs, total, root, num_chain, made = decode(key, step, w)
+        if total + step.num_copies > MAX_REGIONS or num_chain + total > 60:
+            return TOO_WIDE, i, num_new
+        for j in range(step.num_copies):
+            w.region[step.num_old_slots + j] = total
+            w.potential[step.num_old_slots + j] = 0
+            w.forest0[total] = 0
+            w.adjacent0[total] = 0
+            total += 1
+        for sign in range(2):
+            length, gauge = _transition(
+                step, w, signs | (sign << step.num_old_points), total, root, num_chain, made
+            )
+            if length == 0:
+                continue
+            if length < 0:
+                return TOO_WIDE, i, num_new
+            witness = old.witnesses[i] | (step.point_bit if sign else 0)
+            witness ^= step.gauge_witness[gauge]
+            h = _hash(w.key, length)
+            at, found = _lookup(table, hashes, keys, offsets, w.key, length, h)
+            if found >= 0:
+                witnesses[found] = min(witnesses[found], witness)
+                if counting:
+                    counts[found] += old.counts[i]
+                continue
+            begin = offsets[num_new]
+            for j in range(length):
+                keys[begin + j] = w.key[j]
+            offsets[num_new + 1] = begin + length
+            hashes[num_new] = h
+            witnesses[num_new] = witness
+            if counting:
+                counts[num_new] = old.counts[i]
+            table[at] = num_new + 1
+            num_new += 1
+    return DONE, num_old, num_new
+
+
+@njit(cache=True)
 def advance(step, old, held_bytes, max_bytes):
     """Add one point with either sign to every state of a layer.
 
@@ -132,93 +235,31 @@ def advance(step, old, held_bytes, max_bytes):
     """
     num_old = old.offsets.size - 1
     counting = old.counts.size > 0
-    w = new_work()
-    word_capacity = 10 * num_old + 4 * KEY_WORDS
-    state_capacity = num_old + 64
-    table_size = 256
-    while table_size < 2 * state_capacity:
-        table_size *= 2
-    keys = np.empty(word_capacity, np.int64)
-    offsets = np.empty(state_capacity + 1, np.int64)
-    hashes = np.empty(state_capacity, np.int64)
-    counts = np.empty(state_capacity if counting else 0, np.int64)
-    witnesses = np.empty(state_capacity, np.int64)
-    table = np.zeros(table_size, np.int32)
-    offsets[0] = 0
+    new = _new_states(10 * num_old + 4 * KEY_WORDS, num_old + 64, counting)
     num_new = 0
-    peak = held_bytes + 8 * (word_capacity + 4 * state_capacity) + 4 * table_size
+    peak = held_bytes + 8 * (new.keys.size + 4 * new.hashes.size) + 4 * new.table.size
     outcome = DONE if peak <= max_bytes else OUT_OF_MEMORY
-
-    for i in range(num_old):
-        if outcome != DONE:
-            break
-        words = _grown(word_capacity, offsets[num_new] + 2 * KEY_WORDS)
-        states = _grown(state_capacity, num_new + 2)
-        if words > word_capacity or states > state_capacity:
+    i = 0
+    while i < num_old and outcome == DONE:
+        words = _grown(new.keys.size, new.offsets[num_new] + 2 * KEY_WORDS)
+        states = _grown(new.hashes.size, num_new + 2)
+        if words > new.keys.size or states > new.hashes.size:
+            table_size = new.table.size
             while 2 * table_size < 3 * states:
                 table_size *= 2
             # While an array grows, its old and its new copy exist.
-            now = held_bytes + 8 * (words + word_capacity + 5 * states) + 6 * table_size
+            now = held_bytes + 8 * (words + new.keys.size + 5 * states) + 6 * table_size
             peak = max(peak, now)
             if now > max_bytes:
                 outcome = OUT_OF_MEMORY
                 break
-            if words > word_capacity:
-                keys = _resize(keys, words)
-            if states > state_capacity:
-                offsets = _resize(offsets, states + 1)
-                hashes = _resize(hashes, states)
-                witnesses = _resize(witnesses, states)
-                if counting:
-                    counts = _resize(counts, states)
-                if table_size > table.size:
-                    table = _rehash(hashes, num_new, table_size)
-            word_capacity, state_capacity = words, states
-
-        key = old.keys[old.offsets[i] : old.offsets[i + 1]]
-        signs, total, root, num_chain, made = decode(key, step, w)
-        if total + step.num_copies > MAX_REGIONS or num_chain + total > 60:
-            outcome = TOO_WIDE
-            break
-        for j in range(step.num_copies):
-            w.region[step.num_old_slots + j] = total
-            w.potential[step.num_old_slots + j] = 0
-            w.forest0[total] = 0
-            w.adjacent0[total] = 0
-            total += 1
-        for sign in range(2):
-            length, gauge = _transition(
-                step, w, signs | (sign << step.num_old_points), total, root, num_chain, made
-            )
-            if length == 0:
-                continue
-            if length < 0:
-                outcome = TOO_WIDE
-                break
-            witness = old.witnesses[i] | (step.point_bit if sign else 0)
-            witness ^= step.gauge_witness[gauge]
-            h = _hash(w.key, length)
-            at, found = _lookup(table, hashes, keys, offsets, w.key, length, h)
-            if found >= 0:
-                witnesses[found] = min(witnesses[found], witness)
-                if counting:
-                    counts[found] += old.counts[i]
-                continue
-            begin = offsets[num_new]
-            for j in range(length):
-                keys[begin + j] = w.key[j]
-            offsets[num_new + 1] = begin + length
-            hashes[num_new] = h
-            witnesses[num_new] = witness
-            if counting:
-                counts[num_new] = old.counts[i]
-            table[at] = num_new + 1
-            num_new += 1
+            new = _with_room(new, num_new, words, states, table_size)
+        outcome, i, num_new = _fill(step, old, i, new, num_new)
 
     layer = Layer(
-        keys[: offsets[num_new]],
-        offsets[: num_new + 1],
-        counts[:num_new] if counting else counts,
-        witnesses[:num_new],
+        new.keys[: new.offsets[num_new]],
+        new.offsets[: num_new + 1],
+        new.counts[:num_new] if counting else new.counts,
+        new.witnesses[:num_new],
     )
-    return outcome, layer, 8 * (word_capacity + 3 * state_capacity), peak
+    return outcome, layer, 8 * (new.keys.size + 3 * new.hashes.size), peak

@@ -7,13 +7,12 @@ The content decides the format: Arrow IPC by its magic bytes, JSON, else the tex
 import io
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from tasks.lattice._text import parse_text
 from tasks.records.errors import InputError, abridged, shortened
-from tasks.records.roots import check_text
+from tasks.records.roots import check_text, is_uri
 
 MAX_FILE_BYTES = 64 * 2**20
 """Larger files are refused: degree 60 with weights takes less than 0.1 MB as JSON."""
@@ -23,12 +22,6 @@ EXPECTED = (
     'expected one object {"degree": 2, "triangles": [[0, 3, 1], ...]}, a list of such objects, '
     "or an object that maps names to such objects"
 )
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-
-
-def is_uri(source: str) -> bool:
-    """Whether the source names a file system, as in ``s3://bucket/key``."""
-    return _URI.match(source) is not None
 
 
 def read_records(source: str) -> list[Any]:

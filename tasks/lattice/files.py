@@ -23,10 +23,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tasks.lattice._formats import EXPECTED, KEYS, is_uri, read_records
+from tasks.lattice._formats import EXPECTED, KEYS, read_records
 from tasks.lattice.honeycomb import honeycomb
 from tasks.lattice.triangulation import Triangulation
 from tasks.records.errors import InputError, abridged, shortened
+from tasks.records.roots import is_uri
 
 logger = logging.getLogger(__name__)
 

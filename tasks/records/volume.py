@@ -251,6 +251,20 @@ def _local_stamp(path: Path) -> tuple[int, ...] | None:
     return max(info.st_mtime_ns, info.st_ctime_ns), info.st_mtime_ns, info.st_size, info.st_ino
 
 
+def replace_file(path: str | Path, data: bytes, what: str) -> None:
+    """Write a local file, such as a ``certificate``, whole: an earlier one is replaced at once.
+
+    Raises
+    ------
+    StoreError
+        If that fails; an earlier file is as it was.
+    """
+    try:
+        _write_then_rename(Path(path), data)
+    except OSError as error:
+        raise StoreError(f"cannot write {what} {path}: {error.strerror or error}") from error
+
+
 def _write_then_rename(target: Path, data: bytes | pa.Buffer) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(_temporary_name())

@@ -12,19 +12,16 @@ x^2 - 2*x*y + y^2 + 1/3 2
 from tasks.sos.polynomials.files import (
     PolynomialEntry,
     load_polynomials,
-    write_polynomials_arrow,
     write_polynomials_json,
 )
-from tasks.sos.polynomials.parsing import from_sympy, parse_polynomial
+from tasks.sos.polynomials.parsing import parse_polynomial
 from tasks.sos.polynomials.polynomial import Polynomial, rational
 
 __all__ = [
     "Polynomial",
     "PolynomialEntry",
-    "from_sympy",
     "load_polynomials",
     "parse_polynomial",
     "rational",
-    "write_polynomials_arrow",
     "write_polynomials_json",
 ]

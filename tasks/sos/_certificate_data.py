@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from flint import fmpq, fmpq_mat
 from numpy.typing import ArrayLike
 
-from tasks.records import InputError, StoreError
+from tasks.records import InputError
 from tasks.sos.checker._form import Stated, parse_certificate_data
 from tasks.sos.polynomials.polynomial import Polynomial, Rational, rational
 
@@ -134,28 +131,3 @@ def checked_data(data: Mapping[str, Any]) -> Stated:
     if "sha256" in data and data["sha256"] != digest(data):
         raise InputError("the certificate was changed since it was written: its digest differs")
     return stated
-
-
-def replace_file(path: str | Path, data: bytes) -> None:
-    """Write a temporary file, sync it and rename it over the target; `StoreError` if that fails."""
-    target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, data)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(f"cannot write certificate {path}: {reason}") from error
-
-
-def _replace(target: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".tmp", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise

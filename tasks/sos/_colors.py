@@ -1,26 +1,9 @@
-"""Colors of the pictures: those of Okabe and Ito, distinct for color-blind readers.
-
-References
-----------
-M. Okabe, K. Ito, Color universal design: how to make figures and presentations that are friendly
-to colorblind people (2008).
-"""
+"""What the colors of `tasks.records.palette` mean in pictures of sums of squares."""
 
 from __future__ import annotations
 
+from tasks.records.palette import BLUE, GRAY, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from tasks.sos.verdict import Verdict
-
-INK, TEXT, GRAY, PALE = "#22262B", "#555B63", "#8A9099", "#E4E7EA"
-"""Grays of headings and marks, of text, of lines, of grids."""
-
-BLUE, VERMILION, SKY, ORANGE, GREEN, PURPLE = (
-    "#0072B2",
-    "#D55E00",
-    "#56B4E9",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-)
 
 _BLOCKS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import comb
 from typing import Any, TypeAlias
 
-from tasks.sos._colors import GRAY, INK, PALE, RULE_COLORS, STAGE_COLORS, TEXT, VERDICT_COLORS
+from tasks.records.palette import GRAY, INK, PALE, TEXT
+from tasks.sos._colors import RULE_COLORS, STAGE_COLORS, VERDICT_COLORS
 from tasks.sos.verdict import Verdict
 
 Axes: TypeAlias = Any

@@ -45,6 +45,7 @@ from flint import fmpq
 from numpy.typing import ArrayLike
 
 from tasks.records import InputError
+from tasks.records.volume import replace_file
 from tasks.sos._certificate_data import (
     Equality,
     GramBlock,
@@ -54,7 +55,6 @@ from tasks.sos._certificate_data import (
     digest,
     graded_order,
     part,
-    replace_file,
 )
 from tasks.sos.checker._form import (
     KIND,
@@ -121,7 +121,7 @@ class _Certificate(ABC):
         StoreError
             If that fails; an earlier file is as it was.
         """
-        replace_file(path, self.to_json().encode())
+        replace_file(path, self.to_json().encode(), "certificate")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from matplotlib.ticker import MultipleLocator
 from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 
 from tasks.records import InputError
+from tasks.records.palette import BLUE, GRAY, INK, PALE, TEXT, VERMILION
 from tasks.sos._basis_picture import (
     BasisPicture,
     Points,
@@ -33,7 +34,7 @@ from tasks.sos._basis_picture import (
     math_variable,
     solid,
 )
-from tasks.sos._colors import BLUE, GRAY, INK, PALE, TEXT, VERDICT_COLORS, VERMILION, block_color
+from tasks.sos._colors import VERDICT_COLORS, block_color
 from tasks.sos._size_charts import (
     MAX_ROWS,
     chosen_rows,

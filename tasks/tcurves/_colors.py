@@ -1,24 +1,18 @@
-"""Colors of the pictures: those of Okabe and Ito, distinct for color-blind readers.
+"""What the colors of `tasks.records.palette` mean in pictures of curves.
 
 Blue and sky blue are even ovals, vermilion and orange odd ones, bluish green is the pseudo-line J.
 In charts, vermilion marks M-curves.
-
-References
-----------
-M. Okabe, K. Ito, Color universal design: how to make figures and presentations that are friendly
-to colorblind people (2008).
 """
 
 from __future__ import annotations
 
-OVAL_COLORS = ("#0072B2", "#D55E00", "#56B4E9", "#E69F00")
+from tasks.records.palette import BLUE, GREEN, ORANGE, SKY, VERMILION
+
+OVAL_COLORS = (BLUE, VERMILION, SKY, ORANGE)
 """Colors of the ovals of depth 1, 2, 3, 4; deeper ones repeat them, which keeps the parity."""
 
-PSEUDO_LINE_COLOR = "#009E73"
+PSEUDO_LINE_COLOR = GREEN
 MAXIMAL_COLOR = OVAL_COLORS[1]
-
-INK, TEXT, GRAY, PALE = "#22262B", "#555B63", "#8A9099", "#E4E7EA"
-"""Grays of headings and marks, of text, of lines, of grids and empty cells."""
 
 
 def oval_color(depth: int) -> str:

@@ -15,7 +15,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasks.records import InputError
-from tasks.tcurves._colors import GRAY, INK, MAXIMAL_COLOR, OVAL_COLORS, PALE, TEXT, tint
+from tasks.records.palette import GRAY, INK, PALE, TEXT
+from tasks.tcurves._colors import MAXIMAL_COLOR, OVAL_COLORS, tint
 from tasks.tcurves._plots import grouped
 
 Axes: TypeAlias = Any

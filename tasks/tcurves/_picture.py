@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.tcurves._colors import GRAY, INK, TEXT, oval_color, region_color
+from tasks.records.palette import GRAY, INK, TEXT
+from tasks.tcurves._colors import oval_color, region_color
 from tasks.tcurves._drawing import Drawing, oval_tree
 from tasks.tcurves.schemes import Scheme
 

@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.records.palette import GRAY, INK, PALE, TEXT
 from tasks.tcurves._charts import Bar, Coverage, Heading, by_ovals, in_columns, swarm
-from tasks.tcurves._colors import GRAY, INK, MAXIMAL_COLOR, OVAL_COLORS, PALE, TEXT, tint
+from tasks.tcurves._colors import MAXIMAL_COLOR, OVAL_COLORS, tint
 from tasks.tcurves._drawing import math_notation
 from tasks.tcurves.schemes import Scheme
 

@@ -1,8 +1,8 @@
 """Sweeps for schemes with many ovals: components are counted before regions are looked for.
 
 A curve with k ovals has k components, J not included, and components are counted by a rank over F2
-(`gpu.components`), several times faster than a scheme is evaluated; a bound on the rank and the
-rows that sign vectors share make it up to hundreds of times faster.  What is left is evaluated.
+(`gpu.component_search`), several times faster than a scheme is evaluated; a bound on the rank and
+the rows that sign vectors share make it up to hundreds of times faster.  What is left is evaluated.
 
 It does not always pay: a plain sweep of a range shares work between its sign vectors that the
 evaluation of scattered ones does not.  Whether it does is told from a sample.  Measured on one core

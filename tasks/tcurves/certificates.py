@@ -26,8 +26,6 @@ O. Viro, Gluing of plane real algebraic curves (1984); arXiv 2604.09221, Section
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -37,7 +35,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from tasks.lattice import Triangulation, is_regular_with
-from tasks.records import InputError, StoreError
+from tasks.records import InputError
+from tasks.records.volume import replace_file
 from tasks.tcurves._certificate_form import FORMAT, VERSION, parse_record
 from tasks.tcurves.isotopy import real_scheme
 from tasks.tcurves.signs import as_signs
@@ -137,13 +136,7 @@ class Certificate:
         StoreError
             If that fails; an earlier file is as it was.
         """
-        target = Path(path)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _replace_file(target, self.to_json().encode())
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise StoreError(f"cannot write certificate {path}: {reason}") from error
+        replace_file(path, self.to_json().encode(), "certificate")
 
 
 def _certified_weights(triangulation: Triangulation) -> tuple[int, ...]:
@@ -161,21 +154,6 @@ def _certified_weights(triangulation: Triangulation) -> tuple[int, ...]:
             "shrink_weights makes them smaller"
         )
     return weights
-
-
-def _replace_file(target: Path, data: bytes) -> None:
-    """Write a temporary file, sync it and rename it over the target."""
-    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".tmp", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def smallest(certificates: Iterable[Certificate]) -> Certificate:

@@ -24,9 +24,10 @@ from matplotlib.path import Path as Outline
 from numpy.typing import ArrayLike
 
 from tasks.lattice import Triangulation
+from tasks.records.palette import GRAY, INK, TEXT
 from tasks.records.pictures import save_figure
 from tasks.tcurves._charts import Bar, Coverage, coverage, histogram_bars, with_headings
-from tasks.tcurves._colors import GRAY, INK, PSEUDO_LINE_COLOR, TEXT, oval_color, region_color
+from tasks.tcurves._colors import PSEUDO_LINE_COLOR, oval_color, region_color
 from tasks.tcurves._discovery import describe_discovery, discovery, plot_discovery
 from tasks.tcurves._drawing import Component, Drawing, drawing, math_notation, oval_tree
 from tasks.tcurves._picture import plot_boundary, plot_signs, plot_tree

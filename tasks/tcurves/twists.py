@@ -124,7 +124,7 @@ def _echelon(rows: Iterable[int]) -> list[int]:
 def num_components_by_rank(triangulation: Triangulation, signs: int | ArrayLike) -> int:
     """Count the components, J included, as g + 1 - rank A(s); O(g^2) word operations.
 
-    For batches up to degree 9 see `gpu.components.num_components`.
+    To search batches up to degree 9 see `gpu.component_search`.
     """
     rank = rank_over_f2(component_matrix(triangulation, signs))
     return harnack_bound(triangulation.degree) - rank

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -157,6 +159,16 @@ def test_doctor_looks_at_everything_and_leaves_nothing(tmp_path):
         assert subject in findings
     assert findings["store"].usable
     assert not (tmp_path / "new").exists()
+
+
+def test_doctor_looks_at_every_package_that_runs_need(tmp_path):
+    lines = requires("latticework")
+    needed = {re.match(r"[\w.-]+", line)[0] for line in lines if "extra ==" not in line}
+    findings = {finding.subject: finding for finding in examine(str(tmp_path))}
+    assert {"clarabel", "matplotlib", "safetensors", "torch"} <= needed <= set(findings)
+    assert all(findings[name].usable for name in needed)
+    assert "transformers" in findings
+    assert "pytest" not in findings
 
 
 def test_doctor_names_a_store_that_cannot_be_written(tmp_path):

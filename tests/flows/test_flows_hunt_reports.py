@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from rich.console import Console
-
-from flows.exports import write_certificates, write_galleries
 from flows.hunt_reports import (
     MAX_LISTED,
     draw_figures,
@@ -17,6 +14,9 @@ from flows.hunt_reports import (
     smallest_finds,
     terminal_report,
 )
+from rich.console import Console
+
+from flows.exports import write_certificates, write_galleries
 from tasks.lattice import load_triangulations
 from tasks.records import Run, Store
 from tasks.tcurves import possible_schemes

@@ -1,17 +1,15 @@
-"""Components by rank over F2: the kernels against their twin and the searches for regions."""
+"""Components by rank over F2: the searches against the twin and the schemes."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scheme_instances import by_union_find, free_points, packed, pinwheel, random_words
+from scheme_instances import free_points, packed, pinwheel, random_words
 from strategies import SEEDS, triangulations
 
-from gpu import backend, reference
-from gpu.backend import DeviceUnavailableError
+from gpu import reference
 from gpu.component_matrix import layout_of
 from gpu.component_search import has_components, search
-from gpu.components import num_components
 from gpu.octants import grid_of_degree
 from gpu.schemes import scheme_codes
 from tasks.lattice import Triangulation, honeycomb, lattice_points, num_points, random_flips
@@ -33,8 +31,10 @@ def by_reference(triangulation: Triangulation, words: np.ndarray) -> list[int]:
     ]
 
 
-def by_codes(degree: int, codes: np.ndarray) -> np.ndarray:
-    """Components that schemes have: a node of the code for each oval, and J."""
+def counts_of(triangulation: Triangulation, words: np.ndarray) -> np.ndarray:
+    """Components that the schemes have: a node of the code for each oval, and J."""
+    degree = triangulation.degree
+    codes = scheme_codes(packed(triangulation), octant_grid(degree), words)
     return np.bitwise_count(codes) + degree % 2
 
 
@@ -51,49 +51,18 @@ def some_triangulations(degree: int) -> list[Triangulation]:
 
 @settings(max_examples=30)
 @given(triangulations(1, 9), SEEDS)
-def test_counts_are_those_of_the_twin(triangulation, seed) -> None:
+def test_the_twin_counts_the_ovals_and_the_pseudo_line_of_schemes(triangulation, seed) -> None:
     words = random_words(triangulation.degree, 6, seed)
-    triangles, grid = packed(triangulation), octant_grid(triangulation.degree)
-    expected = by_reference(triangulation, words)
-    assert num_components(triangles, grid, words).tolist() == expected
-    each = np.repeat(triangles, 6, axis=0)
-    assert num_components(each, grid, words).tolist() == expected
-
-
-@pytest.mark.parametrize("degree", DEGREES)
-def test_counts_are_the_ovals_and_the_pseudo_line_that_region_searches_find(degree: int) -> None:
-    chosen, grid = some_triangulations(degree), octant_grid(degree)
-    words = random_words(degree, 4000, seed=degree)
-    words[::10] = as_word(harnack_signs(degree)) ^ (1 << words[::10] % num_points(degree))
-    index = np.random.default_rng(0).integers(0, len(chosen), words.size)
-    triangles = packed(*chosen)
-    counts = num_components(triangles[index], grid, words)
-    assert np.array_equal(counts, by_codes(degree, scheme_codes(triangles[index], grid, words)))
-    for i, triangulation in enumerate(chosen):
-        mine = index == i
-        assert np.array_equal(num_components(triangles[[i]], grid, words[mine]), counts[mine])
-        found = by_codes(degree, by_union_find(triangulation, words[mine]))
-        assert np.array_equal(counts[mine], found)
+    assert by_reference(triangulation, words) == counts_of(triangulation, words).tolist()
 
 
 @pytest.mark.parametrize("degree", DEGREES)
 def test_harnack_signs_reach_harnacks_bound_and_constant_signs_the_deepest_nest(degree) -> None:
-    grid, harnack = octant_grid(degree), as_word(harnack_signs(degree))
+    harnack = np.array([as_word(harnack_signs(degree))])
     for triangulation in some_triangulations(degree):
-        counts = num_components(packed(triangulation), grid, np.array([harnack]))
-        assert counts.tolist() == [harnack_bound(degree)]
-    nest = num_components(packed(honeycomb(degree)), grid, np.array([0]))
-    assert nest.tolist() == [degree // 2 + degree % 2]
-
-
-@pytest.mark.parametrize("each", [False, True], ids=["fixed", "each"])
-def test_all_threads_give_the_counts_of_one(each: bool) -> None:
-    words = random_words(6, 3 * 4096 + 17, seed=1)
-    triangles, grid = packed(*some_triangulations(6)), octant_grid(6)
-    index = np.random.default_rng(2).integers(0, len(triangles), words.size)
-    triangles = triangles[index] if each else triangles[:1]
-    serial = num_components(triangles, grid, words)
-    assert np.array_equal(num_components(triangles, grid, words, parallel=True), serial)
+        assert by_reference(triangulation, harnack) == [harnack_bound(degree)]
+    nest = by_reference(honeycomb(degree), np.array([0]))
+    assert nest == [degree // 2 + degree % 2]
 
 
 @given(st.lists(st.integers(0, 255), max_size=9))
@@ -105,28 +74,22 @@ def test_the_rank_of_the_twin_counts_the_span(rows: list[int]) -> None:
     assert 2 ** reference.rank_over_f2(matrix) == len(span)
 
 
-def test_an_empty_batch_has_no_counts() -> None:
-    empty = np.zeros(0, dtype=np.int64)
-    assert num_components(packed(honeycomb(3)), octant_grid(3), empty).size == 0
-
-
 # --- what is refused ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("triangles", "words", "message"),
     [
-        (np.zeros((16, 3), np.uint8), [0], r"must have the shape \(1, F, 3\) or \(1, F, 3\)"),
-        (np.zeros((2, 16, 3), np.uint8), [0, 0, 0], r"\(1, F, 3\) or \(3, F, 3\)"),
-        (np.zeros((1, 9, 3), np.uint8), [0], "degree 4 has 16 triangles, not 9"),
-        (np.full((1, 16, 3), 15, np.uint8), [0], "degree 4 has the points 0 to 14, not more"),
-        (packed(honeycomb(4)), [1 << 15], "degree 4 has sign words from 0 to 32767"),
-        (packed(honeycomb(4)), [-1], "degree 4 has sign words from 0 to 32767"),
+        (np.zeros((16, 2), np.uint8), [0], r"must have the shape \(1, F, 3\) or \(1, F, 3\)"),
+        (np.zeros((9, 3), np.uint8), [0], "degree 4 has 16 triangles, not 9"),
+        (np.full((16, 3), 15, np.uint8), [0], "degree 4 has the points 0 to 14, not more"),
+        (packed(honeycomb(4))[0], [1 << 15], "degree 4 has sign words from 0 to 32767"),
+        (packed(honeycomb(4))[0], [-1], "degree 4 has sign words from 0 to 32767"),
     ],
 )
 def test_what_is_no_instance_is_refused_in_one_line(triangles, words, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
-        num_components(triangles, octant_grid(4), np.array(words))
+        has_components(triangles, octant_grid(4), np.array(words), 1)
     assert "\n" not in str(caught.value)
 
 
@@ -134,12 +97,6 @@ def test_a_degree_that_does_not_fit_a_word_is_refused() -> None:
     too_large = octant_grid(9)._replace(masks=np.array([(1 << 11) - 1, 0, 0, 0]))
     with pytest.raises(ValueError, match="degree 10 does not fit one word; at most 9"):
         layout_of(too_large)
-
-
-def test_cuda_without_a_gpu_is_one_line(monkeypatch) -> None:
-    monkeypatch.setattr(backend, "cuda_problem", lambda: "no CUDA device is visible")
-    with pytest.raises(DeviceUnavailableError, match="no CUDA device is visible"):
-        num_components(packed(honeycomb(4)), octant_grid(4), np.array([0]), device="cuda")
 
 
 # --- many components ----------------------------------------------------------------------------
@@ -150,7 +107,7 @@ def test_cuda_without_a_gpu_is_one_line(monkeypatch) -> None:
 def test_marked_are_the_sign_vectors_with_enough_components(triangulation, seed, least) -> None:
     degree = triangulation.degree
     words, grid = random_words(degree, 300, seed), octant_grid(degree)
-    counts = num_components(packed(triangulation), grid, words)
+    counts = counts_of(triangulation, words)
     marked = has_components(packed(triangulation)[0], grid, words, least)
     assert np.array_equal(marked, counts >= least)
 
@@ -182,7 +139,7 @@ def test_a_search_finds_the_sign_vectors_of_a_range_in_order(
     begin = int(share * (classes - 1))
     end = min(begin + length, classes)
     words = words_of_range(degree, begin, end)
-    counts = num_components(packed(triangulation), octant_grid(degree), words)
+    counts = counts_of(triangulation, words)
     least = int(np.median(counts)) + above
     expected = words[counts >= least]
     assert np.array_equal(searched(triangulation, begin, end, least, 1 << 20), expected)
@@ -194,7 +151,7 @@ def test_a_search_of_everything_finds_what_the_counts_say(degree: int) -> None:
     for triangulation in some_triangulations(degree)[:4]:
         classes = 1 << free_points(degree).size
         words = words_of_range(degree, 0, classes)
-        counts = num_components(packed(triangulation), octant_grid(degree), words)
+        counts = counts_of(triangulation, words)
         for least in range(harnack_bound(degree) + 2):
             found = searched(triangulation, 0, classes, least, 1 << 20)
             assert np.array_equal(found, words[counts >= least])

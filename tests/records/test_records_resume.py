@@ -5,8 +5,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tasks.records import Ledger, Origin, RunIdentity, Status, Store, column, rows_table
-from tasks.records import science_schema
+from tasks.records import (
+    Ledger,
+    Origin,
+    RunIdentity,
+    Status,
+    Store,
+    column,
+    rows_table,
+    science_schema,
+)
 from tasks.records.resume import with_files
 
 SCHEMA = science_schema(column("item", pa.string(), "key"), column("reason", pa.string(), "why"))

@@ -6,6 +6,8 @@ from commands import run_python
 from tasks.records import CITATIONS, RELEASE, InputError, cite, code_digest, code_version, version
 from tasks.records.version import closure
 
+RECORDED = Path(__file__).parents[1] / "recorded"
+
 
 def forget():
     """What this process has seen of sources."""
@@ -143,6 +145,13 @@ def test_every_citation_is_kept_under_its_own_key_and_names_a_source():
         assert citation.key == key
         assert citation.arxiv or citation.venue
         assert str(citation.year) in str(citation)
+
+
+def test_citations_read_as_recorded():
+    """Stored runs hold these texts."""
+    recorded = json.loads((RECORDED / "citations.json").read_text("utf-8"))
+    assert {key: [str(c), c.bibtex()] for key, c in CITATIONS.items()} == recorded
+    assert list(CITATIONS) == list(recorded)
 
 
 def test_an_unknown_citation_is_answered_with_the_known_ones():

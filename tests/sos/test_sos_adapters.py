@@ -13,8 +13,9 @@ import pytest
 from csdp_stand_in import read_sdpa
 from lmi_oracle import solve_pair
 from rigged_programs import FORM, LEAST_EIGENVALUE, SQUARES
+from scipy import sparse
 
-from tasks.sos.conic.forms import LinearMap, image_form, kernel_form, smat, svec
+from tasks.sos.conic.forms import ConicProgram, LinearMap, kernel_form, smat, svec
 from tasks.sos.conic.solvers import SolverStatus, scs, solve, unavailability
 from tasks.sos.conic.solvers import mosek as mosek_adapter
 from tasks.sos.conic.solvers._sdpa_form import sdpa_pair, sdpa_text
@@ -36,22 +37,34 @@ def interval_program():
     return kernel_form(mapping, np.array([0.0, 1.0, 0.0]), objective="max_gamma").program
 
 
-def outside_cone(build):
+def outside_cone():
     """x⁴ - 4x² + 1."""
     c = DOUBLE_WELL * [1, 0, 1, 1, 1]
-    return build(QUARTIC, c, objective="feasibility").program
+    return kernel_form(QUARTIC, c, objective="feasibility").program
+
+
+def image_program(c, *, level):
+    """Slacks t <= 1 and Q0 + y N - t I over (1, x, x²), without equations; or Q0 + y N alone."""
+    center = np.array([[c[0], c[1] / 2, 0], [c[1] / 2, c[2], c[3] / 2], [0, c[3] / 2, c[4]]])
+    kernel = np.array([[0, 0, 1], [0, -2, 0], [1, 0, 0]])
+    if not level:
+        columns = -svec(kernel)[:, None]
+        return ConicProgram(sparse.csc_array(columns), svec(center), np.zeros(1), 0, 0, (3,))
+    columns = np.stack([np.append(0, -svec(kernel)), np.append(1, svec(np.eye(3)))], axis=1)
+    b, q = np.append(1, svec(center)), np.array([0.0, -1.0])
+    return ConicProgram(sparse.csc_array(columns), b, q, 0, 1, (3,))
 
 
 PROGRAMS = {
     "kernel": FORM.program,
-    "image": image_form(QUARTIC, DOUBLE_WELL).program,
+    "image": image_program(DOUBLE_WELL, level=True),
     "bound": kernel_form(QUARTIC, DOUBLE_WELL, objective="max_gamma").program,
     "interval": interval_program(),
-    "infeasible kernel": outside_cone(kernel_form),
-    "infeasible image": outside_cone(image_form),
+    "infeasible kernel": outside_cone(),
+    "infeasible image": image_program(DOUBLE_WELL * [1, 0, 1, 1, 1], level=False),
     "unbounded": replace(FORM.program, q=-FORM.program.q),
     # Two rows for one variable beside an equation: neither reading is direct.
-    "mixed": replace(image_form(QUARTIC, DOUBLE_WELL).program, num_zero=1, num_nonnegative=0),
+    "mixed": replace(image_program(DOUBLE_WELL, level=True), num_zero=1, num_nonnegative=0),
 }
 
 

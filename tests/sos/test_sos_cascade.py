@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from planted import planted
 
 from tasks.lattice import positions
 from tasks.records import stream
@@ -9,7 +10,6 @@ from tasks.sos import parse_polynomial
 from tasks.sos.bases.monomial_bases import covers, half_newton_basis
 from tasks.sos.bases.rules import candidate_basis
 from tasks.sos.cascade import bases_to_try
-from tasks.sos.sampling.planted import planted
 
 METHODS = ("auto", "newton", "full", "vertices", "random", "predicted", "cascade")
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import planted
 
 from tasks.records import stream
 from tasks.sos import Polynomial, parse_polynomial
@@ -14,7 +15,6 @@ from tasks.sos.certify import certify
 from tasks.sos.gram.completion import MAX_CLIQUE, _clique, complete_by_rank
 from tasks.sos.gram.interior import diagonal_weights
 from tasks.sos.gram.problem import GramProblem
-from tasks.sos.sampling.planted import planted
 
 
 def problem_of(polynomial):

@@ -1,4 +1,4 @@
-"""Conic forms: the same cone in every form, against hand-made optima and a modelling language."""
+"""Conic forms, against hand-made optima and a modelling language."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -10,7 +10,6 @@ from tasks.records import InputError
 from tasks.sos.conic.forms import (
     ConicProgram,
     LinearMap,
-    image_form,
     kernel_form,
     smat,
     svec,
@@ -18,7 +17,6 @@ from tasks.sos.conic.forms import (
 )
 from tasks.sos.conic.solvers import SolverStatus, solve
 
-FORMS = [kernel_form, image_form]
 OBJECTIVES = ["max_t", "max_gamma", "feasibility"]
 TOLERANCE = 1e-8
 CLOSE = 1e-6  # the optimum is known up to the gap, relative to numbers of size about 1
@@ -90,82 +88,62 @@ def test_the_linear_map_gives_the_coefficients_of_the_gram_matrices(problem):
 
 @pytest.mark.parametrize("problem", [FULL, BLOCKS], ids=["full", "blocks"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_both_forms_have_the_same_optimum_and_valid_moments(problem, objective):
+def test_the_optimum_is_feasible_and_its_moments_are_valid(problem, objective):
     c = coefficients_of(problem, random_grams(problem, 3))
-    values = []
-    for build in FORMS:
-        form = build(problem, c, objective=objective)
-        solution, found = solved(form)
-        assert solution.status is SolverStatus.OPTIMAL
-        is_one = ~problem.monomials.any(axis=1)
-        gamma = found.value if objective == "max_gamma" else 0.0
-        np.testing.assert_allclose(form.map.apply(found.grams) + gamma * is_one, c, atol=CLOSE)
-        shift = found.value if objective == "max_t" else 0.0
-        assert min(np.linalg.eigvalsh(gram)[0] for gram in found.grams) >= shift - CLOSE
-        for rows in problem.rows:
-            assert np.linalg.eigvalsh(found.moments[rows])[0] >= -CLOSE
-        assert found.moments @ c == pytest.approx(found.value, abs=CLOSE)
-        values.append(found.value)
-    assert values[0] == pytest.approx(values[1], abs=CLOSE)
+    form = kernel_form(problem, c, objective=objective)
+    solution, found = solved(form)
+    assert solution.status is SolverStatus.OPTIMAL
+    is_one = ~problem.monomials.any(axis=1)
+    gamma = found.value if objective == "max_gamma" else 0.0
+    np.testing.assert_allclose(form.map.apply(found.grams) + gamma * is_one, c, atol=CLOSE)
+    shift = found.value if objective == "max_t" else 0.0
+    assert min(np.linalg.eigvalsh(gram)[0] for gram in found.grams) >= shift - CLOSE
+    for rows in problem.rows:
+        assert np.linalg.eigvalsh(found.moments[rows])[0] >= -CLOSE
+    assert found.moments @ c == pytest.approx(found.value, abs=CLOSE)
 
 
-@pytest.mark.parametrize("build", FORMS)
-def test_the_moments_are_normalized_by_the_objective(build):
+def test_the_moments_are_normalized_by_the_objective():
     c = coefficients_of(FULL, random_grams(FULL, 4))
-    t = solved(build(FULL, c, objective="max_t"))[1]
+    t = solved(kernel_form(FULL, c, objective="max_t"))[1]
     trace = sum(np.trace(t.moments[rows]) for rows in FULL.rows)
     assert trace == pytest.approx(1, abs=CLOSE)
-    gamma = solved(build(FULL, c, objective="max_gamma"))[1]
+    gamma = solved(kernel_form(FULL, c, objective="max_gamma"))[1]
     [constant] = np.flatnonzero(~FULL.monomials.any(axis=1))
     assert gamma.moments[constant] == pytest.approx(1, abs=CLOSE)
 
 
-@pytest.mark.parametrize("build", FORMS)
-def test_t_stops_at_its_bound(build):
+def test_t_stops_at_its_bound():
     c = coefficients_of(BLOCKS, [5 * np.eye(len(rows)) for rows in BLOCKS.rows])
-    _, found = solved(build(BLOCKS, c, t_max=0.25))
+    _, found = solved(kernel_form(BLOCKS, c, t_max=0.25))
     assert found.value == pytest.approx(0.25, abs=CLOSE)
 
 
-@pytest.mark.parametrize("build", FORMS)
-def test_the_bound_of_a_shifted_square_is_its_minimum(build):
+def test_the_bound_of_a_shifted_square_is_its_minimum():
     """(x² - 2)² - 3 has the minimum -3."""
     problem = gram_problem(np.array([[0], [1], [2]], dtype=np.int32))
-    _, found = solved(build(problem, np.array([1.0, 0, -4, 0, 1]), objective="max_gamma"))
+    _, found = solved(kernel_form(problem, np.array([1.0, 0, -4, 0, 1]), objective="max_gamma"))
     assert found.value == pytest.approx(-3, abs=CLOSE)
 
 
-@pytest.mark.parametrize("build", FORMS)
-def test_a_polynomial_outside_the_cone_is_separated_by_its_moments(build):
+def test_a_polynomial_outside_the_cone_is_separated_by_its_moments():
     """Motzkin's form at z = 1: x⁴y² + x²y⁴ - 3x²y² + 1."""
     problem = gram_problem(np.array([[0, 0], [1, 1], [1, 2], [2, 1]], dtype=np.int32))
     motzkin = {(4, 2): 1.0, (2, 4): 1.0, (2, 2): -3.0, (0, 0): 1.0}
     c = np.array([motzkin.get(tuple(e), 0.0) for e in problem.monomials.tolist()])
     for objective in ("max_t", "feasibility"):
-        solution, found = solved(build(problem, c, objective=objective))
+        solution, found = solved(kernel_form(problem, c, objective=objective))
         assert found.moments @ c < -1e-3
         assert np.linalg.eigvalsh(found.moments[problem.rows[0]])[0] >= -CLOSE
         assert (solution.status is SolverStatus.OPTIMAL) == (objective == "max_t")
 
 
-@pytest.mark.parametrize("build", FORMS)
-def test_a_unique_gram_matrix_is_read_off_without_a_solver(build):
+def test_a_unique_gram_matrix_is_found():
     problem = gram_problem(np.array([[1, 0], [0, 1]], dtype=np.int32))
     c = np.array([2.0, 2.0, 3.0])  # y², xy, x²
-    form = build(problem, c, objective="feasibility")
-    solution, found = solved(form)
+    form = kernel_form(problem, c, objective="feasibility")
+    _, found = solved(form)
     np.testing.assert_allclose(found.grams[0], [[3, 1], [1, 2]], atol=CLOSE)
-    assert (solution.solver == "presolve") == (build is image_form)
-
-
-def test_the_image_form_has_one_variable_per_free_dimension_and_no_equations():
-    form = image_form(FULL, np.zeros(len(FULL.monomials)), objective="feasibility")
-    num_entries = sum(len(rows) * (len(rows) + 1) // 2 for rows in FULL.rows)
-    assert form.program.A.shape == (num_entries, num_entries - len(FULL.monomials))
-    assert form.program.num_zero == 0
-    assert form.directions.nnz == 2 * form.program.A.shape[1]
-    moved = np.random.default_rng(5).normal(size=form.program.A.shape[1])
-    np.testing.assert_allclose(form.map.matrix @ (form.directions @ moved), 0, atol=1e-12)
 
 
 def test_blocks_of_size_one_become_nonnegative_numbers():
@@ -173,15 +151,13 @@ def test_blocks_of_size_one_become_nonnegative_numbers():
     assert (program.num_nonnegative, program.psd_sizes) == (1, (3, 2))
 
 
-def test_an_uncovered_monomial_is_infeasible_in_the_kernel_form_and_refused_by_the_image_form():
+def test_an_uncovered_monomial_is_infeasible():
     rows = np.array([[0, 1], [1, 2]])
     problem = Problem(np.array([[2, 0], [1, 1], [0, 2], [3, 0]], dtype=np.int32), (rows,))
     c = np.array([1.0, 0.0, 1.0, 2.0])
     solution, found = solved(kernel_form(problem, c))
     assert (solution.status, solution.solver) == (SolverStatus.PRIMAL_INFEASIBLE, "presolve")
     assert found.moments @ c == -2
-    with pytest.raises(InputError, match="monomial 3 has no entry but the coefficient 2"):
-        image_form(problem, c)
 
 
 def interval_map():
@@ -219,7 +195,6 @@ def test_a_free_multiplier_gives_the_bound_on_a_circle():
     [
         (lambda: kernel_form(FULL, np.zeros(3)), "15 monomials need as many coefficients"),
         (lambda: kernel_form(FULL, np.zeros(15), objective="max"), "objective must be max_t"),
-        (lambda: image_form(interval_map(), np.zeros(3)), "use kernel_form for problems with"),
         (lambda: LinearMap.from_terms([[(1.0, np.array([[3]]))]], 3), "rows must lie in 0..2"),
         (lambda: LinearMap.from_terms([[]], 3), "square rows of one size"),
         (lambda: ConicProgram(np.eye(2), np.zeros(2), np.zeros(2), 0, 0, (2,)), "3 cone rows"),
@@ -266,8 +241,7 @@ def modelled_optimum(problem, c, objective):
 def test_optima_agree_with_a_modelling_language(problem, objective, rank):
     c = coefficients_of(problem, random_grams(problem, 6, rank))
     expected = modelled_optimum(problem, c, objective)
-    for build in FORMS:
-        for solver in ("clarabel", "scs"):
-            _, found = solved(build(problem, c, objective=objective), solver)
-            # A rank-one optimum is flat: a residual ε moves t by about sqrt(ε) there.
-            assert found.value == pytest.approx(expected, abs=1e-4 if rank else 1e-5)
+    for solver in ("clarabel", "scs"):
+        _, found = solved(kernel_form(problem, c, objective=objective), solver)
+        # A rank-one optimum is flat: a residual ε moves t by about sqrt(ε) there.
+        assert found.value == pytest.approx(expected, abs=1e-4 if rank else 1e-5)

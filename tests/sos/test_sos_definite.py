@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from flint import fmpq, fmpq_mat
 from gram_examples import random_problem
+from planted import planted
 
 from tasks.records import BudgetExceeded, stream
 from tasks.sos import parse_polynomial
@@ -15,7 +16,6 @@ from tasks.sos.gram.interior import Feasibility, diagonal_weights, solve_interio
 from tasks.sos.gram.numerics import solve_numerically
 from tasks.sos.gram.positivity import is_positive_definite
 from tasks.sos.gram.problem import GramProblem
-from tasks.sos.sampling.planted import planted
 from tasks.sos.verdict import Verdict
 
 

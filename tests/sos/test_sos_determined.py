@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from flint import fmpq, fmpq_mat
+from planted import planted
 
 from tasks.records import stream
 from tasks.sos import parse_polynomial
@@ -16,7 +17,6 @@ from tasks.sos.proofs.determined import (
     determined_entries,
     determined_on_face,
 )
-from tasks.sos.sampling.planted import planted
 
 BASIS = np.array([[2, 0], [1, 1], [0, 2], [1, 0], [0, 1], [0, 0]], dtype=np.int32)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planted import planted
 
 from tasks.lattice import positions
 from tasks.records import InputError, stream
@@ -13,7 +14,6 @@ from tasks.sos import parse_polynomial
 from tasks.sos.bases.expansion import GROWTH, LEAST, cost_bound, expansions, most_bases
 from tasks.sos.bases.monomial_bases import covers, even_sqrt_basis
 from tasks.sos.bases.rules import candidate_basis
-from tasks.sos.sampling.planted import planted
 
 MOTZKIN = parse_polynomial("x^4*y^2 + x^2*y^4 - 3*x^2*y^2 + 1")
 

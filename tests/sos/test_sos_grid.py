@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from flint import fmpq
+from planted import planted
 
 from tasks.records import stream
 from tasks.sos import certify as module
@@ -14,7 +15,6 @@ from tasks.sos.checker.verification import verify_sos_certificate
 from tasks.sos.gram.positivity import as_floats
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.proofs.grid import prove_on_grid
-from tasks.sos.sampling.planted import planted
 
 
 def low_rank(seed, cell=(6, 12, 30)):

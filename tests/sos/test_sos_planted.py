@@ -6,16 +6,16 @@ from itertools import product
 from math import comb
 
 import numpy as np
+import perturbations
+import planted as planted_module
 import pytest
 from flint import fmpq
+from perturbations import negative_somewhere, outside_cone
+from planted import STRUCTURES, planted
 
 from tasks.lattice import sort_monomials
 from tasks.records import InputError
 from tasks.records.seeds import stream
-from tasks.sos.sampling import perturbations
-from tasks.sos.sampling import planted as planted_module
-from tasks.sos.sampling.perturbations import negative_somewhere, outside_cone
-from tasks.sos.sampling.planted import STRUCTURES, planted
 
 MANY = [(4, 6, 20, s) for s in STRUCTURES] + [(2, 10, 12, "dense"), (40, 6, 15, "sparse")]
 

@@ -4,12 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
+from perturbations import negative_somewhere, outside_cone
+from planted import STRUCTURES, planted
 
 from tasks.records import stream
 from tasks.sos.certify import Settings, certify
 from tasks.sos.checker.verification import verify_sos_certificate
-from tasks.sos.sampling.perturbations import negative_somewhere, outside_cone
-from tasks.sos.sampling.planted import STRUCTURES, planted
 from tasks.sos.verdict import Verdict
 
 SMALL = ((4, 6, 20), (6, 12, 30), (8, 20, 30))

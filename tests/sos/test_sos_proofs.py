@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from flint import fmpq
 from gram_examples import random_problem
+from planted import planted
 
 from tasks.records import stream
 from tasks.sos import parse_polynomial
@@ -17,7 +18,6 @@ from tasks.sos.proofs.rounding import (
     thresholds,
     unique_grams,
 )
-from tasks.sos.sampling.planted import planted
 
 SHAPES = [(1, 3), (2, 2), (3, 2)]
 

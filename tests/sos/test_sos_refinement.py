@@ -5,13 +5,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from flint import fmpz_mat
+from planted import planted
 
 from tasks.records import stream
 from tasks.sos import Polynomial, parse_polynomial
 from tasks.sos.gram.interior import diagonal_weights, solve_interior
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.proofs.refinement import refined_complements
-from tasks.sos.sampling.planted import planted
 
 THRESHOLD = 1e-6
 

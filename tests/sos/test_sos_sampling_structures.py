@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from planted import STRUCTURES, planted
 
 from tasks.records import stream
 from tasks.sos.sampling.cells import FAMILIES, Cell
 from tasks.sos.sampling.generation import Rows, certificate_of
-from tasks.sos.sampling.planted import STRUCTURES, planted
 
 FIELDS = ("sizes", "structures", "content", "num_terms", "basis", "exponents", "coefficients")
 

@@ -4,14 +4,14 @@ import math
 import shutil
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rigged_programs import FORM, LEAST_EIGENVALUE, QUADRATIC, SQUARES, rigged
+from scipy import sparse
 
 from tasks.records import InputError
-from tasks.sos.conic.forms import LinearMap, image_form, kernel_form
+from tasks.sos.conic.forms import ConicProgram, LinearMap, kernel_form, svec
 from tasks.sos.conic.solvers import SOLVERS, SolverStatus, point_error, solve, unavailability
 
 pytestmark = pytest.mark.usefixtures("rigged_adapter", "fresh_probes", "own_workers")
@@ -99,12 +99,11 @@ def test_a_failing_equation_is_decided_without_a_solver():
     ],
 )
 def test_a_program_without_variables_is_decided_without_a_solver(middle, status):
-    structure = SimpleNamespace(rows=(SQUARES,), monomials=np.array([[2, 0], [1, 1], [0, 2]]))
-    c = np.array([1.0, middle, 3.0])
-    form = image_form(structure, c, objective="feasibility")
-    solution = solve(form.program)
+    gram = np.array([[1.0, middle / 2], [middle / 2, 3.0]])
+    program = ConicProgram(sparse.csc_array((3, 0)), svec(gram), np.zeros(0), 0, 0, (2,))
+    solution = solve(program)
     assert (solution.status, solution.solver) == (status, "presolve")
-    assert (form.recover(solution).moments @ c < 0) == (status is SolverStatus.PRIMAL_INFEASIBLE)
+    assert (program.b @ solution.y < 0) == (status is SolverStatus.PRIMAL_INFEASIBLE)
 
 
 def test_an_unavailable_solver_falls_back_and_says_so(monkeypatch):

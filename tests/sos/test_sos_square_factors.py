@@ -2,13 +2,13 @@
 
 import pytest
 from hypothesis import given
+from planted import planted
 from polynomial_strategies import polynomials
 
 from tasks.records import stream
 from tasks.sos import Polynomial, parse_polynomial
 from tasks.sos.polynomials import square_factors
 from tasks.sos.polynomials.square_factors import PRIME, is_surely_squarefree, square_factor
-from tasks.sos.sampling.planted import planted
 
 
 @given(polynomials(max_exponent=2), polynomials(max_exponent=2))

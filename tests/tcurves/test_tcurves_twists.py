@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scheme_instances import packed, random_words
 from strategies import signed_triangulations, triangulations
 
-from gpu.components import num_components
 from tasks.lattice import honeycomb, lattice_points, load_triangulations, num_points, random_flips
 from tasks.records import InputError
 from tasks.tcurves import (
@@ -21,7 +19,6 @@ from tasks.tcurves import (
     num_sign_classes,
     real_scheme,
 )
-from tasks.tcurves.patchwork import octant_grid
 from tasks.tcurves.signs import as_signs, as_word
 from tasks.tcurves.twists import (
     DividingType,
@@ -91,17 +88,6 @@ def test_the_rank_gives_the_number_of_components_of_thousands_of_curves(degree):
             signs = rng.integers(0, 2, triangulation.num_points)
             components = real_scheme(triangulation, signs).components
             assert num_components_by_rank(triangulation, signs) == components
-
-
-@pytest.mark.parametrize("degree", range(1, 10))
-def test_the_kernel_counts_the_components_that_the_rank_gives(degree):
-    rng = np.random.default_rng(degree)
-    for _ in range(8):
-        triangulation = random_flips(honeycomb(degree), int(rng.integers(20 * degree**2)), rng)
-        words = random_words(degree, 30, seed=degree)
-        expected = [num_components_by_rank(triangulation, word) for word in words.tolist()]
-        triangles, grid = packed(triangulation), octant_grid(degree)
-        assert num_components(triangles, grid, words).tolist() == expected
 
 
 @settings(max_examples=50)

@@ -1,9 +1,8 @@
 """Conic programs of Gram problems, built directly as sparse matrices.
 
 A Gram problem asks for symmetric Q_1, ..., Q_B and free f with M(Q, f) = c, one equation per
-monomial (`LinearMap`). The *kernel form* keeps the entries of Q as variables; the *image form*
-substitutes Q = Q0 + Σ_k y_k N_k with K = E - S free y, E entries and S monomials. Each has one of
-three objectives:
+monomial (`LinearMap`). The *kernel form* keeps the entries of Q as variables. It has one of three
+objectives:
 
 * feasibility: Q PSD;
 * max_t: max t subject to Q - t I PSD, t <= t_max; t > 0 is strict feasibility;
@@ -43,11 +42,9 @@ from tasks.sos.conic._linear_map import GramStructure, LinearMap
 __all__ = [
     "ConicProgram",
     "GramSolution",
-    "ImageForm",
     "KernelForm",
     "LinearMap",
     "Objective",
-    "image_form",
     "kernel_form",
     "smat",
     "svec",
@@ -107,44 +104,6 @@ class KernelForm:
         return GramSolution(_matrices(upper, self.map.sizes, shift), moments, value, free)
 
 
-@dataclass(frozen=True, eq=False)
-class ImageForm:
-    """Image form; x = (y_1, ..., y_K, then t or γ if any).
-
-    Attributes
-    ----------
-    program, map, objective
-        As in the kernel form.
-    center
-        Entries of Q0, equal where the monomials are equal, (E,).
-    directions
-        Columns are the entries of N_1, ..., N_K, then of dQ/dγ for max_gamma; csc (E, ...).
-    """
-
-    program: ConicProgram
-    map: LinearMap
-    objective: Objective
-    center: Floats
-    directions: Any
-
-    def recover(self, solution: _Point) -> GramSolution:
-        """Gram matrices, moments and t or γ of a solution of `program`."""
-        moments = self._moments(solution.y)
-        if len(solution.x) != len(self.program.q):
-            return _without_point(moments)
-        value = 0.0 if self.objective == "feasibility" else float(solution.x[-1])
-        upper = self.center + self.directions @ solution.x[: self.directions.shape[1]]
-        return GramSolution(_matrices(upper, self.map.sizes), moments, value, np.zeros(0))
-
-    def _moments(self, y: Floats) -> Floats:
-        """The dual matrix is orthogonal to every N_k, so constant on the entries of a monomial."""
-        if not len(y):
-            return y
-        dual = y[_cone_rows(self.map.sizes, len(y) - self.map.num_entries)] / _scale(self.map)
-        pattern = (self.map.matrix != 0).astype(np.float64)
-        return np.asarray(pattern @ dual / np.maximum(pattern.sum(axis=1), 1.0))
-
-
 def kernel_form(
     problem: LinearMap | GramStructure,
     coefficients: Floats,
@@ -178,61 +137,6 @@ def kernel_form(
         mapping.sizes,
     )
     return KernelForm(program, mapping, objective)
-
-
-def image_form(
-    problem: GramStructure,
-    coefficients: Floats,
-    *,
-    objective: Objective = "max_t",
-    t_max: float = 1.0,
-) -> ImageForm:
-    """Conic program with K = E - S free variables and no equations; O(E).
-
-    Q0 has equal entries where the monomials are equal. N_k moves one entry and the pivot of its
-    monomial, the first of its entries, so that their weighted sum stays.
-
-    Raises
-    ------
-    InputError
-        As in `kernel_form`; or if a monomial with a nonzero coefficient has no entry.
-    """
-    mapping = _checked(problem, coefficients, objective)
-    row_of, weight = _classes(mapping)
-    totals = np.bincount(row_of, weights=weight, minlength=len(coefficients))
-    lost = np.flatnonzero((totals == 0) & (coefficients != 0))
-    if len(lost):
-        raise InputError(
-            f"monomial {lost[0]} has no entry but the coefficient {coefficients[lost[0]]:g}: "
-            "there is no Gram matrix over these bases; add to them"
-        )
-    means = coefficients / np.where(totals == 0, 1.0, totals)
-    directions = _directions(row_of, weight)
-    if objective == "max_gamma":
-        slope = np.where(row_of == mapping.constant, -1.0 / totals[mapping.constant], 0.0)
-        directions = sparse.hstack([directions, sparse.csc_array(slope[:, None])], format="csc")
-    center = means[row_of]
-    program = _image_program(mapping, center, directions, objective, t_max)
-    return ImageForm(program, mapping, objective, center, directions)
-
-
-def _image_program(
-    mapping: LinearMap, center: Floats, directions: Any, objective: Objective, t_max: float
-) -> ConicProgram:
-    """S = svec(Q0 + directions x - t I), in cone order."""
-    num_bounds = int(objective == "max_t")
-    order = np.argsort(_cone_rows(mapping.sizes, 0))
-    scale = sparse.diags_array(_scale(mapping))
-    matrix = -(scale @ directions).tocsr()[order]
-    b = (_scale(mapping) * center)[order]
-    if num_bounds:
-        level = sparse.csc_array(mapping.is_diagonal[order].astype(np.float64)[:, None])
-        bound = sparse.csc_array(np.ones((1, 1)))
-        matrix = sparse.block_array([[None, bound], [matrix, level]])
-        if not directions.shape[1]:
-            matrix = sparse.vstack([bound, level])
-        b = np.concatenate([[t_max], b])
-    return _program(matrix.tocsc(), b, objective, 0, mapping.sizes)
 
 
 def _checked(
@@ -273,28 +177,6 @@ def _level_column(mapping: LinearMap, objective: Objective) -> Any:
     column = np.zeros((num_monomials, 1))
     column[mapping.constant] = 1.0
     return sparse.csc_array(column)
-
-
-def _classes(mapping: LinearMap) -> tuple[Indices, Floats]:
-    """Monomial and weight of every entry, if each has just one."""
-    if mapping.num_free or not np.all(np.diff(mapping.matrix.indptr) == 1):
-        raise InputError(
-            "the image form needs entries of one monomial each and no free variables; "
-            "use kernel_form for problems with multipliers"
-        )
-    return mapping.matrix.indices.astype(np.int64), mapping.matrix.data
-
-
-def _directions(row_of: Indices, weight: Floats) -> Any:
-    """Entries of N_1, ..., N_K, csc (E, K)."""
-    _, pivots, member = np.unique(row_of, return_index=True, return_inverse=True)
-    pivot_of = pivots[member]
-    moved = np.flatnonzero(pivot_of != np.arange(len(row_of)))
-    partner = pivot_of[moved]
-    columns = np.arange(len(moved))
-    values = np.concatenate([np.ones(len(moved)), -weight[moved] / weight[partner]])
-    rows = np.concatenate([moved, partner])
-    return sparse.csc_array((values, (rows, np.tile(columns, 2))), shape=(len(row_of), len(moved)))
 
 
 def _scale(mapping: LinearMap) -> Floats:

@@ -27,8 +27,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from tasks.records import InputError
 from tasks.records.errors import abridged, shortened
 from tasks.records.roots import is_uri
@@ -40,7 +38,6 @@ __all__ = [
     "BENCHMARKS",
     "PolynomialEntry",
     "load_polynomials",
-    "write_polynomials_arrow",
     "write_polynomials_json",
 ]
 
@@ -82,39 +79,6 @@ def write_polynomials_json(path: str | Path, entries: Iterable[PolynomialEntry])
     """
     records = [entry_record(entry) for entry in entries]
     _write(path, lambda: Path(path).write_text(_json({"polynomials": records}), encoding="utf-8"))
-
-
-def write_polynomials_arrow(path: str | Path, entries: Iterable[PolynomialEntry]) -> None:
-    """Write an Arrow file that `load_polynomials` reads back to the same entries.
-
-    Known fields become one column ``known`` of JSON objects.
-
-    Raises
-    ------
-    InputError
-        As `write_polynomials_json`.
-    """
-    schema = pa.schema(
-        [
-            ("name", pa.string()),
-            ("variables", pa.list_(pa.string())),
-            ("exponents", pa.list_(pa.list_(pa.int32()))),
-            ("coefficients", pa.list_(pa.string())),
-            ("known", pa.string()),
-        ]
-    )
-    rows = []
-    for entry in entries:
-        record = entry_record(entry)
-        known = {key: record.pop(key) for key in entry.known if key in record}
-        rows.append({**record, "known": _json(known)})
-    table = pa.Table.from_pylist(rows, schema=schema)
-
-    def write() -> None:
-        with pa.ipc.new_file(str(path), schema) as writer:
-            writer.write_table(table)
-
-    _write(path, write)
 
 
 def _write(path: str | Path, write: Callable[[], Any]) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tasks.records import InputError
-from tasks.sos._colors import BLUE, GRAY, INK, ORANGE, PALE, TEXT
+from tasks.records.palette import BLUE, GRAY, INK, ORANGE, PALE, TEXT
 
 __all__ = ["draw_training"]
 

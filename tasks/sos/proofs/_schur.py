@@ -17,6 +17,7 @@ from tasks.sos.gram.entries import Entries
 from tasks.sos.gram.problem import GramProblem
 
 BITS = 640
+"""Working precision: denominators of a third of it, 64 decimal digits, are recognized."""
 
 
 @dataclass(frozen=True)

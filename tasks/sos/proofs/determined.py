@@ -22,7 +22,8 @@ from tasks.sos.gram.facial import Face, complement, identity_face
 from tasks.sos.gram.problem import GramProblem
 
 NEGLIGIBLE = 1e-4
-"""Entries of an echelon form that count as 0, relative to the largest of the row."""
+"""Entries of an echelon form that count as 0, relative to the largest of the row: above the errors
+of numerical kernels.  They only say where to look; the kernel vector is computed exactly."""
 
 
 @dataclass(frozen=True)

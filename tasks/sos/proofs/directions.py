@@ -22,6 +22,7 @@ from tasks.records import stream
 from tasks.sos.polynomials.polynomial import Polynomial
 
 NUM_DIRECTIONS = 64
+"""Random ones behind those with a meaning: one product of matrices, next to no time."""
 MAX_DOUBLINGS = 24
 """t = 2, 4, 16, ..., 2^(2^24) would be too long to write down long before."""
 CHUNK_ENTRIES = 1 << 21

@@ -19,9 +19,11 @@ from tasks.records import stream
 from tasks.sos.polynomials.polynomial import Polynomial
 
 NUM_STARTS = 24
+"""Descents from random points; they bound the time of a search that may find nothing."""
 ROUNDING_ERROR = 1e-9
-"""Bound on relative rounding errors of values, with much room."""
+"""Bound on relative rounding errors of values: 2**-53 times ten million operations."""
 MAX_CORNER_VALUES = 1 << 21
+"""Signs held at a time, 8 bytes each: 16 MiB."""
 ROUNDINGS = (0, 1, 2, 4, 8, 16, 32, 48)
 """Bits after the point, fewest first."""
 
@@ -29,7 +31,7 @@ COARSE: Mapping[str, float] = {"maxiter": 200}
 FINE: Mapping[str, float] = {"maxiter": 200, "gtol": 1e-12, "ftol": 1e-14}
 """Far from the origin values and gradients are small."""
 NUM_FINE = 4
-"""Lowest ends of descents that are continued to more precision."""
+"""Lowest ends of descents that are continued to more precision: several may be one minimum."""
 
 NEARLY_ZERO = 1e-9
 """Relative to the largest coefficient: values in floats that are not surely positive."""

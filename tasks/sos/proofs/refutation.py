@@ -19,9 +19,10 @@ ROUNDINGS = (4, 8, 16, 24, 32, 48)
 """Bits of the moments relative to the diagonal of the moment matrix."""
 
 SHARES = (0.0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 0.1, 0.3)
-"""Shares of the measure that are mixed in."""
+"""Shares of the measure that are mixed in, from the least: each moves L(p) towards 0."""
 ROOM = 1e-13
-"""Least eigenvalue relative to the diagonal that is not mistaken for a rounding error."""
+"""Least eigenvalue relative to the diagonal that is not mistaken for a rounding error, 1e-16 times
+the size of the matrix."""
 
 Functional = dict[tuple[int, ...], fmpq]
 """Values of L; 0 at all other monomials."""

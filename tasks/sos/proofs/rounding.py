@@ -46,11 +46,15 @@ logger = logging.getLogger(__name__)
 ROUNDINGS = (6, 12, 20, 28, 36, 44, 52)
 """Bits after the point of rounded Gram matrices, fewest first."""
 LARGEST_ZERO = 1e-3
-"""Largest eigenvalue relative to the diagonal that may count as 0."""
+"""Largest eigenvalue relative to the diagonal that may count as 0: a solver that stops at an error
+of e leaves sqrt(e) in a flat problem, 3e-4 at its tolerance of 1e-7."""
 CLEAR_GAP = 30.0
-"""Ratio of neighboring eigenvalues between which a threshold may lie."""
+"""Ratio of neighboring eigenvalues between which a threshold may lie: narrower gaps are common
+among nonzero eigenvalues.  A wrong guess costs time, it proves nothing."""
 MAX_THRESHOLDS = 4
+"""Guesses of the rank, each refined to many digits: they bound the time, not what is true."""
 MAX_REDUCTIONS = 6
+"""Faces of faces: each has fewer free dimensions, and is solved anew."""
 MAX_RELATIONS = 200
 """Monomials of a block among which integer relations are looked for: about 20 s, as size**4."""
 

@@ -25,9 +25,11 @@ from tasks.records import stream
 from tasks.sos.polynomials.polynomial import Polynomial
 
 NUM_STARTS = 32
+"""Descents from random points at four scales, eight each."""
 MAX_ZEROS = 24
+"""Each adds columns to a lattice reduction; a face of too few zeros fails the exact check."""
 SAME = 1e-6
-"""Relative distance at which two zeros are one."""
+"""Relative distance at which two zeros are one: a flat minimum is found to about 1e-8 in floats."""
 DIGITS_PER_ENTRY = 12
 """Decimal digits for every entry of z(x): relations with smaller coefficients are found."""
 

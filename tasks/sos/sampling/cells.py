@@ -3,7 +3,7 @@
 The name of a cell, such as dense-n6-d10-m30, is that of its data set; with the seed it names the
 random streams of its rows.
 
-Monomials x^b are drawn as in `tasks.sos.sampling.planted`: the degree k in 1..d has probability
+Monomials x^b are drawn as in `tasks.sos.sampling.structures`: the degree k in 1..d has probability
 proportional to C(n + k - 1, k), the exponents are multinomial(k; 1/n, ..., 1/n).  Forms have k = d.
 """
 
@@ -39,7 +39,8 @@ Family = Literal[
 ]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 NUM_STRUCTURES = 4
-"""The first families are the structures of `tasks.sos.sampling.planted`."""
+STRUCTURES = FAMILIES[:NUM_STRUCTURES]
+"""The published ones, see `tasks.sos.sampling.structures`."""
 SUMS_OF_SQUARES = FAMILIES[:-2]
 """The others are no sums of squares."""
 

@@ -21,9 +21,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasks.records import RunIdentity, StoreError, science_table
-from tasks.sos.sampling.cells import Cell
+from tasks.sos.sampling.cells import STRUCTURES, Cell
 from tasks.sos.sampling.generation import Rows
-from tasks.sos.sampling.planted import STRUCTURES
 from tasks.sos.sampling.schema import CARDS_SCHEMA, SCHEMAS, SPLITS, Mode
 
 SHARES = {"train": 198, "validation": 1, "test": 1}

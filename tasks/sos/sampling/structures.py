@@ -1,4 +1,17 @@
-"""The published distributions of bases and factors, compiled; they are those of `planted`.
+"""The published distributions of bases and factors, compiled.
+
+Basis.  The size is uniform among the integers of [m - 2 sqrt m, m + 2 sqrt m]; a monomial has
+degree k in 1..d with probability proportional to C(n + k - 1, k) and exponents
+multinomial(k; 1/n, ..., 1/n); monomials are drawn until enough distinct ones are found.
+
+Structures of p = z_B' F F' z_B, with g = N(0, 1) / 2, all entries independent:
+
+    dense           F is m x m with entries g
+    sparse          as dense, an entry kept with probability q, q uniform in [0.05, 0.1]
+    low_rank        F = U sqrt(D), U is m x r with entries g, r uniform in 1..5, D uniform in [0, 1]
+    block_diagonal  dense blocks of sizes uniform in 1..10 on a random partition of B
+
+Monomials whose row of F is zero leave the basis.
 
 Entries of F are rounded to multiples of 2**-16, or of 2**-8 (`COARSE`), whose products are
 multiples of 2**-16.  Where a basis takes a quarter of all monomials or more, those with the

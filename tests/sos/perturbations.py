@@ -32,10 +32,10 @@ from math import prod
 
 import numpy as np
 from flint import fmpq
+from planted import Planted
 
 from tasks.records import InputError
 from tasks.sos.polynomials.polynomial import Polynomial
-from tasks.sos.sampling.planted import Planted
 
 _MOTZKIN = {(4, 2): 1, (2, 4): 1, (2, 2): -3, (0, 0): 1}
 _MOTZKIN_VALUE = fmpq(-1, 4)

@@ -4,18 +4,7 @@ B is drawn first, then F; its entries are rounded to multiples of 2**-16, so tha
 2**-32 Z and p is expanded exactly, in integers.  Coefficients of p are far below 2**21, hence
 floats hold them exactly.
 
-Basis (`sparse_uniform`).  The size is uniform among the integers of [m - 2 sqrt m, m + 2 sqrt m];
-a monomial has degree k in 1..d with probability proportional to C(n + k - 1, k) and exponents
-multinomial(k; 1/n, ..., 1/n); monomials are drawn until enough distinct ones are found.
-
-Structures, with g = N(0, 1) / 2, all entries independent:
-
-    dense           F is m x m with entries g
-    sparse          as dense, an entry kept with probability q, q uniform in [0.05, 0.1]
-    low_rank        F = U sqrt(D), U is m x r with entries g, r uniform in 1..5, D uniform in [0, 1]
-    block_diagonal  dense blocks of sizes uniform in 1..10 on a random partition of B
-
-Monomials whose row of F is zero leave the basis.
+Bases and structures are those of `tasks.sos.sampling.structures`, drawn by NumPy.
 
 References
 ----------
