@@ -118,7 +118,10 @@ class Ledger:
         """
         known = [set(source.stored_items(table)) for table in self.tables]
         keys = [key for key in origins if all(key in items for items in known)]
-        return [key for key in keys if self._take(key, origins[key], source, any_code=any_code)]
+        taken = [key for key in keys if self._take(key, origins[key], source, any_code=any_code)]
+        for item, rows in source.execution_rows({self.prefix + key for key in taken}).items():
+            self.run.write_part(EXECUTION_TABLE, item, rows)
+        return taken
 
     def _take(self, key: str, origin: Origin, source: Run, *, any_code: bool) -> bool:
         try:
@@ -136,18 +139,11 @@ class Ledger:
         except StoreError as error:  # what cannot be read there is made here
             logger.info("%s of run %s is not taken over: %s", key, source.run_id, error)
             return False
-        self._take_execution(key, source)
         for sidecar, (table, rows) in zip(sidecars, tables.items(), strict=True):
             kept = replace(sidecar.origin, code=origin.code)
             own = _renamed(rows, self.run.identity, keep_code=any_code)
             self.run.write_part(table, key, own, kept)
         return True
-
-    def _take_execution(self, key: str, source: Run) -> None:
-        item = self.prefix + key
-        rows = source.execution_of(item)
-        if rows.num_rows:
-            self.run.write_part(EXECUTION_TABLE, item, rows)
 
 
 def _is_equal(sidecar: Sidecar, origin: Origin, *, any_code: bool, is_final: bool) -> bool:

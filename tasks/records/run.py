@@ -6,7 +6,7 @@ plan asked for, such as copies made by hand, are named in a warning and left alo
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -186,8 +186,10 @@ class Run:
         skip = (on_corrupt or ("skip" if table == EXECUTION_TABLE else "raise")) == "skip"
         parts = list(self._load(table, skip=skip))
         schema = EXECUTION_SCHEMA if table == EXECUTION_TABLE else schema
-        if not parts:
-            return _empty(schema, f"table {table!r} of run {self.run_id}")
+        if not parts and schema is None:
+            raise InputError(f"table {table!r} of run {self.run_id} holds no finished part yet")
+        if not parts and schema is not None:
+            return schema.empty_table()
         try:
             return pa.concat_tables(parts)
         except pa.ArrowInvalid as error:
@@ -235,11 +237,13 @@ class Run:
         """Log, once, that a part cannot be trusted and will be done again."""
         self._journal.fault(error, "it will be done again")
 
-    def execution_of(self, item: str) -> pa.Table:
-        """Rows of the execution table that were stored for one item."""
-        parts = [name for name in self._names(EXECUTION_TABLE) if name.item == item]
-        tables = [self._reader.load(name)[1] for name in parts]
-        return pa.concat_tables(tables) if tables else EXECUTION_SCHEMA.empty_table()
+    def execution_rows(self, items: Collection[str]) -> dict[str, pa.Table]:
+        """Item -> what was stored for it in the execution table, of some items."""
+        found: dict[str, list[pa.Table]] = {}
+        for name in self._names(EXECUTION_TABLE):
+            if name.item in items:
+                found.setdefault(name.item, []).append(self._reader.load(name)[1])
+        return {item: pa.concat_tables(tables) for item, tables in found.items()}
 
     def finish(
         self,
@@ -385,12 +389,6 @@ class Run:
                 f"run {self.run_id} has no table {', '.join(map(shortened, unknown[:5]))}; "
                 f"its tables are {', '.join(sorted(allowed))}"
             )
-
-
-def _empty(schema: pa.Schema | None, what: str) -> pa.Table:
-    if schema is None:
-        raise InputError(f"{what} holds no finished part yet")
-    return schema.empty_table()
 
 
 def _settle(status: RunStatus | None, open_items: Sequence[str], run_id: str) -> RunStatus:
