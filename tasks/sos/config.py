@@ -48,7 +48,7 @@ class CertifyConfig(FrozenConfig):
     lose nothing; or the smaller cliques of a chordal extension, which may lose a proof and refute
     nothing."""
 
-    solver: Literal["auto", "interior", "clarabel", "scs", "mosek", "sdpa", "csdp"] = "auto"
+    solver: Literal["auto", "interior", "clarabel", "scs", "mosek"] = "auto"
     """What solves the Gram problems. auto: the project's own methods, which look for a positive
     definite matrix first, then take interior points, and SCS where those are too large. No solver
     is trusted: every verdict rests on exact arithmetic."""

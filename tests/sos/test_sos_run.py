@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
+import rigged_jobs
 
 from tasks.records import InputError, Status
+from tasks.records.isolation import close_processes
 from tasks.records.schema import check_science_schema
 from tasks.sos import _jobs
 from tasks.sos.checker.verification import verify_sos_certificate
 from tasks.sos.config import CertifyConfig
-from tasks.sos.conic.solvers import close_workers
 from tasks.sos.run import (
     CERTIFY_TABLES,
     CHECK_TABLES,
@@ -34,14 +35,14 @@ GOOD = ("(x - y)^2 + 1/3", "motzkin")
 @pytest.fixture(scope="module", autouse=True)
 def own_workers():
     """Processes that find the rigged jobs; none is left behind."""
-    close_workers()
+    close_processes()
     yield
-    close_workers()
+    close_processes()
 
 
 @pytest.fixture
 def rigged(monkeypatch):
-    monkeypatch.setattr(_jobs, "ADAPTER", "rigged_jobs")
+    monkeypatch.setattr(_jobs, "do_job", rigged_jobs.do_job)
 
 
 def item_of(*polynomials, **settings):

@@ -201,7 +201,9 @@ def _decide(item: BenchmarkItem, p: Polynomial, method: Method) -> _jobs.Certifi
     )
 
 
-def _job(config: BenchmarkConfig, p: Polynomial, method: Method) -> _jobs.Job:
+def _job(
+    config: BenchmarkConfig, p: Polynomial, method: Method
+) -> _jobs.Job[_jobs.Certified | _jobs.Stopped]:
     """What a process has to do."""
     if method in WRITTEN:
         permutations = 1 if method == "autoregressive-1" else config.permutations
