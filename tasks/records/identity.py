@@ -7,6 +7,7 @@ run id = first 16 hex digits of SHA-256 of the canonical JSON of
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from tasks.records.config import canonical_json, fingerprint
 from tasks.records.errors import InputError, shortened
@@ -53,9 +54,9 @@ class RunIdentity:
         inputs = tuple(sorted((name, digest) for name, digest in self.inputs))
         object.__setattr__(self, "inputs", inputs)
 
-    @property
+    @cached_property
     def run_id(self) -> str:
-        """16 hex digits."""
+        """16 hex digits; found once, as there may be thousands of inputs."""
         return fingerprint(
             {
                 "flow": self.flow,

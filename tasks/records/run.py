@@ -5,6 +5,7 @@ planned items against done ones, so resuming means running the same command agai
 plan asked for, such as copies made by hand, are named in a warning and left alone.
 """
 
+import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,9 @@ from tasks.records.schema import EXECUTION_SCHEMA, check_science_schema
 from tasks.records.volume import Volume
 
 logger = logging.getLogger(__name__)
+
+_MAX_METADATA = 1 << 16
+"""Letters of a config or of the inputs in the metadata of a part."""
 
 
 @dataclass(frozen=True)
@@ -316,8 +320,8 @@ class Run:
         return {
             "flow": self.record.flow,
             "run_id": self.run_id,
-            "config": self.identity.config,
-            "inputs": canonical_json(self.record.inputs),
+            "config": _brief(self.identity.config),
+            "inputs": _brief(canonical_json(self.record.inputs)),
             "seed": str(self.record.seed),
             "code_version": self.record.code_version,
             "citations": canonical_json(self.record.citations),
@@ -338,6 +342,13 @@ class Run:
                 f"run {self.run_id} has no table {', '.join(map(shortened, unknown[:5]))}; "
                 f"its tables are {', '.join(sorted(allowed))}"
             )
+
+
+def _brief(text: str) -> str:
+    """The text; of a long one, which every part would repeat, the digest of what run.json holds."""
+    if len(text) <= _MAX_METADATA:
+        return text
+    return canonical_json({"sha256": hashlib.sha256(text.encode()).hexdigest()})
 
 
 def _empty(schema: pa.Schema | None, what: str) -> pa.Table:

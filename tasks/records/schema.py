@@ -83,7 +83,7 @@ def science_table(
     columns: Mapping[str, Sequence[object] | pa.Array],
     *,
     identity: RunIdentity,
-    status: Status = Status.OK,
+    status: Status | Sequence[Status] = Status.OK,
 ) -> pa.Table:
     """Table of one item: `columns` (n values each) after the leading columns of `identity`.
 
@@ -93,6 +93,8 @@ def science_table(
         From `science_schema`.
     columns
         The values of every column after the leading four.
+    status
+        Of all rows, or one for each.
 
     Raises
     ------
@@ -100,12 +102,15 @@ def science_table(
         If a column is missing, unknown, of another length or not of the schema's type.
     """
     num_rows = len(next(iter(columns.values()), ()))
-    lead = (identity.run_id, identity.code_version, identity.seed, status.value)
-    names = [field.name for field in SCIENCE_COLUMNS]
-    constants = {name: [value] * num_rows for name, value in zip(names, lead, strict=True)}
-    _check_names(schema, [*names, *columns])
+    lead: dict[str, Sequence[object]] = {
+        "fingerprint": [identity.run_id] * num_rows,
+        "code_version": [identity.code_version] * num_rows,
+        "seed": [identity.seed] * num_rows,
+        "status": [status] * num_rows if isinstance(status, Status) else status,
+    }
+    _check_names(schema, [*lead, *columns])
     try:
-        return pa.table({**constants, **columns}, schema=schema)
+        return pa.table({**lead, **columns}, schema=schema)
     except (pa.ArrowException, TypeError, OverflowError) as error:
         raise InputError(f"the columns do not fit their schema: {error}") from error
 

@@ -64,8 +64,8 @@ class CertifyConfig(FrozenConfig):
     """Share of the certificates that are checked again by code that shares nothing with what made
     them."""
 
-    batch: int = Field(default=4, ge=1, le=10_000)
-    """Polynomials per call on a worker."""
+    batch: int = Field(default=0, ge=0, le=10_000)
+    """Polynomials per call on a worker; 0: four, or more where that would be above 256 calls."""
 
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Root of the random starts of searches, and of the choice of certificates to check."""
