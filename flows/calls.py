@@ -73,7 +73,9 @@ class StoredPayloads(Mapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         item = self._items[key]
-        rows = [table.filter(pc.field(self._column) == key) for table in self._tables]
+        found = (table.filter(pc.field(self._column) == key) for table in self._tables)
+        # Else the empty rest of every part would travel along.
+        rows = [table.combine_chunks() for table in found]
         return self._make(item, *rows)
 
 

@@ -22,7 +22,7 @@ from tasks.records.errors import (
     LatticeworkError,
     StoreError,
 )
-from tasks.records.identity import RunIdentity
+from tasks.records.identity import RowIdentity, RunIdentity
 from tasks.records.manifest import Manifest, RunRecord, TableEntry
 from tasks.records.parts import EXECUTION_TABLE, PartRef
 from tasks.records.run import Run
@@ -58,6 +58,7 @@ __all__ = [
     "LatticeworkError",
     "Manifest",
     "PartRef",
+    "RowIdentity",
     "Run",
     "RunIdentity",
     "RunInfo",

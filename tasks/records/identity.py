@@ -16,6 +16,15 @@ _FLOW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True)
+class RowIdentity:
+    """What rows tell of their run: its identity without config and inputs, which may be long."""
+
+    run_id: str
+    code_version: str
+    seed: int
+
+
+@dataclass(frozen=True)
 class RunIdentity:
     """What determines the science of a run.
 
@@ -66,6 +75,11 @@ class RunIdentity:
                 "seed": self.seed,
             }
         )
+
+    @property
+    def of_rows(self) -> RowIdentity:
+        """What rows tell of it."""
+        return RowIdentity(self.run_id, self.code_version, self.seed)
 
 
 def _canonical_object(text: str) -> str:

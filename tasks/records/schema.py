@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tasks.records.errors import InputError
-from tasks.records.identity import RunIdentity
+from tasks.records.identity import RowIdentity, RunIdentity
 from tasks.records.status import Status
 
 
@@ -82,7 +82,7 @@ def science_table(
     schema: pa.Schema,
     columns: Mapping[str, Sequence[object] | pa.Array],
     *,
-    identity: RunIdentity,
+    identity: RunIdentity | RowIdentity,
     status: Status | Sequence[Status] = Status.OK,
 ) -> pa.Table:
     """Table of one item: `columns` (n values each) after the leading columns of `identity`.

@@ -24,6 +24,7 @@ import pyarrow as pa
 from tasks.records import (
     EXECUTION_SCHEMA,
     SCIENCE_COLUMNS,
+    RowIdentity,
     RunIdentity,
     Status,
     canonical_json,
@@ -59,7 +60,7 @@ class CertifyItem:
     key: str
     entries: tuple[PolynomialEntry, ...]
     config: CertifyConfig
-    identity: RunIdentity
+    identity: RowIdentity
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,9 @@ def plan_certify(config: CertifyConfig) -> CertifyPlan:
         seed=config.seed,
     )
     # What travels with every batch and polynomial does not hold all of them.
-    settings_only = config.model_copy(update={"polynomials": ()})
+    short = (config.model_copy(update={"polynomials": ()}), identity.of_rows)
     items = tuple(
-        CertifyItem(f"{k:06d}", tuple(entries[start : start + size]), settings_only, identity)
+        CertifyItem(f"{k:06d}", tuple(entries[start : start + size]), *short)
         for k, start in enumerate(range(0, len(entries), size))
     )
     return CertifyPlan(identity, items)
@@ -302,7 +303,7 @@ def _own_names(schema: pa.Schema) -> list[str]:
     return schema.names[len(SCIENCE_COLUMNS) :]
 
 
-def _table(schema: pa.Schema, rows: Rows, identity: RunIdentity) -> pa.Table:
+def _table(schema: pa.Schema, rows: Rows, identity: RowIdentity) -> pa.Table:
     """A table with rows of different status."""
     columns = {name: [row[name] for _, row in rows] for name in _own_names(schema)}
     return science_table(schema, columns, identity=identity, status=[status for status, _ in rows])
