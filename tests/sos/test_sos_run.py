@@ -1,6 +1,7 @@
 """Batches of polynomials: every one is a row, the same in every execution, whatever the others."""
 
 import json
+import pickle
 import sys
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pytest
 import rigged_jobs
 
-from tasks.records import InputError, Status
+from tasks.records import InputError, Status, isolation
 from tasks.records.isolation import close_processes
 from tasks.records.schema import check_science_schema
 from tasks.sos import _jobs
@@ -71,6 +72,19 @@ def test_polynomials_are_cut_into_batches_in_their_order():
     assert [len(item.entries) for item in plan.items] == [20, 20, 10]
     assert plan.num_polynomials == 50
     assert plan.items[0].entries[0].name == "motzkin"
+
+
+def test_many_polynomials_make_256_calls_at_most_whose_size_does_not_grow(tmp_path):
+    def plan(count):
+        records = [{"name": f"q{k}", "text": f"x^2 + {k}*y^2 + 1"} for k in range(count)]
+        return plan_certify(CertifyConfig(polynomials=(file_of(tmp_path, *records),)))
+
+    few, many = plan(9), plan(1_030)
+    assert [len(item.entries) for item in few.items] == [4, 4, 1]
+    assert len(many.items) == 206
+    assert {len(item.entries) for item in many.items} == {5}
+    sizes = [len(pickle.dumps(replace(plan.items[1], entries=()))) for plan in (few, many)]
+    assert sizes[1] == sizes[0]
 
 
 def test_limits_are_no_part_of_the_identity_but_all_else_is():
@@ -280,6 +294,30 @@ def test_one_poisoned_polynomial_never_stops_the_others(rigged, behavior, status
     assert [row["status"] for row in rows.values()] == ["ok", status, "ok"]
     assert words in rows[texts[1]]["reason"]
     assert [row["verdict"] for row in rows.values()] == ["proved", None, "proved"]
+
+
+def test_poison_of_every_kind_in_one_file_leaves_the_others_decided(rigged, monkeypatch, tmp_path):
+    started = []
+    start = isolation._started
+    monkeypatch.setattr(isolation, "_started", lambda: started.append(1) or start())
+    records = [{"name": f"q{k}", "text": f"(x - {k}*y)^2 + {k}"} for k in range(60)]
+    poison = {"hangs": 10, "eats": 30, "crashes": 50}
+    for name, place in poison.items():
+        records.insert(place, {"name": name, "text": f"{name}^2 + 1"})
+    rows = certified(file_of(tmp_path, *records), seconds=8, memory_gib=1)
+    assert [*rows] == [record["name"] for record in records]
+    fates = {name: rows.pop(name)["status"] for name in poison}
+    assert fates == {"hangs": "over_budget", "eats": "over_budget", "crashes": "failed"}
+    assert {row["verdict"] for row in rows.values()} == {"proved"}
+    assert len(started) <= 4  # a process after each of them, and perhaps the first
+
+
+def test_the_compilation_is_announced_once_and_can_be_done_before(caplog):
+    _jobs._announce.cache_clear()
+    caplog.set_level("INFO", logger="tasks.sos")
+    assert _jobs.warm_up() is None
+    certified("x^2 + 1", "y^2 + 2")
+    assert [r.message for r in caplog.records].count("compiling kernels, once") == 1
 
 
 def test_every_process_loads_the_network_before_the_clock_starts(rigged):
