@@ -43,6 +43,7 @@ bench: $(VENV)/.stamp
 	@$(BIN)/python -m benchmarks.census
 	@$(BIN)/python -m benchmarks.kernels
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.sos
+	@$(BIN)/python -m benchmarks.sos_many
 	@$(BIN)/python -m benchmarks.sos_datasets
 	@$(BIN)/python -m benchmarks.sos_prediction
 	@$(BIN)/python -m benchmarks.pruning

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 
 from benchmarks.calibration import calibrate
-from benchmarks.limits import Outcome, run_limited
+from benchmarks.limits import Outcome, time_apart
 from benchmarks.sos_contestants import (
     ACCURATE,
     CONTESTANTS,
@@ -59,7 +59,7 @@ def contest(
     for name in names:
         prepare, *others = CONTESTANTS[name]
         arguments = (cell, structure, seed, *others)
-        times[name] = run_limited(prepare, *arguments, seconds=limit, gib=MAX_GIB)
+        times[name] = time_apart(prepare, *arguments, seconds=limit, gib=MAX_GIB)
         outcome = times[name]
         mark = "" if outcome.is_solved or outcome.is_bound else "  NOT SOLVED"
         print(f"  {name:{WIDTH}} {shown(outcome):>9} s  {outcome.note}{mark}", flush=True)

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from flows.study import load
-from tasks.records import EXECUTION_TABLE, FILES, Place, RunIdentity, lay_out
+from tasks.records import EXECUTION_TABLE, FILES, Place, RowIdentity, lay_out
 
 __all__ = ["Answer", "StageCall"]
 
@@ -38,14 +38,14 @@ class StageCall:
         References; the latter may be empty.
     schemas : Mapping
         Schemas of the stage's tables.
-    identity : RunIdentity
+    identity : RowIdentity
     place : Place or None
     """
 
     call: str
     preparation: str
     schemas: Mapping[str, pa.Schema]
-    identity: RunIdentity
+    identity: RowIdentity
     place: Place | None
 
     def prepare(self) -> None:

@@ -242,7 +242,7 @@ def _stage_call(work: _Work, device: Any) -> StageCall:
         stage.call,
         stage.prepare,
         {table: planned.schemas[table] for table in stage.tables},
-        planned.identity,
+        planned.identity.of_rows,
         Place(work.session.run.path, device) if stage.placed else None,
     )
 

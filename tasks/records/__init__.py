@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         LatticeworkError,
         StoreError,
     )
-    from tasks.records.identity import RunIdentity
+    from tasks.records.identity import RowIdentity, RunIdentity
     from tasks.records.manifest import Manifest, RunRecord, TableEntry
     from tasks.records.parts import EXECUTION_TABLE, Origin, PartRef
     from tasks.records.report import Figure, Report, Table
@@ -84,6 +84,7 @@ __all__ = [
     "Report",
     "Resources",
     "Row",
+    "RowIdentity",
     "Rows",
     "Run",
     "RunIdentity",

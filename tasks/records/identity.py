@@ -7,11 +7,21 @@ run id = first 16 hex digits of SHA-256 of the canonical JSON of
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from tasks.records.config import canonical_json, fingerprint
 from tasks.records.errors import InputError, shortened
 
 _FLOW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True)
+class RowIdentity:
+    """What rows tell of their run: its identity without config and inputs, which may be long."""
+
+    run_id: str
+    code_version: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -53,9 +63,9 @@ class RunIdentity:
         inputs = tuple(sorted((name, digest) for name, digest in self.inputs))
         object.__setattr__(self, "inputs", inputs)
 
-    @property
+    @cached_property
     def run_id(self) -> str:
-        """16 hex digits."""
+        """16 hex digits; found once, as there may be thousands of inputs."""
         return fingerprint(
             {
                 "flow": self.flow,
@@ -65,6 +75,11 @@ class RunIdentity:
                 "seed": self.seed,
             }
         )
+
+    @property
+    def of_rows(self) -> RowIdentity:
+        """What rows tell of it."""
+        return RowIdentity(self.run_id, self.code_version, self.seed)
 
 
 def _canonical_object(text: str) -> str:

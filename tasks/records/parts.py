@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from tasks.records.config import canonical_json
 from tasks.records.errors import CorruptPartError, InputError, StoreError
 from tasks.records.layout import SCHEMA_VERSION, dump_json, parse_json
 from tasks.records.status import Status
@@ -27,6 +28,8 @@ EXECUTION_TABLE = "execution"
 RUN_COLUMNS = ("fingerprint", "code_version")
 """Columns of a science table that name a run and its code."""
 BATCH_ROWS = 65_536
+MAX_METADATA = 1 << 16
+"""Letters of a config or of the inputs in the metadata of a part."""
 _STEM = re.compile(r"(?P<item>(?:[A-Za-z0-9._-]|%[0-9A-F]{2})+)(?:~(?P<attempt>[0-9]{1,9}))?")
 _MAX_ITEM_BYTES = 200  # with table, number and suffix a file name stays below 255 bytes
 
@@ -159,6 +162,13 @@ def serialize(data: pa.Table, metadata: Mapping[str, str]) -> pa.Buffer:
     with pa.ipc.new_file(sink, data.schema) as writer:
         writer.write_table(data, max_chunksize=BATCH_ROWS)
     return sink.getvalue()
+
+
+def brief(text: str) -> str:
+    """The text; of a long one, which every part would repeat, the digest of what run.json holds."""
+    if len(text) <= MAX_METADATA:
+        return text
+    return canonical_json({"sha256": hashlib.sha256(text.encode()).hexdigest()})
 
 
 def vouch(name: PartName, *, rows: int, data: pa.Buffer) -> PartRef:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from tasks.records.errors import InputError
-from tasks.records.identity import RunIdentity
+from tasks.records.identity import RowIdentity, RunIdentity
 from tasks.records.schema import SCIENCE_COLUMNS
 from tasks.records.status import Status
 
@@ -26,7 +26,7 @@ _LEAD = [field.name for field in SCIENCE_COLUMNS]
 
 
 def rows_table(
-    schema: pa.Schema, rows: Iterable[Row] | pa.Table, identity: RunIdentity
+    schema: pa.Schema, rows: Iterable[Row] | pa.Table, identity: RunIdentity | RowIdentity
 ) -> pa.Table:
     """Science table of some rows.
 
@@ -65,7 +65,7 @@ def rows_table(
 
 
 def lay_out(
-    schemas: Mapping[str, pa.Schema], rows: Rows, identity: RunIdentity
+    schemas: Mapping[str, pa.Schema], rows: Rows, identity: RunIdentity | RowIdentity
 ) -> dict[str, pa.Table]:
     """The tables of `schemas`, empty where there are no rows."""
     unknown = sorted(set(rows) - set(schemas))

@@ -26,6 +26,7 @@ from tasks.records.parts import (
     PartName,
     PartRef,
     Sidecar,
+    brief,
     read_sidecar,
     serialize,
     sidecar_bytes,
@@ -37,6 +38,7 @@ from tasks.records.volume import Volume
 logger = logging.getLogger(__name__)
 
 _UNKNOWN = Origin()
+_AGAIN = "it will be done again"
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ class Run:
         redone = set(pending)
         for fault in check.faults:
             if fault.item in redone:
-                self._journal.fault(fault, "it will be done again")
+                self._journal.fault(fault, _AGAIN)
         return pending
 
     def read(
@@ -186,9 +188,9 @@ class Run:
         skip = (on_corrupt or ("skip" if table == EXECUTION_TABLE else "raise")) == "skip"
         parts = list(self._load(table, skip=skip))
         schema = EXECUTION_SCHEMA if table == EXECUTION_TABLE else schema
-        if not parts and schema is None:
-            raise InputError(f"table {table!r} of run {self.run_id} holds no finished part yet")
-        if not parts and schema is not None:
+        if not parts:
+            if schema is None:
+                raise InputError(f"table {table!r} of run {self.run_id} holds no finished part yet")
             return schema.empty_table()
         try:
             return pa.concat_tables(parts)
@@ -198,13 +200,7 @@ class Run:
             ) from error
 
     def read_part(self, table: str, item: str) -> pa.Table:
-        """Rows of one item in a science table.
-
-        Raises
-        ------
-        CorruptPartError
-            If there is no intact part of that item.
-        """
+        """Rows of one item in a science table; CorruptPartError if there is no intact part."""
         self._require((table,))
         return self._reader.load(PartName.of(table, item))[1]
 
@@ -235,7 +231,7 @@ class Run:
 
     def report_fault(self, error: CorruptPartError) -> None:
         """Log, once, that a part cannot be trusted and will be done again."""
-        self._journal.fault(error, "it will be done again")
+        self._journal.fault(error, _AGAIN)
 
     def execution_rows(self, items: Collection[str]) -> dict[str, pa.Table]:
         """Item -> what was stored for it in the execution table, of some items."""
@@ -367,8 +363,8 @@ class Run:
         return {
             "flow": self.record.flow,
             "run_id": self.run_id,
-            "config": self.identity.config,
-            "inputs": canonical_json(self.record.inputs),
+            "config": brief(self.identity.config),
+            "inputs": brief(canonical_json(self.record.inputs)),
             "seed": str(self.record.seed),
             "code_version": self.record.code_version,
             "citations": canonical_json(self.record.citations),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tasks.records.errors import InputError
-from tasks.records.identity import RunIdentity
+from tasks.records.identity import RowIdentity, RunIdentity
 from tasks.records.status import Status
 
 
@@ -96,8 +96,8 @@ def science_table(
     schema: pa.Schema,
     columns: Mapping[str, Sequence[object] | pa.Array],
     *,
-    identity: RunIdentity,
-    status: Status = Status.OK,
+    identity: RunIdentity | RowIdentity,
+    status: Status | Sequence[Status] = Status.OK,
 ) -> pa.Table:
     """Table of one item: `columns` (n values each) after the leading columns of `identity`.
 
@@ -107,6 +107,8 @@ def science_table(
         From `science_schema`.
     columns
         The values of every column after the leading four.
+    status
+        Of all rows, or one for each.
 
     Raises
     ------
@@ -114,12 +116,15 @@ def science_table(
         If a column is missing, unknown, of another length or not of the schema's type.
     """
     num_rows = len(next(iter(columns.values()), ()))
-    lead = (identity.run_id, identity.code_version, identity.seed, status.value)
-    names = [field.name for field in SCIENCE_COLUMNS]
-    constants = {name: [value] * num_rows for name, value in zip(names, lead, strict=True)}
-    _check_names(schema, [*names, *columns])
+    lead: dict[str, Sequence[object]] = {
+        "fingerprint": [identity.run_id] * num_rows,
+        "code_version": [identity.code_version] * num_rows,
+        "seed": [identity.seed] * num_rows,
+        "status": [status] * num_rows if isinstance(status, Status) else status,
+    }
+    _check_names(schema, [*lead, *columns])
     try:
-        return pa.table({**constants, **columns}, schema=schema)
+        return pa.table({**lead, **columns}, schema=schema)
     except (pa.ArrowException, TypeError, OverflowError) as error:
         raise InputError(f"the columns do not fit their schema: {error}") from error
 

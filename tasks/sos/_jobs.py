@@ -1,41 +1,34 @@
 """Work on one polynomial in a process of its own, which is stopped at a deadline.
 
-The processes are those of the solvers (`tasks.sos.conic.solvers._isolation`), for which this module
-is an adapter: they are kept from job to job while they are healthy, and killed when a job takes too
-long or too much memory, or when their parent ends. A job is answered by its result; a job that was
-stopped, crashed or raised is a `Stopped`.
+A job is answered by its result; one that was stopped, crashed or raised is a `Stopped`, see
+`tasks.records.isolation`.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tasks.records import Status
+from tasks.records.isolation import Stopped, prepare_process, run_limited
 from tasks.sos.config import LEARNED_BASES, CertifyConfig
-from tasks.sos.conic.solvers._isolation import run_isolated
-from tasks.sos.conic.solvers._status import Answer, Limits, SolverStatus
 from tasks.sos.polynomials.polynomial import Polynomial
 
 if TYPE_CHECKING:
     from tasks.sos._work import Settings
 
-ADAPTER = __name__
-"""Module that the process imports for its jobs."""
+__all__ = ["Certified", "CertifyJob", "CheckJob", "Checked", "Job", "Stopped", "run_job", "warm_up"]
 
-_START = Limits(time_limit_s=120.0, memory_limit_gib=4.0, tolerance=1.0)
+logger = logging.getLogger(__name__)
+
+Found = TypeVar("Found", covariant=True)
+Preparation = Callable[[], object]
+
 _MOTZKIN = Polynomial.of(("x", "y"), {(4, 2): 1, (2, 4): 1, (2, 2): -3, (0, 0): 1})
-_OVER = (SolverStatus.TIME_LIMIT, SolverStatus.MEMORY_LIMIT)
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """Why a job has no result."""
-
-    status: Status
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -71,28 +64,17 @@ class Checked:
     block_sizes: tuple[int, ...]
 
 
-class Job(Protocol):
+class Job(Protocol[Found]):
     """One piece of work; pickled to the process that does it."""
 
     @property
-    def preparation(self) -> Job | None:
-        """What has to be done there before, out of the job's time."""
+    def preparation(self) -> Preparation | None:
+        """What a process has to do before, once and out of the job's time; beside compilation."""
         ...
 
-    def run(self) -> Any:
+    def run(self) -> Found:
         """Do it there."""
         ...
-
-
-@dataclass(frozen=True)
-class LoadNetwork:
-    """Load the shipped network and what it runs on, once in a process."""
-
-    preparation: None = None
-
-    def run(self) -> None:
-        """Load it."""
-        _load_network()
 
 
 @dataclass(frozen=True)
@@ -103,9 +85,9 @@ class CertifyJob:
     config: CertifyConfig
 
     @property
-    def preparation(self) -> LoadNetwork | None:
+    def preparation(self) -> Preparation | None:
         """The network, for the bases that it proposes."""
-        return LoadNetwork() if self.config.basis in LEARNED_BASES else None
+        return _load_network if self.config.basis in LEARNED_BASES else None
 
     def run(self) -> Certified | Stopped:
         """Certify; there is no limit within, so that the result does not depend on the clock."""
@@ -154,54 +136,55 @@ class CheckJob:
         return Checked(found.claim, found.statement, found.valid, reason, found.block_sizes)
 
 
-def run_job(job: Job, *, seconds: float, memory_gib: float) -> Any:
+def run_job(job: Job[Found], *, seconds: float, memory_gib: float) -> Found | Stopped:
     """The job's result, or `Stopped`; seconds and GiB of resident memory are enforced from outside.
 
     The time that a new process needs to start and to prepare itself is not counted.
     """
-    ready, _ = run_isolated(ADAPTER, "probe", None, _START)
-    if ready.status is not SolverStatus.OPTIMAL:
-        return Stopped(Status.FAILED, f"no process could be started: {ready.message}")
-    if job.preparation is not None:
-        preparation: Any = job.preparation
-        prepared, _ = run_isolated(ADAPTER, "solve", preparation, _START)
-        if isinstance(prepared, Answer):
-            return Stopped(Status.FAILED, f"no process could be prepared: {prepared.message}")
-    limits = Limits(time_limit_s=seconds, memory_limit_gib=memory_gib, tolerance=1.0)
-    payload: Any = job
-    answer, _ = run_isolated(ADAPTER, "solve", payload, limits)
-    return _stopped(answer, limits) if isinstance(answer, Answer) else answer
+    _announce()
+    prepare = partial(_prepare, job.preparation)
+    return run_limited(do_job, job, seconds=seconds, memory_gib=memory_gib, prepare=prepare)
 
 
-def _stopped(answer: Answer, limits: Limits) -> Stopped:
-    """The same words in every execution, as far as possible."""
-    if answer.status is SolverStatus.TIME_LIMIT:
-        reason = f"stopped after {limits.time_limit_s:g} s; raise seconds"
-    elif answer.status is SolverStatus.MEMORY_LIMIT:
-        reason = f"stopped above {limits.memory_limit_gib:g} GiB of memory; raise memory_gib"
-    else:
-        reason = answer.message
-    status = Status.OVER_BUDGET if answer.status in _OVER else Status.FAILED
-    return Stopped(status, reason)
+def warm_up(preparation: Preparation | None = None) -> Stopped | None:
+    """Have a process ready before the first job; or say why there is none.
+
+    Compiled kernels are kept on disk: on one machine the first process compiles for all.
+    """
+    _announce()
+    return prepare_process(do_job, partial(_prepare, preparation))
 
 
-@lru_cache(maxsize=1)
-def probe() -> None:
-    """In the process, once: load what the jobs need, the compiled kernels among it."""
+@cache
+def _announce() -> None:
+    logger.info("compiling kernels, once")
+
+
+# --- in the process -----------------------------------------------------------------------------
+
+
+def do_job(job: Job[Found]) -> Found:
+    """Do a job."""
+    return job.run()
+
+
+def _prepare(preparation: Preparation | None) -> None:
+    _compile_kernels()
+    if preparation is not None:
+        preparation()
+
+
+@cache
+def _compile_kernels() -> None:
+    """Decide two small polynomials: that loads and compiles what the jobs need."""
     for p in (_MOTZKIN, _MOTZKIN + 1):
-        job = CertifyJob(p, CertifyConfig())
-        found = job.run()
+        found = CertifyJob(p, CertifyConfig()).run()
         if isinstance(found, Certified) and found.certificate is not None:
             CheckJob(found.certificate).run()
 
 
-@lru_cache(maxsize=1)
+@cache
 def _load_network() -> None:
     from tasks.sos.prediction.predictor import predicted_basis, shipped_predictor
 
     predicted_basis(_MOTZKIN, shipped_predictor())
-
-
-def solve(job: Job, limits: Limits) -> Any:
-    """In the process: do a job."""
-    return job.run()

@@ -48,7 +48,7 @@ class CertifyConfig(FrozenConfig):
     lose nothing; or the smaller cliques of a chordal extension, which may lose a proof and refute
     nothing."""
 
-    solver: Literal["auto", "interior", "clarabel", "scs", "mosek", "sdpa", "csdp"] = "auto"
+    solver: Literal["auto", "interior", "clarabel", "scs", "mosek"] = "auto"
     """What solves the Gram problems. auto: the project's own methods, which look for a positive
     definite matrix first, then take interior points, and SCS where those are too large. No solver
     is trusted: every verdict rests on exact arithmetic."""
@@ -64,8 +64,8 @@ class CertifyConfig(FrozenConfig):
     """Share of the certificates that are checked again by code that shares nothing with what made
     them."""
 
-    batch: int = Field(default=4, ge=1, le=10_000)
-    """Polynomials per call on a worker."""
+    batch: int = Field(default=0, ge=0, le=10_000)
+    """Polynomials per call on a worker; 0: four, or more where that would be above 256 calls."""
 
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Root of the random starts of searches, and of the choice of certificates to check."""

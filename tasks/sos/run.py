@@ -14,7 +14,7 @@ import logging
 import math
 import platform
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +24,7 @@ import pyarrow as pa
 from tasks.records import (
     EXECUTION_SCHEMA,
     SCIENCE_COLUMNS,
+    RowIdentity,
     RunIdentity,
     Status,
     canonical_json,
@@ -45,6 +46,7 @@ FLOW = "sos-certify"
 CERTIFY_TABLES = ("certificates", "attempts")
 CHECK_TABLES = ("verification",)
 
+_MAX_CALLS = 256
 _MAX_SHOWN_TERMS = 200
 _MAX_SHOWN_LETTERS = 10_000
 
@@ -53,12 +55,12 @@ Rows = list[tuple[Status, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class CertifyItem:
-    """A batch of polynomials of a run."""
+    """A batch of polynomials of a run; its config does not name the polynomials."""
 
     key: str
     entries: tuple[PolynomialEntry, ...]
     config: CertifyConfig
-    identity: RunIdentity
+    identity: RowIdentity
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,9 @@ def plan_certify(config: CertifyConfig) -> CertifyPlan:
         For a missing or unreadable file, an unknown name, or a text that is no polynomial.
     """
     entries = load_polynomials(config.polynomials)
-    settings = config.model_dump(exclude={"seconds", "memory_gib", "seed"})
-    settings["polynomials"] = [entry.name for entry in entries]
+    size = config.batch or max(4, math.ceil(len(entries) / _MAX_CALLS))
+    settings = config.model_dump(exclude={"polynomials", "seconds", "memory_gib", "seed"})
+    settings |= {"polynomials": [entry.name for entry in entries], "batch": size}
     identity = RunIdentity(
         flow=FLOW,
         config=canonical_json(settings),
@@ -94,9 +97,10 @@ def plan_certify(config: CertifyConfig) -> CertifyPlan:
         code_version=code_version("tasks.records", "tasks.lattice", "tasks.sos", "gpu"),
         seed=config.seed,
     )
-    size = config.batch
+    # What travels with every batch and polynomial does not hold all of them.
+    short = (config.model_copy(update={"polynomials": ()}), identity.of_rows)
     items = tuple(
-        CertifyItem(f"{k:06d}", tuple(entries[start : start + size]), config, identity)
+        CertifyItem(f"{k:06d}", tuple(entries[start : start + size]), *short)
         for k, start in enumerate(range(0, len(entries), size))
     )
     return CertifyPlan(identity, items)
@@ -299,13 +303,10 @@ def _own_names(schema: pa.Schema) -> list[str]:
     return schema.names[len(SCIENCE_COLUMNS) :]
 
 
-def _table(schema: pa.Schema, rows: Rows, identity: RunIdentity) -> pa.Table:
+def _table(schema: pa.Schema, rows: Rows, identity: RowIdentity) -> pa.Table:
     """A table with rows of different status."""
-    by_status: Sequence[pa.Table] = [
-        science_table(schema, {name: [row[name]] for name in row}, identity=identity, status=status)
-        for status, row in rows
-    ]
-    return pa.concat_tables(by_status) if by_status else schema.empty_table()
+    columns = {name: [row[name] for _, row in rows] for name in _own_names(schema)}
+    return science_table(schema, columns, identity=identity, status=[status for status, _ in rows])
 
 
 def _timing(item: CertifyItem, name: str, seconds: float, started: datetime) -> dict[str, Any]:

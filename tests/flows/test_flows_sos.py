@@ -1,5 +1,6 @@
 """The flow `sos-certify` end to end, through the command, on small polynomials without Ray."""
 
+import importlib
 import io
 import json
 import os
@@ -24,9 +25,9 @@ from flows.sos_reports import (
     terminal_report,
 )
 from tasks.records import Store
+from tasks.records.isolation import close_processes
 from tasks.sos import _jobs
 from tasks.sos.config import CertifyConfig
-from tasks.sos.conic.solvers import close_workers
 from tasks.sos.run import run_certify_item, run_check_item
 
 pytestmark = pytest.mark.flow
@@ -35,6 +36,7 @@ NAMES = ["sosdemo1", "motzkin", "neg_biquartic", "booth", "(x - y)^2 + 1/3"]
 RUN = ["run", "sos-certify", "--address", "serial", "--set", "batch=2"]
 GIVEN = ["--set", f"polynomials={json.dumps(NAMES)}"]
 KEYS = ["000000", "000001", "000002"]
+DO_JOB = _jobs.do_job
 
 
 @pytest.fixture
@@ -210,7 +212,7 @@ def test_a_finished_run_is_not_computed_again(certified):
 @pytest.mark.slow
 def test_a_second_store_gets_the_same_bytes(certified, tmp_path):
     _, first, _ = certified()
-    close_workers()
+    close_processes()
     _, second, _ = certified("--out", str(tmp_path / "other"))
     assert first["run_id"] == second["run_id"]
     assert science_bytes(first["path"]) == science_bytes(second["path"])
@@ -313,10 +315,10 @@ def rigged(monkeypatch):
     """Jobs that misbehave as the first variable says; processes that find them."""
     folder = Path(__file__).parents[1] / "sos"
     monkeypatch.syspath_prepend(str(folder))
-    close_workers()
-    monkeypatch.setattr(_jobs, "ADAPTER", "rigged_jobs")
+    close_processes()
+    monkeypatch.setattr(_jobs, "do_job", importlib.import_module("rigged_jobs").do_job)
     yield
-    close_workers()
+    close_processes()
 
 
 def test_poison_of_every_kind_stops_nobody_else_and_a_rerun_mends_it(
@@ -332,7 +334,7 @@ def test_poison_of_every_kind_stops_nobody_else_and_a_rerun_mends_it(
     rows = stored(outcome["path"]).read("certificates")
     fates = ["ok", "over_budget", "failed", "over_budget", "ok"]
     assert rows["status"].to_pylist() == fates
-    monkeypatch.setattr(_jobs, "ADAPTER", _jobs.__name__)
+    monkeypatch.setattr(_jobs, "do_job", DO_JOB)
     code, mended, _ = certified(*given)
     assert (code, mended["run_id"]) == (0, outcome["run_id"])
     run = stored(outcome["path"])
@@ -509,7 +511,7 @@ def test_smoke_twins_are_quick(certified, recipe, tmp_path):
     began = processor_seconds()
     arguments = ["run", "sos-certify", "--recipe", recipe, "--smoke", "--address", "serial"]
     assert main([*arguments, "--out", str(tmp_path / "smoke")]) == 0
-    close_workers()
+    close_processes()
     assert processor_seconds() - began < 20  # 2 s on an idle machine
 
 

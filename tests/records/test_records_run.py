@@ -1,7 +1,9 @@
+import hashlib
 import json
 import logging
 import pickle
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.records import CorruptPartError, InputError, Status, Store, StoreError
+from tasks.records import (
+    CorruptPartError,
+    InputError,
+    Status,
+    Store,
+    StoreError,
+    canonical_json,
+)
 
 PART = "histogram/histogram-6_bat.arrow"
 
@@ -40,6 +49,18 @@ def test_science_metadata_names_config_seed_code_and_citations(run, rows):
     assert metadata[b"code_version"] == b"0.1.0+0"
     assert metadata[b"run_id"].decode() == run.run_id
     assert b"2604.09221" in metadata[b"citations"]
+
+
+def test_parts_do_not_repeat_inputs_that_are_long(store, identity, rows):
+    inputs = tuple((f"p{k:05d}", "0" * 64) for k in range(2_000))
+    long = replace(identity, inputs=inputs)
+    run = store.open_run(long, ["histogram"], ["6_bat"])
+    run.write_part("histogram", "6_bat", rows("<1>"))
+    metadata = run.read("histogram").schema.metadata
+    digest = hashlib.sha256(canonical_json(long.inputs).encode()).hexdigest()
+    assert json.loads(metadata[b"inputs"]) == {"sha256": digest}
+    assert metadata[b"config"] == b'{"memory_gib":4.0}'
+    assert store.find_run(long.run_id).identity == long
 
 
 def test_execution_metadata_names_only_flow_and_run(run, execution):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tasks.sos.conic.solvers import _solve, close_workers
+from tasks.records.isolation import close_processes
+from tasks.sos.conic.solvers import _solve
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def fresh_probes(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def own_workers():
-    """Workers started here, so that they find the rigged solver; none is left behind."""
-    close_workers()
+def own_processes():
+    """Processes started here, so that they find the rigged solver; none is left behind."""
+    close_processes()
     yield
-    close_workers()
+    close_processes()

@@ -15,11 +15,7 @@ CHUNK = 32 << 20
 NETWORK = "tasks.sos.prediction.predictor"
 
 
-def probe() -> None:
-    _jobs.probe()
-
-
-def solve(job, limits):
+def do_job(job):
     if job.preparation is not None and NETWORK not in sys.modules:
         raise RuntimeError("the network is not loaded yet")
     names = job.polynomial.variables if isinstance(job, _jobs.CertifyJob) else ()

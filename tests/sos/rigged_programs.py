@@ -4,7 +4,6 @@ import numpy as np
 from rigged_solver import RiggedProgram
 
 from tasks.sos.conic.forms import LinearMap, kernel_form
-from tasks.sos.conic.solvers import solve
 
 SQUARES = np.array([[0, 1], [1, 2]])  # x², xy, y² in the basis (x, y)
 QUADRATIC = np.array([1.0, 2.0, 3.0])
@@ -14,7 +13,3 @@ LEAST_EIGENVALUE = float(np.linalg.eigvalsh([[1, 1], [1, 3]])[0])
 
 def rigged(behavior):
     return RiggedProgram.of(FORM.program, behavior)
-
-
-def worker_pid():
-    return int(solve(rigged("echo"), "rigged").message)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,10 +41,6 @@ def honest(program, limits):
     from tasks.sos.conic.solvers import clarabel
 
     return clarabel.solve(program, limits)
-
-
-def echo(program, limits):
-    return _nothing(SolverStatus.FAILED, str(os.getpid()))
 
 
 def lies_about_the_optimum(program, limits):
@@ -92,22 +86,6 @@ def hangs(program, limits):
         time.sleep(1)
 
 
-def hangs_in_compiled_code(program, limits):
-    """Python's own signal handlers and threads get no turn meanwhile."""
-    pow(3, 1 << 30)
-
-
-def leaves_a_process_behind(program, limits):
-    child = os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "600")
-    left_behind(os.getpid()).write_text(str(child))
-    hangs(program, limits)
-
-
-def left_behind(worker: int) -> Path:
-    """Where a worker notes which process it leaves behind."""
-    return Path(tempfile.gettempdir(), f"left-behind-{worker}")
-
-
 def crashes(program, limits):
     os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -150,10 +128,10 @@ def _nothing(status: SolverStatus, message: str = "") -> Answer:
 BEHAVIORS = {
     function.__name__: function
     for function in (
-        honest, echo, lies_about_the_optimum, is_a_little_off, stops_at_a_good_point,
+        honest, lies_about_the_optimum, is_a_little_off, stops_at_a_good_point,
         lies_about_infeasibility,
         claims_infeasibility_by, lies_about_unboundedness, answers_not_a_number,
-        answers_too_little, hangs, hangs_in_compiled_code, leaves_a_process_behind, crashes, leaves,
+        answers_too_little, hangs, crashes, leaves,
         aborts_for_memory, eats_memory, asks_for_too_much_at_once, raises, panics,
         loses_its_licence,
     )

@@ -1,29 +1,21 @@
-"""Adapters of solvers that need not be installed, run against stand-ins with their interfaces."""
+"""The adapter of MOSEK, which need not be installed, run against a stand-in of its interface."""
 
-import os
-import stat
 import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from csdp_stand_in import read_sdpa
-from lmi_oracle import solve_pair
 from rigged_programs import FORM, LEAST_EIGENVALUE, SQUARES
 from scipy import sparse
 
-from tasks.sos.conic.forms import ConicProgram, LinearMap, kernel_form, smat, svec
-from tasks.sos.conic.solvers import SolverStatus, scs, solve, unavailability
+from tasks.sos.conic.forms import ConicProgram, LinearMap, kernel_form, svec
 from tasks.sos.conic.solvers import mosek as mosek_adapter
-from tasks.sos.conic.solvers._sdpa_form import sdpa_pair, sdpa_text
+from tasks.sos.conic.solvers import scs, solve, unavailability
 from tasks.sos.conic.solvers._status import Limits
 
 pytestmark = pytest.mark.usefixtures("fresh_probes")
 
-HERE = Path(__file__).parent
 CLOSE = 1e-6
 X_SQUARED = np.arange(3)[:, None] + np.arange(3)  # Hankel: the basis (1, x, x²)
 QUARTIC = SimpleNamespace(rows=(X_SQUARED,), monomials=np.arange(5)[:, None])
@@ -66,45 +58,6 @@ PROGRAMS = {
     # Two rows for one variable beside an equation: neither reading is direct.
     "mixed": replace(image_program(DOUBLE_WELL, level=True), num_zero=1, num_nonnegative=0),
 }
-
-
-@pytest.fixture
-def csdp(monkeypatch, tmp_path):
-    """A program `csdp` on the PATH."""
-    program = tmp_path / "csdp"
-    stand_in = HERE / "csdp_stand_in.py"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{stand_in}" "$@"\n')
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    return program
-
-
-def sdpap_solve(A, b, c, K, J, option):
-    """sdpap.solve for A x - b in R_+^l x PSD(s) with x free; dual matrices as full columns."""
-    assert (K.f, K.l, K.s, J.f) == (A.shape[1], 0, (), 0)
-    assert {"print", "numThreads", "epsilonStar", "epsilonDash"} == set(option)
-    columns = np.concatenate([b.toarray(), A.toarray()], axis=1).T
-    starts = np.cumsum([J.l, *(m * m for m in J.s)])
-    blocks = [
-        columns[:, start : start + m * m].reshape(-1, m, m)
-        for start, m in zip(starts, J.s, strict=False)
-    ]
-    status, w, X = solve_pair(c.toarray().ravel(), columns[:, : J.l], blocks)
-    start, full = J.l, [X[: J.l]]
-    for m in J.s:
-        full.append(smat(X[start : start + m * (m + 1) // 2]).ravel())
-        start += m * (m + 1) // 2
-    phase = {"optimal": "pdOPT", "inaccurate": "pdFEAS"}.get(status.value, "pdINF")
-    return w[:, None], np.concatenate(full)[:, None], {"phasevalue": phase}, {}, {}
-
-
-@pytest.fixture
-def sdpa(monkeypatch):
-    def sym_cone(f=0, l=0, q=(), s=()):
-        return SimpleNamespace(f=f, l=l, q=q, s=s)
-
-    module = SimpleNamespace(solve=sdpap_solve, SymCone=sym_cone)
-    monkeypatch.setitem(sys.modules, "sdpap", module)
 
 
 class MosekError(Exception):
@@ -237,35 +190,15 @@ def mosek(monkeypatch):
     return module
 
 
-@pytest.mark.parametrize("solver", ["csdp", "sdpa", "mosek"])
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_an_adapter_agrees_with_the_core_solver(request, solver, name):
-    request.getfixturevalue(solver)
+def test_mosek_agrees_with_the_core_solver(mosek, name):
     program = PROGRAMS[name]
     expected = solve(program, isolated=False)
-    found = solve(program, solver, isolated=False, tolerance=1e-7)
-    assert (found.solver, found.fallback_from) == (solver, "")
+    found = solve(program, "mosek", isolated=False, tolerance=1e-7)
+    assert (found.solver, found.fallback_from) == ("mosek", "")
     assert found.status is expected.status, found.message
     if found.status.has_point:
         assert found.objective == pytest.approx(expected.objective, abs=CLOSE)
-
-
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_the_written_file_reads_back_as_the_pair(name):
-    pair = sdpa_pair(PROGRAMS[name])
-    c, diagonal, blocks = read_sdpa(sdpa_text(pair))
-    np.testing.assert_array_equal(c, pair.c)
-    columns = np.concatenate([diagonal, *(np.array([svec(m) for m in b]) for b in blocks)], axis=1)
-    np.testing.assert_allclose(columns[0], pair.F0, rtol=1e-15)
-    np.testing.assert_allclose(columns[1:].T, pair.F.toarray(), rtol=1e-15)
-    assert tuple(block.shape[1] for block in blocks) == pair.psd_sizes
-
-
-def test_the_kernel_form_is_read_as_the_dual_and_the_image_form_as_the_primal():
-    kernel, image = sdpa_pair(PROGRAMS["kernel"]), sdpa_pair(PROGRAMS["image"])
-    assert (kernel.is_dual, len(kernel.c)) == (True, 3)
-    assert (image.is_dual, len(image.c)) == (False, 2)
-    assert sdpa_pair(PROGRAMS["bound"]).num_diagonal == 2  # γ is a difference
 
 
 def test_lower_triangle_order_undoes_itself():
@@ -280,29 +213,6 @@ def test_lower_triangle_order_undoes_itself():
     j, i = np.triu_indices(4)  # the lower triangle, column by column
     scale = np.where(i == j, 1, np.sqrt(2))
     np.testing.assert_allclose(ordered, scale * symmetric[i, j])
-
-
-def test_csdp_is_stopped_at_the_time_limit(csdp):
-    csdp.write_text("#!/bin/sh\nexec sleep 600\n")
-    start = time.monotonic()
-    solution = solve(FORM.program, "csdp", time_limit_s=0.3, isolated=False)
-    assert solution.status is SolverStatus.TIME_LIMIT
-    assert time.monotonic() - start < 120
-
-
-@pytest.mark.parametrize(
-    ("script", "status", "words"),
-    [
-        ("echo no memory; exit 10", SolverStatus.FAILED, "csdp: exit code 10, no memory"),
-        ("kill -SEGV $$", SolverStatus.CRASHED, "csdp: exit code -11"),
-        ("echo 1 2 > $2; exit 0", SolverStatus.FAILED, "ValueError"),
-    ],
-)
-def test_a_csdp_that_breaks_is_a_status(csdp, script, status, words):
-    csdp.write_text(f"#!/bin/sh\n{script}\n")
-    solution = solve(FORM.program, "csdp", isolated=False)
-    assert solution.status is status
-    assert words in solution.message
 
 
 def test_mosek_without_a_licence_falls_back_and_says_what_to_do(mosek):

@@ -95,7 +95,7 @@ def test_higher_degrees_are_out_of_distribution_and_large_exponents_out_of_range
 
 def test_writing_counts_as_time_of_the_basis(model, monkeypatch):
     job = WrittenJob(parse_polynomial("x^4 + x*y + y^4 + 1"), model, 2, memory_gib=1.0)
-    job.preparation.run()
+    job.preparation()
     monkeypatch.setattr("tasks.sos.prediction.baseline.Baseline.basis", slowly_nothing)
     found = job.run()
     assert found.seconds["basis"] > NAP and found.num_orders >= 1

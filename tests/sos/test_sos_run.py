@@ -1,18 +1,20 @@
 """Batches of polynomials: every one is a row, the same in every execution, whatever the others."""
 
 import json
+import pickle
+import sys
 from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from commands import run_python
+import rigged_jobs
 
-from tasks.records import InputError, Status
+from tasks.records import InputError, Status, isolation
+from tasks.records.isolation import close_processes
 from tasks.records.schema import check_science_schema
 from tasks.sos import _jobs
 from tasks.sos.checker.verification import verify_sos_certificate
 from tasks.sos.config import CertifyConfig
-from tasks.sos.conic.solvers import close_workers
 from tasks.sos.run import (
     CERTIFY_TABLES,
     CHECK_TABLES,
@@ -34,14 +36,14 @@ GOOD = ("(x - y)^2 + 1/3", "motzkin")
 @pytest.fixture(scope="module", autouse=True)
 def own_workers():
     """Processes that find the rigged jobs; none is left behind."""
-    close_workers()
+    close_processes()
     yield
-    close_workers()
+    close_processes()
 
 
 @pytest.fixture
 def rigged(monkeypatch):
-    monkeypatch.setattr(_jobs, "ADAPTER", "rigged_jobs")
+    monkeypatch.setattr(_jobs, "do_job", rigged_jobs.do_job)
 
 
 def item_of(*polynomials, **settings):
@@ -70,6 +72,19 @@ def test_polynomials_are_cut_into_batches_in_their_order():
     assert [len(item.entries) for item in plan.items] == [20, 20, 10]
     assert plan.num_polynomials == 50
     assert plan.items[0].entries[0].name == "motzkin"
+
+
+def test_many_polynomials_make_256_calls_at_most_whose_size_does_not_grow(tmp_path):
+    def plan(count):
+        records = [{"name": f"q{k}", "text": f"x^2 + {k}*y^2 + 1"} for k in range(count)]
+        return plan_certify(CertifyConfig(polynomials=(file_of(tmp_path, *records),)))
+
+    few, many = plan(9), plan(1_030)
+    assert [len(item.entries) for item in few.items] == [4, 4, 1]
+    assert len(many.items) == 206
+    assert {len(item.entries) for item in many.items} == {5}
+    sizes = [len(pickle.dumps(replace(plan.items[1], entries=()))) for plan in (few, many)]
+    assert sizes[1] == sizes[0]
 
 
 def test_limits_are_no_part_of_the_identity_but_all_else_is():
@@ -114,13 +129,18 @@ def test_what_is_no_polynomial_is_refused_in_one_line(given, message):
 
 
 def test_a_plan_loads_no_solver():
+    import subprocess
+
     program = (
         "import sys\n"
         "import tasks.sos.run, tasks.sos.config, tasks.sos\n"
         "heavy = {'torch', 'clarabel', 'scs', 'sympy', 'numba', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)\n"
     )
-    run_python("-c", program)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # --- rows ---------------------------------------------------------------------------------------
@@ -274,6 +294,30 @@ def test_one_poisoned_polynomial_never_stops_the_others(rigged, behavior, status
     assert [row["status"] for row in rows.values()] == ["ok", status, "ok"]
     assert words in rows[texts[1]]["reason"]
     assert [row["verdict"] for row in rows.values()] == ["proved", None, "proved"]
+
+
+def test_poison_of_every_kind_in_one_file_leaves_the_others_decided(rigged, monkeypatch, tmp_path):
+    started = []
+    start = isolation._started
+    monkeypatch.setattr(isolation, "_started", lambda: started.append(1) or start())
+    records = [{"name": f"q{k}", "text": f"(x - {k}*y)^2 + {k}"} for k in range(60)]
+    poison = {"hangs": 10, "eats": 30, "crashes": 50}
+    for name, place in poison.items():
+        records.insert(place, {"name": name, "text": f"{name}^2 + 1"})
+    rows = certified(file_of(tmp_path, *records), seconds=8, memory_gib=1)
+    assert [*rows] == [record["name"] for record in records]
+    fates = {name: rows.pop(name)["status"] for name in poison}
+    assert fates == {"hangs": "over_budget", "eats": "over_budget", "crashes": "failed"}
+    assert {row["verdict"] for row in rows.values()} == {"proved"}
+    assert len(started) <= 4  # a process after each of them, and perhaps the first
+
+
+def test_the_compilation_is_announced_once_and_can_be_done_before(caplog):
+    _jobs._announce.cache_clear()
+    caplog.set_level("INFO", logger="tasks.sos")
+    assert _jobs.warm_up() is None
+    certified("x^2 + 1", "y^2 + 2")
+    assert [r.message for r in caplog.records].count("compiling kernels, once") == 1
 
 
 def test_every_process_loads_the_network_before_the_clock_starts(rigged):

@@ -1,7 +1,6 @@
 """Solvers behind one call: what they find, what they claim, and what their claims are worth."""
 
 import math
-import shutil
 import sys
 from dataclasses import replace
 
@@ -11,10 +10,11 @@ from rigged_programs import FORM, LEAST_EIGENVALUE, QUADRATIC, SQUARES, rigged
 from scipy import sparse
 
 from tasks.records import InputError
+from tasks.records.isolation import close_processes
 from tasks.sos.conic.forms import ConicProgram, LinearMap, kernel_form, svec
 from tasks.sos.conic.solvers import SOLVERS, SolverStatus, point_error, solve, unavailability
 
-pytestmark = pytest.mark.usefixtures("rigged_adapter", "fresh_probes", "own_workers")
+pytestmark = pytest.mark.usefixtures("rigged_adapter", "fresh_probes", "own_processes")
 
 
 @pytest.mark.parametrize("solver", ["clarabel", "scs"])
@@ -75,6 +75,38 @@ def test_a_claim_is_worth_what_it_proves(behavior, status, words):
     assert "\n" not in solution.message
 
 
+@pytest.mark.parametrize(
+    ("behavior", "limits", "status", "words"),
+    [
+        ("hangs", {"time_limit_s": 0.3}, SolverStatus.TIME_LIMIT, "stopped after 0.3 s"),
+        (
+            "eats_memory",
+            {"memory_limit_gib": 0.4},
+            SolverStatus.MEMORY_LIMIT,
+            "stopped above 0.4 GiB of resident memory",
+        ),
+        ("aborts_for_memory", {}, SolverStatus.MEMORY_LIMIT, "stopped above 4 GiB of resident"),
+        ("crashes", {}, SolverStatus.CRASHED, "the process ended with SIGSEGV"),
+        ("leaves", {}, SolverStatus.CRASHED, "ended with exit code 3"),
+    ],
+)
+def test_a_solver_that_ends_its_process_is_a_status_and_the_next_solve_goes_on(
+    behavior, limits, status, words
+):
+    solution = solve(rigged(behavior), "rigged", **limits)
+    assert solution.status is status
+    assert words in solution.message
+    assert solve(FORM.program).status is SolverStatus.OPTIMAL
+
+
+def test_a_process_that_cannot_start_is_a_status(monkeypatch):
+    close_processes()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    solution = solve(FORM.program)
+    assert solution.status is SolverStatus.CRASHED
+    assert solution.message.startswith("no process could be started: ")
+
+
 def test_infeasibility_by_a_wrong_sign_or_a_wrong_cone_is_no_certificate():
     for y in (np.array([0.0, 1, 0, 0, 0, 0, 0]), np.array([-1.0, 0, 0, 0, 1, 0, 0])):
         program = rigged("claims_infeasibility_by")
@@ -107,11 +139,11 @@ def test_a_program_without_variables_is_decided_without_a_solver(middle, status)
 
 
 def test_an_unavailable_solver_falls_back_and_says_so(monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    solution = solve(FORM.program, "csdp", isolated=False)
-    assert (solution.solver, solution.fallback_from) == ("clarabel", "csdp")
+    monkeypatch.setitem(sys.modules, "mosek", None)
+    solution = solve(FORM.program, "mosek", isolated=False)
+    assert (solution.solver, solution.fallback_from) == ("clarabel", "mosek")
     assert solution.status is SolverStatus.OPTIMAL
-    assert solution.message.startswith("csdp is not installed: no program 'csdp' on the PATH")
+    assert solution.message.startswith("mosek is not installed (pip install 'latticework[mosek]')")
     assert solution.message.endswith("clarabel was used instead.")
 
 
@@ -126,7 +158,6 @@ def test_without_any_solver_the_status_is_unavailable(monkeypatch):
     ("solver", "package", "advice"),
     [
         ("mosek", "mosek", "latticework[mosek]"),
-        ("sdpa", "sdpap", "sdpa-python"),
         ("scs", "scs", "pip install scs"),
     ],
 )
@@ -154,4 +185,4 @@ def test_wrong_use_is_refused_in_one_line(arguments, words):
 def test_every_status_explains_itself():
     assert {status for status in SolverStatus if status.has_point} == {"optimal", "inaccurate"}
     assert len({status.explanation for status in SolverStatus}) == len(SolverStatus)
-    assert SOLVERS == ("clarabel", "scs", "mosek", "sdpa", "csdp")
+    assert SOLVERS == ("clarabel", "scs", "mosek")

@@ -201,7 +201,9 @@ def _decide(item: BenchmarkItem, p: Polynomial, method: Method) -> _jobs.Certifi
     )
 
 
-def _job(config: BenchmarkConfig, p: Polynomial, method: Method) -> _jobs.Job:
+def _job(
+    config: BenchmarkConfig, p: Polynomial, method: Method
+) -> _jobs.Job[_jobs.Certified | _jobs.Stopped]:
     """What a process has to do."""
     if method in WRITTEN:
         permutations = 1 if method == "autoregressive-1" else config.permutations
@@ -283,10 +285,7 @@ def _timings(
 
 def _table(rows: list[tuple[Status, dict[str, Any]]], identity: RunIdentity) -> pa.Table:
     """A table with rows of different status."""
-    parts = [
-        science_table(
-            TRIALS_SCHEMA, {name: [row[name]] for name in row}, identity=identity, status=status
-        )
-        for status, row in rows
-    ]
-    return pa.concat_tables(parts) if parts else TRIALS_SCHEMA.empty_table()
+    names = TRIALS_SCHEMA.names[len(SCIENCE_COLUMNS) :]
+    columns = {name: [row[name] for _, row in rows] for name in names}
+    statuses = [status for status, _ in rows]
+    return science_table(TRIALS_SCHEMA, columns, identity=identity, status=statuses)

@@ -83,18 +83,6 @@ class Written(_jobs.Certified):
 
 
 @dataclass(frozen=True)
-class LoadBaseline:
-    """Load a model file and what it runs on, once in a process."""
-
-    model: str
-    preparation: None = None
-
-    def run(self) -> None:
-        """Load it."""
-        _load(self.model)
-
-
-@dataclass(frozen=True)
 class WrittenJob:
     """Decide one polynomial with written bases.
 
@@ -114,9 +102,9 @@ class WrittenJob:
     memory_gib: float
 
     @property
-    def preparation(self) -> LoadBaseline:
-        """The model."""
-        return LoadBaseline(self.model)
+    def preparation(self) -> _jobs.Preparation:
+        """Load the model and what it runs on."""
+        return partial(_load, self.model)
 
     def run(self) -> Written | _jobs.Stopped:
         """Certify; writing counts as time of the stage ``basis``."""

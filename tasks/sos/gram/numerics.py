@@ -30,7 +30,7 @@ from tasks.sos.gram.problem import GramProblem
 
 logger = logging.getLogger(__name__)
 
-SolverName = Literal["auto", "interior", "clarabel", "scs", "mosek", "sdpa", "csdp"]
+SolverName = Literal["auto", "interior", "clarabel", "scs", "mosek"]
 LARGE_SOLVER = "scs"
 """For problems beyond our own method."""
 SECOND_SOLVER = "clarabel"

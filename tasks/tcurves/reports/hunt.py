@@ -104,7 +104,8 @@ def _conclusions(stored: Stored, found: _Findings) -> Iterator[str]:
     statuses = Counter(rows["status"].to_pylist())
     irregular = rows["regular"].to_pylist().count(False)
     yield (
-        f"degree {stored.settings['degree']}: {len(found.finds)} schemes from {rows.num_rows} candidates "
+        f"degree {stored.settings['degree']}: {len(found.finds)} schemes from "
+        f"{rows.num_rows} candidates "
         f"({irregular} irregular, {statuses[Status.OVER_BUDGET]} over budget, "
         f"{statuses[Status.FAILED]} failed)"
     )

@@ -10,7 +10,6 @@
 """
 
 from tasks.sos.conic.solvers._checks import point_error
-from tasks.sos.conic.solvers._isolation import close_workers
 from tasks.sos.conic.solvers._solve import DEFAULT_SOLVER, SOLVERS, solve, unavailability
 from tasks.sos.conic.solvers._status import ConicSolution, SolverStatus
 
@@ -19,7 +18,6 @@ __all__ = [
     "SOLVERS",
     "ConicSolution",
     "SolverStatus",
-    "close_workers",
     "point_error",
     "solve",
     "unavailability",

@@ -5,25 +5,33 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import Any, Literal
 
 import numpy as np
 
 from tasks.records import InputError
+from tasks.records.isolation import Stopped, run_limited
 from tasks.sos.conic._cone_program import ConicProgram, Floats, smat, svec
 from tasks.sos.conic.solvers._checks import checked, cone_distance, fits
-from tasks.sos.conic.solvers._isolation import run_isolated
-from tasks.sos.conic.solvers._status import Answer, ConicSolution, Limits, SolverStatus
-from tasks.sos.conic.solvers._worker import NOTHING, call_adapter
+from tasks.sos.conic.solvers._status import (
+    Answer,
+    ConicSolution,
+    Limits,
+    SolverStatus,
+    SolverUnavailable,
+)
 
 logger = logging.getLogger(__name__)
 
-SOLVERS = ("clarabel", "scs", "mosek", "sdpa", "csdp")
+SOLVERS = ("clarabel", "scs", "mosek")
 DEFAULT_SOLVER = "clarabel"
 PROBE_LIMITS = Limits(time_limit_s=30.0, memory_limit_gib=2.0, tolerance=1e-6)
 
 _ADAPTERS = {name: f"tasks.sos.conic.solvers.{name}" for name in SOLVERS}
 _probes: dict[str, Answer] = {}
+NOTHING = np.zeros(0)
 
 
 def solve(
@@ -110,14 +118,74 @@ def _reason(probe: Answer) -> str:
     return "" if is_usable else probe.message or probe.status.explanation
 
 
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What an adapter module has to do."""
+
+    adapter: str
+    task: Literal["probe", "solve"]
+    program: ConicProgram | None
+    limits: Limits
+
+
 def _run(
-    solver: str, task: str, program: ConicProgram | None, limits: Limits, *, isolated: bool
+    solver: str,
+    task: Literal["probe", "solve"],
+    program: ConicProgram | None,
+    limits: Limits,
+    *,
+    isolated: bool,
 ) -> tuple[Answer, float]:
-    if isolated:
-        return run_isolated(_ADAPTERS[solver], task, program, limits)
+    """The adapter's answer and the seconds it took, start of a process excluded."""
+    job = _Job(_ADAPTERS[solver], task, program, limits)
+    if not isolated:
+        return _call_adapter(job)
     start = time.perf_counter()
-    answer = call_adapter(_ADAPTERS[solver], task, program, limits)
+    found = run_limited(
+        _call_adapter, job, seconds=limits.time_limit_s, memory_gib=limits.memory_limit_gib
+    )
+    if isinstance(found, Stopped):
+        return _stopped(found, limits), time.perf_counter() - start
+    return found
+
+
+def _call_adapter(job: _Job) -> tuple[Answer, float]:
+    """Solve, or probe, and time it; whatever the adapter raises is a status."""
+    start = time.perf_counter()
+    answer = _adapters_answer(job)
     return answer, time.perf_counter() - start
+
+
+def _adapters_answer(job: _Job) -> Answer:
+    try:
+        module: Any = import_module(job.adapter)
+        if job.task == "probe":
+            module.probe()
+            return _failed(SolverStatus.OPTIMAL, "")
+        return module.solve(job.program, job.limits)
+    except SolverUnavailable as error:
+        return _failed(SolverStatus.UNAVAILABLE, str(error))
+    except MemoryError as error:
+        return _failed(SolverStatus.MEMORY_LIMIT, str(error))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - panics of compiled code are no Exceptions
+        return _failed(SolverStatus.FAILED, f"{type(error).__name__}: {error}")
+
+
+def _stopped(found: Stopped, limits: Limits) -> Answer:
+    """Why a process has no answer."""
+    if found.ending == "time":
+        return _failed(SolverStatus.TIME_LIMIT, f"stopped after {limits.time_limit_s:g} s")
+    if found.ending == "memory":
+        reason = f"stopped above {limits.memory_limit_gib:g} GiB of resident memory"
+        return _failed(SolverStatus.MEMORY_LIMIT, reason)
+    return _failed(SolverStatus.CRASHED, found.reason)
+
+
+def _failed(status: SolverStatus, message: str) -> Answer:
+    """An answer without vectors."""
+    return Answer(status, NOTHING, NOTHING, NOTHING, message=" ".join(message.split()))
 
 
 def _decided(program: ConicProgram, tolerance: float) -> Answer | None:

@@ -1,7 +1,7 @@
-"""The process that solves: one job after another, ended by its parent, by time or by memory.
+"""The process that serves calls: one after another, ended by its parent, by time or by memory.
 
-Its ends are the kernel's business, since a solver may hold the interpreter for minutes: SIGALRM and
-SIGIO keep their default action, death. SIGALRM is set a little past each job's time limit; SIGIO
+Its ends are the kernel's business, since a call may hold the interpreter for minutes: SIGALRM and
+SIGIO keep their default action, death. SIGALRM is set a little past each call's time limit; SIGIO
 comes when the *lifeline*, a pipe whose other end only the parent holds, closes. (The usual
 PR_SET_PDEATHSIG would come when the starting thread ends, not the process.)
 """
@@ -16,70 +16,72 @@ import select
 import signal
 import socket
 import struct
-from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-
-from tasks.sos.conic._cone_program import ConicProgram
-from tasks.sos.conic.solvers._status import Answer, Limits, SolverStatus, SolverUnavailable
+from typing import Literal
 
 GIB = 1 << 30
 ALARM_SLACK_S = 2.0
 """The parent is the one to keep time; the alarm is for a parent that is stopped."""
 ADDRESS_SLACK = GIB
 """Address space beyond resident memory: stacks and arenas that are never touched."""
-HEADER = struct.Struct("<Q")
-NOTHING = np.zeros(0)
+_LENGTH = struct.Struct("<Q")
+_LIMITS = struct.Struct("<dQ")
+
+Ending = Literal["time", "memory", "raised", "ended", "unstarted"]
 
 
 def main(connection: int, lifeline: int) -> None:
-    """Serve jobs (adapter, task, program, limits) from a socket until it closes."""
+    """Serve calls from a socket until it closes."""
     _die_with(lifeline)
     with socket.socket(fileno=connection) as channel:
-        send(channel, b"ready")
+        send(channel, b"started")
         while (message := receive(channel)) is not None:
-            adapter, task, program, limits = pickle.loads(message)
-            _limit(limits)
-            answer = call_adapter(adapter, task, program, limits)
+            _limit(*_LIMITS.unpack_from(message))
+            reply = _reply(memoryview(message)[_LIMITS.size :])
             signal.setitimer(signal.ITIMER_REAL, 0)
-            send(channel, pickle.dumps(answer, protocol=5))
+            send(channel, reply)
 
 
-def call_adapter(adapter: str, task: str, program: ConicProgram | None, limits: Limits) -> Answer:
-    """Solve, or probe, with the adapter module of that name; whatever it raises is a status."""
+def load(function: bytes) -> None:
+    """Import a function."""
+    pickle.loads(function)
+
+
+def perform(prepare: bytes) -> None:
+    """Call what prepares the process, unless it is None."""
+    prepares = pickle.loads(prepare)
+    if prepares is not None:
+        prepares()
+
+
+def pack_call(call: bytes, seconds: float, max_bytes: int) -> bytes:
+    """Message: limits (0 seconds: none), then the pickled function and argument."""
+    return _LIMITS.pack(seconds, max_bytes) + call
+
+
+def _reply(call: memoryview) -> bytes:
+    """The value of a call, or what it raised, pickled."""
     try:
-        module: Any = import_module(adapter)
-        if task == "probe":
-            module.probe()
-            return failed(SolverStatus.OPTIMAL, "")
-        return module.solve(program, limits)
-    except SolverUnavailable as error:
-        return failed(SolverStatus.UNAVAILABLE, str(error))
+        function, argument = pickle.loads(call)
+        return pickle.dumps(("value", function(argument)), protocol=5)
     except MemoryError as error:
-        return failed(SolverStatus.MEMORY_LIMIT, str(error))
+        return pickle.dumps(("memory", str(error)))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - panics of compiled code are no Exceptions
-        return failed(SolverStatus.FAILED, f"{type(error).__name__}: {error}")
-
-
-def failed(status: SolverStatus, message: str) -> Answer:
-    """An answer without vectors."""
-    return Answer(status, NOTHING, NOTHING, NOTHING, message=" ".join(message.split()))
+        return pickle.dumps(("raised", f"{type(error).__name__}: {error}"))
 
 
 def send(channel: socket.socket, message: bytes) -> None:
     """One message, its length first."""
-    channel.sendall(HEADER.pack(len(message)))
+    channel.sendall(_LENGTH.pack(len(message)))
     channel.sendall(message)
 
 
 def receive(channel: socket.socket) -> bytes | None:
     """The next message; None if the other end closed."""
-    header = _exactly(channel, HEADER.size)
-    return None if header is None else _exactly(channel, HEADER.unpack(header)[0])
+    length = _exactly(channel, _LENGTH.size)
+    return None if length is None else _exactly(channel, _LENGTH.unpack(length)[0])
 
 
 def _exactly(channel: socket.socket, length: int) -> bytes | None:
@@ -107,10 +109,10 @@ def _die_with(lifeline: int) -> None:
         os._exit(1)
 
 
-def _limit(limits: Limits) -> None:
+def _limit(seconds: float, max_bytes: int) -> None:
     """Limits of last resort; the parent enforces closer ones."""
-    signal.setitimer(signal.ITIMER_REAL, limits.time_limit_s + ALARM_SLACK_S)
-    bound = _address_space() + int(limits.memory_limit_gib * GIB) + ADDRESS_SLACK
+    signal.setitimer(signal.ITIMER_REAL, seconds + ALARM_SLACK_S if seconds else 0)
+    bound = _address_space() + max_bytes + ADDRESS_SLACK
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     if hard != resource.RLIM_INFINITY:
         bound = min(bound, hard)
