@@ -39,9 +39,7 @@ Rump, Verification of positive definiteness, BIT 2006 (Cholesky with a shift).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,7 +47,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu.backend import Device, DeviceUnavailableError
+from gpu.backend import Device, DeviceUnavailableError, one_thread
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -150,22 +148,10 @@ def solve_gram_batch(
         result.certified[chunk] = solver.certified.cpu().numpy()
         result.iterations[chunk] = solver.iterations.cpu().numpy()
 
-    with _single_threaded(), ThreadPoolExecutor(num_threads if where == "cpu" else 1) as pool:
+    # The chunks are what runs in parallel.
+    with one_thread(), ThreadPoolExecutor(num_threads if where == "cpu" else 1) as pool:
         list(pool.map(work, chunks))
     return result
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Keep PyTorch from splitting small operations; the chunks are what runs in parallel."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _torch_device(device: Device) -> str:

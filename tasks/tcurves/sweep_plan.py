@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gpu.backend import DeviceUnavailableError, resolve_device
+from gpu.backend import Device, DeviceUnavailableError, resolve_device
 from tasks.lattice import Triangulation, load_triangulations, num_points
 from tasks.records import FrozenConfig, InputError, RunIdentity, canonical_json, code_version
 from tasks.tcurves._sign_sources import ball_size
@@ -65,7 +65,7 @@ class SweepConfig(FrozenConfig):
     shard_size: int = Field(default=1 << 22, ge=1, le=1 << 40)
     """Sign vectors of one item of work: seconds on one core per 4 million; 2^32 suit a GPU."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where to evaluate: auto takes a GPU if there is one; the results are the same."""
 
 

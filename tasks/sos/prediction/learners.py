@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing import get_context
 from typing import Any, Protocol, cast
@@ -40,9 +40,10 @@ from tasks.sos.prediction.training import (
     draw_graphs,
     joined,
     logits_of,
+    rate_schedule,
 )
 
-__all__ = ["Learner", "learner", "new_state", "training_batches"]
+__all__ = ["Learner", "TrainingBatches", "learner", "new_state"]
 
 Logits = list[NDArray[np.float32]]
 _WEIGHT_DECAY = 0.01
@@ -177,27 +178,31 @@ def new_state(config: TrainConfig, device: torch.device) -> TrainingState:
         model.parameters(), lr=config.rate, betas=(0.9, 0.98), weight_decay=_WEIGHT_DECAY
     )
     generator = seeded_generator(derive_seed(config.seed, "sos-train", "steps"))
-    return TrainingState(model, optimizer, generator=generator)
+    return TrainingState(model, optimizer, rate_schedule(config), generator=generator)
 
 
-def training_batches(
-    config: TrainConfig, start: int, device: torch.device, *, rank: int = 0
-) -> Generator[Any]:
-    """The share of one process of the batches of the steps from `start` on, without end."""
-    kind = learner(config)
-    draw = partial(_share, config, rank)
-    if not config.loaders:
-        yield from (kind.batch(draw(step), device) for step in count(start))
-        return
-    with ProcessPoolExecutor(config.loaders, mp_context=get_context("spawn")) as pool:
-        ahead = deque(pool.submit(draw, start + k) for k in range(2 * config.loaders))
-        for step in count(start + len(ahead)):
-            graphs = ahead.popleft().result()
-            ahead.append(pool.submit(draw, step))
-            yield kind.batch(graphs, device)
+@dataclass(frozen=True)
+class TrainingBatches:
+    """The share of one process of the batches of a training; a run has no others."""
 
+    config: TrainConfig = field(repr=False)
+    device: torch.device = field(repr=False)
+    rank: int = field(default=0, repr=False)
 
-def _share(config: TrainConfig, rank: int, step: int) -> Sequence[Any]:
-    """Every so many of the examples of a batch."""
-    start, processes = step * config.batch + rank, config.processes
-    return learner(config).drawn(start, config.batch // processes, processes)
+    def at(self, step: int) -> Generator[Any]:
+        """Batches from a step on, without end."""
+        kind, loaders = learner(self.config), self.config.loaders
+        if not loaders:
+            yield from (kind.batch(self._drawn(k), self.device) for k in count(step))
+            return
+        with ProcessPoolExecutor(loaders, mp_context=get_context("spawn")) as pool:
+            ahead = deque(pool.submit(self._drawn, step + k) for k in range(2 * loaders))
+            for following in count(step + len(ahead)):
+                graphs = ahead.popleft().result()
+                ahead.append(pool.submit(self._drawn, following))
+                yield kind.batch(graphs, self.device)
+
+    def _drawn(self, step: int) -> Sequence[Any]:
+        """Every so many of the examples of a batch."""
+        size, processes = self.config.batch, self.config.processes
+        return learner(self.config).drawn(step * size + self.rank, size // processes, processes)
