@@ -95,6 +95,12 @@ def store_tensors(
     return Path(folder) / name
 
 
+def is_stored(path: str | Path) -> bool:
+    """Whether there is a file at a path or URI."""
+    volume, name = _place(path)
+    return volume.exists(name)
+
+
 def load_tensors(path: str | Path, content: np.ndarray | None = None) -> Checkpoint:
     """Read what `save_tensors` wrote, onto the CPU.
 

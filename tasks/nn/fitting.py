@@ -137,7 +137,7 @@ def fit(
     """
     marks, since = plan.marks(state, batches), []
     points = _resumed(state, plan, marks)
-    saves = plan.checkpoint is not None and is_first_process()
+    place = plan.checkpoint if is_first_process() else None
 
     def observe(report: StepReport) -> None:
         since.append(report)
@@ -148,9 +148,10 @@ def fit(
         if found or measure is None:
             since.clear()
         points.extend(found)
-        if saves and (report.step % plan.checkpoint_steps == 0 or report.step == plan.num_steps):
+        is_last = report.step == plan.num_steps
+        if place and (is_last or report.step % plan.checkpoint_steps == 0):
             extra = {**marks, "curve": [asdict(point) for point in points]}
-            save_checkpoint(plan.checkpoint, state, extra)
+            save_checkpoint(place, state, extra)
 
     try:
         with closing(batches.at(state.step * plan.accumulation)) as stream:

@@ -88,7 +88,7 @@ class StackedState(TrainingState):
         Of each member; the plan ends with the last one.
     """
 
-    model: Stack
+    model: Stack  # pyrefly: ignore[bad-override-mutable-attribute]
     num_steps: tuple[int, ...] = ()
 
     @torch.no_grad()
@@ -144,7 +144,7 @@ class StackedSchedule:
 
     members: tuple[Schedule, ...]
 
-    def at(self, step: int) -> Tensor:
+    def at(self, step: int) -> Any:
         """Rates float64 (m,) of a step."""
         return torch.tensor([member.at(step) for member in self.members], dtype=torch.float64)
 
@@ -171,7 +171,7 @@ class StackedSGD(torch.optim.Optimizer):
         super().__init__(stack.parameters(), settings)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """Move all members."""
         for group in self.param_groups:
             decays = torch.tensor(group["weight_decays"], dtype=torch.float64)
@@ -183,7 +183,7 @@ class StackedSGD(torch.optim.Optimizer):
                 weight -= _like(group["lr"], weight) * (gradient + group["momentum"] * momentum)
 
 
-def _copies(tensor: Tensor, count: int) -> Tensor:
+def _copies(tensor: Any, count: int) -> Tensor:
     # One order in memory, which is the one of files: sums depend on it.
     copies = tensor.detach().expand(count, *tensor.shape).contiguous().clone()
     return nn.Parameter(copies) if isinstance(tensor, nn.Parameter) else copies

@@ -85,30 +85,19 @@ def train_gradually(
     model = bench.new_model(replicate)
     state = bench.state(model, bench.dense_schedule(course.num_steps), seed)
     how = bench.pruning(replicate, regrow=course.feedback)
-    sparse, until = SparseModel(model, all_weights(model)), course.dense_steps
-    outcome = _segment(state, sparse, bench, until, course, seed)
-    curve = outcome.curve
-    for cycle in course.cycles:
+    sparse, until, curve = SparseModel(model, all_weights(model)), course.dense_steps, ()
+    for cycle in (None, *course.cycles):
+        if cycle is not None:
+            earlier, shape, until = sparse.masks, bench.dataset.shape, cycle.start + cycle.num_steps
+            masks = prune(model, cycle.sparsity, how, earlier=earlier, shape=shape)
+            sparse = SparseModel(model, masks)
+        # The optimizer keeps what it remembers.
+        plan, batches = bench.plan(until, sparse), bench.batches(seed)
+        outcome = train_behind(sparse.masks, state, batches, plan, feedback=course.feedback)
+        curve += outcome.curve
         if outcome.status != FitStatus.FINISHED:
             break
-        masks = prune(model, cycle.sparsity, how, earlier=sparse.masks, shape=bench.dataset.shape)
-        sparse, until = SparseModel(model, masks), cycle.start + cycle.num_steps
-        outcome = _segment(state, sparse, bench, until, course, seed)
-        curve += outcome.curve
     apply_masks(model, sparse.masks)
     if outcome.status == FitStatus.FINISHED:
         bench.recalibrate(model)
     return sparse, replace(outcome, curve=curve)
-
-
-def _segment(
-    state: TrainingState,
-    sparse: SparseModel,
-    bench: Workbench,
-    until: int,
-    course: Course,
-    seed: int,
-) -> Fit:
-    """Go on until the next pruning, the mask frozen; the optimizer keeps what it remembers."""
-    plan, batches = bench.plan(until, sparse), bench.batches(seed)
-    return train_behind(sparse.masks, state, batches, plan, feedback=course.feedback)
