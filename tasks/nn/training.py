@@ -127,11 +127,12 @@ class TrainingState:
             If loss or gradient are not finite; then weights and statistics are as they were.
         """
         buffers = [buffer.clone() for buffer in self.model.buffers()]
-        self.optimizer.zero_grad(set_to_none=True)
         parts = []
         for batch in batches:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed_precision):
                 value, terms = share_of(loss(self.model, batch), len(batches))
+            if not parts:  # After the forward pass: the memory goes to the new gradients.
+                self.optimizer.zero_grad(set_to_none=True)
             value.backward()
             parts.append((value.detach(), terms))
         value, terms = total(parts)
