@@ -6,8 +6,9 @@ With weights W (m, ...) of m members and member-wise batches x (m, ...),
 
 followed by clipping per member and one step of an element-wise optimizer on the stacked weights.
 Buffers, such as statistics of normalization, are stacked too.  Every member takes the steps that it
-would take alone, up to rounding.  `fit` trains a `StackedState` as it trains any other: with
-`StackedBatches`, a schedule per member, and any loss of one model and one batch.
+would take alone, up to rounding.  `fit` trains a `StackedState` as it trains any other, with
+`StackedBatches`, any loss of one model and one batch, and any element-wise optimizer; rates and
+weight decays per member take a `StackedSchedule` and `StackedSGD`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tasks.nn.training import (
     share_of,
     total,
 )
+from tasks.records import InputError
 
 _CLIP_GUARD = 1e-6
 """Added to norms as in `torch.nn.utils.clip_grad_norm_`."""
@@ -85,7 +87,7 @@ class StackedState(TrainingState):
     Attributes
     ----------
     num_steps : tuple of int
-        Of each member; the plan ends with the last one.
+        Of each member, the last one as many as the plan has; by default that of the plan for all.
     """
 
     model: Stack  # pyrefly: ignore[bad-override-mutable-attribute]
@@ -95,18 +97,19 @@ class StackedState(TrainingState):
     def take_step(
         self, batches: Sequence[Any], loss: Loss, *, clip: float | None, mixed_precision: bool
     ) -> StepReport:
-        """One step of all members that are good and not done."""
+        """One step of all members that are good and not done, in full precision."""
+        if mixed_precision:
+            raise InputError("mixed precision is not offered for stacks; train in full precision")
         stack, count = self.model, len(batches)
         tensors = [*stack.members.parameters(), *stack.members.buffers()]
         earlier = [tensor.clone() for tensor in tensors]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed_precision):
-            found = [stack.gradients(loss, batch) for batch in batches]
+        found = [stack.gradients(loss, batch) for batch in batches]
         losses, terms = total([share_of(values, count) for _, values in found])
         _, gradients = total([share_of((losses, each), count) for each, _ in found])
         norms = torch.stack([g.flatten(1).square().sum(dim=1) for g in gradients.values()])
         norms = norms.sum(dim=0).sqrt()
         is_finite = torch.isfinite(losses + norms)
-        is_active = self.step < torch.tensor(self.num_steps, device=self.device)
+        is_active = self.step < torch.tensor(self.num_steps or NO_LIMIT, device=self.device)
         moves = stack.is_good & is_finite & is_active
         stack.is_good &= is_finite | ~is_active
         scale = ((NO_LIMIT if clip is None else clip) / (norms + _CLIP_GUARD)).clamp(max=1.0)
@@ -119,11 +122,11 @@ class StackedState(TrainingState):
         return StepReport(self.step, losses, rates, norms, terms)
 
     def points(self, report: StepReport, *, every: int, last: int) -> list[CurvePoint]:
-        """Points of the members that are good and not done; `last` is the end of all."""
-        del last
+        """Points of the members that are good and not done."""
+        ends = self.num_steps or [last] * len(report.loss)
         return [
             _point(report, j)
-            for j, end in enumerate(self.num_steps)
+            for j, end in enumerate(ends)
             if (report.step % every == 0 or report.step == end)
             and report.step <= end
             and bool(self.model.is_good[j])
@@ -191,7 +194,8 @@ def _copies(tensor: Any, count: int) -> Tensor:
 
 def _point(report: StepReport, j: int) -> CurvePoint:
     terms = {name: float(term[j]) for name, term in report.terms.items()}
-    return CurvePoint(report.step, float(report.loss[j]), float(report.rate[j]), j, terms)
+    rates = torch.as_tensor(report.rate, dtype=torch.float64).expand(len(report.loss))
+    return CurvePoint(report.step, float(report.loss[j]), float(rates[j]), j, terms)
 
 
 def _like(vector: Tensor, stack: Tensor) -> Tensor:
