@@ -28,7 +28,7 @@ from tasks.nn import (
     sgd,
     train_steps,
 )
-from tasks.nn.data import training_batches
+from tasks.nn.data import ImageBatches
 from tasks.nn.models import build_model
 from tasks.nn.sparsity import Masks, apply_masks, hold_masks, prunable_weights
 from tasks.pruning import (
@@ -82,14 +82,14 @@ def steps(model: nn.Module, masks: Masks | None) -> Callable[[], None]:
     """Some training steps on one random batch, with or without masks."""
     images = torch.randn(BATCH, *SHAPE)
     labels = torch.randint(CLASSES, (BATCH,))
-    state = TrainingState(model, sgd(model, weight_decay=1e-4))
+    state = TrainingState(model, sgd(model, weight_decay=1e-4), Constant(0.01))
     if masks is not None:
         hold_masks(model, masks, state.optimizer)
 
     def run() -> None:
         batches = islice(iter(lambda: (images, labels), None), STEPS)
         until = state.step + STEPS
-        train_steps(state, batches, classification_loss, schedule=Constant(0.01), until=until)
+        train_steps(state, batches, classification_loss, until=until)
 
     return run
 
@@ -242,7 +242,7 @@ def main() -> None:
     """All figures, about two minutes."""
     torch.set_num_threads(1)
     bench = Workbench.open(SoupConfig(dataset="digits"))
-    next(training_batches(bench.dataset, BATCH, seed=0))
+    next(ImageBatches(bench.dataset, BATCH, seed=0).at(0))
     for name in ("lenet-300-100-bn", "small-cnn", "resnet20"):
         masked(name)
     for name in ("small-cnn", "vgg16-bn", "resnet18"):

@@ -24,7 +24,7 @@ from tasks.sos.prediction.graphs import gram_graph
 from tasks.sos.prediction.learners import learner, new_state
 from tasks.sos.prediction.network import as_tensors
 from tasks.sos.prediction.predictor import shipped_predictor
-from tasks.sos.prediction.training import draw_graphs, rate_schedule
+from tasks.sos.prediction.training import draw_graphs
 from tasks.sos.sampling.cells import FAMILIES, Cell
 
 POINTS = ("n6-d6-m30", "n6-d10-m30", "n8-d10-m30", "n6-d10-m60")
@@ -117,7 +117,7 @@ def training(config: TrainConfig, device: torch.device, *, size: int = 4096) -> 
 
     def steps() -> None:
         until = state.step + len(batches)
-        train_steps(state, batches, kind.loss, schedule=rate_schedule(config), until=until)
+        train_steps(state, batches, kind.loss, until=until)
         if device.type == "cuda":
             torch.cuda.synchronize()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -45,3 +47,16 @@ def resolve_device(device: Device) -> Literal["cpu", "cuda"]:
     if device == "cuda" and problem:
         raise DeviceUnavailableError(f"no GPU can be used: {problem}")
     return "cpu" if problem else "cuda"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep PyTorch to one thread, so that sums depend on neither cores nor what runs beside."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

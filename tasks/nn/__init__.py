@@ -1,17 +1,18 @@
 """Training of neural networks, shared by the fields.
 
-`tasks.nn` has the loop, schedules, checkpoints, evaluation and averages; `tasks.nn.data` images by
-name, `tasks.nn.models` networks by name, `tasks.nn.sparsity` masks, multiplications and surgery.
+`tasks.nn` has the loop, stacks of models, schedules, checkpoints, evaluation and averages;
+`tasks.nn.data` images by name, `tasks.nn.models` networks by name, `tasks.nn.sparsity` masks,
+multiplications and surgery.
 
 >>> import torch
->>> from tasks.nn import FitPlan, Linear, TrainingState, evaluate, fit, sgd
->>> from tasks.nn.data import load_dataset
+>>> from tasks.nn import FitPlan, Linear, TrainingState, classification_loss, evaluate, fit, sgd
+>>> from tasks.nn.data import ImageBatches, load_dataset
 >>> from tasks.nn.models import build_model
 >>> digits = load_dataset("digits")
 >>> model = build_model("mlp", digits.shape, digits.num_classes, seed=1)
->>> state = TrainingState(model, sgd(model))
->>> plan = FitPlan(num_steps=200, batch_size=64, schedule=Linear(0.1, 0.0, 200), seed=1)
->>> fit(state, digits, plan).status
+>>> state = TrainingState(model, sgd(model), Linear(0.1, 0.0, 200))
+>>> batches = ImageBatches(digits, 64, seed=1)
+>>> fit(state, batches, classification_loss, FitPlan(num_steps=200)).status
 <FitStatus.FINISHED: 'finished'>
 >>> evaluate(model, digits, digits.test).accuracy > 0.9
 True
@@ -19,6 +20,7 @@ True
 
 from tasks.nn.averaging import average_states, state_distance
 from tasks.nn.checkpoints import load_checkpoint, save_checkpoint, store_checkpoint
+from tasks.nn.distributed import averaged_loss, run_processes
 from tasks.nn.evaluation import (
     Evaluation,
     classification_loss,
@@ -38,7 +40,7 @@ from tasks.nn.files import (
     store_tensors,
     tensors_digest,
 )
-from tasks.nn.fitting import CurvePoint, Fit, FitPlan, FitStatus, fit
+from tasks.nn.fitting import Batches, Fit, FitPlan, FitStatus, fit
 from tasks.nn.memory import release_freed_memory
 from tasks.nn.recalibration import normalizations, recalibrate
 from tasks.nn.retraining import (
@@ -60,7 +62,10 @@ from tasks.nn.schedules import (
     num_rises,
     warmed_up,
 )
+from tasks.nn.stacked import Stack, StackedBatches, StackedSchedule, StackedSGD, StackedState
 from tasks.nn.training import (
+    CurvePoint,
+    Loss,
     StepReport,
     TrainingDiverged,
     TrainingState,
@@ -71,6 +76,7 @@ from tasks.nn.training import (
 
 __all__ = [
     "RETRAININGS",
+    "Batches",
     "Checkpoint",
     "Compressed",
     "Constant",
@@ -82,9 +88,15 @@ __all__ = [
     "FitPlan",
     "FitStatus",
     "Linear",
+    "Loss",
     "Retraining",
     "Schedule",
     "Shifted",
+    "Stack",
+    "StackedBatches",
+    "StackedSGD",
+    "StackedSchedule",
+    "StackedState",
     "Step",
     "StepReport",
     "TrainingDiverged",
@@ -92,6 +104,7 @@ __all__ = [
     "WarmUp",
     "adaptive_factor",
     "average_states",
+    "averaged_loss",
     "check_fit",
     "classification_loss",
     "corrupted_accuracies",
@@ -109,6 +122,7 @@ __all__ = [
     "recalibrate",
     "release_freed_memory",
     "retraining_schedule",
+    "run_processes",
     "save_checkpoint",
     "save_tensors",
     "seeded_generator",

@@ -92,11 +92,16 @@ def _state_content(
     tensors["generator"] = state.generator.get_state()
     header = {
         "step": state.step,
-        "groups": optimizer["param_groups"],
+        "groups": [{n: _listed(v) for n, v in g.items()} for g in optimizer["param_groups"]],
         "moments": plain,
         "extra": dict(extra or {}),
     }
     return tensors, header
+
+
+def _listed(value: Any) -> Any:
+    """A setting as JSON: rates of a stack are a tensor."""
+    return value.tolist() if isinstance(value, Tensor) else value
 
 
 def _moments(checkpoint: Checkpoint) -> dict[int, dict[str, Any]]:

@@ -79,9 +79,9 @@ def save_tensors(
     StoreError
         If the file cannot be written.
     """
-    folder, _, name = str(path).rpartition("/")
+    volume, name = _place(path)
     digest, content = _encoded(tensors, dict(extra or {}))
-    Volume.open(folder or ".").write(name, content)
+    volume.write(name, content)
     return digest
 
 
@@ -93,6 +93,12 @@ def store_tensors(
     name = f"{digest[:_NAME_DIGITS]}.safetensors"
     Volume.open(folder).write(name, content)
     return Path(folder) / name
+
+
+def is_stored(path: str | Path) -> bool:
+    """Whether there is a file at a path or URI."""
+    volume, name = _place(path)
+    return volume.exists(name)
 
 
 def load_tensors(path: str | Path, content: np.ndarray | None = None) -> Checkpoint:
@@ -111,8 +117,8 @@ def load_tensors(path: str | Path, content: np.ndarray | None = None) -> Checkpo
     StoreError
         If the file is missing or cannot be read.
     """
-    folder, _, name = str(path).rpartition("/")
-    data = bytes(Volume.open(folder or ".").read(name) if content is None else content)
+    volume, name = _place(path)
+    data = bytes(volume.read(name) if content is None else content)
     try:
         tensors, header = parse_tensors(data), json.loads(_header(data))
         extra, wanted = header["extra"], header["digest"]
@@ -146,6 +152,11 @@ def check_fit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: s
                 f"{name} has shape {tuple(tensor.shape)} in {what}, "
                 f"the model has {tuple(wanted[name].shape)}"
             )
+
+
+def _place(path: str | Path) -> tuple[Volume, str]:
+    folder, _, name = str(path).rpartition("/")
+    return Volume.open(folder or "."), name
 
 
 def _encoded(tensors: Mapping[str, Tensor], extra: dict[str, Any]) -> tuple[str, bytes]:

@@ -1,29 +1,45 @@
-"""A whole training of a classifier on a data set: resumable, with a curve and an outcome.
+"""A whole training of any model on any batches: resumable, with a curve and an outcome.
 
-The training is a function of (initial state, data set, plan).  If a checkpoint is named, it is
-written every so many steps and at the end, and read at the start if it is there; a training that
-was killed at any moment and is called again ends in the same weights and the same curve; on the
-CPU, with as many threads, bit for bit.  A damaged checkpoint costs the steps that it held, not the
-training.
+The training is a function of (initial state, batches, loss, plan).  If the plan names a checkpoint,
+it is written every so many steps and at the end, and read at the start if it is there; a training
+that was killed at any moment and is called again ends in the same weights and the same curve; on
+the CPU, with as many threads, bit for bit.  A damaged checkpoint costs the steps that it held, not
+the training.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tasks.nn.checkpoints import load_checkpoint, save_checkpoint
-from tasks.nn.data import NO_AUGMENTATION, Augmentation, Dataset, training_batches
-from tasks.nn.evaluation import classification_loss
-from tasks.nn.files import DamagedFileError
-from tasks.nn.schedules import Schedule
-from tasks.nn.training import StepReport, TrainingDiverged, TrainingState, train_steps
+from tasks.nn.distributed import is_first_process
+from tasks.nn.files import DamagedFileError, is_stored
+from tasks.nn.training import (
+    CurvePoint,
+    Loss,
+    StepReport,
+    TrainingDiverged,
+    TrainingState,
+    train_steps,
+)
 from tasks.records import InputError, fingerprint
 
 logger = logging.getLogger(__name__)
+Measure = Callable[[Sequence[StepReport]], Mapping[str, float]]
+
+
+class Batches(Protocol):
+    """Batches by number: a value, like a schedule, whose ``repr`` tells it from others."""
+
+    def at(self, step: int) -> Generator[Any]:
+        """Batches from number `step` on."""
+        ...
 
 
 class FitStatus(StrEnum):
@@ -35,48 +51,41 @@ class FitStatus(StrEnum):
 
 @dataclass(frozen=True)
 class FitPlan:
-    """What a training does, apart from where it starts.
+    """What a training does, apart from where it starts and what it learns from.
 
     Attributes
     ----------
-    num_steps, batch_size : int
-    schedule : Schedule
-        Learning rate of step t.
-    seed : int
-        Of the order of batches and of augmentation.
-    augmentation : Augmentation
+    num_steps : int
+    accumulation : int
+        Batches per step.
     clip : float or None
         Largest norm of the gradient.
     mixed_precision : bool
+    checkpoint : path, URI or None
+        Of this training alone.
+    origin : str
+        Digits of what the training starts from, such as the digest of the initial weights.  If it
+        is given, a checkpoint of another origin, plan or model is passed over with a warning and
+        replaced by the next one; otherwise it is refused.
+    checkpoint_steps, curve_steps : int
+        Distances of checkpoints and of points of the curve; the former a multiple of the latter if
+        points tell of all steps since the last one.
     """
 
     num_steps: int
-    batch_size: int
-    schedule: Schedule
-    seed: int
-    augmentation: Augmentation = NO_AUGMENTATION
+    accumulation: int = 1
     clip: float | None = 1.0
     mixed_precision: bool = False
+    checkpoint: str | Path | None = None
+    origin: str = ""
+    checkpoint_steps: int = 1000
+    curve_steps: int = 50
 
-    def fingerprint(self) -> str:
-        """Digits that differ between different plans."""
-        return fingerprint(repr(self))
-
-
-@dataclass(frozen=True)
-class CurvePoint:
-    """Loss and learning rate of one step.
-
-    Attributes
-    ----------
-    step : int
-        Steps taken, this one included.
-    loss, rate : float
-    """
-
-    step: int
-    loss: float
-    rate: float
+    def marks(self, state: TrainingState, batches: Batches) -> dict[str, str]:
+        """What tells the checkpoints of different trainings apart."""
+        rules = (self.num_steps, self.accumulation, self.clip, self.mixed_precision)
+        parts = [repr(part) for part in (rules, batches, state.schedule)]
+        return {"plan": fingerprint(parts), "origin": self.origin}
 
 
 @dataclass(frozen=True)
@@ -98,81 +107,73 @@ class Fit:
 
 def fit(
     state: TrainingState,
-    dataset: Dataset,
+    batches: Batches,
+    loss: Loss,
     plan: FitPlan,
     *,
-    checkpoint: str | Path | None = None,
-    origin: str = "",
-    checkpoint_steps: int = 1000,
-    curve_steps: int = 50,
+    measure: Measure | None = None,
 ) -> Fit:
     """Train in place until the plan is fulfilled or the loss is not finite.
+
+    Among several processes (`tasks.nn.run_processes`) only the first one writes checkpoints.
 
     Parameters
     ----------
     state : TrainingState
         At the beginning of the plan; masks are to be in force already.
-    dataset : Dataset
+    batches : Batches
         On the device of the model.
-    checkpoint : path, optional
-        Of this training alone.  A damaged file is removed, with a warning.
-    origin : str
-        Digits of what the training starts from, such as the digest of the initial weights.  If it
-        is given, a checkpoint of another origin, plan or model is passed over with a warning and
-        replaced by the next one; otherwise it is refused.
-    checkpoint_steps, curve_steps : int
-        Distances of checkpoints and of points of the curve.
+    loss : callable (model, batch) -> Tensor (), or that and a mapping of terms
+    plan : FitPlan
+    measure : callable, optional
+        Gives numbers for a point of the curve, from the reports of the steps since the last one.
 
     Raises
     ------
     InputError
-        If the checkpoint belongs to another plan or model and no origin is given.
+        If the checkpoint belongs to another plan or model and the plan has no origin.
     StoreError
         If it cannot be read or written.
     """
-    marks = {"plan": plan.fingerprint(), "origin": origin}
-    points = [] if checkpoint is None else _resumed(state, plan, marks, checkpoint)
+    marks, since = plan.marks(state, batches), []
+    points = _resumed(state, plan, marks)
+    place = plan.checkpoint if is_first_process() else None
 
     def observe(report: StepReport) -> None:
-        if report.step % curve_steps == 0 or report.step == plan.num_steps:
-            points.append(CurvePoint(report.step, float(report.loss), report.rate))
-        if checkpoint and (report.step % checkpoint_steps == 0 or report.step == plan.num_steps):
+        since.append(report)
+        found = state.points(report, every=plan.curve_steps, last=plan.num_steps)
+        if found and measure is not None:
+            more = measure(since)
+            found = [replace(point, measures={**point.measures, **more}) for point in found]
+        if found or measure is None:
+            since.clear()
+        points.extend(found)
+        is_last = report.step == plan.num_steps
+        if place and (is_last or report.step % plan.checkpoint_steps == 0):
             extra = {**marks, "curve": [asdict(point) for point in points]}
-            save_checkpoint(checkpoint, state, extra)
+            save_checkpoint(place, state, extra)
 
     try:
-        _train(state, dataset, plan, observe)
+        with closing(batches.at(state.step * plan.accumulation)) as stream:
+            train_steps(
+                state,
+                stream,
+                loss,
+                until=plan.num_steps,
+                accumulation=plan.accumulation,
+                clip=plan.clip,
+                mixed_precision=plan.mixed_precision,
+                observe=observe,
+            )
     except TrainingDiverged as error:
         logger.warning("training diverged: %s", error)
         return Fit(FitStatus.DIVERGED, str(error), tuple(points))
     return Fit(FitStatus.FINISHED, "", tuple(points))
 
 
-def _train(state: TrainingState, dataset: Dataset, plan: FitPlan, observe: Any) -> None:
-    batches = training_batches(
-        dataset,
-        plan.batch_size,
-        seed=plan.seed,
-        start=state.step,
-        augmentation=plan.augmentation,
-    )
-    train_steps(
-        state,
-        batches,
-        classification_loss,
-        schedule=plan.schedule,
-        until=plan.num_steps,
-        clip=plan.clip,
-        mixed_precision=plan.mixed_precision,
-        observe=observe,
-    )
-
-
-def _resumed(
-    state: TrainingState, plan: FitPlan, marks: dict[str, str], checkpoint: str | Path
-) -> list[CurvePoint]:
+def _resumed(state: TrainingState, plan: FitPlan, marks: dict[str, str]) -> list[CurvePoint]:
     """Restore the state and its curve, if there is a checkpoint with these marks."""
-    if not Path(checkpoint).exists():
+    if plan.checkpoint is None or not is_stored(plan.checkpoint):
         return []
 
     def check(extra: dict[str, Any]) -> None:
@@ -180,15 +181,16 @@ def _resumed(
             raise InputError("the checkpoint belongs to another training; name another file")
 
     try:
-        extra = load_checkpoint(checkpoint, state, check=check)
+        extra = load_checkpoint(plan.checkpoint, state, check=check)
     except DamagedFileError as error:
-        logger.warning("%s; it is removed, and the training starts anew", error)
-        Path(checkpoint).unlink(missing_ok=True)
+        logger.warning("%s; the training starts anew", error)
         return []
     except InputError:
-        if not marks["origin"]:
+        if not plan.origin:
             raise
-        logger.warning("%s is of another training and passed over: this starts anew", checkpoint)
+        logger.warning(
+            "%s is of another training and passed over: this starts anew", plan.checkpoint
+        )
         return []
-    logger.info("resumed at step %d of %d from %s", state.step, plan.num_steps, checkpoint)
+    logger.info("resumed at step %d of %d from %s", state.step, plan.num_steps, plan.checkpoint)
     return [CurvePoint(**point) for point in extra["curve"]]

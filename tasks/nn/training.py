@@ -1,13 +1,14 @@
 """The training loop: one function that every field uses, for any model, batch and loss.
 
-A step at step number t:
+A step at step number t, over k batches (k > 1 accumulates gradients):
 
-    theta <- optimizer(theta, clip(grad loss(model, batch)), rate = schedule(t)),   t <- t + 1.
+    theta <- optimizer(theta, clip(grad mean_i loss(model, batch_i)), rate = schedule(t)),
+    t     <- t + 1.
 
 Determinism.  Default random numbers (dropout) are seeded in every step by a number drawn from the
 state's own generator, so model, optimizer, t and that generator are all there is to save; the
 caller's random state is left as it was.  Batches come from outside, and whoever resumes at step t
-hands over batches that begin at t (`tasks.nn.data.batches` does).
+hands over batches that begin at t (`tasks.nn.fit` does).
 
 Mixed precision is bfloat16: it has the range of float32, needs no loss scaling, and so no scaler
 state can be forgotten by a checkpoint.  Weights and optimizer stay in their own precision.
@@ -15,12 +16,13 @@ state can be forgotten by a checkpoint.  Weights and optimizer stay in their own
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import islice
-from typing import TypeVar
+from operator import add
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,45 +30,20 @@ from torch import Tensor, nn
 from tasks.nn.schedules import Schedule
 from tasks.records import InputError, LatticeworkError
 
-logger = logging.getLogger(__name__)
-
-Batch = TypeVar("Batch")
-_NO_LIMIT = float("inf")
+Found = Tensor | tuple[Tensor, Mapping[str, Tensor]]
+"""A loss (), or a loss and its terms by name, which are only noted."""
+Loss = Callable[[nn.Module, Any], Found]
+"""Of a model and a batch."""
+NO_LIMIT = float("inf")
 
 
 class TrainingDiverged(LatticeworkError):  # noqa: N818 - named for the outcome
     """Loss or gradient ceased to be finite; the state is that before this step."""
 
 
-@dataclass
-class TrainingState:
-    """What changes while a model is trained, and all that a checkpoint must hold.
-
-    Attributes
-    ----------
-    model : torch.nn.Module
-    optimizer : torch.optim.Optimizer
-        Its rates are set by the schedule; a parameter group may carry a factor ``lr_scale``.
-    step : int
-        Number of steps taken.
-    generator : torch.Generator
-        On the CPU; source of all random numbers of the steps.
-    """
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    generator: torch.Generator = field(default_factory=lambda: seeded_generator(0))
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the first parameter."""
-        return next(self.model.parameters()).device
-
-
 @dataclass(frozen=True)
 class StepReport:
-    """One finished step.
+    """One finished step; of a stack, everything is a vector (m,) over its members.
 
     Attributes
     ----------
@@ -78,12 +55,114 @@ class StepReport:
         Learning rate of this step.
     gradient_norm : Tensor ()
         Euclidean norm before clipping.
+    terms : mapping of Tensor
+        What the loss gave beside its value.
     """
 
     step: int
     loss: Tensor
-    rate: float
+    rate: Any
     gradient_norm: Tensor
+    terms: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What is noted of one step.
+
+    Attributes
+    ----------
+    step : int
+        Steps taken, this one included.
+    loss, rate : float
+    member : int
+        Number in a stack.
+    measures : mapping of float
+        Terms of the loss, and what else was measured.
+    """
+
+    step: int
+    loss: float
+    rate: float
+    member: int = 0
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class TrainingState:
+    """What changes while a model is trained, and all that a checkpoint must hold.
+
+    Attributes
+    ----------
+    model : torch.nn.Module
+    optimizer : torch.optim.Optimizer
+        Its rates are set by the schedule; a parameter group may carry a factor ``lr_scale``.
+    schedule : Schedule
+        Rate of step t, counted from the beginning of training.
+    step : int
+        Number of steps taken.
+    generator : torch.Generator
+        On the CPU; source of all random numbers of the steps.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    step: int = 0
+    generator: torch.Generator = field(default_factory=lambda: seeded_generator(0))
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the first parameter."""
+        return next(self.model.parameters()).device
+
+    def take_step(
+        self, batches: Sequence[Any], loss: Loss, *, clip: float | None, mixed_precision: bool
+    ) -> StepReport:
+        """One step on the mean loss of some batches.
+
+        Raises
+        ------
+        TrainingDiverged
+            If loss or gradient are not finite; then weights and statistics are as they were.
+        """
+        buffers = [buffer.clone() for buffer in self.model.buffers()]
+        parts = []
+        for batch in batches:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed_precision):
+                value, terms = share_of(loss(self.model, batch), len(batches))
+            if not parts:  # After the forward pass: the memory goes to the new gradients.
+                self.optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            parts.append((value.detach(), terms))
+        value, terms = total(parts)
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, NO_LIMIT if clip is None else clip)
+        rate = self.schedule.at(self.step)
+        # One transfer for both: a sum is finite only if each is.
+        if not bool(torch.isfinite(value + norm)):
+            self.optimizer.zero_grad(set_to_none=True)
+            _put_back(self.model, buffers)
+            raise TrainingDiverged(
+                f"step {self.step}: loss {value.item():.3g}, gradient norm {norm.item():.3g} "
+                f"at learning rate {rate:.3g}; lower the rate or clip more"
+            )
+        self.step_optimizer(rate)
+        return StepReport(self.step, value, rate, norm, terms)
+
+    def step_optimizer(self, rate: Any) -> None:
+        """Move the weights along the gradients that they hold."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group.get("lr_scale", 1.0)
+        self.optimizer.step()
+        self.step += 1
+
+    def points(self, report: StepReport, *, every: int, last: int) -> list[CurvePoint]:
+        """What the curve gets of a step: a point every so many steps and at the last one."""
+        if report.step % every and report.step != last:
+            return []
+        terms = {name: float(term) for name, term in report.terms.items()}
+        return [CurvePoint(report.step, float(report.loss), report.rate, measures=terms)]
 
 
 def seeded_generator(seed: int) -> torch.Generator:
@@ -106,11 +185,11 @@ def sgd(
 
 def train_steps(
     state: TrainingState,
-    batches: Iterable[Batch],
-    loss: Callable[[nn.Module, Batch], Tensor],
+    batches: Iterable[Any],
+    loss: Loss,
     *,
-    schedule: Schedule,
     until: int,
+    accumulation: int = 1,
     clip: float | None = 1.0,
     mixed_precision: bool = False,
     observe: Callable[[StepReport], None] | None = None,
@@ -122,11 +201,9 @@ def train_steps(
     state : TrainingState
         Changed in place; nothing happens if it has taken `until` steps already.
     batches : iterable
-        One batch per step, from step `state.step` on.
-    loss : callable (model, batch) -> Tensor ()
-    schedule : Schedule
-        Rate of step t, counted from the beginning of training.
-    until : int
+        `accumulation` batches per step, from step `state.step` on.
+    loss : callable (model, batch) -> Tensor (), or that and a mapping of terms
+    until, accumulation : int
     clip : float or None
         Largest Euclidean norm of the gradient.
     mixed_precision : bool
@@ -141,69 +218,50 @@ def train_steps(
     InputError
         If there are too few batches.
     """
-    state.model.train()
-    last_good = _LastGood(state)
+    stream = iter(batches)
     with _own_random_numbers(state.device):
-        for batch in islice(batches, max(until - state.step, 0)):
-            with last_good.kept():
-                torch.manual_seed(_drawn_seed(state.generator))
-                with torch.autocast(state.device.type, torch.bfloat16, enabled=mixed_precision):
-                    value = loss(state.model, batch)
-                report = _take_step(state, value, schedule.at(state.step), clip)
+        while state.step < until:
+            parts = list(islice(stream, accumulation))
+            if len(parts) < accumulation:
+                raise InputError(
+                    f"batches ended after step {state.step}, wanted are {until} steps"
+                    + (f" of {accumulation} batches" if accumulation > 1 else "")
+                )
+            state.model.train()
+            with _drawn_seed(state.generator):
+                report = state.take_step(parts, loss, clip=clip, mixed_precision=mixed_precision)
             if observe is not None:
                 observe(report)
-    if state.step < until:
-        raise InputError(f"batches ended after step {state.step}, wanted are {until} steps")
 
 
-class _LastGood:
-    """What a step changes before it is known to be good: statistics, and the generator."""
+def share_of(found: Found, count: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """What a batch adds to the mean over so many batches: its loss, and its terms."""
+    value, terms = found if isinstance(found, tuple) else (found, {})
+    return value / count, {name: term.detach() / count for name, term in terms.items()}
 
-    def __init__(self, state: TrainingState) -> None:
-        self._generator = state.generator
-        self._buffers = list(state.model.buffers())
-        self._copies = [torch.empty_like(buffer) for buffer in self._buffers]
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Put everything back if the step diverges."""
-        draws = self._generator.get_state()
-        _copy(self._buffers, self._copies)
-        try:
-            yield
-        except TrainingDiverged:
-            self._generator.set_state(draws)
-            _copy(self._copies, self._buffers)
-            raise
+def total(parts: Sequence[tuple[Tensor, Mapping[str, Tensor]]]) -> tuple[Tensor, dict[str, Tensor]]:
+    """Sums of values, and of terms by name."""
+    values, terms = zip(*parts, strict=True)
+    return reduce(add, values), {n: reduce(add, [each[n] for each in terms]) for n in terms[0]}
 
 
 @torch.no_grad()
-def _copy(sources: Iterable[Tensor], targets: Iterable[Tensor]) -> None:
-    for source, target in zip(sources, targets, strict=True):
-        target.copy_(source)
+def _put_back(model: nn.Module, buffers: Iterable[Tensor]) -> None:
+    for buffer, earlier in zip(model.buffers(), buffers, strict=True):
+        buffer.copy_(earlier)
 
 
-def _take_step(state: TrainingState, value: Tensor, rate: float, clip: float | None) -> StepReport:
-    state.optimizer.zero_grad(set_to_none=True)
-    value.backward()
-    parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
-    norm = nn.utils.clip_grad_norm_(parameters, _NO_LIMIT if clip is None else clip)
-    # One transfer for both: a sum is finite only if each is.
-    if not bool(torch.isfinite(value.detach() + norm)):
-        state.optimizer.zero_grad(set_to_none=True)
-        raise TrainingDiverged(
-            f"step {state.step}: loss {value.item():.3g}, gradient norm {norm.item():.3g} "
-            f"at learning rate {rate:.3g}; lower the rate or clip more"
-        )
-    for group in state.optimizer.param_groups:
-        group["lr"] = rate * group.get("lr_scale", 1.0)
-    state.optimizer.step()
-    state.step += 1
-    return StepReport(state.step, loss=value.detach(), rate=rate, gradient_norm=norm)
-
-
-def _drawn_seed(generator: torch.Generator) -> int:
-    return int(torch.randint(2**63 - 1, (), generator=generator))
+@contextmanager
+def _drawn_seed(generator: torch.Generator) -> Iterator[None]:
+    """Seed the default random numbers; a step that diverges has drawn nothing."""
+    draws = generator.get_state()
+    torch.manual_seed(int(torch.randint(2**63 - 1, (), generator=generator)))
+    try:
+        yield
+    except TrainingDiverged:
+        generator.set_state(draws)
+        raise
 
 
 @contextmanager

@@ -21,8 +21,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torch import nn
-
 from tasks.nn import (
     Compressed,
     Fit,
@@ -30,16 +28,11 @@ from tasks.nn import (
     Retraining,
     Schedule,
     Shifted,
-    TrainingState,
-    fit,
     retraining_schedule,
-    seeded_generator,
-    sgd,
 )
-from tasks.nn.sparsity import hold_masks
 from tasks.pruning.config import Vary
-from tasks.pruning.dynamic import train_with_feedback
-from tasks.pruning.sparse_models import SparseModel, model_id
+from tasks.pruning.dynamic import train_behind
+from tasks.pruning.sparse_models import SparseModel
 from tasks.pruning.workbench import Workbench
 from tasks.records import InputError, derive_seed
 
@@ -154,7 +147,7 @@ def retrain(
         Where this training saves itself, and goes on from, unless the file began with another
         network.
     feedback : bool
-        Train pruned weights invisibly (DPF); such a training starts anew when it is called again.
+        Train pruned weights invisibly (DPF).
 
     Returns
     -------
@@ -162,34 +155,13 @@ def retrain(
         With status ``diverged`` if the loss was not finite; then the weights are the last good
         ones.
     """
-    plan = bench.plan(
-        branch.num_steps, rates.schedule(branch.num_steps, branch.rate_scale), branch.seed
-    )
-    state = new_state(pruned.model, branch)
-    if feedback:
-        outcome = train_with_feedback(state, pruned.masks, bench.dataset, plan)
-    else:
-        held = hold_masks(pruned.model, pruned.masks, state.optimizer)
-        try:
-            outcome = fit(
-                state,
-                bench.dataset,
-                plan,
-                checkpoint=checkpoint,
-                origin=model_id(pruned) if checkpoint else "",
-                checkpoint_steps=bench.config.checkpoint_steps,
-            )
-        finally:
-            held.release()
+    schedule = rates.schedule(branch.num_steps, branch.rate_scale)
+    state = bench.state(pruned.model, schedule, branch.seed, branch.weight_decay)
+    plan = bench.plan(branch.num_steps, pruned, checkpoint)
+    outcome = train_behind(pruned.masks, state, bench.batches(branch.seed), plan, feedback=feedback)
     if outcome.status == FitStatus.FINISHED and not feedback:
         bench.recalibrate(pruned.model)
     return outcome
-
-
-def new_state(model: nn.Module, branch: Branch) -> TrainingState:
-    """State of a training that begins, with the member's weight decay and seed."""
-    optimizer = sgd(model, weight_decay=branch.weight_decay)
-    return TrainingState(model, optimizer, generator=seeded_generator(branch.seed))
 
 
 def _exponent(number: int) -> int:

@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from tasks.pruning.sparse_models import SparseModel, load_sparse, mask_id, store
 from tasks.pruning.tables import rows_table
 from tasks.pruning.workbench import Measures, Workbench
 from tasks.records import Status
+from tasks.records.volume import Volume
 
 
 @dataclass
@@ -111,12 +111,12 @@ class Call:
 
     def clean(self) -> None:
         """Remove what trainings in progress saved, now that their results are stored."""
-        path = Path(self.running)
+        folder, _, name = self.running.rpartition("/")
         # Beginnings are not enough: m1 is one of m10.
-        own = re.compile(rf"{re.escape(path.name)}(-\d+)?\.safetensors")
-        for file in path.parent.glob("running-*"):
-            if own.fullmatch(file.name):
-                file.unlink(missing_ok=True)
+        own, place = re.compile(rf"{re.escape(name)}(-\d+)?\.safetensors"), Volume.open(folder)
+        for file in place.entries():
+            if own.fullmatch(file.path):
+                place.remove(file.path)
 
     def tables(self) -> dict[str, pa.Table]:
         """What was found."""

@@ -6,12 +6,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from gpu.backend import Device
 from tasks.pruning.cycles import Host
 from tasks.records import FrozenConfig
 
 __all__ = ["Device", "ImpConfig", "SoupConfig", "TrainingConfig", "Vary"]
 
-Device = Literal["auto", "cpu", "cuda"]
 Vary = Literal["seed", "weight_decay", "retrain_length", "lr"]
 Retraining = Literal["ft", "lrw", "slr", "clr", "llr", "allr"]
 _MAX_EPOCHS = 10_000

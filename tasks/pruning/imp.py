@@ -12,18 +12,18 @@ Zimmer, Spiegel, Pokutta, arXiv:2111.00843 (BIMP: the same within a budget, rate
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 
-from tasks.nn import Fit, FitStatus, TrainingState, fit, pruning_distance, seeded_generator, sgd
+from tasks.nn import Fit, FitStatus, classification_loss, fit, pruning_distance
 from tasks.nn.sparsity import apply_masks, prunable_weights
 from tasks.pruning.branches import Branch, Rates, retrain
 from tasks.pruning.config import ImpConfig, SoupConfig
 from tasks.pruning.criteria import all_weights, prune
 from tasks.pruning.cycles import Course, Cycle, plan_course
 from tasks.pruning.dynamic import train_gradually
-from tasks.pruning.sparse_models import SparseModel, model_id
+from tasks.pruning.sparse_models import SparseModel
 from tasks.pruning.workbench import Workbench
 from tasks.records import derive_seed
 
@@ -109,17 +109,9 @@ def train_dense(
     model = bench.new_model(replicate)
     dense = SparseModel(model, all_weights(model))
     seed = derive_seed(bench.config.seed, "dense", replicate)
-    optimizer = sgd(model, weight_decay=bench.config.weight_decay)
-    state = TrainingState(model, optimizer, generator=seeded_generator(seed))
-    plan = bench.plan(num_steps, bench.dense_schedule(num_steps), seed)
-    outcome = fit(
-        state,
-        bench.dataset,
-        replace(plan, num_steps=until or num_steps),
-        checkpoint=checkpoint,
-        origin=model_id(dense) if checkpoint else "",
-        checkpoint_steps=bench.config.checkpoint_steps,
-    )
+    state = bench.state(model, bench.dense_schedule(num_steps), seed)
+    plan = bench.plan(until or num_steps, dense, checkpoint)
+    outcome = fit(state, bench.batches(seed), classification_loss, plan)
     if outcome.status == FitStatus.FINISHED:
         bench.recalibrate(model)
     return dense, outcome

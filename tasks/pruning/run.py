@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from torch import nn
 
+from gpu.backend import one_thread
 from tasks.pruning.calls import Call
 from tasks.pruning.config import ImpConfig, SoupConfig
 from tasks.pruning.imp import imp_course, run_course, train_dense
@@ -19,7 +20,7 @@ from tasks.pruning.items import CheckpointBytes, PruningItem
 from tasks.pruning.merging import PredictionEnsemble, member_distances
 from tasks.pruning.sparse_models import SparseModel
 from tasks.pruning.tables import failed_pruning_item
-from tasks.pruning.workbench import Workbench, one_thread
+from tasks.pruning.workbench import Workbench
 from tasks.records import Status
 
 SOUP = -1

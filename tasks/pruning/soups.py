@@ -28,7 +28,7 @@ from tasks.pruning.cycles import Course, Cycle
 from tasks.pruning.imp import cycle_rates, masked_copy, prune_phase, soup_course, train_dense
 from tasks.pruning.merging import Soup, merge, mixed_state
 from tasks.pruning.sparse_models import SparseModel, mask_id
-from tasks.pruning.stacked import retrain_stacked, unstacked
+from tasks.pruning.stacked import retrain_stacked
 from tasks.pruning.workbench import Workbench
 from tasks.records import derive_seed
 
@@ -120,13 +120,13 @@ class Kitchen:
         self, sparse: SparseModel, phase: int, rates: Rates, checkpoint: str | None = None
     ) -> list[tuple[SparseModel, Fit]]:
         """All members, trained in one process."""
-        state, outcomes = retrain_stacked(
+        stack, outcomes = retrain_stacked(
             self.bench, sparse, self.branches(phase), rates, checkpoint=checkpoint
         )
         members = []
         for number, outcome in enumerate(outcomes):
             model = self.bench.new_model(self.replicate)
-            model.load_state_dict(unstacked(state, number))
+            model.load_state_dict(stack.member(number))
             apply_masks(model, sparse.masks)
             if outcome.reason == "":
                 self.bench.recalibrate(model)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from tasks.nn import (
@@ -18,23 +15,26 @@ from tasks.nn import (
     FitPlan,
     Linear,
     Schedule,
+    TrainingState,
     corrupted_accuracies,
     evaluate,
     recalibrate,
+    seeded_generator,
+    sgd,
     warmed_up,
 )
 from tasks.nn.data import (
     Augmentation,
     Dataset,
+    ImageBatches,
     load_dataset,
     steps_per_epoch,
-    training_batches,
 )
 from tasks.nn.models import build_model
 from tasks.nn.sparsity import count_multiplications
 from tasks.pruning.config import TrainingConfig
 from tasks.pruning.criteria import Pruning, without_pruned_filters
-from tasks.pruning.sparse_models import SparseModel
+from tasks.pruning.sparse_models import SparseModel, model_id
 from tasks.records import derive_seed
 
 WARM_UP = 0.05
@@ -105,16 +105,30 @@ class Workbench:
         line = Linear(self.config.rate, 0.0, max(num_steps - rises, 1))
         return warmed_up(line, WARM_UP if rises else 0.0, num_steps)
 
-    def plan(self, num_steps: int, schedule: Schedule, seed: int) -> FitPlan:
-        """A training with the settings of the config."""
+    def state(
+        self, model: nn.Module, schedule: Schedule, seed: int, weight_decay: float | None = None
+    ) -> TrainingState:
+        """A training that begins; the weight decay is that of the config if none is given."""
+        decay = self.config.weight_decay if weight_decay is None else weight_decay
+        optimizer = sgd(model, weight_decay=decay)
+        return TrainingState(model, optimizer, schedule, generator=seeded_generator(seed))
+
+    def batches(self, seed: int) -> ImageBatches:
+        """Augmented batches in an order of their own."""
+        augmentation = Augmentation(pad=self.config.pad, flip=self.config.flip)
+        return ImageBatches(self.dataset, self.config.batch, seed, augmentation)
+
+    def plan(
+        self, num_steps: int, start: SparseModel, checkpoint: str | Path | None = None
+    ) -> FitPlan:
+        """Settings of the config; `start` tells the checkpoints of other trainings apart."""
         return FitPlan(
             num_steps=num_steps,
-            batch_size=self.config.batch,
-            schedule=schedule,
-            seed=seed,
-            augmentation=Augmentation(pad=self.config.pad, flip=self.config.flip),
             clip=self.config.clip,
             mixed_precision=self.config.mixed_precision,
+            checkpoint=checkpoint,
+            origin=model_id(start) if checkpoint else "",
+            checkpoint_steps=self.config.checkpoint_steps,
         )
 
     def pruning(self, replicate: int, *, regrow: bool = False) -> Pruning:
@@ -136,7 +150,7 @@ class Workbench:
         wanted = min(self.config.recalibration_images, len(self.dataset.train))
         number = -(-wanted // _RECALIBRATION_BATCH)
         seed = derive_seed(self.config.seed, "recalibration")
-        batches = training_batches(self.dataset, wanted // number, seed=seed)
+        batches = ImageBatches(self.dataset, wanted // number, seed).at(0)
         recalibrate(model, islice(batches, number))
 
     def validation_accuracy(self, model: nn.Module) -> float:
@@ -205,14 +219,3 @@ def _loaded(
         cache=Path(cache).expanduser() if cache else None,
     )
     return dataset.to(device)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread per call on the CPU, so that sums do not depend on how many calls run at once."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

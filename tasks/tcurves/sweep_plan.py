@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gpu.backend import DeviceUnavailableError, resolve_device
+from gpu.backend import Device, DeviceUnavailableError, resolve_device
 from tasks.lattice import Triangulation, load_triangulations, num_points
 from tasks.records.config import FrozenConfig
 from tasks.records.errors import InputError

@@ -72,23 +72,23 @@ def test_a_finished_training_is_not_repeated_but_a_lost_model_is_made_again(trai
 def test_a_training_that_broke_off_goes_on_and_ends_with_the_same_bytes(
     trained, tmp_path, monkeypatch
 ):
-    row, resumed = training_run._curve_row, []
+    measures, resumed = training_run._measures, []
 
     def broken(state, *arguments):
         if state.step == 4:
             raise RuntimeError("power cut")
-        return row(state, *arguments)
+        return measures(state, *arguments)
 
     def watched(state, *arguments):
         resumed.append(state.step)
-        return row(state, *arguments)
+        return measures(state, *arguments)
 
-    monkeypatch.setattr(training_run, "_curve_row", broken)
+    monkeypatch.setattr(training_run, "_measures", broken)
     code, outcome = trained()
     assert (code, outcome["status"]) == (1, "failed")
     assert (Path(outcome["path"]) / CHECKPOINT).is_file()
     assert not (Path(outcome["path"]) / MODEL).exists()
-    monkeypatch.setattr(training_run, "_curve_row", watched)
+    monkeypatch.setattr(training_run, "_measures", watched)
     code, again = trained()
     assert code == 0 and again["path"] == outcome["path"]
     assert resumed == [4]

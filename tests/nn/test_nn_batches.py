@@ -9,11 +9,11 @@ from tasks.nn.data import (
     CORRUPTIONS,
     SEVERITIES,
     Augmentation,
+    ImageBatches,
     corrupted,
     evaluation_batches,
     load_dataset,
     steps_per_epoch,
-    training_batches,
 )
 from tasks.nn.data.augmentation import cropped, squares, zoomed
 from tasks.records import InputError, derive_seed
@@ -26,8 +26,8 @@ def digits():
     return load_dataset("digits")
 
 
-def drawn(digits, number, **options):
-    return list(islice(training_batches(digits, 100, **{"seed": 1, **options}), number))
+def drawn(digits, number, *, start=0, **options):
+    return list(islice(ImageBatches(digits, 100, **{"seed": 1, **options}).at(start), number))
 
 
 def equal(first, second):
@@ -77,7 +77,7 @@ def test_evaluation_visits_every_image_once_in_order(digits):
 @pytest.mark.parametrize("size", [0, 2000])
 def test_batches_that_no_epoch_can_fill_are_refused(digits, size):
     with pytest.raises(InputError, match=f"batches of {size} from 1294 images"):
-        next(training_batches(digits, size, seed=0))
+        next(ImageBatches(digits, size, seed=0).at(0))
 
 
 # --- augmentation -----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from tasks.nn import (
     sgd,
     train_steps,
 )
-from tasks.nn.data import evaluation_batches, load_dataset, training_batches
+from tasks.nn.data import ImageBatches, evaluation_batches, load_dataset
 from tasks.nn.models import build_model
 from tasks.records import InputError
 
@@ -34,9 +34,9 @@ def trained():
     """A perceptron on the digits, and the digits."""
     digits = load_dataset("digits")
     model = build_model("mlp", digits.shape, digits.num_classes, seed=1)
-    state = TrainingState(model, sgd(model), 0, seeded_generator(1))
-    batches = training_batches(digits, 64, seed=1)
-    train_steps(state, batches, classification_loss, schedule=Linear(0.1, 0, 200), until=200)
+    state = TrainingState(model, sgd(model), Linear(0.1, 0, 200), 0, seeded_generator(1))
+    batches = ImageBatches(digits, 64, seed=1).at(0)
+    train_steps(state, batches, classification_loss, until=200)
     return model, digits
 
 

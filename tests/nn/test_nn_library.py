@@ -135,10 +135,10 @@ def test_the_real_one_is_cut_to_a_smaller_one_that_computes_the_same():
 def test_the_real_one_trains_under_masks_and_is_recalibrated():
     model = build_model("resnet50", CIFAR, 10)
     masks = prune(model, 0.9, Pruning())
-    state = TrainingState(model, sgd(model))
+    state = TrainingState(model, sgd(model), Constant(0.01))
     hold_masks(model, masks, state.optimizer)
     batch = (torch.randn(4, *CIFAR), torch.tensor([0, 1, 2, 3]))
-    train_steps(state, [batch], classification_loss, schedule=Constant(0.01), until=1)
+    train_steps(state, [batch], classification_loss, until=1)
     weights = prunable_weights(model)
     assert all(bool((weights[name][~mask] == 0).all()) for name, mask in masks.items())
     mean = model.network.resnet.embedder.embedder.normalization.running_mean

@@ -263,7 +263,8 @@ def test_pruned_weights_are_exactly_zero_after_every_step(optimizer):
             assert torch.equal(parameters[name].grad[~mask], torch.zeros(int((~mask).sum())))
 
     before = toy.weights(state)
-    toy.train(state, 12, observe=check, schedule=Constant(0.05))
+    state.schedule = Constant(0.05)
+    toy.train(state, 12, observe=check)
     assert bool((state.model[0].weight != before["0.weight"])[masks["0.weight"]].all())
 
 

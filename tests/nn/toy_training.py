@@ -8,7 +8,7 @@ from tasks.nn import Cosine, TrainingState, WarmUp, seeded_generator, train_step
 SCHEDULE = WarmUp(Cosine(0.05, 0.0, num_steps=20), num_steps=3)
 
 
-def new_state(seed=0, optimizer="sgd", device="cpu"):
+def new_state(seed=0, optimizer="sgd", device="cpu", schedule=SCHEDULE):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = nn.Sequential(
@@ -19,7 +19,8 @@ def new_state(seed=0, optimizer="sgd", device="cpu"):
         "adamw": lambda p: torch.optim.AdamW(p),
         "amsgrad": lambda p: torch.optim.Adam(p, amsgrad=True),
     }
-    return TrainingState(model, kinds[optimizer](model.parameters()), 0, seeded_generator(seed))
+    optimizer = kinds[optimizer](model.parameters())
+    return TrainingState(model, optimizer, schedule, 0, seeded_generator(seed))
 
 
 def batches(start=0, seed=0, device="cpu"):
@@ -37,7 +38,6 @@ def squared_error(model, batch):
 
 
 def train(state, until, **options):
-    options = {"schedule": SCHEDULE, **options}
     device = state.device
     train_steps(state, batches(state.step, device=device), squared_error, until=until, **options)
     return state

@@ -8,9 +8,8 @@ import torch
 from commands import run_python
 from small_runs import copied, pruned_network, same_weights, small_config
 
-from tasks.nn import FitStatus, Linear, fitting, load_tensors
-from tasks.nn.data import training_batches
-from tasks.pruning import dynamic
+from tasks.nn import FitStatus, Linear, load_tensors
+from tasks.nn.data import ImageBatches
 from tasks.pruning.branches import Branch, Rates, ScaledSchedule, plan_branches, retrain
 from tasks.pruning.sparse_models import num_stray
 from tasks.pruning.workbench import Workbench
@@ -114,12 +113,12 @@ def test_a_member_that_diverges_keeps_weights_and_statistics_of_the_last_good_st
     bench, monkeypatch, feedback
 ):
     diverged, ended = pruned_network(bench), pruned_network(bench)
-    branch, module = Branch(0, 1, 0.0, 12), dynamic if feedback else fitting
-    poisoned = with_a_bad_batch(training_batches, lambda inputs: inputs * float("nan"))
-    monkeypatch.setattr(module, "training_batches", poisoned)
+    branch, batches = Branch(0, 1, 0.0, 12), ImageBatches.at
+    poisoned = with_a_bad_batch(batches, lambda inputs: inputs * float("nan"))
+    monkeypatch.setattr(ImageBatches, "at", poisoned)
     outcome = retrain(bench, diverged, branch, RATES, feedback=feedback)
     assert outcome.status == FitStatus.DIVERGED
-    monkeypatch.setattr(module, "training_batches", with_a_bad_batch(training_batches, cut))
+    monkeypatch.setattr(ImageBatches, "at", with_a_bad_batch(batches, cut))
     with pytest.raises(PowerCutError):
         retrain(bench, ended, branch, RATES, feedback=feedback)
     assert same_weights(diverged, ended)

@@ -8,7 +8,7 @@ from benchmarks.pruning import STACKED_BAR, stacked_throughput
 from tasks.nn import Linear
 from tasks.pruning.branches import Rates, plan_branches, retrain
 from tasks.pruning.sparse_models import num_stray
-from tasks.pruning.stacked import retrain_stacked, unstacked
+from tasks.pruning.stacked import retrain_stacked
 from tasks.pruning.workbench import Workbench
 
 pytestmark = pytest.mark.gpu
@@ -26,10 +26,10 @@ def test_members_on_the_gpu_keep_their_masks_and_agree_with_stacked_ones():
     [branch] = members(1, 1)
     alone = copied(pruned)
     retrain(bench, alone, branch, RATES)
-    state, _ = retrain_stacked(bench, copied(pruned), [branch], RATES)
+    stack, _ = retrain_stacked(bench, copied(pruned), [branch], RATES)
     assert num_stray(alone) == 0
     for name, value in alone.model.named_parameters():
-        torch.testing.assert_close(unstacked(state, 0)[name], value.detach(), atol=1e-5, rtol=0)
+        torch.testing.assert_close(stack.member(0)[name], value.detach(), atol=1e-5, rtol=0)
 
 
 def test_eight_stacked_members_are_faster_than_eight_separate_ones():

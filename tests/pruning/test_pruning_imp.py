@@ -13,7 +13,7 @@ from tasks.pruning import Cycle, ImpConfig, SoupConfig, plan_imp
 from tasks.pruning import config as config_module
 from tasks.pruning.config import TrainingConfig
 from tasks.pruning.cycles import plan_course
-from tasks.pruning.dynamic import feedback_loss
+from tasks.pruning.dynamic import masked_loss
 from tasks.pruning.imp import cycle_rates, imp_course, prune_phase, run_course
 from tasks.pruning.sparse_models import num_stray
 
@@ -86,7 +86,7 @@ def test_feedback_reaches_pruned_weights_by_the_gradient_at_the_masked_ones(benc
     dense = dense_network(bench)
     images = bench.dataset.normalized(bench.dataset.train.images[:20])
     batch = images, bench.dataset.train.labels[:20]
-    feedback_loss(sparse.masks)(dense.model, batch).backward()
+    masked_loss(sparse.masks, feedback=True)(dense.model, batch).backward()
     torch.nn.functional.cross_entropy(sparse.model(batch[0]), batch[1]).backward()
     hidden = prunable_weights(dense.model)["4.weight"].grad
     seen = prunable_weights(sparse.model)["4.weight"].grad

@@ -9,7 +9,6 @@ from small_runs import small_config
 
 from tasks.nn import fitting
 from tasks.pruning import CHECKPOINTS, Need, link, plan_soup, run_pruning_item
-from tasks.pruning import stacked as stacked_module
 
 CHANGES = {"phases": 1, "seeds": 2, "epochs": 1, "baselines": (), "checkpoint_steps": 2}
 
@@ -35,15 +34,15 @@ def running(folder):
 def power_cut(monkeypatch):
     """Run something until its first save, which is kept."""
 
-    def run(module, name, call):
-        save = getattr(module, name)
+    def run(call):
+        save = fitting.save_checkpoint
 
         def broken(*arguments):
             save(*arguments)
             raise RuntimeError("power cut")
 
         with monkeypatch.context() as patched:
-            patched.setattr(module, name, broken)
+            patched.setattr(fitting, "save_checkpoint", broken)
             with pytest.raises(RuntimeError, match="power cut"):
                 call()
 
@@ -51,22 +50,22 @@ def power_cut(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("changes", "key", "save"),
+    ("changes", "key"),
     [
-        ({"retraining": "llr"}, "branch.s0.p1.m0", (fitting, "save_checkpoint")),
-        ({"retraining": "allr"}, "branch.s0.p1.m0", (fitting, "save_checkpoint")),
-        ({"branches": "stacked"}, "stack.s0.p1", (stacked_module, "_save")),
+        ({"retraining": "llr"}, "branch.s0.p1.m0"),
+        ({"retraining": "allr"}, "branch.s0.p1.m0"),
+        ({"branches": "stacked"}, "stack.s0.p1"),
     ],
     ids=["llr", "allr", "stacked"],
 )
 def test_a_training_goes_on_from_its_file_only_if_its_start_is_the_same(
-    tmp_path, power_cut, changes, key, save
+    tmp_path, power_cut, changes, key
 ):
     """A soup that was made again with a member that had failed is another start."""
     mine, fresh = tmp_path / "mine", tmp_path / "fresh"
     items, rows = begun(mine, **changes)
     shutil.copytree(mine, fresh)
-    power_cut(*save, lambda: done(items[key], rows, mine))
+    power_cut(lambda: done(items[key], rows, mine))
     assert running(mine) == [f"running-{key}.safetensors"]
     other = next(r["checkpoint"] for r in rows if r["item"] == "prune.s1.p1")
     again = replace(items[key], needs=(Need("pruned", 1, 0, other),))
@@ -78,18 +77,18 @@ def test_a_training_goes_on_from_its_file_only_if_its_start_is_the_same(
 
 
 @pytest.mark.parametrize(
-    ("changes", "key", "save"),
+    ("changes", "key"),
     [
-        ({}, "branch.s0.p1.m0", (fitting, "save_checkpoint")),
-        ({"branches": "stacked"}, "stack.s0.p1", (stacked_module, "_save")),
+        ({}, "branch.s0.p1.m0"),
+        ({"branches": "stacked"}, "stack.s0.p1"),
     ],
     ids=["separate", "stacked"],
 )
 def test_a_damaged_file_of_a_training_is_named_and_costs_only_its_steps(
-    tmp_path, power_cut, caplog, changes, key, save
+    tmp_path, power_cut, caplog, changes, key
 ):
     items, rows = begun(tmp_path, **changes)
-    power_cut(*save, lambda: done(items[key], rows, tmp_path))
+    power_cut(lambda: done(items[key], rows, tmp_path))
     file = tmp_path / CHECKPOINTS / f"running-{key}.safetensors"
     file.write_bytes(file.read_bytes()[:-9])
     found = done(items[key], rows, tmp_path)
@@ -99,7 +98,8 @@ def test_a_damaged_file_of_a_training_is_named_and_costs_only_its_steps(
     assert found == done(items[key], rows, tmp_path)
 
 
-def test_an_item_removes_the_files_of_its_own_trainings_and_no_others(tmp_path):
+@pytest.mark.parametrize("root", ["{}", "file://{}"], ids=["path", "uri"])
+def test_an_item_removes_the_files_of_its_own_trainings_and_no_others(tmp_path, root):
     items, rows = begun(tmp_path, members=3)
     own = "running-branch.s0.p1.m1"
     others = [f"running-branch.s0.p1.m1{rest}.safetensors" for rest in ("0", "1", "0-2", ".x")] + [
@@ -108,5 +108,5 @@ def test_an_item_removes_the_files_of_its_own_trainings_and_no_others(tmp_path):
     ]
     for name in (*others, f"{own}.safetensors", f"{own}-0.safetensors", f"{own}-12.safetensors"):
         Path(tmp_path / CHECKPOINTS / name).write_bytes(b"")
-    done(items["branch.s0.p1.m1"], rows, tmp_path)
+    done(items["branch.s0.p1.m1"], rows, root.format(tmp_path))
     assert running(tmp_path) == sorted(others)

@@ -1,6 +1,7 @@
 """Stacked members take the steps that they would take alone."""
 
 import copy
+from itertools import islice
 
 import pytest
 import torch
@@ -9,18 +10,25 @@ from small_runs import copied, pruned_network, small_config
 from benchmarks.pruning import stacked_throughput
 from tasks.nn import (
     Constant,
+    FitPlan,
     FitStatus,
     Linear,
+    Stack,
+    StackedBatches,
+    StackedSchedule,
+    StackedSGD,
+    StackedState,
     TrainingState,
     classification_loss,
+    fit,
     sgd,
     train_steps,
 )
 from tasks.nn.sparsity import hold_masks
-from tasks.pruning import stacked as module
 from tasks.pruning.branches import Branch, Rates, plan_branches, retrain
+from tasks.pruning.dynamic import masked_loss
 from tasks.pruning.sparse_models import SparseModel, num_stray
-from tasks.pruning.stacked import new_stack, retrain_stacked, stacked_step, unstacked
+from tasks.pruning.stacked import retrain_stacked
 from tasks.pruning.workbench import Workbench
 
 RATES = Rates("llr", Linear(0.1, 0.0, 40), 40)
@@ -39,13 +47,12 @@ def separately(pruned, num_steps, dtype):
     states = []
     for j in range(3):
         model = copy.deepcopy(pruned.model)
-        state = TrainingState(model, sgd(model, weight_decay=DECAY[j]))
+        state = TrainingState(model, sgd(model, weight_decay=DECAY[j]), Constant(RATE[j]))
         held = hold_masks(model, pruned.masks, state.optimizer)
         train_steps(
             state,
             batches(num_steps, dtype, j),
             classification_loss,
-            schedule=Constant(RATE[j]),
             until=num_steps,
         )
         held.release()
@@ -53,22 +60,28 @@ def separately(pruned, num_steps, dtype):
     return states
 
 
+class Drawn:
+    """Batches of one member."""
+
+    def __init__(self, member, dtype):
+        self.member, self.dtype = member, dtype
+
+    def at(self, step):
+        yield from islice(batches(100, self.dtype, self.member), step, None)
+
+
+def stacked(pruned, num_steps):
+    stack = Stack(pruned.model, 3)
+    optimizer = StackedSGD(stack, weight_decays=DECAY)
+    schedule = StackedSchedule(tuple(Constant(rate) for rate in RATE))
+    return StackedState(stack, optimizer, schedule, num_steps=(num_steps,) * 3)
+
+
 def together(pruned, num_steps, dtype):
-    state = new_stack(pruned.model, 3)
-    pruned.model.train()
-    streams = [batches(num_steps, dtype, j) for j in range(3)]
-    for _ in range(num_steps):
-        inputs, labels = zip(*(next(s) for s in streams), strict=True)
-        stacked_step(
-            pruned.model,
-            state,
-            pruned.masks,
-            (torch.stack(inputs), torch.stack(labels)),
-            rates=torch.tensor(RATE, dtype=torch.float64),
-            weight_decays=torch.tensor(DECAY, dtype=torch.float64),
-            clip=1.0,
-        )
-    return [unstacked(state, j) for j in range(3)]
+    state = stacked(pruned, num_steps)
+    stream = StackedBatches(tuple(Drawn(j, dtype) for j in range(3)))
+    fit(state, stream, masked_loss(pruned.masks), FitPlan(num_steps))
+    return [state.model.member(j) for j in range(3)]
 
 
 @pytest.mark.parametrize(
@@ -84,18 +97,36 @@ def test_stacked_and_separate_members_agree(bench, dtype, num_steps, tolerance):
             torch.testing.assert_close(value, theirs[name], atol=tolerance, rtol=0)
 
 
+def test_accumulated_batches_of_members_are_their_means(bench):
+    pruned, dtype = pruned_network(bench), torch.float64
+    pruned = SparseModel(pruned.model.to(dtype), pruned.masks)
+    halves = [stacked(pruned, 1), stacked(pruned, 1)]
+    stream = StackedBatches(tuple(Drawn(j, dtype) for j in range(3)))
+    found = fit(halves[0], stream, mean_output, FitPlan(1, accumulation=2)).curve
+    batch = next(stream.at(0)), next(islice(stream.at(0), 1, None))
+    parts = [halves[1].model.gradients(mean_output, each)[1][0] for each in batch]
+    for point in found:
+        wanted = (parts[0][point.member] + parts[1][point.member]) / 2
+        assert point.loss == pytest.approx(float(wanted))
+    assert [point.member for point in found] == [0, 1, 2]
+
+
+def mean_output(model, batch):
+    return model(batch[0]).square().mean()
+
+
 def test_a_stacked_retraining_is_that_of_its_members(bench):
     pruned = pruned_network(bench)
     branches = plan_branches(
         "retrain_length", 2, seed=1, weight_decay=1e-3, num_steps=2, spread=2.0
     )
-    state, outcomes = retrain_stacked(bench, copied(pruned), branches, RATES)
+    stack, outcomes = retrain_stacked(bench, copied(pruned), branches, RATES)
     assert [len(outcome.curve) for outcome in outcomes] == [1, 1]
     for branch in branches:
         member = copied(pruned)
         retrain(bench, member, branch, RATES)
         alone = dict(member.model.named_parameters())
-        mine = unstacked(state, branch.number)
+        mine = stack.member(branch.number)
         for name, value in alone.items():
             torch.testing.assert_close(mine[name], value.detach(), atol=1e-5, rtol=0)
 
@@ -103,12 +134,12 @@ def test_a_stacked_retraining_is_that_of_its_members(bench):
 def test_a_member_that_diverges_stands_still_and_the_others_go_on(bench):
     pruned = pruned_network(bench)
     branches = [Branch(0, 1, 0.0, 6), Branch(1, 1, 0.0, 6, rate_scale=1e30)]
-    state, outcomes = retrain_stacked(bench, copied(pruned), branches, RATES)
+    stack, outcomes = retrain_stacked(bench, copied(pruned), branches, RATES)
     assert [o.status for o in outcomes] == [FitStatus.FINISHED, FitStatus.DIVERGED]
     assert "lower the rate" in outcomes[1].reason
     alone = copied(pruned)
     retrain(bench, alone, branches[0], RATES)
-    mine = unstacked(state, 0)["4.weight"]
+    mine = stack.member(0)["4.weight"]
     wanted = alone.model.state_dict()["4.weight"]
     torch.testing.assert_close(mine, wanted, atol=1e-4, rtol=0)
 
@@ -117,7 +148,7 @@ def test_a_stack_that_broke_off_goes_on_bit_for_bit(tmp_path, monkeypatch):
     bench = Workbench.open(small_config(checkpoint_steps=2))
     pruned, file = pruned_network(bench), str(tmp_path / "stack.safetensors")
     branches = plan_branches("seed", 2, seed=1, weight_decay=1e-3, num_steps=5, spread=2.0)
-    step, taken = module.stacked_step, []
+    step, taken = StackedState.take_step, []
 
     def broken(*arguments, **options):
         if len(taken) == 3:
@@ -126,24 +157,24 @@ def test_a_stack_that_broke_off_goes_on_bit_for_bit(tmp_path, monkeypatch):
         return step(*arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "stacked_step", broken)
+        patched.setattr(StackedState, "take_step", broken)
         with pytest.raises(RuntimeError):
             retrain_stacked(bench, copied(pruned), branches, RATES, checkpoint=file)
     resumed, outcomes = retrain_stacked(bench, copied(pruned), branches, RATES, checkpoint=file)
     whole, expected = retrain_stacked(bench, copied(pruned), branches, RATES)
     assert outcomes == expected
     for j in range(2):
-        mine, theirs = unstacked(resumed, j), unstacked(whole, j)
+        mine, theirs = resumed.member(j), whole.member(j)
         assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
 def test_pruned_weights_of_all_members_stay_zero(bench):
     pruned = pruned_network(bench)
     branches = plan_branches("lr", 3, seed=1, weight_decay=1e-2, num_steps=4, spread=2.0)
-    state, _ = retrain_stacked(bench, copied(pruned), branches, RATES)
+    stack, _ = retrain_stacked(bench, copied(pruned), branches, RATES)
     for j in range(3):
         model = bench.new_model(0)
-        model.load_state_dict(unstacked(state, j))
+        model.load_state_dict(stack.member(j))
         assert num_stray(SparseModel(model, pruned.masks)) == 0
 
 

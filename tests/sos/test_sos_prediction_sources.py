@@ -15,7 +15,7 @@ from tasks.sos.prediction import run as training_run
 from tasks.sos.prediction.calibration import conformal_threshold
 from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.examples import Ranges, draw_example
-from tasks.sos.prediction.learners import training_batches
+from tasks.sos.prediction.learners import TrainingBatches
 from tasks.sos.prediction.plan import plan_train
 from tasks.sos.prediction.sources import FamilySource, _is_for, inputs_of, source
 from tasks.sos.prediction.training import draw_graphs
@@ -204,9 +204,9 @@ def test_families_that_are_no_sums_of_squares_are_refused(family):
 
 
 def test_the_shares_of_the_processes_make_the_batch():
-    whole = next(training_batches(TINY, 3, CPU))
+    whole = next(TrainingBatches(TINY, CPU).at(3))
     config = TINY.model_copy(update={"processes": 2})
-    shares = [next(training_batches(config, 3, CPU, rank=rank)) for rank in (0, 1)]
+    shares = [next(TrainingBatches(config, CPU, rank).at(3)) for rank in (0, 1)]
     assert sum(len(share.labels) for share in shares) == len(whole.labels)
     together = np.sort(np.concatenate([share.graph.terms.numpy().ravel() for share in shares]))
     assert np.array_equal(together, np.sort(whole.graph.terms.numpy().ravel()))
@@ -220,8 +220,8 @@ def test_a_batch_that_does_not_divide_is_refused():
 @pytest.mark.slow
 def test_loaders_change_nothing():
     config = TINY.model_copy(update={"loaders": 1})
-    batches = training_batches(config, 0, CPU)
-    plain = training_batches(TINY, 0, CPU)
+    batches = TrainingBatches(config, CPU).at(0)
+    plain = TrainingBatches(TINY, CPU).at(0)
     for _ in range(3):
         assert torch.equal(next(batches).graph.pairs, next(plain).graph.pairs)
     batches.close()

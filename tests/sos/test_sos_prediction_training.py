@@ -12,7 +12,7 @@ from tasks.sos.prediction import run as training_run
 from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.evaluation import calibrate, compare_methods
 from tasks.sos.prediction.items import CHECKPOINT, MODEL
-from tasks.sos.prediction.learners import new_state, training_batches
+from tasks.sos.prediction.learners import TrainingBatches, new_state
 from tasks.sos.prediction.plan import (
     TRAIN_TABLES,
     failed_train_item,
@@ -67,18 +67,18 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_does_not(trained):
 
 
 def test_a_killed_training_resumes_to_the_same_weights_and_curve(trained, tmp_path, monkeypatch):
-    row = training_run._curve_row
+    measures = training_run._measures
 
     def killed_later(state, *arguments):
         if state.step > 4:
             raise KilledError
-        return row(state, *arguments)
+        return measures(state, *arguments)
 
-    monkeypatch.setattr(training_run, "_curve_row", killed_later)
+    monkeypatch.setattr(training_run, "_measures", killed_later)
     with pytest.raises(KilledError):
         training_run.train(TINY, CPU, folder=str(tmp_path))
     assert load_tensors(tmp_path / CHECKPOINT).extra["step"] == 4
-    monkeypatch.setattr(training_run, "_curve_row", row)
+    monkeypatch.setattr(training_run, "_measures", measures)
     state, curve = training_run.train(TINY, CPU, folder=str(tmp_path))
     assert_same(weights(trained[0]), weights(state))
     assert curve == trained[1]
@@ -113,9 +113,9 @@ def test_a_damaged_checkpoint_is_named_and_the_training_starts_afresh(
 
 
 def test_a_batch_depends_on_the_seed_and_its_step_only():
-    batches = training_batches(TINY, 0, CPU)
+    batches = TrainingBatches(TINY, CPU).at(0)
     third = [next(batches) for _ in range(3)][2]
-    again = next(training_batches(TINY, 2, CPU))
+    again = next(TrainingBatches(TINY, CPU).at(2))
     assert torch.equal(third.labels, again.labels)
     assert torch.equal(third.graph.terms, again.graph.terms)
 

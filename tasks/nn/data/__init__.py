@@ -3,9 +3,9 @@
 from tasks.nn.data.augmentation import Augmentation
 from tasks.nn.data.batches import (
     NO_AUGMENTATION,
+    ImageBatches,
     evaluation_batches,
     steps_per_epoch,
-    training_batches,
 )
 from tasks.nn.data.corruptions import CORRUPTIONS, SEVERITIES, corrupted
 from tasks.nn.data.datasets import Dataset, Split, assemble
@@ -20,6 +20,7 @@ __all__ = [
     "Augmentation",
     "Dataset",
     "DatasetName",
+    "ImageBatches",
     "Split",
     "assemble",
     "corrupted",
@@ -27,5 +28,4 @@ __all__ = [
     "load_dataset",
     "steps_per_epoch",
     "synthetic_images",
-    "training_batches",
 ]

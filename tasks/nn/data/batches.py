@@ -8,7 +8,8 @@ without a state of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -33,35 +34,39 @@ def steps_per_epoch(num_images: int, batch_size: int) -> int:
     return num_images // batch_size
 
 
-def training_batches(
-    dataset: Dataset,
-    batch_size: int,
-    *,
-    seed: int,
-    start: int = 0,
-    augmentation: Augmentation = NO_AUGMENTATION,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches (inputs float32 (B, C, H, W), labels (B,)) from step `start` on.
+@dataclass(frozen=True)
+class ImageBatches:
+    """Batches of the training images.
 
-    Parameters
+    Attributes
     ----------
     dataset : Dataset
         On the device where the batches are wanted.
+    batch_size : int
     seed : int
         Of order and augmentation.
+    augmentation : Augmentation
     """
-    train = dataset.train
-    length = steps_per_epoch(len(train), batch_size)
-    epoch, position = divmod(start, length)
-    while True:
-        order = _order(len(train), seed, epoch).to(train.images.device)
-        for block in range(position, length):
-            rows = order[block * batch_size : (block + 1) * batch_size]
-            generator = _generator(seed, "augmentation", epoch * length + block)
-            images = augmentation.moved(train.images[rows], generator)
-            inputs = augmentation.changed(dataset.normalized(images), generator)
-            yield inputs, train.labels[rows]
-        epoch, position = epoch + 1, 0
+
+    dataset: Dataset = field(repr=False)
+    batch_size: int
+    seed: int
+    augmentation: Augmentation = NO_AUGMENTATION
+
+    def at(self, step: int) -> Generator[tuple[Tensor, Tensor]]:
+        """Endless batches (inputs float32 (B, C, H, W), labels (B,)) from a step on."""
+        train, size = self.dataset.train, self.batch_size
+        length = steps_per_epoch(len(train), size)
+        epoch, position = divmod(step, length)
+        while True:
+            order = _order(len(train), self.seed, epoch).to(train.images.device)
+            for block in range(position, length):
+                rows = order[block * size : (block + 1) * size]
+                generator = _generator(self.seed, "augmentation", epoch * length + block)
+                images = self.augmentation.moved(train.images[rows], generator)
+                inputs = self.augmentation.changed(self.dataset.normalized(images), generator)
+                yield inputs, train.labels[rows]
+            epoch, position = epoch + 1, 0
 
 
 def evaluation_batches(

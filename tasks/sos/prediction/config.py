@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from gpu.backend import Device
 from tasks.records import FrozenConfig
 from tasks.sos.sampling.cells import SUMS_OF_SQUARES, Family
 
@@ -69,7 +70,7 @@ class TrainConfig(FrozenConfig):
     alpha: float = Field(default=0.005, gt=0.0, lt=1.0)
     """The known basis is within the prediction with probability 1 - alpha at least."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where the training runs; on the CPU it repeats bit for bit."""
 
     processes: int = Field(default=1, ge=1, le=1024)

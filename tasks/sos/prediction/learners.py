@@ -7,12 +7,12 @@ that was killed goes on to the weights it would have had, on the CPU bit for bit
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing import get_context
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -35,136 +35,96 @@ from tasks.sos.prediction.sequences import (
 from tasks.sos.prediction.sources import source
 from tasks.sos.prediction.training import (
     LabeledGraph,
-    TrainingBatch,
     basis_loss,
     draw_graphs,
     joined,
     logits_of,
+    rate_schedule,
 )
 
-__all__ = ["Learner", "learner", "new_state", "training_batches"]
+__all__ = ["Learner", "TrainingBatches", "learner", "new_state"]
 
 Logits = list[NDArray[np.float32]]
 _WEIGHT_DECAY = 0.01
 
 
-class Learner(Protocol):
-    """A kind of model with its batches and its loss."""
+@dataclass(frozen=True)
+class Learner:
+    """A kind of model with its batches and its loss.
 
-    def new_model(self) -> nn.Module:
-        """Untrained, from PyTorch's default random numbers."""
-        ...
+    Attributes
+    ----------
+    new_model : callable () -> nn.Module
+        Untrained, from PyTorch's default random numbers.
+    drawn : callable (start, count, stride) -> sequence
+        Examples start, start + stride, .. of the training.
+    batch : callable (examples, device)
+        What the loss takes: of examples of the training, or of graphs.
+    loss : callable (model, batch) -> Tensor ()
+    logits : callable (model, graphs, device) -> list of float32 array
+        For every graph the logits of its candidates.
+    calibrated : callable (model, graphs, device) -> Calibration
+        Temperature and threshold from held-out graphs.
+    """
 
-    def drawn(self, start: int, count: int, stride: int) -> Sequence[Any]:
-        """Examples start, start + stride, .. of the training."""
-        ...
-
-    def batch(self, examples: Sequence[Any], device: torch.device) -> Any:
-        """What the loss takes: of examples of the training, or of graphs."""
-        ...
-
-    def loss(self, model: nn.Module, batch: Any) -> Tensor:
-        """Mean loss of a batch."""
-        ...
-
-    def logits(
-        self, model: nn.Module, graphs: Sequence[LabeledGraph], device: torch.device
-    ) -> Logits:
-        """For every graph the logits of its candidates."""
-        ...
-
-    def calibrated(
-        self, model: nn.Module, graphs: Sequence[LabeledGraph], device: torch.device
-    ) -> Calibration:
-        """Temperature and threshold from held-out graphs."""
-        ...
+    new_model: Callable[[], nn.Module]
+    drawn: Callable[[int, int, int], Sequence[Any]]
+    batch: Callable[[Sequence[Any], torch.device], Any]
+    loss: Callable[[nn.Module, Any], Tensor]
+    logits: Callable[[nn.Module, Sequence[LabeledGraph], torch.device], Logits]
+    calibrated: Callable[[nn.Module, Sequence[LabeledGraph], torch.device], Calibration]
 
 
-class ScorerLearner:
-    """The scorer of candidates."""
-
-    def __init__(self, config: TrainConfig) -> None:
-        self.config = config
-
-    def new_model(self) -> nn.Module:
-        """A scorer of the size asked for."""
-        return BasisScorer(width=self.config.width, rounds=self.config.rounds)
-
-    def drawn(self, start: int, count: int, stride: int) -> list[LabeledGraph]:
-        """Graphs."""
-        return draw_graphs(self.config, "training", start, count, stride=stride)
-
-    def batch(self, examples: Sequence[LabeledGraph], device: torch.device) -> TrainingBatch:
-        """Graphs side by side."""
-        return joined(examples).to(device)
-
-    def loss(self, model: nn.Module, batch: TrainingBatch) -> Tensor:
-        """Cross entropy of the candidates."""
-        return basis_loss(model, batch)
-
-    def logits(
-        self, model: nn.Module, graphs: Sequence[LabeledGraph], device: torch.device
-    ) -> Logits:
-        """From one forward pass per 64 graphs."""
-        return logits_of(model, graphs, device)
-
-    def calibrated(
-        self, model: nn.Module, graphs: Sequence[LabeledGraph], device: torch.device
-    ) -> Calibration:
-        """A fitted temperature and a conformal threshold."""
-        return calibrate(self.logits(model, graphs, device), graphs, alpha=self.config.alpha)
+def _scorer(config: TrainConfig) -> Learner:
+    """The scorer of candidates, with a fitted temperature and a conformal threshold."""
+    return Learner(
+        new_model=lambda: BasisScorer(width=config.width, rounds=config.rounds),
+        drawn=lambda start, number, stride: draw_graphs(
+            config, "training", start, number, stride=stride
+        ),
+        batch=lambda examples, device: joined(examples).to(device),
+        loss=basis_loss,
+        logits=logits_of,
+        calibrated=lambda model, graphs, device: calibrate(
+            logits_of(model, graphs, device), graphs, alpha=config.alpha
+        ),
+    )
 
 
-class SequenceLearner:
+def _writer(config: TrainConfig) -> Learner:
     """The autoregressive baseline; its probabilities say only what was written."""
+    max_exponent = 2 * config.max_half_degree + 2
+    bounds = {"num_variables": config.max_variables, "max_exponent": max_exponent}
+    size = {"width": config.width, "heads": config.heads, "layers": config.rounds}
 
-    def __init__(self, config: TrainConfig) -> None:
-        self.config = config
-        self.bounds = {
-            "num_variables": config.max_variables,
-            "max_exponent": 2 * config.max_half_degree + 2,
-        }
-
-    def new_model(self) -> nn.Module:
-        """An encoder-decoder of the size asked for."""
-        config = self.config
-        return MonomialTransformer(
-            **self.bounds, width=config.width, heads=config.heads, layers=config.rounds
-        )
-
-    def drawn(self, start: int, count: int, stride: int) -> list[Example]:
-        """Examples as they are: their graphs would take longer than the step."""
-        given = source(self.config)
-        return [given.example("training", start + k * stride) for k in range(count)]
+    def drawn(start: int, number: int, stride: int) -> list[Example]:
+        # As they are: their graphs would take longer than the step.
+        given = source(config)
+        return [given.example("training", start + k * stride) for k in range(number)]
 
     def batch(
-        self, examples: Sequence[Example | LabeledGraph], device: torch.device
+        examples: Sequence[Example | LabeledGraph], device: torch.device
     ) -> list[SequenceBatch]:
-        """Padded sequences."""
         plain = [each.example if isinstance(each, LabeledGraph) else each for each in examples]
-        return [part.to(device) for part in sequence_parts(plain, **self.bounds)]
+        return [part.to(device) for part in sequence_parts(plain, **bounds)]
 
-    def loss(self, model: nn.Module, batch: Sequence[SequenceBatch]) -> Tensor:
-        """Cross entropy of the next monomials."""
-        return sequence_loss(cast(MonomialTransformer, model), batch)
-
-    def logits(
-        self, model: nn.Module, graphs: Sequence[LabeledGraph], device: torch.device
-    ) -> Logits:
-        """From greedy decoding."""
+    def logits(model: nn.Module, graphs: Sequence[LabeledGraph], device: torch.device) -> Logits:
         model.eval()
         return written_logits(cast(MonomialTransformer, model), graphs)
 
-    def calibrated(
-        self, model: nn.Module, graphs: Sequence[LabeledGraph], device: torch.device
-    ) -> Calibration:
-        """Nothing to fit: the basis is what was written."""
-        return Calibration(1.0, 0.5)
+    return Learner(
+        new_model=lambda: MonomialTransformer(**bounds, **size),
+        drawn=drawn,
+        batch=batch,
+        loss=lambda model, parts: sequence_loss(cast(MonomialTransformer, model), parts),
+        logits=logits,
+        calibrated=lambda model, graphs, device: Calibration(1.0, 0.5),
+    )
 
 
 def learner(config: TrainConfig) -> Learner:
     """What a config asks for."""
-    return ScorerLearner(config) if config.model == "scorer" else SequenceLearner(config)
+    return _scorer(config) if config.model == "scorer" else _writer(config)
 
 
 def new_state(config: TrainConfig, device: torch.device) -> TrainingState:
@@ -177,27 +137,31 @@ def new_state(config: TrainConfig, device: torch.device) -> TrainingState:
         model.parameters(), lr=config.rate, betas=(0.9, 0.98), weight_decay=_WEIGHT_DECAY
     )
     generator = seeded_generator(derive_seed(config.seed, "sos-train", "steps"))
-    return TrainingState(model, optimizer, generator=generator)
+    return TrainingState(model, optimizer, rate_schedule(config), generator=generator)
 
 
-def training_batches(
-    config: TrainConfig, start: int, device: torch.device, *, rank: int = 0
-) -> Generator[Any]:
-    """The share of one process of the batches of the steps from `start` on, without end."""
-    kind = learner(config)
-    draw = partial(_share, config, rank)
-    if not config.loaders:
-        yield from (kind.batch(draw(step), device) for step in count(start))
-        return
-    with ProcessPoolExecutor(config.loaders, mp_context=get_context("spawn")) as pool:
-        ahead = deque(pool.submit(draw, start + k) for k in range(2 * config.loaders))
-        for step in count(start + len(ahead)):
-            graphs = ahead.popleft().result()
-            ahead.append(pool.submit(draw, step))
-            yield kind.batch(graphs, device)
+@dataclass(frozen=True)
+class TrainingBatches:
+    """The share of one process of the batches of a training; a run has no others."""
 
+    config: TrainConfig = field(repr=False)
+    device: torch.device = field(repr=False)
+    rank: int = field(default=0, repr=False)
 
-def _share(config: TrainConfig, rank: int, step: int) -> Sequence[Any]:
-    """Every so many of the examples of a batch."""
-    start, processes = step * config.batch + rank, config.processes
-    return learner(config).drawn(start, config.batch // processes, processes)
+    def at(self, step: int) -> Generator[Any]:
+        """Batches from a step on, without end."""
+        kind, loaders = learner(self.config), self.config.loaders
+        if not loaders:
+            yield from (kind.batch(self._drawn(k), self.device) for k in count(step))
+            return
+        with ProcessPoolExecutor(loaders, mp_context=get_context("spawn")) as pool:
+            ahead = deque(pool.submit(self._drawn, step + k) for k in range(2 * loaders))
+            for following in count(step + len(ahead)):
+                graphs = ahead.popleft().result()
+                ahead.append(pool.submit(self._drawn, following))
+                yield kind.batch(graphs, self.device)
+
+    def _drawn(self, step: int) -> Sequence[Any]:
+        """Every so many of the examples of a batch."""
+        size, processes = self.config.batch, self.config.processes
+        return learner(self.config).drawn(step * size + self.rank, size // processes, processes)

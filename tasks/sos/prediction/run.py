@@ -8,9 +8,8 @@ the checkpoint; what it stores in the end is, on the CPU, the same to the last b
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -18,21 +17,25 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from gpu.backend import one_thread
 from tasks.nn import (
-    DamagedFileError,
+    CurvePoint,
+    FitPlan,
+    FitStatus,
     StepReport,
+    TrainingDiverged,
     TrainingState,
+    averaged_loss,
+    fit,
     load_checkpoint,
     release_freed_memory,
-    save_checkpoint,
-    train_steps,
+    run_processes,
 )
 from tasks.records.volume import Volume
 from tasks.sos.prediction.autoregressive import MonomialTransformer
 from tasks.sos.prediction.baseline import save_baseline
 from tasks.sos.prediction.calibration import sigmoid
 from tasks.sos.prediction.config import TrainConfig
-from tasks.sos.prediction.distributed import averaged_loss, run_processes
 from tasks.sos.prediction.evaluation import (
     Calibration,
     FamilyScore,
@@ -40,16 +43,12 @@ from tasks.sos.prediction.evaluation import (
     score_predictions,
 )
 from tasks.sos.prediction.items import CHECKPOINT, MODEL, TrainItem, training_table
-from tasks.sos.prediction.learners import Learner, learner, new_state, training_batches
+from tasks.sos.prediction.learners import Learner, TrainingBatches, learner, new_state
 from tasks.sos.prediction.metrics import summarize
 from tasks.sos.prediction.network import BasisScorer
 from tasks.sos.prediction.predictor import save_predictor
 from tasks.sos.prediction.schema import CURVE_SCHEMA, LEVEL, MODELS_SCHEMA, SCORES_SCHEMA
-from tasks.sos.prediction.training import (
-    LabeledGraph,
-    draw_graphs,
-    rate_schedule,
-)
+from tasks.sos.prediction.training import LabeledGraph, draw_graphs
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ def train_item(item: TrainItem) -> dict[str, pa.Table]:
     dict
         Tables ``curve``, ``scores`` and ``models``.
     """
-    with _repeatable():
+    with one_thread():
         return _train_item(item)
 
 
@@ -99,17 +98,6 @@ def _train_item(item: TrainItem) -> dict[str, pa.Table]:
     }
 
 
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    """One thread: sums do not depend on the number of cores, and small products gain nothing."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 def chosen_device(config: TrainConfig) -> torch.device:
     """The device of a config; ``auto`` takes a GPU if there is one."""
     if config.device != "auto":
@@ -127,86 +115,60 @@ def train(
     state : TrainingState
     curve : list of dict
         One row per `config.every` steps.
+
+    Raises
+    ------
+    TrainingDiverged
+        If the loss or a gradient was not finite.
     """
     if config.processes == 1:
-        return train_share(config, device, folder=folder)
+        return train_share(config, folder, device)
     with TemporaryDirectory() as place:
         folder = folder or place
-        run_processes(train_share, config, device, folder, str(Path(place) / "meeting"))
+        run_processes(train_share, config.processes, device, config, folder)
         state = new_state(config, device)
-        return state, load_checkpoint(Volume.open(folder).location(CHECKPOINT), state)["curve"]
+        points = load_checkpoint(Volume.open(folder).location(CHECKPOINT), state)["curve"]
+        return state, [_curve_row(CurvePoint(**point)) for point in points]
 
 
 def train_share(
-    config: TrainConfig, device: torch.device, *, folder: str = "", rank: int = 0
+    config: TrainConfig, folder: str, device: torch.device, rank: int = 0
 ) -> tuple[TrainingState, list[dict[str, Any]]]:
     """Train as one of `config.processes` processes; the first one keeps the curve and saves."""
-    kind, state, curve = learner(config), new_state(config, device), []
-    place = Volume.open(folder) if folder else None
-    if place is not None and place.exists(CHECKPOINT):
-        curve = _resumed(config, place.location(CHECKPOINT), state)
-    loss = averaged_loss(state.model, kind) if config.processes > 1 else kind.loss
+    kind, state = learner(config), new_state(config, device)
+    loss = averaged_loss(state.model, kind.loss) if config.processes > 1 else kind.loss
     held_out = [] if rank else draw_graphs(config, "validation", 0, config.validation)
-    with closing(training_batches(config, state.step, device, rank=rank)) as batches:
-        while state.step < config.steps:
-            reports = _steps(config, state, batches, loss)
-            release_freed_memory()
-            if rank:
-                continue
-            curve.append(_curve_row(state, kind, reports, held_out, device))
-            logger.info("step %(step)d: loss %(loss).4f, coverage %(coverage).3f", curve[-1])
-            if place is not None:
-                save_checkpoint(place.location(CHECKPOINT), state, {"curve": curve})
-    return state, curve
-
-
-def _resumed(config: TrainConfig, place: str, state: TrainingState) -> list[dict[str, Any]]:
-    """Take the state and the curve of a checkpoint; of a damaged one nothing.
-
-    What is lost is time: from the start a training comes to the same weights.
-    """
-    try:
-        curve = load_checkpoint(place, state)["curve"]
-    except DamagedFileError as error:
-        logger.warning("%s; the training starts again at step 0", error)
-        return []
-    logger.info("training goes on at step %d of %d", state.step, config.steps)
-    return curve
-
-
-def _steps(
-    config: TrainConfig, state: TrainingState, batches: Iterable[Any], loss: Any
-) -> list[StepReport]:
-    """The steps to the next checkpoint."""
-    reports: list[StepReport] = []
-    train_steps(
-        state,
-        batches,
-        loss,
-        schedule=rate_schedule(config),
-        until=min(state.step + config.every, config.steps),
+    plan = FitPlan(
+        num_steps=config.steps,
         clip=config.clip,
         mixed_precision=config.mixed_precision,
-        observe=reports.append,
+        checkpoint=Volume.open(folder).location(CHECKPOINT) if folder else None,
+        checkpoint_steps=config.every,
+        curve_steps=config.every,
     )
-    return reports
+    measure = partial(_measures, state, kind, held_out)
+    outcome = fit(state, TrainingBatches(config, device, rank), loss, plan, measure=measure)
+    if outcome.status is FitStatus.DIVERGED:
+        raise TrainingDiverged(outcome.reason)
+    return state, [_curve_row(point) for point in outcome.curve]
 
 
-def _curve_row(
+def _measures(
     state: TrainingState,
     kind: Learner,
-    reports: list[StepReport],
     held_out: list[LabeledGraph],
-    device: torch.device,
-) -> dict[str, Any]:
-    probabilities = [sigmoid(values) for values in kind.logits(state.model, held_out, device)]
+    reports: Sequence[StepReport],
+) -> dict[str, float]:
+    """Means over the steps since the last row, and what held-out examples tell."""
+    release_freed_memory()
+    if not held_out:
+        return {}
+    probabilities = [sigmoid(v) for v in kind.logits(state.model, held_out, state.device)]
     scores = summarize(score_predictions(held_out, probabilities, _MAX_SHOWN))
     with torch.inference_mode():
-        loss = float(kind.loss(state.model, kind.batch(held_out, device)))
-    return {
-        "step": state.step,
+        loss = float(kind.loss(state.model, kind.batch(held_out, state.device)))
+    found = {
         "loss": float(np.mean([float(report.loss) for report in reports])),
-        "rate": reports[-1].rate,
         "gradient_norm": float(np.mean([float(report.gradient_norm) for report in reports])),
         "validation_loss": loss,
         "coverage": scores.coverage,
@@ -214,6 +176,12 @@ def _curve_row(
         "ratio": scores.ratio,
         "repair": scores.repair,
     }
+    logger.info("step %d: loss %.4f, coverage %.3f", state.step, found["loss"], scores.coverage)
+    return found
+
+
+def _curve_row(point: CurvePoint) -> dict[str, Any]:
+    return {"step": point.step, "rate": point.rate, **point.measures}
 
 
 def _save(
