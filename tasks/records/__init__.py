@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from tasks.records.verdicts import CertificateFile, Verdict
     from tasks.records.version import RELEASE, code_digest, code_version
     from tasks.records.volume import Volume
-    from tasks.records.work import Device, Inputs, Item, Place, Plan, Resources, Wave
+    from tasks.records.work import Inputs, Item, Place, Plan, Resources, Wave
 
 __all__ = [
     "CITATIONS",
@@ -65,7 +65,6 @@ __all__ = [
     "Citation",
     "ColumnDoc",
     "CorruptPartError",
-    "Device",
     "Fault",
     "Figure",
     "FrozenConfig",

@@ -8,10 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Device", "Inputs", "Item", "Place", "Plan", "Resources", "Wave"]
-
-Device = Literal["auto", "cpu", "cuda"]
-
+__all__ = ["Inputs", "Item", "Place", "Plan", "Resources", "Wave"]
 
 @dataclass(frozen=True)
 class Inputs:
@@ -82,7 +79,7 @@ class Wave:
 class Resources:
     """What one call needs: cores, and GPUs (one for each of `count`) if the device says so."""
 
-    device: Device = "cpu"
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
     count: int = 1
 
 

@@ -18,7 +18,7 @@ from gpu.backend import Device, DeviceUnavailableError, resolve_device
 from tasks.lattice import Triangulation, load_triangulations, num_points
 from tasks.records.config import FrozenConfig
 from tasks.records.errors import InputError
-from tasks.records.work import Device, Inputs, Item, Plan, Resources
+from tasks.records.work import Inputs, Item, Plan, Resources
 from tasks.tcurves._sign_sources import ball_size
 from tasks.tcurves.patchwork import MAX_WORD_DEGREE
 from tasks.tcurves.run import triangulation_inputs
