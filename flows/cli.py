@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from flows import all_studies, find_study
 from flows.options import build_parser, study_commands, verify_arguments
 from flows.study import Chain, Study, load
-from flows.supervision import supervise
 from tasks.records.errors import InputError, LatticeworkError, printable
+from workers.supervision import supervise
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -200,12 +200,13 @@ def _print_outcome(
 
 def _print_report(study: Study, stored: Stored, out: Console, *, full: bool) -> None:
     """The report, then where everything is."""
-    from flows.reports import report_of, stored_figures, terminal
+    from flows.reports import figures_of, report_of, terminal
+    from tasks.records.pictures import stored_figures
 
     run = stored.run
     out.print(terminal(report_of(study, stored), f"{study.name} {run.run_id}", full=full))
     out.print(f"results: {run.path}", soft_wrap=True)
-    figures = stored_figures(study, stored)
+    figures = stored_figures(stored, figures_of(study, stored))
     for figure in figures if full else figures[-MAX_FIGURES:]:
         out.print(f"figure: {figure}", soft_wrap=True)
     if (hidden := len(figures) - MAX_FIGURES) > 0 and not full:
@@ -225,8 +226,8 @@ def _results(options: argparse.Namespace) -> int:
     if options.sql is None:
         _print_report(study, stored, out, full=options.full)
         return EXIT_OK
-    from flows.query import query_tables
     from flows.terminal import arrow_table
+    from tasks.records.query import query_tables
 
     out.print(arrow_table(query_tables(_stored_tables(stored.run), options.sql)))
     return EXIT_OK
@@ -263,9 +264,11 @@ def _list_runs(store: Any, out: Console) -> int:
 
 def _plot(options: argparse.Namespace) -> int:
     """`latticework plot RUN`."""
-    from flows.reports import draw
+    from flows.reports import figures_of
+    from tasks.records.pictures import draw_figures
 
-    for path in draw(*_found(options)):
+    study, stored = _found(options)
+    for path in draw_figures(stored, figures_of(study, stored)):
         print(path)
     return EXIT_OK
 

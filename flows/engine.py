@@ -24,10 +24,10 @@ from flows import all_studies
 from flows.planning import PlannedRun, continued_run, open_run, plan_run
 from flows.progress import announce
 from flows.reports import publish
-from flows.signals import sigterm_as_interrupt
 from flows.stages import Session, bring_stage, is_done
 from flows.study import Chain, Study, load
 from tasks.records import FrozenConfig, InputError, LatticeworkError, Problem, Run
+from workers.signals import sigterm_as_interrupt
 
 __all__ = ["flow_of", "problems_of", "run_chain", "run_study"]
 

@@ -5,9 +5,8 @@ The terminal's form begins with what was found and fits two screens; the whole i
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -18,11 +17,12 @@ from rich.text import Text
 
 from flows.study import Study, load
 from tasks.records import Figure, Report, Stored, Table
+from tasks.records.pictures import draw_figures
 
 if TYPE_CHECKING:
     from tasks.records import Run
 
-__all__ = ["draw", "figures_of", "markdown", "publish", "report_of", "stored_figures", "terminal"]
+__all__ = ["figures_of", "markdown", "publish", "report_of", "terminal"]
 
 SCREENS_ROWS = 56
 """Lines of tables in the short form: with findings and notes it fits two screens of 40 lines."""
@@ -36,8 +36,7 @@ SPECIAL = re.compile(r"(`[^`]*`)|([\\`*\[\]<>~]|(?<!\w)_|_(?!\w))")
 
 def report_of(study: Study, stored: Stored) -> Report:
     """The report of a run; of one without results, that there are none."""
-    first = next(iter(study.stages[0].tables))
-    if stored.is_empty(first):
+    if stored.is_empty(study.stages[0].tables[0]):
         return Report(["nothing is stored yet"])
     return load(study.report)(stored)
 
@@ -143,7 +142,7 @@ def publish(study: Study, stored: Stored) -> None:
     from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
     run, report = stored.run, report_of(study, stored)
-    text = markdown(report, run, draw(study, stored, only_missing=True))
+    text = markdown(report, run, draw_figures(stored, figures_of(study, stored), only_missing=True))
     key = f"{run.identity.flow}-{run.run_id}"
     create_markdown_artifact(text, key=key, description="report of the run")
     for number, table in enumerate(report.tables[:1]):
@@ -159,58 +158,8 @@ def escaped(text: str) -> str:
     return marked.replace("|", "&#124;")
 
 
-# --- figures ------------------------------------------------------------------------------------
-
-
 def figures_of(study: Study, stored: Stored) -> list[Figure]:
     """The pictures of a run, drawn or not."""
-    first = next(iter(study.stages[0].tables))
-    if not study.figures or stored.is_empty(first):
+    if not study.figures or stored.is_empty(study.stages[0].tables[0]):
         return []
     return list(load(study.figures)(stored))
-
-
-def draw(study: Study, stored: Stored, *, only_missing: bool = False) -> list[str]:
-    """Draw the pictures of a run; with `only_missing` those that are missing, damaged or outdated.
-
-    Returns the places of all pictures that are there.
-
-    Raises
-    ------
-    StoreError
-        The store cannot be written.
-    """
-    figures = figures_of(study, stored)
-    for figure in figures:
-        origin = _origin(stored, figure)
-        if not (only_missing and _is_current(stored.run, figure.path, origin)):
-            # matplotlib is slow to import, and often nothing is to be drawn.
-            from tasks.records.pictures import save_figure
-
-            save_figure(figure.draw(), stored.location(figure.path), origin=origin)
-    return _places(stored, figures)
-
-
-def stored_figures(study: Study, stored: Stored) -> list[str]:
-    """Places of the pictures that are there."""
-    return _places(stored, figures_of(study, stored))
-
-
-def _places(stored: Stored, figures: Iterable[Figure]) -> list[str]:
-    paths = [figure.path for figure in figures]
-    return [stored.location(path) for path in paths if stored.run.volume.exists(path)]
-
-
-def _origin(stored: Stored, figure: Figure) -> str:
-    """Digest of the rows that a picture shows."""
-    keys = {table: stored.run.stored_items(table) for table in figure.tables}
-    chosen = [(t, k) for t, items in keys.items() for k in items if figure.key in ("", k)]
-    texts = [f"{table} {key} {stored.content(table, key)}" for table, key in chosen]
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:32]
-
-
-def _is_current(run: Run, path: str, origin: str) -> bool:
-    """Whether a picture is there, whole, and of these rows."""
-    from tasks.records.pictures import origin_of
-
-    return run.volume.exists(path) and origin_of(run.volume.read(path).to_pybytes()) == origin

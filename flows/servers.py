@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from flows.supervision import abandon, is_supervised
 from tasks.records import InfrastructureError
+from workers.supervision import abandon, is_supervised
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State

@@ -22,8 +22,8 @@ from typing import Any
 import yaml
 
 from flows.servers import prefect_server
-from flows.signals import sigterm_as_interrupt
 from tasks.records import InfrastructureError, InputError
+from workers.signals import sigterm_as_interrupt
 
 __all__ = ["DeploymentFile", "find_deployment_file", "read_deployment_file", "serve"]
 

@@ -20,7 +20,6 @@ from prefect.context import FlowRunContext
 from flows.calls import Answer, StageCall
 from flows.planning import PlannedRun
 from flows.progress import Listener, StepProgress, Tally, announce, reporter
-from flows.signals import run_interruptibly
 from flows.study import Stage, load
 from gpu.backend import cuda_problem
 from tasks.records import (
@@ -209,10 +208,8 @@ def _fan_out(
     if compiles_first(work.stage.call.partition(":")[0]):
         announce("compiling kernels, once")
     items = _ItemsInFlight(work, tally, tell=tell, title=title)
-    # Other processes are simply killed.
-    function = call if executor.remote else _Interruptible(call)
     outcomes = map_batches(
-        function,
+        call,
         items,
         executor=executor,
         profile=profile,
@@ -221,19 +218,6 @@ def _fan_out(
     )
     for outcome in outcomes:
         items.finish(outcome, _store(work, ledger, outcome))
-
-
-@dataclass(frozen=True)
-class _Interruptible:
-    """A call in this process, in a thread, so that an interrupt ends it at once."""
-
-    call: StageCall
-
-    def prepare(self) -> None:
-        run_interruptibly(self.call.prepare)
-
-    def __call__(self, *arguments: Any) -> Answer:
-        return run_interruptibly(self.call, *arguments)
 
 
 def _stage_call(work: _Work, device: Any) -> StageCall:

@@ -13,13 +13,18 @@ Examples
 ('a', 3)
 """
 
-from workers.cluster import connect
-from workers.dispatch import map_batches
-from workers.executors import Executor, SerialExecutor
-from workers.failures import Failure, WorkerOutOfMemory, classify
-from workers.logs import LogLine
-from workers.outcomes import Outcome, Progress, WorkItem
-from workers.profiles import PROFILES, ResourceProfile, profile
+from typing import TYPE_CHECKING
+
+from tasks.records.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from workers.cluster import connect
+    from workers.dispatch import map_batches
+    from workers.executors import Executor, SerialExecutor
+    from workers.failures import Failure, WorkerOutOfMemory, classify
+    from workers.logs import LogLine
+    from workers.outcomes import Outcome, Progress, WorkItem
+    from workers.profiles import PROFILES, ResourceProfile, profile
 
 __all__ = [
     "PROFILES",
@@ -37,3 +42,5 @@ __all__ = [
     "map_batches",
     "profile",
 ]
+
+__getattr__ = lazy_exports(__name__, __file__)

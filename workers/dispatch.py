@@ -58,7 +58,7 @@ def map_batches(
     done
         Keys to skip, from an earlier run.
     progress
-        Called once at the start and after every outcome; how often to draw is its own affair.
+        Called once at the start and after every outcome; the callback decides how often to draw.
     warm
         Whether workers of this map's own make the calls and keep their state between them:
         compiled kernels, a CUDA context, caches (see `workers.actors`). By default if the profile

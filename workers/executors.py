@@ -2,7 +2,7 @@
 
 An `Executor` is a place; `Calls` are the calls of one map at that place, made in this process, as
 plain tasks (`workers.ray_tasks`) or on warm workers (`workers.actors`). Neither knows of items,
-order or retries: calls are accepted, said to be finished, and their reports handed over.
+order or retries: an executor accepts calls, reports completion and returns the reports.
 `workers.fan_out` does the rest, the same for all of them.
 """
 
@@ -14,6 +14,7 @@ from workers.calls import Call, CallReport, gpu_models, perform
 from workers.failures import Failure
 from workers.profiles import ResourceProfile
 from workers.sharing import Shared, shared_values
+from workers.signals import Interruptible
 
 Handle: TypeAlias = Any
 """Names one submitted call among the `Calls` it belongs to."""
@@ -104,13 +105,13 @@ class SerialExecutor:
 
 
 class SerialCalls:
-    """Calls in this process; one runs when it is collected, so that none is ahead of its consumer.
+    """Calls in this process; a call runs only when it is collected, in a thread of its own.
 
     See `Calls`.
     """
 
     def __init__(self, function: Callable[..., Any], shared: Shared) -> None:
-        self._function = function
+        self._function = Interruptible(function)
         self._shared = shared
         self._calls: dict[int, Call] = {}
         self._next = 0

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 __all__ = ["Inputs", "Item", "Place", "Plan", "Resources", "Wave"]
 
+
 @dataclass(frozen=True)
 class Inputs:
     """What a config names, loaded and validated.

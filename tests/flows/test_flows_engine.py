@@ -16,8 +16,9 @@ import flows
 from flows.cli import main
 from flows.engine import flow_of
 from flows.planning import plan_run
-from flows.reports import draw, markdown, report_of
+from flows.reports import figures_of, markdown, report_of
 from tasks.records import InfrastructureError, Store, Stored
+from tasks.records.pictures import draw_figures
 from tasks.records.version import code_digest
 
 pytestmark = pytest.mark.flow
@@ -281,10 +282,10 @@ def test_a_figure_is_drawn_again_when_it_is_damaged_or_its_rows_change(run):
     assert picture.read_bytes() == before
     stored = opened(outcome)
     drawn = picture.stat().st_mtime_ns
-    draw(toy_study.STUDY, stored, only_missing=True)
+    draw_figures(stored, figures_of(toy_study.STUDY, stored), only_missing=True)
     assert picture.stat().st_mtime_ns == drawn
     stored.write("squares", "1", [{"item": "1", "square": 7}])
-    draw(toy_study.STUDY, stored, only_missing=True)
+    draw_figures(stored, figures_of(toy_study.STUDY, stored), only_missing=True)
     assert picture.stat().st_mtime_ns > drawn
 
 

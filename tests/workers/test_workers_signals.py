@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from flows.signals import run_interruptibly, sigterm_as_interrupt
+from workers.signals import run_interruptibly, sigterm_as_interrupt
 
 
 def test_the_value_of_the_call_is_returned():

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
-__all__ = ["run_interruptibly", "sigterm_as_interrupt"]
+__all__ = ["Interruptible", "run_interruptibly", "sigterm_as_interrupt"]
 
 T = TypeVar("T")
 
@@ -72,3 +73,20 @@ def run_interruptibly(function: Callable[..., T], *arguments: Any) -> T:
         if _noted.is_set():
             raise KeyboardInterrupt
     return future.result()
+
+
+@dataclass(frozen=True)
+class Interruptible:
+    """A function whose calls, and whose preparation, are ended by an interrupt at once."""
+
+    function: Callable[..., Any]
+
+    def prepare(self) -> None:
+        """Prepare the calls."""
+        prepare = getattr(self.function, "prepare", None)
+        if prepare is not None:
+            run_interruptibly(prepare)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Make the call."""
+        return run_interruptibly(self.function, *arguments)

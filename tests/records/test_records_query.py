@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from flows.query import query_tables
 from tasks.records import InputError
+from tasks.records.query import query_tables
 
 TABLES = {
     "histogram": pa.table(

@@ -8,7 +8,7 @@ from commands import finish, has_ended, start_python, wait_until
 
 PROGRAM = """
 import os, signal, sys, time
-from flows.supervision import abandon, supervise
+from workers.supervision import abandon, supervise
 def wait_for(hits):
     while not hits: time.sleep(0.01)
     time.sleep(0.5)  # a second signal would have come by now

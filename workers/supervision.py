@@ -98,7 +98,7 @@ def _answer_from(pipe: int, call: Callable[[], int], mask: Iterable[int]) -> Non
 
 
 def _leave() -> None:
-    """End this process after its last exit handler; its exit code is of no account."""
+    """End this process after its last exit handler; its exit code is ignored."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)
