@@ -29,6 +29,7 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 demo: $(VENV)/.stamp
 	@$(BIN)/latticework run tcurve-census --recipe demo --out $(STORE)
 	@$(BIN)/latticework run sparse-soup --recipe digits --out $(STORE)
+	@$(BIN)/latticework results --out $(STORE) --last 2
 
 test: $(VENV)/.stamp
 	@$(BIN)/python -m pytest -m "not gpu and not slow and not vision" -n 2 --dist loadfile
@@ -40,6 +41,7 @@ lint: $(VENV)/.stamp
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.stamp
+	@$(BIN)/python -m benchmarks.start
 	@$(BIN)/python -m benchmarks.census
 	@$(BIN)/python -m benchmarks.kernels
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.sos

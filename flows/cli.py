@@ -24,11 +24,13 @@ from workers.supervision import supervise
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tasks.records import Run, Stored
+    from tasks.records import Run, Store, Stored
 
 __all__ = ["main"]
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+MAX_FINDINGS = 3
+"""Lines about each run of a list."""
 MAX_FIGURES = 4
 """Figures that are named after a run, the last ones, which show it as a whole."""
 
@@ -221,7 +223,7 @@ def _results(options: argparse.Namespace) -> int:
     if options.run is None:
         if options.sql:
             raise InputError("--sql needs a run: latticework results RUN --sql QUERY")
-        return _list_runs(Store.open(options.out or None), out)
+        return _list_runs(Store.open(options.out or None), out, options.last)
     study, stored = _found(options)
     if options.sql is None:
         _print_report(study, stored, out, full=options.full)
@@ -254,11 +256,17 @@ def _stored_tables(run: Run) -> dict[str, Any]:
     return {**tables, "execution": run.read("execution")}
 
 
-def _list_runs(store: Any, out: Console) -> int:
-    """One line per stored run."""
-    for info in store.runs():
+def _list_runs(store: Store, out: Console, last: int) -> int:
+    """One line per stored run, and what it found."""
+    from flows.reports import stored_findings
+
+    infos = store.runs()
+    for info in infos[:last] if last else infos:
         line = f"{info.flow}/{info.run_id}  {info.status}  {info.rows} rows  {info.path}"
         out.print(line, soft_wrap=True)
+        findings = [] if info.status == "damaged" else stored_findings(store.find_run(info.path))
+        for finding in findings[:MAX_FINDINGS]:
+            out.print(f"  {finding}", soft_wrap=True)
     return EXIT_OK
 
 

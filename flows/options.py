@@ -76,6 +76,7 @@ def build_parser(description: str, functions: Mapping[str, Function], of_study: 
     results.add_argument("run", nargs="?", metavar="RUN", help=RUN_HELP)
     results.add_argument("--sql", metavar="QUERY", help="one SELECT over the run's tables")
     results.add_argument("--full", action="store_true", help="the whole report")
+    results.add_argument("--last", type=_count, default=0, metavar="N", help="only N of the list")
     plot = command("plot", "draw the figures of a run again")
     plot.add_argument("run", metavar="RUN", help=RUN_HELP)
     found = [results, plot]
@@ -142,6 +143,13 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--full", action="store_true", help="end with the whole report")
     run.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
     run.add_argument("--verbose", action="store_true", help="all log messages on stderr")
+
+
+def _count(text: str) -> int:
+    """A number of runs."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: give 1 or more")
+    return int(text)
 
 
 def _port(text: str) -> int:

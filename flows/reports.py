@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -22,7 +23,7 @@ from tasks.records.pictures import draw_figures
 if TYPE_CHECKING:
     from tasks.records import Run
 
-__all__ = ["figures_of", "markdown", "publish", "report_of", "terminal"]
+__all__ = ["figures_of", "markdown", "publish", "report_of", "stored_findings", "terminal"]
 
 SCREENS_ROWS = 56
 """Lines of tables in the short form: with findings and notes it fits two screens of 40 lines."""
@@ -30,8 +31,11 @@ MAX_ROWS = 30
 MAX_NOTES = 14
 GAP = 2
 """Characters between columns."""
+REPORT = "report.md"
+"""Place of the whole report in a run's folder."""
 # Code between backticks is left alone; an underscore within a word is plain text.
 SPECIAL = re.compile(r"(`[^`]*`)|([\\`*\[\]<>~]|(?<!\w)_|_(?!\w))")
+_ESCAPE = re.compile(r"\\([\\`*\[\]<>~_])")
 
 
 def report_of(study: Study, stored: Stored) -> Report:
@@ -116,14 +120,40 @@ class _Sheet:
 # --- Markdown and Prefect -----------------------------------------------------------------------
 
 
-def markdown(report: Report, run: Run, figures: Sequence[str] = ()) -> str:
-    """The whole report as Markdown."""
+def markdown(report: Report, run: Run, figures: Sequence[Figure] = ()) -> str:
+    """The whole report as Markdown; figures by their places in the run's folder."""
     parts = [f"# {run.identity.flow} `{run.run_id}`"]
     parts += ["\n".join(f"* {escaped(line)}" for line in report.findings)]
     parts += [_markdown_table(table) for table in report.tables]
     parts += ["\n".join(f"* {escaped(line)}" for line in report.notes)]
-    parts += ["\n".join(f"* figure: `{place}`" for place in figures)]
-    return "\n\n".join([*filter(None, parts), f"Tables: `{run.path}`"])
+    parts += [f"![{each.path}]({each.path})" for each in figures]
+    return "\n\n".join([*filter(None, parts), f"Results: `{run.path}`\n"])
+
+
+def publish(study: Study, stored: Stored) -> None:
+    """Draw what is missing, write ``report.md``, show the report as Prefect artifacts."""
+    # Imported here: the command line makes reports without Prefect.
+    from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+    run, report, figures = stored.run, report_of(study, stored), figures_of(study, stored)
+    places = draw_figures(stored, figures, only_missing=True)
+    run.volume.write(REPORT, markdown(report, run, figures).encode())
+    key = f"{run.identity.flow}-{run.run_id}"
+    shown = "\n".join([markdown(report, run), *(f"* figure: `{place}`" for place in places)])
+    create_markdown_artifact(shown, key=key, description="report of the run")
+    for table in report.tables[:1]:
+        rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
+        what = f"one row per {table.subject}"
+        create_table_artifact(rows, key=f"{key}-summary", description=what)
+
+
+def stored_findings(run: Run) -> list[str]:
+    """The findings of a run as its ``report.md`` has them; none where there is no such file."""
+    if not run.volume.exists(REPORT):
+        return []
+    lines = run.volume.read(REPORT).to_pybytes().decode("utf-8", "replace").splitlines()
+    paragraph = takewhile(bool, lines[2:])
+    return [_ESCAPE.sub(r"\1", line[2:]) for line in paragraph if line.startswith("* ")]
 
 
 def _markdown_table(table: Table) -> str:
@@ -134,28 +164,6 @@ def _markdown_table(table: Table) -> str:
         *(f"| {' | '.join(map(escaped, row))} |" for row in table.rows),
     ]
     return "\n".join(([f"## {escaped(table.title)}", ""] if table.title else []) + lines)
-
-
-def publish(study: Study, stored: Stored) -> None:
-    """Draw what is missing, and show the report as artifacts of the running Prefect flow."""
-    # Imported here: the command line makes reports without Prefect.
-    from prefect.artifacts import create_markdown_artifact, create_table_artifact
-
-    run, report = stored.run, report_of(study, stored)
-    text = markdown(report, run, draw_figures(stored, figures_of(study, stored), only_missing=True))
-    key = f"{run.identity.flow}-{run.run_id}"
-    create_markdown_artifact(text, key=key, description="report of the run")
-    for number, table in enumerate(report.tables[:1]):
-        rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
-        suffix = f"-{number}" if number else ""
-        what = f"one row per {table.subject}"
-        create_table_artifact(rows, key=f"{key}-summary{suffix}", description=what)
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is: x*y*z without italics, <J> without a tag, bars as bars."""
-    marked = SPECIAL.sub(lambda found: found[1] or f"\\{found[2]}", text)
-    return marked.replace("|", "&#124;")
 
 
 def figures_of(study: Study, stored: Stored) -> list[Figure]:

@@ -44,8 +44,6 @@ def test_the_page_works_as_it_is_written(tmp_path, prefect_api):
             continue
         script = command.replace("latticework ", f"{sys.executable} -m flows.cli ", 1)
         fails = any(line.startswith("latticework: ") for line in shown)
-        done = run_command(
-            ["bash", "-c", script], code=int(fails), cwd=tmp_path, env=environment
-        )
+        done = run_command(["bash", "-c", script], code=int(fails), cwd=tmp_path, env=environment)
         for line in shown:
             assert line == "..." or line in done.stdout + done.stderr, (command, line, done)

@@ -270,7 +270,14 @@ def test_the_report_has_three_forms(run, prefect_api, tmp_path, capsys, artifact
     assert {"markdown", "table"} <= {artifact["type"] for artifact in artifacts}
     assert any("* 3 numbers" in str(artifact["data"]) for artifact in artifacts)
     stored = opened({"path": str(next(tmp_path.glob("squares/*")))})
-    assert "| 3 | 9 |" in markdown(report_of(toy_study.STUDY, stored), stored.run)
+    text = (Path(stored.run.path) / "report.md").read_text()
+    figures = figures_of(toy_study.STUDY, stored)
+    assert text == markdown(report_of(toy_study.STUDY, stored), stored.run, figures)
+    assert "| 3 | 9 |" in text
+    assert "](figures/squares.png)" in text
+    capsys.readouterr()
+    assert main(["results", "--out", str(tmp_path), "--last", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "  3 numbers"
 
 
 def test_a_figure_is_drawn_again_when_it_is_damaged_or_its_rows_change(run):
