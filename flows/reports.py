@@ -166,6 +166,12 @@ def _markdown_table(table: Table) -> str:
     return "\n".join(([f"## {escaped(table.title)}", ""] if table.title else []) + lines)
 
 
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is: x*y*z without italics, <J> without a tag, bars as bars."""
+    marked = SPECIAL.sub(lambda found: found[1] or f"\\{found[2]}", text)
+    return marked.replace("|", "&#124;")
+
+
 def figures_of(study: Study, stored: Stored) -> list[Figure]:
     """The pictures of a run, drawn or not."""
     if not study.figures or stored.is_empty(study.stages[0].tables[0]):
