@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -39,6 +39,7 @@ __all__ = [
 
 CHECKPOINTS = "checkpoints"
 """Folder of the files of models within the folder of a run."""
+Step = Literal["pretrain", "prune", "branch", "stack", "imp", "long", "merge", "reprune"]
 
 
 @dataclass(frozen=True)
@@ -155,12 +156,12 @@ class SoupItem(PruningItem):
 
     Attributes
     ----------
-    step : str
+    step : Step
         Function of `tasks.pruning.soups` that makes its models.
     config : SoupConfig
     """
 
-    step: Literal["pretrain", "prune", "branch", "stack", "imp", "long", "merge", "reprune"]
+    step: Step
     config: SoupConfig
 
     @property
@@ -259,7 +260,7 @@ def checkpoint_path(checkpoint: str) -> str:
 
 def _item(
     config: SoupConfig,
-    step: Any,
+    step: Step,
     replicate: int,
     phase: int = 0,
     *,
@@ -268,7 +269,7 @@ def _item(
     least: int | None = None,
 ) -> SoupItem:
     """An item with its key."""
-    parts = [step, f"s{replicate}"]
+    parts: list[str] = [step, f"s{replicate}"]
     parts += [f"p{phase}"] if phase else []
     parts += [f"m{member}"] if member is not None else []
     return SoupItem(

@@ -54,7 +54,7 @@ def pruning_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
         rows = stored.rows("models")
         linked = [link(item, rows) for item in items]
         shares = shared_checkpoints(linked)
-        yield Wave([_work(item, shares.get(item.key, ())) for item in linked], title)
+        yield Wave([_work(item, plan.value, shares.get(item.key, ())) for item in linked], title)
 
 
 def verification_items(plan: Plan) -> list[Item]:
@@ -75,7 +75,8 @@ def pruning_inputs(config: TrainingConfig) -> Inputs:
     # Imported here: planning needs no PyTorch.
     from tasks.pruning.workbench import images_digest, load_images
 
-    return Inputs({config.dataset: images_digest(load_images(config))})
+    digest = images_digest(load_images(config))
+    return Inputs({config.dataset: digest}, digest)
 
 
 def check_pruning(config: TrainingConfig, address: str = "") -> None:
@@ -154,7 +155,11 @@ def known_of_model(item: AnyItem) -> list[Row]:
     ]
 
 
-def _work(item: AnyItem, shares: tuple[str, ...]) -> Item:
+def _work(item: AnyItem, images: str | None, shares: tuple[str, ...]) -> Item:
     cell = item.cell if isinstance(item, ImpItem) else None
-    origin: dict[str, Any] = {"parents": item.checkpoints, "cell": asdict(cell) if cell else None}
+    origin: dict[str, Any] = {
+        "images": images,
+        "parents": item.checkpoints,
+        "cell": asdict(cell) if cell else None,
+    }
     return Item(item.key, item, origin, shares=shares)
