@@ -10,7 +10,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from itertools import count, islice, takewhile
 from pathlib import Path
 from typing import Any
@@ -34,17 +34,19 @@ from tasks.nn.sparsity import Masks, apply_masks, hold_masks, prunable_weights
 from tasks.pruning import (
     CheckpointBytes,
     SoupConfig,
+    SoupItem,
     checkpoint_path,
     link,
-    plan_soup,
-    run_pruning_item,
     shared_checkpoints,
+    soup_items,
 )
 from tasks.pruning.branches import Rates, plan_branches, retrain
 from tasks.pruning.criteria import Pruning, prune, without_pruned_filters
+from tasks.pruning.run import soup_rows
 from tasks.pruning.sparse_models import SparseModel
 from tasks.pruning.stacked import retrain_stacked
 from tasks.pruning.workbench import Workbench
+from tasks.records import Place
 from workers import Executor, ResourceProfile, WorkItem, connect, map_batches
 
 TURNS, STEPS = 4, 4
@@ -190,18 +192,24 @@ def retraining_seconds(members: int, workers: int, executor: Executor) -> float:
     rows: list[dict[str, Any]] = []
     spent: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for stage, items in plan_soup(config).stages.items():
-            linked = [replace(link(item, rows), folder=folder) for item in items]
+        for wave, items in soup_items(config).items():
+            linked = [link(item, rows) for item in items]
             shares = shared_checkpoints(linked)
             shared = {each: checkpoint_bytes(folder, each) for [each] in shares.values()}
             work = [WorkItem(item.key, item, shares.get(item.key, ())) for item in linked]
             started = time.perf_counter()
+            call = partial(_models, Place(folder))
             for outcome in map_batches(
-                run_pruning_item, work, executor=executor, profile=profile, shared=shared
+                call, work, executor=executor, profile=profile, shared=shared
             ):
-                rows += outcome.value["models"].to_pylist()
-            spent[stage] = time.perf_counter() - started
+                rows += outcome.value
+            spent[wave] = time.perf_counter() - started
     return spent["retrain 1"]
+
+
+def _models(place: Place, item: SoupItem, *shared: CheckpointBytes) -> Any:
+    """Rows of the models of an item."""
+    return soup_rows(item, place, *shared)["models"]
 
 
 def checkpoint_bytes(folder: str, checkpoint: str) -> CheckpointBytes:

@@ -24,8 +24,8 @@ STUDIES: tuple[str, ...] = (
     # "flows.sos_train:STUDY",
     # "flows.sos_benchmark:STUDY",
     # "flows.neural_sos:CHAIN",
-    # "flows.sparse_soup:STUDY",
-    # "flows.imp:STUDY",
+    "flows.sparse_soup:STUDY",
+    "flows.imp:STUDY",
 )
 
 

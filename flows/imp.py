@@ -1,39 +1,75 @@
-"""The flow `imp`: pruning with retraining, schedules x budgets x sparsities.
+"""The study `imp`: pruning with retraining, schedules x budgets x sparsities.
 
-Steps: *pretrain* (the dense networks), *compare* (one call per schedule, budget, sparsity and
-repetition; also BIMP, GMP and DPF with as many steps in all), *verify*, *report*.
+*train* has two waves: the dense networks, then one call per schedule, budget, sparsity and
+repetition; also BIMP, GMP and DPF with as many steps in all. *verify* reads every model again.
 """
 
 from __future__ import annotations
 
-from prefect import flow
-from prefect.client.schemas.objects import State
+from flows.sparse_soup import EXPORT, TABLES, UNNAMED, pruning_stages
+from flows.study import Recipe, Study
 
-from flows import FLOWS
-from flows.imp_reports import publish_report
-from flows.pruning import run_pruning
-from flows.recipes.pruning import schedules_digits
-from flows.steps import guarded
-from tasks.pruning import ImpConfig, plan_imp
+__all__ = ["STUDY"]
 
-__all__ = ["imp"]
+SMOKE = {
+    "dataset": "synthetic",
+    "batch": 60,
+    "epochs": 2,
+    "sparsities": (0.8,),
+    "schedules": ("llr", "allr"),
+    "retrain_epochs": (1.0,),
+    "updates": 3,
+    "recalibration_images": 100,
+    "ood_images": 0,
+    "seeds": 1,
+}
 
-ENTRY = FLOWS["imp"]
-DEFAULT_CONFIG = schedules_digits()
-
-
-@flow(name=ENTRY.name, persist_result=False)
-def imp(config: ImpConfig = DEFAULT_CONFIG, store: str = "", ray_address: str = "local") -> State:
-    """Compare ways of retraining after pruning, and of pruning during training.
-
-    Args:
-        config: What to compare; all but device and place of the images determines the results and
-            names the run.
-        store: Root of the results, a folder or a URI; empty for LATTICEWORK_STORE, else `results`.
-        ray_address: Where the calls run: `local`, `serial`, or the address of a Ray cluster.
-    """
-    return guarded(
-        lambda: run_pruning(
-            ENTRY, plan_imp(config), publish_report, store=store, ray_address=ray_address
-        )
-    )
+STUDY = Study(
+    name="imp",
+    summary="Pruning with retraining: schedules, budgets and sparsities side by side.",
+    citations=("BIMP",),
+    config="tasks.pruning.config:ImpConfig",
+    unnamed=UNNAMED,
+    selecting=("seeds", "sparsities", "schedules", "methods", "retrain_epochs"),
+    inputs="tasks.pruning.plan:pruning_inputs",
+    keys="tasks.pruning.plan:item_keys",
+    check="tasks.pruning.plan:check_pruning",
+    tables=TABLES,
+    stages=pruning_stages("tasks.pruning.run:imp_rows"),
+    report="tasks.pruning.report:imp_report",
+    figures="tasks.pruning.report:imp_figures",
+    deployment="imp",
+    commands=(EXPORT,),
+    recipes=(
+        Recipe(
+            "schedules-digits",
+            "retraining schedules, BIMP, GMP and DPF on small digits",
+            {
+                "dataset": "digits",
+                "sparsities": (0.9, 0.98),
+                "epochs": 15,
+                "ood_images": 0,
+                "recalibration_images": 600,
+                "seeds": 3,
+            },
+            SMOKE,
+        ),
+        Recipe(
+            "schedules-fashion-mnist",
+            "the same on 20,000 images of clothes",
+            {
+                "dataset": "fashion-mnist",
+                "num_train": 20_000,
+                "batch": 128,
+                "epochs": 8,
+                "sparsities": (0.95,),
+                "pad": 2,
+                "flip": True,
+                "recalibration_images": 5000,
+                "ood_images": 0,
+                "seeds": 3,
+            },
+            SMOKE,
+        ),
+    ),
+)

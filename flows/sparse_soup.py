@@ -1,43 +1,123 @@
-"""The flow `sparse-soup`: sparse model soups beside everything that takes as much compute.
+"""The study `sparse-soup`: sparse model soups beside everything that takes as much compute.
 
-Steps: *pretrain*; per phase *prune*, *retrain* (members of the soup, lines of plain pruning, a line
-with m times the retraining, all in parallel) and *merge* (soup, ensemble, means that are pruned
-again); *verify*; *report*. All repetitions go through a step together. A member that fails is a row
-with a status; the soup goes on without it if enough are left, and says so.
+*train* goes through waves: the dense networks; then per phase the pruning, the retraining (members
+of the soup, lines of plain pruning, a line with m times the retraining, all in parallel) and the
+merging (soup, ensemble, means that are pruned again). All repetitions go through a wave together.
+*verify* reads every stored model again, from its file alone. A member that fails is a row with a
+status; the soup goes on without it if enough are left, and says so.
 """
 
 from __future__ import annotations
 
-from prefect import flow
-from prefect.client.schemas.objects import State
+from flows.study import Argument, Command, Recipe, Stage, Study
 
-from flows import FLOWS
-from flows.pruning import run_pruning
-from flows.recipes.pruning import digits
-from flows.sparse_soup_reports import publish_report
-from flows.steps import guarded
-from tasks.pruning import SoupConfig, plan_soup
+__all__ = ["EXPORT", "STUDY", "pruning_stages"]
 
-__all__ = ["sparse_soup"]
+EXPORT = Command(
+    "export",
+    "write models of a run for use elsewhere: weights and a description",
+    "tasks.pruning.exports:export_models",
+    (
+        Argument("item", "only this item; default: the last soups", "KEY"),
+        Argument("to", "folder of the files", "FOLDER"),
+    ),
+)
+TABLES = {
+    "models": "tasks.pruning.schema:MODELS_SCHEMA",
+    "curve": "tasks.pruning.schema:CURVE_SCHEMA",
+    "distances": "tasks.pruning.schema:DISTANCES_SCHEMA",
+    "verification": "tasks.pruning.schema:VERIFICATION_SCHEMA",
+}
+UNNAMED = ("device", "data_folder", "image_cache")
+SMOKE = {
+    "dataset": "synthetic",
+    "batch": 60,
+    "epochs": 2,
+    "retrain_epochs": 1,
+    "sparsity": 0.8,
+    "phases": 2,
+    "members": 2,
+    "recalibration_images": 100,
+    "ood_images": 20,
+    "ood_severities": (3,),
+    "seeds": 1,
+}
 
-ENTRY = FLOWS["sparse-soup"]
-DEFAULT_CONFIG = digits()
 
-
-@flow(name=ENTRY.name, persist_result=False)
-def sparse_soup(
-    config: SoupConfig = DEFAULT_CONFIG, store: str = "", ray_address: str = "local"
-) -> State:
-    """Train sparse model soups and what they are compared with.
-
-    Args:
-        config: What to train; all but device and place of the images determines the results and
-            names the run.
-        store: Root of the results, a folder or a URI; empty for LATTICEWORK_STORE, else `results`.
-        ray_address: Where the calls run: `local`, `serial`, or the address of a Ray cluster.
-    """
-    return guarded(
-        lambda: run_pruning(
-            ENTRY, plan_soup(config), publish_report, store=store, ray_address=ray_address
-        )
+def pruning_stages(call: str) -> tuple[Stage, ...]:
+    """Training by a call, and verification."""
+    return (
+        Stage(
+            "train",
+            call,
+            ("models", "curve", "distances"),
+            waves="tasks.pruning.plan:pruning_waves",
+            known="tasks.pruning.plan:known_of_model",
+            placed=True,
+            resources="tasks.pruning.plan:pruning_resources",
+            share="tasks.pruning.plan:shared_model",
+        ),
+        Stage(
+            "verify",
+            "tasks.pruning.verify:verification_rows",
+            ("verification",),
+            items="tasks.pruning.plan:verification_items",
+            known="tasks.pruning.verify:known_of_verification",
+            needs=("models",),
+            needs_ok=False,
+            placed=True,
+        ),
     )
+
+
+STUDY = Study(
+    name="sparse-soup",
+    summary="Sparse model soups, and what else can be done with as much compute.",
+    citations=("SMS", "BIMP"),
+    config="tasks.pruning.config:SoupConfig",
+    unnamed=UNNAMED,
+    selecting=("seeds",),
+    inputs="tasks.pruning.plan:pruning_inputs",
+    keys="tasks.pruning.plan:item_keys",
+    check="tasks.pruning.plan:check_pruning",
+    tables=TABLES,
+    stages=pruning_stages("tasks.pruning.run:soup_rows"),
+    report="tasks.pruning.report:soup_report",
+    figures="tasks.pruning.report:soup_figures",
+    deployment="sparse-soup",
+    commands=(EXPORT,),
+    recipes=(
+        Recipe(
+            "digits",
+            "soups to 95 % on small digits in less than a minute",
+            {
+                "dataset": "digits",
+                "sparsity": 0.95,
+                "epochs": 12,
+                "retrain_epochs": 3,
+                "ood_images": 100,
+                "recalibration_images": 600,
+                "seeds": 3,
+            },
+            SMOKE,
+        ),
+        Recipe(
+            "fashion-mnist",
+            "soups to 98 % on 20,000 images of clothes",
+            {
+                "dataset": "fashion-mnist",
+                "num_train": 20_000,
+                "batch": 128,
+                "epochs": 8,
+                "retrain_epochs": 2,
+                "sparsity": 0.98,
+                "pad": 2,
+                "flip": True,
+                "recalibration_images": 5000,
+                "ood_images": 400,
+                "seeds": 3,
+            },
+            SMOKE,
+        ),
+    ),
+)

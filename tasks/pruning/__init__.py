@@ -9,82 +9,65 @@ is in its modules: `criteria` (masks), `branches` and `stacked` (retraining of m
 [0.7286, 0.9263, 0.98]
 """
 
-from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
-from tasks.pruning.cycles import (
-    Course,
-    Cycle,
-    gmp_sparsities,
-    imp_sparsities,
-    plan_course,
-    split_budget,
-)
-from tasks.pruning.items import (
-    CHECKPOINTS,
-    Cell,
-    CheckpointBytes,
-    Need,
-    PruningItem,
-    checkpoint_path,
-    link,
-    shared_checkpoints,
-)
-from tasks.pruning.plan import (
-    IMP_FLOW,
-    SOUP_FLOW,
-    PruningPlan,
-    check_pruning,
-    is_damaged_model,
-    plan_imp,
-    plan_soup,
-    run_pruning_item,
-    verify_pruning_item,
-)
-from tasks.pruning.schema import (
-    CURVE_SCHEMA,
-    DISTANCES_SCHEMA,
-    MODELS_SCHEMA,
-    VERIFICATION_SCHEMA,
-)
-from tasks.pruning.tables import (
-    PRUNING_TABLES,
-    VERIFICATION_TABLES,
-    failed_pruning_item,
-    failed_verification,
-)
+from typing import TYPE_CHECKING
+
+from tasks.records.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
+    from tasks.pruning.cycles import (
+        Course,
+        Cycle,
+        gmp_sparsities,
+        imp_sparsities,
+        plan_course,
+        split_budget,
+    )
+    from tasks.pruning.items import (
+        CHECKPOINTS,
+        Cell,
+        CheckpointBytes,
+        ImpItem,
+        Parent,
+        SoupItem,
+        checkpoint_path,
+        imp_items,
+        soup_items,
+    )
+    from tasks.pruning.plan import check_pruning, link, shared_checkpoints
+    from tasks.pruning.schema import (
+        CURVE_SCHEMA,
+        DISTANCES_SCHEMA,
+        MODELS_SCHEMA,
+        VERIFICATION_SCHEMA,
+    )
 
 __all__ = [
     "CHECKPOINTS",
     "CURVE_SCHEMA",
     "DISTANCES_SCHEMA",
-    "IMP_FLOW",
     "MODELS_SCHEMA",
-    "PRUNING_TABLES",
-    "SOUP_FLOW",
     "VERIFICATION_SCHEMA",
-    "VERIFICATION_TABLES",
     "Cell",
     "CheckpointBytes",
     "Course",
     "Cycle",
     "ImpConfig",
-    "Need",
-    "PruningItem",
-    "PruningPlan",
+    "ImpItem",
+    "Parent",
     "SoupConfig",
+    "SoupItem",
     "TrainingConfig",
     "check_pruning",
     "checkpoint_path",
-    "failed_pruning_item",
-    "failed_verification",
     "gmp_sparsities",
+    "imp_items",
     "imp_sparsities",
-    "is_damaged_model",
     "link",
     "plan_course",
-    "plan_imp",
-    "plan_soup",
-    "run_pruning_item",
     "shared_checkpoints",
+    "soup_items",
     "split_budget",
-    "verify_pruning_item",
 ]
+
+__getattr__ = lazy_exports(__name__, __file__)

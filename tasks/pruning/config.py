@@ -1,4 +1,4 @@
-"""Configuration of the flows `sparse-soup` and `imp`."""
+"""Configs of the studies `sparse-soup` and `imp`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from gpu.backend import Device
 from tasks.pruning.cycles import Host
-from tasks.records import FrozenConfig
+from tasks.records.config import FrozenConfig
 
-__all__ = ["Device", "ImpConfig", "SoupConfig", "TrainingConfig", "Vary"]
+__all__ = ["ImpConfig", "SoupConfig", "TrainingConfig", "Vary"]
 
 Vary = Literal["seed", "weight_decay", "retrain_length", "lr"]
 Retraining = Literal["ft", "lrw", "slr", "clr", "llr", "allr"]
@@ -18,7 +18,7 @@ _MAX_EPOCHS = 10_000
 
 
 class TrainingConfig(FrozenConfig):
-    """Images, network, training and evaluation: what both flows have in common."""
+    """Images, network, training and evaluation: what both studies have in common."""
 
     dataset: Literal[
         "digits", "fashion-mnist", "cifar10", "cifar100", "imagefolder", "synthetic"
@@ -146,7 +146,7 @@ class SoupConfig(TrainingConfig):
     """Number m of members of a soup."""
 
     vary: Vary = "seed"
-    """In what the members differ: order of batches, weight decay, length or rate of retraining."""
+    """How the members differ: order of batches, weight decay, length or rate of retraining."""
 
     spread: float = Field(default=2.0, gt=1.0, le=100.0)
     """Factor between neighboring members for all variations but seed; the first member has the
@@ -160,16 +160,16 @@ class SoupConfig(TrainingConfig):
     """A soup goes on without members that failed if so many are left."""
 
     host: Host = "imp"
-    """What the soup is cooked in: iterative pruning with retraining; the same within the budget of
-    one training; or gradual pruning during one training, with members between two prunings, where
-    pruned weights are lost (gmp) or may come back (dpf)."""
+    """Pruning method around the soup: iterative pruning with retraining; the same within the
+    budget of one training; or gradual pruning during one training, with members between two
+    prunings, where pruned weights are lost (gmp) or may come back (dpf)."""
 
     dense_share: float = Field(default=0.5, gt=0.0, lt=1.0)
     """Share of the budget that bimp trains before the first pruning."""
 
     branches: Literal["separate", "stacked"] = "separate"
-    """Members as calls of their own, or all members of a soup as one call that trains them
-    together; for small networks that is faster on a GPU, and slower on a CPU."""
+    """Train each member in a separate call, or all members of a soup in one call; for small
+    networks the latter is faster on a GPU, and slower on a CPU."""
 
     baselines: tuple[Literal["imp", "long", "reprune"], ...] = ("imp", "long", "reprune")
     """What is trained for comparison: iterative pruning without a soup, the same with m times the

@@ -21,7 +21,7 @@ from tasks.nn.sparsity import apply_masks, prunable_weights
 from tasks.pruning.branches import Branch, Rates, retrain
 from tasks.pruning.config import ImpConfig, SoupConfig
 from tasks.pruning.criteria import all_weights, prune
-from tasks.pruning.cycles import Course, Cycle, plan_course
+from tasks.pruning.cycles import Course, Cycle, Host, plan_course
 from tasks.pruning.dynamic import train_gradually
 from tasks.pruning.sparse_models import SparseModel
 from tasks.pruning.workbench import Workbench
@@ -57,7 +57,7 @@ def soup_course(config: SoupConfig, bench: Workbench) -> Course:
 
 
 def imp_course(
-    config: ImpConfig, bench: Workbench, host: str, budget: float, target: float
+    config: ImpConfig, bench: Workbench, host: Host, budget: float, target: float
 ) -> Course:
     """Course of a cell of the comparison; all methods have the same number of steps in all.
 
@@ -70,7 +70,7 @@ def imp_course(
     """
     dense, cycle = bench.num_steps(config.epochs), bench.num_steps(budget)
     course = plan_course(
-        host,  # pyrefly: ignore[bad-argument-type]
+        host,
         target,
         config.cycles,
         dense_steps=dense,
@@ -81,7 +81,7 @@ def imp_course(
         return course
     total = dense + config.cycles * cycle
     return plan_course(
-        host,  # pyrefly: ignore[bad-argument-type]
+        host,
         target,
         config.updates,
         dense_steps=total - config.updates,
@@ -142,7 +142,7 @@ def prune_phase(
 
 
 def cycle_rates(
-    bench: Workbench, course: Course, cycle: Cycle, retraining: str, distance: float
+    bench: Workbench, course: Course, cycle: Cycle, retraining: str, distance: float | None
 ) -> Rates:
     """Rates of the training after a pruning."""
     if course.continued:

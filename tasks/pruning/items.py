@@ -1,4 +1,4 @@
-"""Items of work of the flows `sparse-soup` and `imp`, and what each needs from others.
+"""Items of the studies `sparse-soup` and `imp`, and which models each is made from.
 
 Per repetition a soup is a line of phases; an arrow means that the right item needs the left one:
 
@@ -6,41 +6,44 @@ Per repetition a soup is a line of phases; an arrow means that the right item ne
     member 0..m-1 of phase 1 -> imp 0..m-1 of phase 2 -> imp 0..m-1 of phase 3 -> ...
     imp 0..m-1 -> reprune                 dense -> long -> long -> ...
 
-An item is a pure function of its config and of the checkpoints that it names by id.
+An item is a function of its config and of the checkpoints that it names by id. These are known when
+its wave begins: an item is linked to what earlier waves stored.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
-from tasks.records import RunIdentity, Status
+from tasks.pruning.cycles import Host
 
 __all__ = [
     "CHECKPOINTS",
+    "AnyItem",
     "Cell",
     "CheckpointBytes",
-    "Need",
+    "ImpItem",
+    "ModelCheck",
+    "Parent",
     "PruningItem",
+    "SoupItem",
     "checkpoint_path",
     "imp_items",
-    "link",
-    "shared_checkpoints",
+    "planned_items",
     "soup_items",
 ]
 
 CHECKPOINTS = "checkpoints"
 """Folder of the files of models within the folder of a run."""
-NO_SCHEDULE = ""
+Step = Literal["pretrain", "prune", "branch", "stack", "imp", "long", "merge", "reprune"]
 
 
 @dataclass(frozen=True)
-class Need:
+class Parent:
     """A model that another one is made from.
 
     Attributes
@@ -55,6 +58,9 @@ class Need:
     phase: int = 0
     member: int = 0
     checkpoint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.member} of phase {self.phase}" if self.phase else self.method
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +81,11 @@ class CheckpointBytes:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the comparison of flow `imp`.
+    """A cell of the comparison of `imp`.
 
     Attributes
     ----------
-    host : str
+    host : Host
     schedule : str
         Retraining of ``imp``; empty for the others.
     budget : float
@@ -88,7 +94,7 @@ class Cell:
         Final sparsity.
     """
 
-    host: str
+    host: Host
     schedule: str
     budget: float
     target: float
@@ -99,116 +105,149 @@ class Cell:
         return f"{self.host}-{self.schedule}" if self.schedule else self.host
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PruningItem:
     """One call on a worker.
 
     Attributes
     ----------
     key : str
-    kind : str
     replicate, phase, member : int
-    config : TrainingConfig
-    identity : RunIdentity
-    needs : tuple of Need
+    parents : tuple of Parent
         What it is made from.
     least : int
         How many of these suffice.
-    cell : Cell or None
-    folder : str
-        Of the run, path or URI.
-    device : str
-    problem : str
-        Why it cannot be done, if too much of what it needs is missing.
-    note : str
-        What is missing although it can be done.
+    missing : tuple of Parent
+        Those that are not there, once that is known.
     """
 
     key: str
-    kind: str
     replicate: int
-    config: TrainingConfig
-    identity: RunIdentity
     phase: int = 0
     member: int = 0
-    needs: tuple[Need, ...] = ()
+    parents: tuple[Parent, ...] = ()
     least: int = 0
+    missing: tuple[Parent, ...] = ()
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be done, if too much of what it needs is missing."""
+        words = ", ".join(map(str, self.missing))
+        return f"{words} failed or is missing" if len(self.parents) < self.least else ""
+
+    @property
+    def note(self) -> str:
+        """What is missing although it can be done."""
+        if not self.missing:
+            return ""
+        total = len(self.parents) + len(self.missing)
+        words = ", ".join(map(str, self.missing))
+        return f"{len(self.parents)} of {total} members: without {words}"
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """Ids of its parents."""
+        return [parent.checkpoint for parent in self.parents]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoupItem(PruningItem):
+    """A step of a phase of a soup.
+
+    Attributes
+    ----------
+    step : Step
+        Function of `tasks.pruning.soups` that makes its models.
+    config : SoupConfig
+    """
+
+    step: Step
+    config: SoupConfig
+
+    @property
+    def method(self) -> str:
+        """What stands in the table of models where it failed."""
+        return self.step
+
+    @property
+    def budget(self) -> float | None:
+        """Epochs of retraining after every pruning."""
+        return self.config.retrain_epochs if self.phase else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImpItem(PruningItem):
+    """The dense network of a repetition, or a cell of the comparison.
+
+    Attributes
+    ----------
+    config : ImpConfig
+    cell : Cell or None
+        None for the dense network.
+    """
+
+    config: ImpConfig
     cell: Cell | None = None
-    folder: str = ""
-    device: str = "cpu"
-    problem: str = ""
-    note: str = ""
+
+    @property
+    def method(self) -> str:
+        """What stands in the table of models where it failed."""
+        return self.cell.method if self.cell else "pretrain"
+
+    @property
+    def budget(self) -> float | None:
+        """Epochs of retraining after every pruning."""
+        return self.cell.budget if self.cell else None
 
 
-def soup_items(config: SoupConfig, identity: RunIdentity) -> dict[str, list[PruningItem]]:
-    """Stage -> items, stages in the order in which they run."""
-    make = _Maker(config, identity)
-    stages = {"pretrain": [make.item("pretrain", r) for r in range(config.seeds)]}
+@dataclass(frozen=True)
+class ModelCheck:
+    """The models of one item, to be verified."""
+
+    key: str
+    config: TrainingConfig
+
+
+AnyItem = SoupItem | ImpItem
+
+
+# --- plans --------------------------------------------------------------------------------------
+
+
+def soup_items(config: SoupConfig) -> dict[str, list[SoupItem]]:
+    """Title of a wave -> its items, in the order in which they run."""
+    repeats = range(config.seeds)
+    waves = {"pretrain": [_item(config, "pretrain", r) for r in repeats]}
     for phase in range(1, config.phases + 1):
-        repeats = range(config.seeds)
-        stages[f"prune {phase}"] = [_prune(make, r, phase) for r in repeats]
-        stages[f"retrain {phase}"] = [i for r in repeats for i in _retrain(make, config, r, phase)]
-        stages[f"merge {phase}"] = [i for r in repeats for i in _merge(make, config, r, phase)]
-    return stages
+        waves[f"prune {phase}"] = [_prune(config, r, phase) for r in repeats]
+        waves[f"retrain {phase}"] = [i for r in repeats for i in _retrain(config, r, phase)]
+        waves[f"merge {phase}"] = [i for r in repeats for i in _merge(config, r, phase)]
+    return waves
 
 
-def imp_items(config: ImpConfig, identity: RunIdentity) -> dict[str, list[PruningItem]]:
-    """Stage -> items: the dense networks, then all cells."""
-    make = _Maker(config, identity)
+def imp_items(config: ImpConfig) -> dict[str, list[ImpItem]]:
+    """Title of a wave -> its items: the dense networks, then all cells."""
     cells = [
         Cell(host, schedule, budget, target)
         for host in dict.fromkeys(config.methods)
-        for schedule in (dict.fromkeys(config.schedules) if host == "imp" else (NO_SCHEDULE,))
+        for schedule in (dict.fromkeys(config.schedules) if host == "imp" else ("",))
         for budget in dict.fromkeys(config.retrain_epochs)
         for target in dict.fromkeys(config.sparsities)
     ]
-    dense = (Need("dense"),)
+    repeats = range(config.seeds)
     return {
-        "pretrain": [make.item("pretrain", r) for r in range(config.seeds)],
-        "compare": [
-            replace(
-                make.item(f"{cell.method}.e{_digits(cell.budget)}.t{_digits(cell.target)}", r),
-                kind="cell",
-                cell=cell,
-                phase=config.cycles,
-                needs=dense if cell.host == "imp" else (),
-                least=1 if cell.host == "imp" else 0,
-            )
-            for r in range(config.seeds)
-            for cell in cells
-        ],
+        "pretrain": [ImpItem(key=f"pretrain.s{r}", replicate=r, config=config) for r in repeats],
+        "compare": [_cell_item(config, cell, r) for r in repeats for cell in cells],
     }
 
 
-def link(item: PruningItem, rows: Iterable[Mapping[str, Any]]) -> PruningItem:
-    """The item with the ids of the checkpoints it needs, from stored rows of models."""
-    found = {
-        (row["method"], row["phase"], row["member"]): row["checkpoint"]
-        for row in rows
-        if row["replicate"] == item.replicate and row["status"] == Status.OK and row["checkpoint"]
-    }
-    places = [(need.method, need.phase, need.member) for need in item.needs]
-    there = [
-        replace(need, checkpoint=found[place])
-        for need, place in zip(item.needs, places, strict=True)
-        if place in found
-    ]
-    lost = [_words(place) for place in places if place not in found]
-    item = replace(item, needs=tuple(there))
-    if len(there) < item.least:
-        return replace(item, problem=f"{', '.join(lost)} failed or is missing")
-    note = f"{len(there)} of {len(places)} members: without {', '.join(lost)}" if lost else ""
-    return replace(item, note=note)
-
-
-def shared_checkpoints(items: Sequence[PruningItem]) -> dict[str, tuple[str, ...]]:
-    """Key -> id of the one model that an item starts from, for models that several start from.
-
-    Members of a soup start from one pruned network, cells of a comparison from one dense one.
-    """
-    starts = {item.key: item.needs[0].checkpoint for item in items if len(item.needs) == 1}
-    counts = Counter(starts.values())
-    return {key: (checkpoint,) for key, checkpoint in starts.items() if counts[checkpoint] > 1}
+def planned_items(config: TrainingConfig) -> Mapping[str, Sequence[AnyItem]]:
+    """The items of a config of either study."""
+    if isinstance(config, SoupConfig):
+        return soup_items(config)
+    if isinstance(config, ImpConfig):
+        return imp_items(config)
+    raise TypeError(f"{type(config).__name__} is no config of a study")
 
 
 def checkpoint_path(checkpoint: str) -> str:
@@ -216,88 +255,90 @@ def checkpoint_path(checkpoint: str) -> str:
     return f"{CHECKPOINTS}/{checkpoint}.safetensors"
 
 
-@dataclass(frozen=True)
-class _Maker:
-    config: TrainingConfig
-    identity: RunIdentity
-
-    def item(
-        self,
-        kind: str,
-        replicate: int,
-        phase: int = 0,
-        *,
-        member: int = -1,
-        needs: Sequence[Need] = (),
-        least: int | None = None,
-    ) -> PruningItem:
-        """An item with its key."""
-        parts = [kind, f"s{replicate}"]
-        parts += [f"p{phase}"] if phase else []
-        parts += [f"m{member}"] if member >= 0 else []
-        return PruningItem(
-            ".".join(parts),
-            kind,
-            replicate,
-            self.config,
-            self.identity,
-            phase=phase,
-            member=max(member, 0),
-            needs=tuple(needs),
-            least=len(needs) if least is None else least,
-        )
+# --- items of one phase -------------------------------------------------------------------------
 
 
-def _prune(make: _Maker, replicate: int, phase: int) -> PruningItem:
-    need = Need("soup", phase - 1) if phase > 1 else Need("dense")
-    return make.item("prune", replicate, phase, needs=[need])
+def _item(
+    config: SoupConfig,
+    step: Step,
+    replicate: int,
+    phase: int = 0,
+    *,
+    member: int | None = None,
+    parents: Sequence[Parent] = (),
+    least: int | None = None,
+) -> SoupItem:
+    """An item with its key."""
+    parts: list[str] = [step, f"s{replicate}"]
+    parts += [f"p{phase}"] if phase else []
+    parts += [f"m{member}"] if member is not None else []
+    return SoupItem(
+        key=".".join(parts),
+        replicate=replicate,
+        phase=phase,
+        member=member or 0,
+        parents=tuple(parents),
+        least=len(parents) if least is None else least,
+        step=step,
+        config=config,
+    )
 
 
-def _retrain(make: _Maker, config: SoupConfig, replicate: int, phase: int) -> list[PruningItem]:
-    pruned = [Need("pruned", phase)]
+def _prune(config: SoupConfig, replicate: int, phase: int) -> SoupItem:
+    parent = Parent("soup", phase - 1) if phase > 1 else Parent("dense")
+    return _item(config, "prune", replicate, phase, parents=[parent])
+
+
+def _retrain(config: SoupConfig, replicate: int, phase: int) -> list[SoupItem]:
+    pruned = [Parent("pruned", phase)]
     if config.branches == "stacked":
-        items = [make.item("stack", replicate, phase, needs=pruned)]
+        items = [_item(config, "stack", replicate, phase, parents=pruned)]
     else:
         items = [
-            make.item("branch", replicate, phase, member=j, needs=pruned)
+            _item(config, "branch", replicate, phase, member=j, parents=pruned)
             for j in range(config.members)
         ]
-    if phase > 1:
-        before = "imp" if phase > 2 else "member"
-        items += [
-            make.item("imp", replicate, phase, member=j, needs=[Need(before, phase - 1, j)])
-            for j in _chains(config)
-        ]
+    before = "imp" if phase > 2 else "member"
+    for j in _lines(config) if phase > 1 else ():
+        parents = [Parent(before, phase - 1, j)]
+        items.append(_item(config, "imp", replicate, phase, member=j, parents=parents))
     if "long" in config.baselines:
-        need = Need("long", phase - 1) if phase > 1 else Need("dense")
-        items.append(make.item("long", replicate, phase, needs=[need]))
+        parent = Parent("long", phase - 1) if phase > 1 else Parent("dense")
+        items.append(_item(config, "long", replicate, phase, parents=[parent]))
     return items
 
 
-def _merge(make: _Maker, config: SoupConfig, replicate: int, phase: int) -> list[PruningItem]:
-    members = [Need("member", phase, j) for j in range(config.members)]
-    least = config.min_branches
-    items = [make.item("merge", replicate, phase, needs=members, least=least)]
+def _merge(config: SoupConfig, replicate: int, phase: int) -> list[SoupItem]:
+    least, numbers = config.min_branches, range(config.members)
+    members = [Parent("member", phase, j) for j in numbers]
+    items = [_item(config, "merge", replicate, phase, parents=members, least=least)]
     if "reprune" in config.baselines:
-        method = "imp" if phase > 1 else "member"
-        chains = [Need(method, phase, j) for j in range(config.members)]
-        items.append(make.item("reprune", replicate, phase, needs=chains, least=least))
+        lines = [Parent("imp" if phase > 1 else "member", phase, j) for j in numbers]
+        items.append(_item(config, "reprune", replicate, phase, parents=lines, least=least))
     return items
 
 
-def _chains(config: SoupConfig) -> range:
+def _lines(config: SoupConfig) -> range:
     """Lines of iterative pruning that are trained on their own."""
     if "reprune" in config.baselines:
         return range(config.members)
     return range(1 if "imp" in config.baselines else 0)
 
 
+def _cell_item(config: ImpConfig, cell: Cell, replicate: int) -> ImpItem:
+    parents = (Parent("dense"),) if cell.host == "imp" else ()
+    return ImpItem(
+        key=f"{cell.method}.e{_digits(cell.budget)}.t{_digits(cell.target)}.s{replicate}",
+        replicate=replicate,
+        phase=config.cycles,
+        parents=parents,
+        least=len(parents),
+        config=config,
+        cell=cell,
+    )
+
+
 def _digits(number: float) -> str:
     """The number, exactly, and without a trailing .0."""
     short = f"{number:g}"
     return short if float(short) == number else repr(number)
-
-
-def _words(place: tuple[str, int, int]) -> str:
-    method, phase, member = place
-    return f"{method} {member} of phase {phase}" if phase else method

@@ -1,63 +1,82 @@
-"""Runs of the flows `sparse-soup` and `imp` before they start."""
+"""Plans of the studies `sparse-soup` and `imp`: inputs, waves of linked items, shared models."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import pyarrow as pa
+import numpy as np
 
-from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
-from tasks.pruning.items import CheckpointBytes, PruningItem, imp_items, soup_items
-from tasks.records import InputError, RunIdentity, canonical_json, code_version
+from tasks.pruning.config import TrainingConfig
+from tasks.pruning.items import (
+    AnyItem,
+    CheckpointBytes,
+    ImpItem,
+    ModelCheck,
+    PruningItem,
+    checkpoint_path,
+    planned_items,
+)
+from tasks.records.rows import Row
+from tasks.records.status import Status
+from tasks.records.work import Inputs, Item, Plan, Resources, Wave
+
+if TYPE_CHECKING:
+    from tasks.records.stored import Stored
 
 __all__ = [
-    "IMP_FLOW",
-    "SOUP_FLOW",
-    "PruningPlan",
     "check_pruning",
-    "is_damaged_model",
-    "plan_imp",
-    "plan_soup",
-    "run_pruning_item",
-    "verify_pruning_item",
+    "item_keys",
+    "known_of_model",
+    "link",
+    "pruning_inputs",
+    "pruning_resources",
+    "pruning_waves",
+    "shared_checkpoints",
+    "shared_model",
+    "verification_items",
 ]
 
-SOUP_FLOW, IMP_FLOW = "sparse-soup", "imp"
-_NOT_NAMED = {"device", "data_folder", "image_cache", "seed"}
 _BUILT_IN = ("digits", "synthetic")
-_MISSING = "missing"
+_Linked = TypeVar("_Linked", bound=PruningItem)
 
 
-@dataclass(frozen=True)
-class PruningPlan:
-    """A run before it starts.
+def item_keys(plan: Plan) -> list[str]:
+    """Keys of all items in planned order."""
+    return [item.key for items in planned_items(plan.config).values() for item in items]
 
-    Attributes
-    ----------
-    identity : RunIdentity
-    stages : dict
-        Name -> items, in the order in which they run.
+
+def pruning_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
+    """Waves of items, each linked to the checkpoints that stored rows name."""
+    for title, items in planned_items(plan.config).items():
+        rows = stored.rows("models")
+        linked = [link(item, rows) for item in items]
+        shares = shared_checkpoints(linked)
+        yield Wave([_work(item, plan.value, shares.get(item.key, ())) for item in linked], title)
+
+
+def verification_items(plan: Plan) -> list[Item]:
+    """One item for each item of training."""
+    return [Item(key, ModelCheck(key, plan.config)) for key in item_keys(plan)]
+
+
+def pruning_inputs(config: TrainingConfig) -> Inputs:
+    """Of images that do not come with the package the content counts.
+
+    Raises
+    ------
+    InputError
+        If files of the data set are missing or damaged.
     """
+    if config.dataset in _BUILT_IN:
+        return Inputs()
+    # Imported here: planning needs no PyTorch.
+    from tasks.pruning.workbench import images_digest, load_images
 
-    identity: RunIdentity
-    stages: dict[str, list[PruningItem]] = field(compare=False)
-
-    @property
-    def items(self) -> tuple[PruningItem, ...]:
-        """All items in planned order."""
-        return tuple(item for items in self.stages.values() for item in items)
-
-
-def plan_soup(config: SoupConfig) -> PruningPlan:
-    """Name a run of `sparse-soup` and lay out its phases; missing files are found by the check."""
-    identity = _identity(SOUP_FLOW, config)
-    return PruningPlan(identity, soup_items(config, identity))
-
-
-def plan_imp(config: ImpConfig) -> PruningPlan:
-    """Name a run of `imp` and lay out its cells; missing files are found by the check."""
-    identity = _identity(IMP_FLOW, config)
-    return PruningPlan(identity, imp_items(config, identity))
+    digest = images_digest(load_images(config))
+    return Inputs({config.dataset: digest}, digest)
 
 
 def check_pruning(config: TrainingConfig, address: str = "") -> None:
@@ -81,46 +100,66 @@ def check_pruning(config: TrainingConfig, address: str = "") -> None:
     rehearse(config)
 
 
-def is_damaged_model(folder: str, checkpoint: str) -> bool:
-    """Whether the file of a stored model is not what was written, by its digest."""
-    from tasks.pruning.sparse_models import is_damaged
-
-    return is_damaged(folder, checkpoint)
+def pruning_resources(config: TrainingConfig) -> Resources:
+    """What a training needs."""
+    return Resources(config.device)
 
 
-def run_pruning_item(item: PruningItem, *shared: CheckpointBytes) -> dict[str, pa.Table]:
-    """Tables of one item; see `tasks.pruning.run.run_item`."""
-    # Imported here: planning needs no PyTorch.
-    from tasks.pruning.run import run_item
-
-    return run_item(item, *shared)
+# --- linking ------------------------------------------------------------------------------------
 
 
-def verify_pruning_item(item: PruningItem) -> dict[str, pa.Table]:
-    """Table of the verification of what one item stored; its needs name the checkpoints."""
-    from tasks.pruning.verify import verify_item
-
-    return verify_item(item)
-
-
-def _identity(flow: str, config: TrainingConfig) -> RunIdentity:
-    """Identity of a run; the device is no part of it, and of images the content counts."""
-    return RunIdentity(
-        flow=flow,
-        config=canonical_json(config.model_dump(exclude=_NOT_NAMED)),
-        inputs=_inputs(config),
-        code_version=code_version("tasks.records", "tasks.nn", "tasks.pruning"),
-        seed=config.seed,
+def link(item: _Linked, rows: Iterable[Row]) -> _Linked:
+    """The item with the ids of its parents, from stored rows of models."""
+    found = {
+        (row["method"], row["phase"], row["member"]): row["checkpoint"]
+        for row in rows
+        if row["replicate"] == item.replicate and row["status"] == Status.OK and row["checkpoint"]
+    }
+    named = [
+        replace(p, checkpoint=found.get((p.method, p.phase, p.member), "")) for p in item.parents
+    ]
+    return replace(
+        item,
+        parents=tuple(parent for parent in named if parent.checkpoint),
+        missing=tuple(parent for parent in named if not parent.checkpoint),
     )
 
 
-def _inputs(config: TrainingConfig) -> tuple[tuple[str, str], ...]:
-    if config.dataset in _BUILT_IN:
-        return ()
-    from tasks.pruning.workbench import images_digest, load_images
+def shared_checkpoints(items: Sequence[PruningItem]) -> dict[str, tuple[str, ...]]:
+    """Key -> id of the one model that an item starts from, for models that several start from.
 
-    try:
-        return ((config.dataset, images_digest(load_images(config))),)
-    except InputError:
-        # A plan can be made and shown without the files; `check_pruning` says what to do.
-        return ((config.dataset, _MISSING),)
+    Members of a soup start from one pruned network, cells of a comparison from one dense one.
+    """
+    starts = {item.key: item.checkpoints[0] for item in items if len(item.parents) == 1}
+    counts = Counter(starts.values())
+    return {key: (checkpoint,) for key, checkpoint in starts.items() if counts[checkpoint] > 1}
+
+
+def shared_model(stored: Stored, checkpoint: str) -> CheckpointBytes:
+    """A stored model as bytes; on a local disk these are mapped, and read when needed."""
+    content = stored.run.volume.read(checkpoint_path(checkpoint))
+    return CheckpointBytes(checkpoint, np.frombuffer(content, dtype=np.uint8))
+
+
+def known_of_model(item: AnyItem) -> list[Row]:
+    """What is known of an item that failed as a whole: a row of ``models``."""
+    return [
+        {
+            "item": item.key,
+            "method": item.method,
+            "replicate": item.replicate,
+            "phase": item.phase,
+            "member": item.member,
+            "parents": item.checkpoints,
+        }
+    ]
+
+
+def _work(item: AnyItem, images: str | None, shares: tuple[str, ...]) -> Item:
+    cell = item.cell if isinstance(item, ImpItem) else None
+    origin: dict[str, Any] = {
+        "images": images,
+        "parents": item.checkpoints,
+        "cell": asdict(cell) if cell else None,
+    }
+    return Item(item.key, item, origin, shares=shares)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tasks.nn.sparsity import layer_counts, prunable_weights
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
-from tasks.pruning.imp import imp_course
-from tasks.pruning.soups import Kitchen
+from tasks.pruning.imp import imp_course, soup_course
+from tasks.pruning.soups import SoupPhase
 from tasks.pruning.workbench import Workbench
 from tasks.records import InputError
 
@@ -21,9 +21,8 @@ def rehearse(config: TrainingConfig) -> None:
             "which takes every tenth; give more"
         )
     if isinstance(config, SoupConfig):
-        kitchen = Kitchen.open(bench, config, 0)
-        for cycle in kitchen.course.cycles:
-            kitchen.branches(cycle.number)
+        for cycle in soup_course(config, bench).cycles:
+            _ = SoupPhase.of(bench, config, 0, cycle.number).branches  # refuses what is too short
         _check_layers(bench, [config.sparsity])
     if isinstance(config, ImpConfig):
         for host in config.methods:

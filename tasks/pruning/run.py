@@ -1,191 +1,221 @@
-"""Items of the flows `sparse-soup` and `imp`: checkpoints by id in, rows out.
+"""Calls of the studies `sparse-soup` and `imp`: checkpoints by id in, rows and files out.
 
 Every item is a function of its config and of the files it names; on the CPU it runs on one thread,
-so its rows do not depend on how many others run beside it.
+so its rows do not depend on how many others run beside it. A training in progress saves itself
+under the key of its item; these files go when the item is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import pyarrow as pa
-from torch import nn
-
 from gpu.backend import one_thread
-from tasks.pruning.calls import Call
-from tasks.pruning.config import ImpConfig, SoupConfig
+from tasks.pruning import soups
 from tasks.pruning.imp import imp_course, run_course, train_dense
-from tasks.pruning.items import CheckpointBytes, PruningItem
-from tasks.pruning.merging import PredictionEnsemble, member_distances
-from tasks.pruning.sparse_models import SparseModel
-from tasks.pruning.tables import failed_pruning_item
-from tasks.pruning.workbench import Workbench
-from tasks.records import Status
+from tasks.pruning.items import (
+    CHECKPOINTS,
+    AnyItem,
+    Cell,
+    CheckpointBytes,
+    ImpItem,
+    SoupItem,
+    checkpoint_path,
+)
+from tasks.pruning.lineage import NewModel, Provenance, StoredModel
+from tasks.pruning.sparse_models import load_sparse, mask_id, store_sparse
+from tasks.pruning.workbench import Measures, Workbench
+from tasks.records.errors import LatticeworkError
+from tasks.records.rows import FILES, Rows
+from tasks.records.status import Status
+from tasks.records.volume import Volume
+from tasks.records.work import Place
 
-SOUP = -1
-"""Number of the soup in the table of distances."""
+_EXPLODED = (
+    "the loss on test or validation images is not finite: the last steps were too long; "
+    "lower the rate or clip more"
+)
 
 
-def run_item(item: PruningItem, *shared: CheckpointBytes) -> dict[str, pa.Table]:
-    """Tables ``models``, ``curve`` and ``distances`` of one item.
+def soup_rows(item: SoupItem, place: Place, *shared: CheckpointBytes) -> Rows:
+    """Rows of ``models``, ``curve`` and ``distances`` of one item of a soup.
 
     Models that it needs are taken from `shared`, and read from the folder of the run if they are
     not there.
+
+    Raises
+    ------
+    LatticeworkError
+        If too much of what it needs is missing.
     """
-    if item.problem:
-        return failed_pruning_item(item, "missing", item.problem)
-    with one_thread():
-        contents = {each.checkpoint: each.content for each in shared}
-        call = Call(item, Workbench.open(item.config, item.device), contents)
-        _KINDS[item.kind](call)
-        call.clean()
-        return call.tables()
+
+    def make(bench: Workbench, running: str, parents: Sequence[StoredModel]) -> list[NewModel]:
+        phase = soups.SoupPhase.of(
+            bench,
+            item.config,
+            item.replicate,
+            item.phase,
+            member=item.member,
+            checkpoint=f"{running}.safetensors",
+        )
+        return getattr(soups, item.step)(phase, parents)
+
+    return _rows(item, place, shared, make)
 
 
-def _pretrain(call: Call) -> None:
-    file, config = f"{call.running}.safetensors", call.item.config
-    if isinstance(config, SoupConfig):
-        steps = call.kitchen.course.dense_steps
-        sparse, fit = call.kitchen.dense(file)
-    else:
-        steps = call.bench.num_steps(config.epochs)
-        sparse, fit = train_dense(call.bench, steps, replicate=call.item.replicate, checkpoint=file)
-    facts = {"steps": steps, "total_steps": steps, "dense_steps": steps, "target": 0.0}
-    call.store("dense", sparse, fit, facts)
+def imp_rows(item: ImpItem, place: Place, *shared: CheckpointBytes) -> Rows:
+    """Rows of ``models`` and ``curve`` of a dense network or a cell; see `soup_rows`."""
+
+    def make(bench: Workbench, running: str, parents: Sequence[StoredModel]) -> list[NewModel]:
+        if item.cell is None:
+            return [_dense(item, bench, running)]
+        return [_compared(item, item.cell, bench, running, parents)]
+
+    return _rows(item, place, shared, make)
 
 
-def _prune(call: Call) -> None:
-    sparse, before = call.load()
-    pruned, rates = call.kitchen.pruned(sparse, call.item.phase)
-    call.bench.recalibrate(pruned.model)
-    facts = _after(call, before, steps=0) | {"rates": rates.distance}
-    call.store("pruned", pruned, None, _seen(call, pruned, facts))
+def _dense(item: ImpItem, bench: Workbench, running: str) -> NewModel:
+    """The dense network of a repetition."""
+    steps, file = bench.num_steps(item.config.epochs), f"{running}.safetensors"
+    sparse, fit = train_dense(bench, steps, replicate=item.replicate, checkpoint=file)
+    return NewModel("dense", sparse, Provenance.of_dense(steps), fit)
 
 
-def _branch(call: Call) -> None:
-    sparse, before = call.load()
-    branch = call.kitchen.branches(call.item.phase)[call.item.member]
-    rates = call.kitchen.rates(call.item.phase, before["rates"])
-    fit = call.kitchen.retrained(sparse, branch, rates, f"{call.running}.safetensors")
-    facts = _after(call, before, steps=branch.num_steps)
-    call.store("member", sparse, fit, _seen(call, sparse, facts))
-
-
-def _stack(call: Call) -> None:
-    sparse, before = call.load()
-    rates = call.kitchen.rates(call.item.phase, before["rates"])
-    branches = call.kitchen.branches(call.item.phase)
-    members = call.kitchen.retrained_together(
-        sparse, call.item.phase, rates, f"{call.running}.safetensors"
-    )
-    for branch, (member, fit) in zip(branches, members, strict=True):
-        facts = _after(call, before, steps=branch.num_steps) | {"member": branch.number}
-        call.store("member", member, fit, facts)
-
-
-def _chain(call: Call) -> None:
-    """Prune and retrain a network on its own, with the settings of one member."""
-    branch = call.kitchen.branches(call.item.phase)[call.item.member]
-    _prune_and_retrain(call, "imp", branch)
-
-
-def _long(call: Call) -> None:
-    _prune_and_retrain(call, "long", call.kitchen.long_branch(call.item.phase))
-
-
-def _prune_and_retrain(call: Call, method: str, branch: Any) -> None:
-    sparse, before = call.load()
-    pruned, rates = call.kitchen.pruned(sparse, call.item.phase)
-    fit = call.kitchen.retrained(pruned, branch, rates, f"{call.running}.safetensors")
-    facts = _after(call, before, steps=branch.num_steps)
-    call.store(method, pruned, fit, _seen(call, pruned, facts))
-
-
-def _merge(call: Call) -> None:
-    loaded = [call.load(number) for number in range(len(call.item.needs))]
-    members = [sparse for sparse, _ in loaded]
-    soup, onward = call.kitchen.soup(members, call.item.phase)
-    total = loaded[0][1]["base_steps"] + sum(extra["steps"] for _, extra in loaded)
-    facts = _after(call, loaded[0][1], steps=0) | {"total_steps": total}
-    chosen = [call.item.needs[j].member for j in soup.chosen]
-    notes = [call.item.note] if call.item.note else []
-    if len(chosen) < len(members):
-        notes.append(f"members {', '.join(map(str, chosen))} were taken")
-    is_dense = onward is not soup.sparse
-    more = {"note": "; ".join(notes), "visible": soup.sparse.model, "is_dense": is_dense}
-    call.store("soup", onward, None, facts | more)
-    seen = [call.kitchen.visible(member) for member in members]
-    call.store_ensemble(PredictionEnsemble(seen), soup.sparse, facts)
-    _note_distances(call, dict(zip((n.member for n in call.item.needs), seen, strict=True)), soup)
-
-
-def _note_distances(call: Call, members: Mapping[int, nn.Module], soup: Any) -> None:
-    masks = soup.sparse.masks
-    known = {number: SparseModel(model, masks) for number, model in members.items()}
-    for first, second, distance, relative in member_distances(known, {SOUP: soup.sparse}):
-        values = {"item": call.item.key, "replicate": call.item.replicate,
-                  "phase": call.item.phase, "first": first, "second": second,
-                  "distance": distance, "relative": relative}  # fmt: skip
-        call.distances.append((Status.OK, values))
-
-
-def _reprune(call: Call) -> None:
-    loaded = [call.load(number) for number in range(len(call.item.needs))]
-    sparse = call.kitchen.repruned([chain for chain, _ in loaded], call.item.phase)
-    dense = loaded[0][1]["dense_steps"]
-    total = dense + sum(extra["total_steps"] - dense for _, extra in loaded)
-    facts = _after(call, loaded[0][1], steps=0) | {"total_steps": total}
-    call.store("reprune", sparse, None, facts)
-
-
-def _cell(call: Call) -> None:
+def _compared(
+    item: ImpItem, cell: Cell, bench: Workbench, running: str, parents: Sequence[StoredModel]
+) -> NewModel:
     """A cell of the comparison of schedules, budgets and sparsities."""
-    config, cell = call.item.config, call.item.cell
-    if not isinstance(config, ImpConfig) or cell is None:
-        raise TypeError(f"{call.item.key} is no cell of a comparison")
-    course = imp_course(config, call.bench, cell.host, cell.budget, cell.target)
-    dense = call.load()[0] if call.item.needs else None
+    course = imp_course(item.config, bench, cell.host, cell.budget, cell.target)
     sparse, fit = run_course(
-        call.bench,
+        bench,
         course,
-        dense,
+        parents[0].sparse if parents else None,
         retraining=cell.schedule or "allr",
-        replicate=call.item.replicate,
-        checkpoint=call.running,
+        replicate=item.replicate,
+        checkpoint=running,
     )
-    steps = course.num_steps - (course.dense_steps if dense else 0)
-    facts = {"steps": steps, "total_steps": course.num_steps, "dense_steps": course.dense_steps}
-    call.store(cell.method, sparse, fit, facts | {"budget": cell.budget, "target": cell.target})
+    steps = course.num_steps - (course.dense_steps if parents else 0)
+    provenance = Provenance(steps, course.num_steps, course.dense_steps, cell.target)
+    return NewModel(cell.method, sparse, provenance, fit)
 
 
-def _after(call: Call, before: Mapping[str, Any], *, steps: int) -> dict[str, Any]:
-    """Counts of steps of a model that comes from another one by so many steps."""
-    config = call.kitchen.config
+def _rows(
+    item: AnyItem,
+    place: Place,
+    shared: Sequence[CheckpointBytes],
+    make: Callable[[Workbench, str, Sequence[StoredModel]], list[NewModel]],
+) -> Rows:
+    if item.problem:
+        raise LatticeworkError(item.problem)
+    with one_thread():
+        bench = Workbench.open(item.config, place.device)
+        parents = _parents(item, bench, place.folder, shared)
+        running = f"{place.folder}/{CHECKPOINTS}/running-{item.key}"
+        models = make(bench, running, parents)
+        rows = [_store(item, model, bench, place.folder) for model in models]
+        remove_running(place.folder, item.key)
+    named = dict.fromkeys(row["checkpoint"] for row in rows if row["checkpoint"])
     return {
-        "steps": steps,
-        "base_steps": before["total_steps"],
-        "total_steps": before["total_steps"] + steps,
-        "dense_steps": before["dense_steps"],
-        "budget": config.retrain_epochs,
-        "target": call.kitchen.cycle(call.item.phase).sparsity,
+        "models": rows,
+        "curve": [row for model in models for row in _curve(item, model)],
+        "distances": [row for model in models for row in _distances(item, model)],
+        FILES: [checkpoint_path(checkpoint) for checkpoint in named],
     }
 
 
-def _seen(call: Call, sparse: SparseModel, facts: dict[str, Any]) -> dict[str, Any]:
-    """Facts with the model that is to be evaluated."""
-    is_dense = call.kitchen.course.feedback
-    return facts | {"visible": call.kitchen.visible(sparse), "is_dense": is_dense}
+def _parents(
+    item: AnyItem, bench: Workbench, folder: str, shared: Sequence[CheckpointBytes]
+) -> list[StoredModel]:
+    """The models that the item is made from."""
+    contents = {each.checkpoint: each.content for each in shared}
+    found = []
+    for parent in item.parents:
+        model, content = bench.new_model(item.replicate), contents.get(parent.checkpoint)
+        sparse, stored = load_sparse(folder, parent.checkpoint, model, content)
+        found.append(StoredModel(sparse, Provenance.read(stored.extra), parent.member))
+    return found
 
 
-_KINDS: dict[str, Callable[[Call], None]] = {
-    "pretrain": _pretrain,
-    "prune": _prune,
-    "branch": _branch,
-    "stack": _stack,
-    "imp": _chain,
-    "long": _long,
-    "merge": _merge,
-    "reprune": _reprune,
-    "cell": _cell,
-}
+def _store(item: AnyItem, made: NewModel, bench: Workbench, folder: str) -> dict[str, Any]:
+    """Store a model; its row.
+
+    One that diverged keeps its last good weights; one whose loss is not finite has no file.
+    """
+    sparse, reason = made.sparse, made.reason
+    measured: dict[str, Any] = {}
+    checkpoint = None
+    if not reason:
+        measures = bench.measure(made.evaluated, corrupted=made.method != "pruned")
+        measured, reason = _measured(measures), "" if _is_finite(measures) else _EXPLODED
+    if reason != _EXPLODED and not made.num_networks:
+        header = made.provenance.header(made.method)
+        checkpoint = store_sparse(folder, sparse, parents=item.checkpoints, extra=header)
+    return {
+        **_place(item, made),
+        "status": Status.FAILED if reason else Status.OK,
+        "reason": reason,
+        "note": "; ".join(filter(None, (item.note, made.note))),
+        "budget": item.budget,
+        "target": made.provenance.target,
+        "steps": made.provenance.steps,
+        "total_steps": made.provenance.total_steps,
+        "sparsity": sparse.sparsity,
+        "kept": sparse.num_kept,
+        "checkpoint": checkpoint,
+        "mask": None if made.num_networks else mask_id(sparse.masks),
+        "parents": item.checkpoints,
+        "speed_up": bench.speed_up(sparse) / max(made.num_networks, 1),
+        **(measured if not reason else {}),
+    }
+
+
+def remove_running(folder: str, key: str) -> None:
+    """Remove what trainings of an item saved while they ran, now that it is done."""
+    volume = Volume.open(folder).below(CHECKPOINTS)
+    # Beginnings are not enough: m1 is one of m10.
+    own = re.compile(rf"running-{re.escape(key)}(-\d+)?\.safetensors")
+    for entry in volume.entries():
+        if own.fullmatch(entry.base_name):
+            volume.remove(entry.base_name)
+
+
+def _place(item: AnyItem, made: NewModel) -> dict[str, Any]:
+    return {
+        "item": item.key,
+        "method": made.method,
+        "replicate": item.replicate,
+        "phase": item.phase,
+        "member": item.member if made.member is None else made.member,
+    }
+
+
+def _curve(item: AnyItem, made: NewModel) -> list[dict[str, Any]]:
+    """Points of the curve of its training."""
+    return [
+        {**_place(item, made), "step": p.step, "train_loss": p.loss, "rate": p.rate}
+        for p in (made.fit.curve if made.fit else ())
+    ]
+
+
+def _distances(item: AnyItem, made: NewModel) -> list[dict[str, Any]]:
+    """Distances of the members that it was merged from."""
+    place = {"item": item.key, "replicate": item.replicate, "phase": item.phase}
+    names = ("first", "second", "distance", "relative")
+    return [place | dict(zip(names, values, strict=True)) for values in made.distances]
+
+
+def _is_finite(measures: Measures) -> bool:
+    return math.isfinite(measures.test.loss) and math.isfinite(measures.validation_loss)
+
+
+def _measured(measures: Measures) -> dict[str, Any]:
+    return {
+        "validation_accuracy": measures.validation_accuracy,
+        "accuracy": measures.test.accuracy,
+        "worst_class": measures.test.worst_class_accuracy,
+        "calibration_error": measures.test.calibration_error,
+        "loss": measures.test.loss,
+        "ood_accuracy": measures.ood_accuracy,
+    }

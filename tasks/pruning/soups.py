@@ -1,4 +1,4 @@
-"""The phases of a soup: what is pruned, trained and merged, as functions of stored models.
+"""The phases of a soup: what is pruned, trained and merged, from stored models to new ones.
 
     W <- dense
     for phase k = 1..n:   M, W <- prune(W, S_k)                  one mask for all members
@@ -17,25 +17,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from torch import Tensor, nn
 
-from tasks.nn import Fit, average_states
+from tasks.nn import Fit, FitStatus, average_states
 from tasks.nn.sparsity import apply_masks
 from tasks.pruning.branches import Branch, Rates, plan_branches, retrain
 from tasks.pruning.config import SoupConfig
 from tasks.pruning.cycles import Course, Cycle
-from tasks.pruning.imp import cycle_rates, masked_copy, prune_phase, soup_course, train_dense
-from tasks.pruning.merging import Soup, merge, mixed_state
+from tasks.pruning.imp import (
+    Pruned,
+    cycle_rates,
+    masked_copy,
+    prune_phase,
+    soup_course,
+    train_dense,
+)
+from tasks.pruning.lineage import NewModel, Provenance, StoredModel
+from tasks.pruning.merging import PredictionEnsemble, Soup, member_distances, mixed_state
+from tasks.pruning.merging import merge as merge_members
 from tasks.pruning.sparse_models import SparseModel, mask_id
 from tasks.pruning.stacked import retrain_stacked
 from tasks.pruning.workbench import Workbench
 from tasks.records import derive_seed
 
+SOUP = -1
+"""Number of the soup in the table of distances."""
+
 
 @dataclass(frozen=True, eq=False)
-class Kitchen:
-    """What all phases of one repetition need.
+class SoupPhase:
+    """One phase of one repetition of a soup.
 
     Attributes
     ----------
@@ -43,134 +57,223 @@ class Kitchen:
     config : SoupConfig
     course : Course
     replicate : int
+    number : int
+        From 1; 0 is the dense training.
+    member : int
+    checkpoint : str or None
+        File where a training saves itself, and goes on from.
     """
 
     bench: Workbench
     config: SoupConfig
     course: Course
     replicate: int
+    number: int
+    member: int = 0
+    checkpoint: str | None = None
 
     @classmethod
-    def open(cls, bench: Workbench, config: SoupConfig, replicate: int) -> Kitchen:
-        """Kitchen of a repetition."""
-        return cls(bench, config, soup_course(config, bench), replicate)
+    def of(
+        cls, bench: Workbench, config: SoupConfig, replicate: int, number: int, **more: Any
+    ) -> SoupPhase:
+        """A phase of the course that the config describes."""
+        return cls(bench, config, soup_course(config, bench), replicate, number, **more)
 
-    def cycle(self, phase: int) -> Cycle:
-        """Cycle of a phase, from 1."""
-        return self.course.cycles[phase - 1]
+    @property
+    def cycle(self) -> Cycle:
+        """Pruning and retraining of this phase."""
+        return self.course.cycles[self.number - 1]
 
-    def branches(self, phase: int) -> tuple[Branch, ...]:
-        """Settings of the members of a phase."""
+    @cached_property
+    def branches(self) -> tuple[Branch, ...]:
+        """Settings of the members."""
         return plan_branches(
             self.config.vary,
             self.config.members,
-            seed=derive_seed(self.config.seed, "branches", self.replicate, phase),
+            seed=derive_seed(self.config.seed, "branches", self.replicate, self.number),
             weight_decay=self.config.weight_decay,
-            num_steps=self.cycle(phase).num_steps,
+            num_steps=self.cycle.num_steps,
             spread=self.config.spread,
         )
 
-    def long_branch(self, phase: int) -> Branch:
-        """Settings of member 0 with the steps of all members."""
-        branches = self.branches(phase)
-        return replace(branches[0], num_steps=sum(b.num_steps for b in branches))
-
-    def dense(self, checkpoint: str | None = None) -> tuple[SparseModel, Fit]:
-        """The network before the first pruning."""
-        total = self.course.num_steps if self.course.continued else self.course.dense_steps
-        return train_dense(
-            self.bench,
-            total,
-            replicate=self.replicate,
-            until=self.course.dense_steps,
-            checkpoint=checkpoint,
+    def pruned(self, sparse: SparseModel) -> Pruned:
+        """The model, pruned in place."""
+        feedback = self.course.feedback
+        return prune_phase(
+            self.bench, sparse, self.cycle, replicate=self.replicate, feedback=feedback
         )
 
-    def pruned(self, sparse: SparseModel, phase: int) -> tuple[SparseModel, Rates]:
-        """The model pruned for a phase, and the rates of the retraining that follows."""
-        cycle = self.cycle(phase)
-        found = prune_phase(
-            self.bench,
-            sparse,
-            cycle,
-            replicate=self.replicate,
-            feedback=self.course.feedback,
-        )
-        return found.sparse, self.rates(phase, found.distance)
-
-    def rates(self, phase: int, distance: float) -> Rates:
-        """Rates of the retraining of a phase."""
+    def rates(self, distance: float | None) -> Rates:
+        """Rates of the retraining."""
         kind = self.config.retraining
-        return cycle_rates(self.bench, self.course, self.cycle(phase), kind, distance)
+        return cycle_rates(self.bench, self.course, self.cycle, kind, distance)
 
-    def retrained(
-        self, sparse: SparseModel, branch: Branch, rates: Rates, checkpoint: str | None = None
-    ) -> Fit:
+    def retrained(self, sparse: SparseModel, branch: Branch, rates: Rates) -> Fit:
         """One member, trained in place."""
         return retrain(
             self.bench,
             sparse,
             branch,
             rates,
-            checkpoint=checkpoint,
+            checkpoint=self.checkpoint,
             feedback=self.course.feedback,
         )
-
-    def retrained_together(
-        self, sparse: SparseModel, phase: int, rates: Rates, checkpoint: str | None = None
-    ) -> list[tuple[SparseModel, Fit]]:
-        """All members, trained in one process."""
-        stack, outcomes = retrain_stacked(
-            self.bench, sparse, self.branches(phase), rates, checkpoint=checkpoint
-        )
-        members = []
-        for number, outcome in enumerate(outcomes):
-            model = self.bench.new_model(self.replicate)
-            model.load_state_dict(stack.member(number))
-            apply_masks(model, sparse.masks)
-            if outcome.reason == "":
-                self.bench.recalibrate(model)
-            members.append((SparseModel(model, sparse.masks), outcome))
-        return members
 
     def visible(self, sparse: SparseModel) -> nn.Module:
         """The model that is evaluated: masks in force."""
         return masked_copy(self.bench, sparse) if self.course.feedback else sparse.model
 
-    def soup(self, members: Sequence[SparseModel], phase: int) -> tuple[Soup, SparseModel]:
-        """The soup as it is evaluated, and as the next phase takes it.
+    def after(self, before: Provenance, steps: int) -> Provenance:
+        """Of a model that comes from another one by so many steps."""
+        return Provenance(
+            steps=steps,
+            total_steps=before.total_steps + steps,
+            dense_steps=before.dense_steps,
+            target=self.cycle.sparsity,
+            base_steps=before.total_steps,
+        )
 
-        They differ where pruned weights may come back: those are averaged too.
-        """
-        seen = [SparseModel(self.visible(member), member.masks) for member in members]
-        soup = merge(self.config.merge, seen, self.bench, self.bench.new_model(self.replicate))
-        if not self.course.feedback or phase == len(self.course.cycles):
-            return soup, soup.sparse
-        dense = self.bench.new_model(self.replicate)
-        states = [members[j].model.state_dict() for j in soup.chosen]
-        dense.load_state_dict(mixed_state(states, soup.weights))
-        return soup, SparseModel(dense, soup.sparse.masks)
+    def new_model(
+        self, method: str, sparse: SparseModel, provenance: Provenance, fit: Fit | None = None
+    ) -> NewModel:
+        """A model whose pruned weights are kept where they may come back."""
+        found = replace(provenance, is_dense=self.course.feedback)
+        return NewModel(method, sparse, found, fit, visible=self.visible(sparse))
 
-    def repruned(self, chains: Sequence[SparseModel], phase: int) -> SparseModel:
-        """Mean of networks with masks of their own, pruned again to the sparsity of the phase.
 
-        Networks with one common mask have nothing to be pruned again.
-        """
-        model = self.bench.new_model(self.replicate)
-        model.load_state_dict(average_states([chain.model.state_dict() for chain in chains]))
-        masks = chains[0].masks
-        if len({mask_id(chain.masks) for chain in chains}) > 1:
-            union = {n: _any([chain.masks[n] for chain in chains]) for n in masks}
-            found = prune_phase(
-                self.bench,
-                SparseModel(model, union),
-                self.cycle(phase),
-                replicate=self.replicate,
-            )
-            masks = found.sparse.masks
+# --- steps: from stored models to new ones ------------------------------------------------------
+
+
+def pretrain(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
+    """The network before the first pruning."""
+    course = phase.course
+    total = course.num_steps if course.continued else course.dense_steps
+    sparse, fit = train_dense(
+        phase.bench,
+        total,
+        replicate=phase.replicate,
+        until=course.dense_steps,
+        checkpoint=phase.checkpoint,
+    )
+    return [NewModel("dense", sparse, Provenance.of_dense(course.dense_steps), fit)]
+
+
+def prune(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
+    """The network with the masks of the phase, normalization estimated anew."""
+    [parent] = parents
+    found = phase.pruned(parent.sparse)
+    phase.bench.recalibrate(found.sparse.model)
+    rates = phase.rates(found.distance).distance
+    provenance = replace(phase.after(parent.provenance, 0), rates=rates)
+    return [phase.new_model("pruned", found.sparse, provenance)]
+
+
+def branch(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
+    """One member of the soup."""
+    [parent] = parents
+    settings = phase.branches[phase.member]
+    fit = phase.retrained(parent.sparse, settings, phase.rates(parent.provenance.rates))
+    provenance = phase.after(parent.provenance, settings.num_steps)
+    return [phase.new_model("member", parent.sparse, provenance, fit)]
+
+
+def stack(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
+    """All members of the soup, trained in one process."""
+    [parent] = parents
+    bench, masks, rates = phase.bench, parent.sparse.masks, phase.rates(parent.provenance.rates)
+    together, fits = retrain_stacked(
+        bench, parent.sparse, phase.branches, rates, checkpoint=phase.checkpoint
+    )
+    models = []
+    for settings, fit in zip(phase.branches, fits, strict=True):
+        model = bench.new_model(phase.replicate)
+        model.load_state_dict(together.member(settings.number))
         apply_masks(model, masks)
-        self.bench.recalibrate(model)
-        return SparseModel(model, masks)
+        if fit.status == FitStatus.FINISHED:
+            bench.recalibrate(model)
+        sparse = SparseModel(model, masks)
+        provenance = phase.after(parent.provenance, settings.num_steps)
+        models.append(NewModel("member", sparse, provenance, fit, member=settings.number))
+    return models
+
+
+def imp(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
+    """A network pruned and retrained on its own, with the settings of one member."""
+    return _prune_and_retrain(phase, parents, "imp", phase.branches[phase.member])
+
+
+def long(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
+    """The same with the settings of member 0 and the steps of all members."""
+    total = sum(settings.num_steps for settings in phase.branches)
+    return _prune_and_retrain(phase, parents, "long", replace(phase.branches[0], num_steps=total))
+
+
+def merge(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
+    """The soup of the members that are there, and their ensemble."""
+    first = parents[0].provenance
+    seen = [SparseModel(phase.visible(p.sparse), p.sparse.masks) for p in parents]
+    soup = merge_members(
+        phase.config.merge, seen, phase.bench, phase.bench.new_model(phase.replicate)
+    )
+    onward = _onward(phase, soup, [parent.sparse for parent in parents])
+    # With the soup's members' steps alone; those before them are shared.
+    total = (first.base_steps or 0) + sum(parent.provenance.steps for parent in parents)
+    provenance = replace(phase.after(first, 0), total_steps=total)
+    chosen = ", ".join(str(parents[j].member) for j in soup.chosen)
+    known = {p.member: model for p, model in zip(parents, seen, strict=True)}
+    merged = NewModel(
+        "soup",
+        onward,
+        replace(provenance, is_dense=onward is not soup.sparse),
+        visible=soup.sparse.model,
+        note=f"members {chosen} were taken" if len(soup.chosen) < len(parents) else "",
+        distances=member_distances(known, {SOUP: soup.sparse}),
+    )
+    ensemble = PredictionEnsemble([model.model for model in seen])
+    return [
+        merged,
+        NewModel("ensemble", soup.sparse, provenance, visible=ensemble, num_networks=len(parents)),
+    ]
+
+
+def reprune(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
+    """Mean of networks with masks of their own, pruned again to the sparsity of the phase.
+
+    Networks with one common mask have nothing to be pruned again.
+    """
+    lines, bench = [parent.sparse for parent in parents], phase.bench
+    model = bench.new_model(phase.replicate)
+    model.load_state_dict(average_states([line.model.state_dict() for line in lines]))
+    masks = lines[0].masks
+    if len({mask_id(line.masks) for line in lines}) > 1:
+        union = SparseModel(model, {n: _any([line.masks[n] for line in lines]) for n in masks})
+        masks = prune_phase(bench, union, phase.cycle, replicate=phase.replicate).sparse.masks
+    apply_masks(model, masks)
+    bench.recalibrate(model)
+    first = parents[0].provenance
+    own = sum(parent.provenance.total_steps - first.dense_steps for parent in parents)
+    provenance = replace(phase.after(first, 0), total_steps=first.dense_steps + own)
+    return [NewModel("reprune", SparseModel(model, masks), provenance)]
+
+
+def _prune_and_retrain(
+    phase: SoupPhase, parents: Sequence[StoredModel], method: str, settings: Branch
+) -> list[NewModel]:
+    [parent] = parents
+    found = phase.pruned(parent.sparse)
+    fit = phase.retrained(found.sparse, settings, phase.rates(found.distance))
+    provenance = phase.after(parent.provenance, settings.num_steps)
+    return [phase.new_model(method, found.sparse, provenance, fit)]
+
+
+def _onward(phase: SoupPhase, soup: Soup, members: Sequence[SparseModel]) -> SparseModel:
+    """The soup as the next phase takes it: weights that may come back are averaged, too."""
+    if not phase.course.feedback or phase.number == len(phase.course.cycles):
+        return soup.sparse
+    dense = phase.bench.new_model(phase.replicate)
+    states = [members[j].model.state_dict() for j in soup.chosen]
+    dense.load_state_dict(mixed_state(states, soup.weights))
+    return SparseModel(dense, soup.sparse.masks)
 
 
 def _any(masks: Sequence[Tensor]) -> Tensor:

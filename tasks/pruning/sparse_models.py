@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from tasks.nn import (
     Checkpoint,
-    DamagedFileError,
     check_fit,
     load_tensors,
     store_tensors,
@@ -117,21 +116,6 @@ def load_sparse(
     model.load_state_dict(weights)
     device = next(model.parameters()).device
     return SparseModel(model, {name: mask.to(device) for name, mask in masks.items()}), stored
-
-
-def is_damaged(folder: str, checkpoint: str) -> bool:
-    """Whether the file of a model has not the content that its id names.
-
-    Raises
-    ------
-    StoreError
-        If it is missing or cannot be read.
-    """
-    try:
-        stored = load_tensors(f"{folder}/{checkpoint_path(checkpoint)}")
-    except DamagedFileError:
-        return True
-    return not stored.digest.startswith(checkpoint)
 
 
 def num_stray(sparse: SparseModel) -> int:

@@ -1,12 +1,18 @@
-"""Small runs: a config of drawn images, and a plan executed without Prefect or Ray."""
+"""Small runs: a config of drawn images, and its items done without Prefect or Ray."""
 
 import copy
-from dataclasses import replace
 
+from flows import find_study
+from flows.calls import StageCall
+from flows.planning import plan_run
 from tasks.nn.sparsity import apply_masks
-from tasks.pruning import SoupConfig, link, plan_soup, run_pruning_item
+from tasks.pruning.config import SoupConfig
 from tasks.pruning.criteria import Pruning, all_weights, prune
+from tasks.pruning.items import planned_items
+from tasks.pruning.plan import known_of_model, link
 from tasks.pruning.sparse_models import SparseModel
+from tasks.records import LatticeworkError, Place, Status, lay_out
+from tasks.records.rows import failed_rows
 
 
 def small_config(kind=SoupConfig, **changes):
@@ -20,20 +26,41 @@ def small_config(kind=SoupConfig, **changes):
     return kind(**(values | changes))
 
 
-def run_plan(plan, folder, call=run_pruning_item):
+def planned(config):
+    return plan_run(find_study("sparse-soup" if isinstance(config, SoupConfig) else "imp"), config)
+
+
+def stage_call(config, folder, stage=0):
+    """The call of a stage, as a worker makes it in a folder."""
+    run = planned(config)
+    chosen = run.study.stages[stage]
+    schemas = {table: run.schemas[table] for table in chosen.tables}
+    return StageCall(chosen.call, "", schemas, run.identity, Place(str(folder)))
+
+
+def done(item, folder, *shared):
+    """Tables of a linked item; of one that fails, as the engine lays them out."""
+    call = stage_call(item.config, folder)
+    try:
+        return call((item,), *shared).tables
+    except LatticeworkError as error:
+        rows = failed_rows(known_of_model(item), Status.FAILED, str(error))
+        return lay_out(call.schemas, {"models": rows}, call.identity)
+
+
+def run_items(config, folder, call=done, waves=None):
     """Rows of models, curve and distances of all items, one after the other."""
     tables = {"models": [], "curve": [], "distances": []}
-    for items in plan.stages.values():
-        for item in items:
-            linked = replace(link(item, tables["models"]), folder=str(folder))
-            for name, table in call(linked).items():
+    for title, items in planned_items(config).items():
+        for item in items if waves is None or title in waves else ():
+            for name, table in call(link(item, tables["models"]), folder).items():
                 tables[name] += table.to_pylist()
     return tables
 
 
-def run_soup(folder, call=run_pruning_item, **changes):
+def run_soup(folder, call=done, **changes):
     """Rows of models of a small soup."""
-    return run_plan(plan_soup(small_config(**changes)), folder, call)["models"]
+    return run_items(small_config(**changes), folder, call)["models"]
 
 
 def pruned_network(bench, sparsity=0.8):

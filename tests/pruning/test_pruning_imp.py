@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from small_runs import dense_network, pruned_network, run_plan, small_config
+from small_runs import dense_network, pruned_network, run_items, small_config
 
 from tasks.nn import FitStatus, pruning_distance
 from tasks.nn.data import DATASETS
 from tasks.nn.models import MODELS
 from tasks.nn.retraining import RETRAININGS
 from tasks.nn.sparsity import prunable_weights, total_kept
-from tasks.pruning import Cycle, ImpConfig, SoupConfig, plan_imp
+from tasks.pruning import Cycle, ImpConfig, SoupConfig, imp_items
 from tasks.pruning import config as config_module
 from tasks.pruning.config import TrainingConfig
 from tasks.pruning.cycles import plan_course
@@ -29,8 +29,7 @@ def test_names_in_the_config_are_those_of_the_libraries():
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
-    plan = plan_imp(small_config(ImpConfig, **SMALL))
-    return run_plan(plan, tmp_path_factory.mktemp("imp"))["models"]
+    return run_items(small_config(ImpConfig, **SMALL), tmp_path_factory.mktemp("imp"))["models"]
 
 
 def test_all_methods_take_the_same_steps_and_end_at_the_sparsity(compared):
@@ -118,7 +117,7 @@ def test_filters_have_no_allocation(kind):
 
 def test_cells_have_keys_of_their_own_however_close_their_settings_are():
     close = {"sparsities": (0.9, 0.98, 0.9000001), "retrain_epochs": (1.0, 2.5, 1.0000001)}
-    plan = plan_imp(small_config(ImpConfig, **{**SMALL, **close}, methods=("gmp",)))
-    keys = [item.key for item in plan.stages["compare"]]
+    config = small_config(ImpConfig, **{**SMALL, **close}, methods=("gmp",))
+    keys = [item.key for item in imp_items(config)["compare"]]
     assert len(set(keys)) == 9
     assert {"gmp.e1.t0.9.s0", "gmp.e2.5.t0.98.s0", "gmp.e1.t0.9000001.s0"} <= set(keys)

@@ -5,25 +5,26 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from small_runs import small_config
+from small_runs import done, small_config
 
 from tasks.nn import fitting
-from tasks.pruning import CHECKPOINTS, Need, link, plan_soup, run_pruning_item
+from tasks.pruning import CHECKPOINTS, Parent, link, soup_items
 
 CHANGES = {"phases": 1, "seeds": 2, "epochs": 1, "baselines": (), "checkpoint_steps": 2}
 
 
 def begun(folder, **changes):
     """Item by key, and the ids of the pruned networks of two repetitions."""
-    items = {item.key: item for item in plan_soup(small_config(**CHANGES | changes)).items}
+    waves = soup_items(small_config(**CHANGES | changes)).values()
+    items = {item.key: item for wave in waves for item in wave}
     rows = []
     for key in ("pretrain.s0", "pretrain.s1", "prune.s0.p1", "prune.s1.p1"):
-        rows += done(items[key], rows, folder)
+        rows += models(items[key], rows, folder)
     return items, rows
 
 
-def done(item, rows, folder):
-    return run_pruning_item(replace(link(item, rows), folder=str(folder)))["models"].to_pylist()
+def models(item, rows, folder):
+    return done(link(item, rows), folder)["models"].to_pylist()
 
 
 def running(folder):
@@ -65,13 +66,11 @@ def test_a_training_goes_on_from_its_file_only_if_its_start_is_the_same(
     mine, fresh = tmp_path / "mine", tmp_path / "fresh"
     items, rows = begun(mine, **changes)
     shutil.copytree(mine, fresh)
-    power_cut(lambda: done(items[key], rows, mine))
+    power_cut(lambda: models(items[key], rows, mine))
     assert running(mine) == [f"running-{key}.safetensors"]
     other = next(r["checkpoint"] for r in rows if r["item"] == "prune.s1.p1")
-    again = replace(items[key], needs=(Need("pruned", 1, 0, other),))
-    found, expected = (
-        run_pruning_item(replace(again, folder=str(folder)))["models"] for folder in (mine, fresh)
-    )
+    again = replace(items[key], parents=(Parent("pruned", 1, 0, other),))
+    found, expected = (done(again, folder)["models"] for folder in (mine, fresh))
     assert found.equals(expected)
     assert running(mine) == []
 
@@ -88,18 +87,17 @@ def test_a_damaged_file_of_a_training_is_named_and_costs_only_its_steps(
     tmp_path, power_cut, caplog, changes, key
 ):
     items, rows = begun(tmp_path, **changes)
-    power_cut(lambda: done(items[key], rows, tmp_path))
+    power_cut(lambda: models(items[key], rows, tmp_path))
     file = tmp_path / CHECKPOINTS / f"running-{key}.safetensors"
     file.write_bytes(file.read_bytes()[:-9])
-    found = done(items[key], rows, tmp_path)
+    found = models(items[key], rows, tmp_path)
     assert {row["status"] for row in found} == {"ok"}
     [warning] = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert file.name in warning and "starts anew" in warning
-    assert found == done(items[key], rows, tmp_path)
+    assert found == models(items[key], rows, tmp_path)
 
 
-@pytest.mark.parametrize("root", ["{}", "file://{}"], ids=["path", "uri"])
-def test_an_item_removes_the_files_of_its_own_trainings_and_no_others(tmp_path, root):
+def test_an_item_removes_the_files_of_its_own_trainings_and_no_others(tmp_path):
     items, rows = begun(tmp_path, members=3)
     own = "running-branch.s0.p1.m1"
     others = [f"running-branch.s0.p1.m1{rest}.safetensors" for rest in ("0", "1", "0-2", ".x")] + [
@@ -108,5 +106,12 @@ def test_an_item_removes_the_files_of_its_own_trainings_and_no_others(tmp_path, 
     ]
     for name in (*others, f"{own}.safetensors", f"{own}-0.safetensors", f"{own}-12.safetensors"):
         Path(tmp_path / CHECKPOINTS / name).write_bytes(b"")
-    done(items["branch.s0.p1.m1"], rows, root.format(tmp_path))
+    models(items["branch.s0.p1.m1"], rows, tmp_path)
     assert running(tmp_path) == sorted(others)
+
+
+def test_files_of_trainings_are_removed_at_a_uri_too(tmp_path):
+    items, rows = begun(tmp_path.as_uri())
+    (tmp_path / CHECKPOINTS / "running-branch.s0.p1.m1.safetensors").write_bytes(b"")
+    models(items["branch.s0.p1.m1"], rows, tmp_path.as_uri())
+    assert running(tmp_path) == []

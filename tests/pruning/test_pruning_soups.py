@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from small_runs import run_plan, run_soup, small_config
+from small_runs import done, planned, run_items, run_soup, small_config
 
 from tasks.nn import load_tensors
 from tasks.nn.data import sources
-from tasks.pruning import CHECKPOINTS, check_pruning, link, plan_soup, run_pruning_item
+from tasks.pruning import CHECKPOINTS, check_pruning, link, soup_items
 from tasks.pruning.config import ImpConfig, SoupConfig
 from tasks.records import InputError
 
-STAGES = ["pretrain", "prune 1", "retrain 1", "merge 1", "prune 2", "retrain 2", "merge 2"]
+WAVES = ["pretrain", "prune 1", "retrain 1", "merge 1", "prune 2", "retrain 2", "merge 2"]
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +25,11 @@ def of(rows, method, phase=None):
 def test_one_plan_replaces_all_the_runs_that_were_ordered_by_hand():
     """The published way is 1 + n (m + 1) runs; here 19 for n = 3 and m = 5."""
     config = small_config(phases=3, members=5, seeds=1, baselines=())
-    plan = plan_soup(config)
-    trainings = [i for i in plan.items if i.kind in ("pretrain", "branch", "merge")]
+    items = [item for wave in soup_items(config).values() for item in wave]
+    trainings = [i for i in items if i.step in ("pretrain", "branch", "merge")]
     assert len(trainings) == 1 + 3 * (5 + 1)
-    assert len({item.key for item in plan.items}) == len(plan.items)
-    assert list(plan_soup(small_config()).stages) == STAGES
+    assert len({item.key for item in items}) == len(items)
+    assert list(soup_items(small_config())) == WAVES
 
 
 def test_sparsity_and_mask_are_those_of_the_phase_for_all_models(rows):
@@ -101,10 +101,8 @@ def test_stacked_members_end_where_separate_ones_do(rows, tmp_path):
 
 
 def failing(*keys):
-    def call(item):
-        if item.key in keys:
-            item = link(item, [])
-        return run_pruning_item(item)
+    def call(item, folder):
+        return done(link(item, []) if item.key in keys else item, folder)
 
     return call
 
@@ -134,7 +132,7 @@ def test_a_training_that_diverges_is_a_row_and_keeps_the_last_good_checkpoint(
 ):
     config = small_config(baselines=())
     monkeypatch.setattr("tasks.pruning.workbench.Workbench.dense_schedule", lambda *_: Wild())
-    found = run_plan(plan_soup(config), tmp_path)["models"]
+    found = run_items(config, tmp_path)["models"]
     dense = found[0]
     assert dense["status"] == "failed" and "at learning rate" in dense["reason"]
     file = tmp_path / CHECKPOINTS / f"{dense['checkpoint']}.safetensors"
@@ -155,7 +153,7 @@ def test_a_training_that_explodes_in_its_last_step_failed(tmp_path, monkeypatch)
     """Its last loss was still finite; that of the model is not."""
     config, last = small_config(baselines=(), phases=1, clip=1e9), Wild(after=10)
     monkeypatch.setattr("tasks.pruning.workbench.Workbench.dense_schedule", lambda *_: last)
-    dense, *rest = run_plan(plan_soup(config), tmp_path)["models"]
+    dense, *rest = run_items(config, tmp_path)["models"]
     assert dense["status"] == "failed" and "not finite" in dense["reason"]
     assert dense["checkpoint"] is None and dense["accuracy"] is None
     assert {row["status"] for row in rest} == {"failed"}
@@ -179,16 +177,15 @@ def test_rows_do_not_depend_on_the_number_of_threads(rows, tmp_path):
 
 def test_the_device_and_the_place_of_the_files_do_not_name_a_run(tmp_path):
     ids = {
-        plan_soup(small_config(**changes)).identity.run_id
+        planned(small_config(**changes)).identity.run_id
         for changes in ({}, {"device": "cuda"}, {"data_folder": str(tmp_path)})
     }
     assert len(ids) == 1
-    assert plan_soup(small_config(rate=0.05)).identity.run_id not in ids
+    assert planned(small_config(rate=0.05)).identity.run_id not in ids
 
 
 def test_missing_files_are_named_with_the_way_to_get_them(tmp_path):
     config = SoupConfig(dataset="fashion-mnist", data_folder=str(tmp_path))
-    plan_soup(config)
     with pytest.raises(InputError) as caught:
         check_pruning(config)
     assert str(tmp_path) in str(caught.value)

@@ -1,13 +1,13 @@
 """Stored models, read again: files, masks, zeros, lineage."""
 
-from dataclasses import replace
-
+import pyarrow as pa
 import pytest
 import torch
-from small_runs import pruned_network, run_soup, small_config
+from small_runs import pruned_network, run_soup, small_config, stage_call
 
 from tasks.nn import load_tensors, save_tensors
-from tasks.pruning import CHECKPOINTS, Need, plan_soup, verify_pruning_item
+from tasks.pruning import CHECKPOINTS
+from tasks.pruning.items import ModelCheck
 from tasks.pruning.sparse_models import (
     SparseModel,
     load_sparse,
@@ -16,12 +16,12 @@ from tasks.pruning.sparse_models import (
 )
 from tasks.records import InputError, StoreError
 
-ITEM = plan_soup(small_config()).items[0]
-
 
 def verified(folder, checkpoint, method="member"):
-    item = replace(ITEM, folder=str(folder), needs=(Need(method, checkpoint=checkpoint),))
-    [row] = verify_pruning_item(item)["verification"].to_pylist()
+    config = small_config()
+    models = pa.Table.from_pylist([{"checkpoint": checkpoint, "method": method}])
+    call = stage_call(config, folder, stage=1)
+    [row] = call((ModelCheck("item", config), models)).tables["verification"].to_pylist()
     return row
 
 

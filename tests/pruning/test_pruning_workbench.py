@@ -2,9 +2,10 @@
 
 import pytest
 from PIL import Image
-from small_runs import small_config
+from small_runs import planned, small_config
 
-from tasks.pruning import check_pruning, plan_soup, workbench
+from tasks.pruning import check_pruning, workbench
+from tasks.pruning.plan import pruning_waves
 from tasks.pruning.workbench import Workbench
 from tasks.records import InputError
 
@@ -73,7 +74,30 @@ def test_pictures_are_decoded_into_the_folder_that_the_config_names(pictures, tm
     first, second = Workbench.open(plain).dataset, Workbench.open(cached).dataset
     assert first.train.images.equal(second.train.images)
     assert len(list(cache.iterdir())) == 3
-    assert plan_soup(plain).identity.run_id == plan_soup(cached).identity.run_id
+    assert planned(plain).identity.run_id == planned(cached).identity.run_id
+
+
+def test_other_pictures_make_other_models(pictures):
+    """Their place does not name a run, their content does."""
+
+    def origins():
+        workbench._loaded.cache_clear()
+        run = planned(picture_config(pictures, seeds=1))
+        return run.identity.run_id, [
+            run.origin(run.study.stages[0], item).made_from
+            for item in next(pruning_waves(run.plan, NothingStored())).items
+        ]
+
+    before = origins()
+    assert origins() == before
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(pictures / "train" / "a" / "0.png")
+    after = origins()
+    assert after[0] != before[0] and after[1] != before[1]
+
+
+class NothingStored:
+    def rows(self, table):
+        return []
 
 
 def test_pictures_too_few_to_hold_any_out_are_refused(pictures):

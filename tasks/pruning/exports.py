@@ -1,0 +1,150 @@
+"""Models that leave a stored run: plain weights beside all that is needed to use them elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from difflib import get_close_matches
+from typing import Any
+
+from safetensors.torch import save as dump_tensors
+from torch import Tensor
+
+from gpu.backend import one_thread
+from tasks.nn.sparsity import apply_masks
+from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
+from tasks.pruning.imp import masked_copy
+from tasks.pruning.lineage import Provenance
+from tasks.pruning.sparse_models import load_sparse
+from tasks.pruning.verify import verified
+from tasks.pruning.workbench import Workbench
+from tasks.records import InputError, LatticeworkError, Status, Stored
+from tasks.records.config import canonical_json
+from tasks.records.volume import Volume
+
+__all__ = ["export_models"]
+
+CONFIGS: Mapping[str, type[TrainingConfig]] = {"sparse-soup": SoupConfig, "imp": ImpConfig}
+
+
+def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[str]:
+    """Write models of a run, each verified before; the places of their files.
+
+    Each goes to a folder of its own: ``model.safetensors`` has the state dict, pruned weights as
+    zeros, and ``model.json`` the network's name and shape, the normalization of its inputs, and
+    where the model comes from.
+
+    Parameters
+    ----------
+    stored : Stored
+    item : str
+        Key of the item whose models are written; by default the last soup of every repetition.
+    to : str
+        Local folder or URI.
+
+    Raises
+    ------
+    InputError
+        Without a folder, or if there is no such item, or none of its models has a file.
+    LatticeworkError
+        If a file is damaged, or its model is not what its row says.
+    """
+    if not to:
+        raise InputError("export needs a folder: give --to FOLDER")
+    rows = _chosen(stored, item)
+    bench = Workbench.open(CONFIGS[stored.run.identity.flow](**stored.settings))
+    counts, place = Counter(row["item"] for row in rows), Volume.open(to)
+    for row in rows:
+        folder = row["item"] + (f".m{row['member']}" if counts[row["item"]] > 1 else "")
+        weights, about = _exported(stored, bench, row)
+        tensors = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
+        files = {
+            "model.safetensors": dump_tensors(tensors),
+            "model.json": canonical_json(about).encode(),
+        }
+        for name, content in files.items():
+            place.write(f"{folder}/{name}", content)
+            yield place.location(f"{folder}/{name}")
+
+
+def _chosen(stored: Stored, item: str) -> list[dict[str, Any]]:
+    """Rows of the models that are asked for."""
+    run_id, models = stored.run.run_id, stored.rows("models")
+    good = [row for row in models if row["checkpoint"] and row["status"] == Status.OK]
+    if item:
+        found = [row for row in good if row["item"] == item]
+        return found or _refuse(item, models, run_id)
+    soups = [row for row in good if row["method"] == "soup"]
+    last = max((row["phase"] for row in soups), default=0)
+    if not soups:
+        example = f", such as {good[-1]['item']}" if good else ""
+        raise InputError(f"run {run_id} has no soups; name an item with --item{example}")
+    return [row for row in soups if row["phase"] == last]
+
+
+def _refuse(item: str, models: Sequence[Mapping[str, Any]], run_id: str) -> Any:
+    """Say why nothing is there of an item."""
+    rows = [row for row in models if row["item"] == item]
+    if rows:
+        reason = rows[0]["reason"] or "it has no file"
+        raise InputError(f"item {item} of run {run_id} has no model: {reason}")
+    keys = list(dict.fromkeys(row["item"] for row in models))
+    close = get_close_matches(item, keys, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise InputError(f"run {run_id} has no item {item}{hint}")
+
+
+def _exported(
+    stored: Stored, bench: Workbench, row: Mapping[str, Any]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights of a model with its masks in force, and what is to be known of it."""
+    checkpoint, folder = row["checkpoint"], stored.run.path
+    found = verified(bench, folder, checkpoint, row["method"])
+    if found["status"] != Status.OK:
+        raise LatticeworkError(f"{row['item']}: {found['reason']}; it is not exported")
+    sparse, file = load_sparse(folder, checkpoint, bench.new_model(0))
+    provenance = Provenance.read(file.extra)
+    if provenance.is_dense:
+        with one_thread():
+            model = masked_copy(bench, sparse)
+    else:
+        model = sparse.model
+        apply_masks(model, sparse.masks)
+    return model.state_dict(), _about(stored, bench, row, provenance)
+
+
+def _about(
+    stored: Stored, bench: Workbench, row: Mapping[str, Any], provenance: Provenance
+) -> dict[str, Any]:
+    run, dataset = stored.run, bench.dataset
+    channels, height, width = dataset.shape
+    return {
+        "architecture": {
+            "constructor": "tasks.nn.models.build_model",
+            "name": bench.config.model,
+            "shape": [channels, height, width],
+            "num_classes": dataset.num_classes,
+        },
+        "input": {
+            "channels": channels,
+            "height": height,
+            "width": width,
+            "values": "(byte / 255 - mean) / deviation, per channel",
+            "mean": dataset.mean.tolist(),
+            "deviation": dataset.std.tolist(),
+        },
+        "classes": list(dataset.class_names),
+        "sparsity": row["sparsity"],
+        "accuracy": row["accuracy"],
+        "provenance": {
+            "run": f"{run.identity.flow}/{run.run_id}",
+            "code version": row["code_version"],
+            "dataset": dataset.name,
+            "item": row["item"],
+            "method": row["method"],
+            "checkpoint": row["checkpoint"],
+            "parents": row["parents"],
+            **asdict(provenance),
+        },
+    }
