@@ -1,7 +1,6 @@
 """The flows `sparse-soup` and `imp` end to end, through the command, with tiny trainings."""
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,10 +47,8 @@ def calls(path: str) -> list[str]:
 
 
 def test_a_soup_ends_with_models_lineage_a_report_and_a_picture(cooked):
-    began = time.process_time()
     code, outcome, _ = cooked()
     assert (code, outcome["status"]) == (0, "ok")
-    assert time.process_time() - began < 30
     run = stored(outcome["path"])
     assert run.manifest().status == "complete"
     rows = run.read("models").to_pylist()

@@ -3,7 +3,6 @@
 import os
 import stat
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -270,11 +269,9 @@ def test_lower_triangle_order_undoes_itself():
 
 
 def test_csdp_is_stopped_at_the_time_limit(csdp):
-    csdp.write_text("#!/bin/sh\nexec sleep 600\n")
-    start = time.monotonic()
+    csdp.write_text("#!/bin/sh\nexec sleep infinity\n")
     solution = solve(FORM.program, "csdp", time_limit_s=0.3, isolated=False)
     assert solution.status is SolverStatus.TIME_LIMIT
-    assert time.monotonic() - start < 120
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 import json
 import pickle
-import time
 from pathlib import Path
 
 import numpy as np
@@ -402,11 +401,9 @@ def test_what_cannot_be_written_is_refused(tmp_path, write):
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_hundred_thousand_terms_are_written_and_read_in_seconds(tmp_path, suffix):
+def test_hundred_thousand_terms_are_written_and_read(tmp_path, suffix):
     rows = np.random.default_rng(0).integers(0, 20, (100_000, 6))
     p = Polynomial.from_arrays([f"x{i}" for i in range(6)], rows, range(1, 100_001))
-    start = time.process_time()
     WRITERS[suffix](tmp_path / f"p{suffix}", [PolynomialEntry("p", p)])
     [entry] = load_polynomials([str(tmp_path / f"p{suffix}")])
-    assert time.process_time() - start < 15  # 0.6 s on an idle machine
     assert entry.polynomial == p

