@@ -1,5 +1,6 @@
 """Warm workers: state is kept, and otherwise nothing differs from plain calls."""
 
+import itertools
 import os
 import signal
 import threading
