@@ -14,12 +14,13 @@ from tasks.sos.polynomials.files import (
     load_polynomials,
     write_polynomials_json,
 )
-from tasks.sos.polynomials.parsing import parse_polynomial
+from tasks.sos.polynomials.parsing import from_sympy, parse_polynomial
 from tasks.sos.polynomials.polynomial import Polynomial, rational
 
 __all__ = [
     "Polynomial",
     "PolynomialEntry",
+    "from_sympy",
     "load_polynomials",
     "parse_polynomial",
     "rational",

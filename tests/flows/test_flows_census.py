@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -167,15 +166,13 @@ def test_log_lines_of_the_project_reach_the_flow_s_page(prefect_api, tmp_path):
     config = CensusConfig(triangulations=("2_honeycomb",))
     state = flow_of(STUDY)(config, store=str(tmp_path), ray_address="serial", return_state=True)
     wanted = {"logs": {"flow_run_id": {"any_": [str(state.state_details.flow_run_id)]}}}
-    deadline = time.monotonic() + 240  # Prefect sends its logs in batches, every two seconds.
-    found: list[str] = []
-    while time.monotonic() < deadline and not any("schemes among" in line for line in found):
+
+    def is_there():
         with get_client(sync_client=True) as client:
-            found = [
-                log["message"] for log in client._client.post("/logs/filter", json=wanted).json()
-            ]
-        time.sleep(0.2)
-    assert any("schemes among" in line for line in found)
+            found = client._client.post("/logs/filter", json=wanted).json()
+        return any("schemes among" in log["message"] for log in found)
+
+    wait_until(is_there)  # Prefect sends its logs in batches, every two seconds.
 
 
 def test_names_and_cells_are_never_read_as_markup(prefect_api, tmp_path, capsys):

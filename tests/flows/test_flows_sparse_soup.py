@@ -1,7 +1,6 @@
 """The studies `sparse-soup` and `imp` end to end, through the command, with tiny trainings."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -65,10 +64,8 @@ def calls(path: str) -> list[str]:
 
 
 def test_a_soup_ends_with_models_lineage_a_report_and_a_picture(ran):
-    began = time.process_time()
     code, outcome, _ = ran()
     assert (code, outcome["status"]) == (0, "ok")
-    assert time.process_time() - began < 30
     run = stored(outcome["path"])
     assert run.manifest().status == "complete"
     rows = run.read("models").to_pylist()

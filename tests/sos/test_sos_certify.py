@@ -126,7 +126,8 @@ def test_names_and_order_of_the_variables_do_not_matter(text, verdict):
     renamed = Polynomial.from_arrays(("u", "v"), p.exponents, list(p.coefficients))
     found = checked(renamed)
     assert found.verdict is verdict
-    assert found.attempts == certify(p).attempts or verdict is Verdict.PROVED
+    # As texts: a bound that is NaN equals itself there.
+    assert str(found.attempts) == str(certify(p).attempts) or verdict is Verdict.PROVED
 
 
 @pytest.mark.parametrize("factor", [fmpq(1, 3), fmpq(10**9), fmpq(1, 10**12), fmpq(2**90)], ids=str)

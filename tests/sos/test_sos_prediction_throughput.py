@@ -26,8 +26,7 @@ def test_a_training_step_has_a_rate_and_a_share_of_a_matrix_product(one_thread):
 
 
 @pytest.mark.gpu
-def test_a_gpu_trains_faster_than_one_thread_does(one_thread):
-    there = training(TRAINING, torch.device("cuda"))
-    assert 0 < there.utilization < 1
-    here = training(TRAINING.model_copy(update={"batch": 16}), torch.device("cpu"), size=1024)
-    assert there.pairs > 5 * here.pairs
+def test_a_training_step_on_a_gpu_has_a_rate_too():
+    found = training(TRAINING, torch.device("cuda"))
+    assert found.pairs >= found.terms > 0
+    assert 0 < found.utilization < 1

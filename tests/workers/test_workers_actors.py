@@ -75,10 +75,13 @@ def test_state_of_a_worker_lasts_from_its_first_call_to_the_end_of_the_map(local
 
 
 def test_function_that_travels_by_value_keeps_its_own_state(local_ray):
-    count = itertools.count(1)
-    outcomes = map_batches(
-        lambda _: next(count), numbered(5), executor=local_ray, profile=ALONE, warm=True
-    )
+    seen: list[int] = []
+
+    def count(number: int) -> int:
+        seen.append(number)
+        return len(seen)
+
+    outcomes = map_batches(count, numbered(5), executor=local_ray, profile=ALONE, warm=True)
     assert [outcome.value for outcome in outcomes] == [1, 2, 3, 4, 5]
 
 

@@ -1,4 +1,4 @@
-"""Polynomials from text.
+"""Polynomials from text and from SymPy.
 
 A text is a sum of products such as ``x^4 + 2*x*y - 3/2`` or ``(x1 - 1)**2 / 3 + 1e-3*x2``:
 ``+ - *``, ``/`` by numbers, ``^`` or ``**`` with an integer from 0 on, parentheses, names
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from tasks.records import InputError
 from tasks.records.errors import shortened
@@ -72,6 +73,60 @@ def check_degree(p: Polynomial) -> Polynomial:
     if p.degree > MAX_DEGREE:
         raise InputError(f"the degree is {p.degree}: at most {MAX_DEGREE} is allowed")
     return p
+
+
+def from_sympy(expression: Any, gens: Sequence[Any] | None = None) -> Polynomial:
+    """The polynomial of a SymPy expression with rational coefficients.
+
+    Parameters
+    ----------
+    expression
+        A SymPy expression or `Poly`; floats in it are taken exactly.
+    gens
+        Its symbols in order; by default those that occur, ordered as in `parse_polynomial`.
+
+    Raises
+    ------
+    InputError
+        If it is no polynomial in these symbols over the rationals.
+    """
+    import sympy
+
+    try:
+        expr = sympy.sympify(expression).as_expr()
+        exact = expr.xreplace(
+            {number: sympy.Rational(number) for number in expr.atoms(sympy.Float)}
+        )
+        _check_powers(exact)
+        symbols = list(gens or sorted(exact.free_symbols, key=lambda symbol: _natural(str(symbol))))
+        names = check_variables([str(symbol) for symbol in symbols])
+        # SymPy has no polynomials in no variables; a variable that does not occur stands in.
+        terms = sympy.Poly(exact, *(symbols or [sympy.Dummy()]), domain="QQ").as_dict()
+    except (
+        sympy.SympifyError,
+        sympy.PolynomialError,
+        sympy.CoercionFailed,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise InputError(
+            f"{shortened(expression)} is no polynomial with rational coefficients"
+        ) from error
+    return check_degree(
+        Polynomial.of(names, {row[: len(names)]: f"{c.p}/{c.q}" for row, c in terms.items()})
+    )
+
+
+def _check_powers(expression: Any) -> None:
+    """Refuse powers that SymPy would expand until memory is over."""
+    import sympy
+
+    for power in expression.atoms(sympy.Pow):
+        exponent = power.exp
+        if exponent.is_Integer and exponent > MAX_DEGREE and power.free_symbols:
+            raise InputError(
+                f"the power {shortened(exponent)} is too high: at most {MAX_DEGREE} is allowed"
+            )
 
 
 def _own_names(text: str) -> tuple[str, ...]:
