@@ -24,7 +24,7 @@ class BothConfig(FrozenConfig):
     """Two configs in one, as a chain has them."""
 
     census: CensusConfig = CensusConfig()
-    sweep: SweepConfig = SweepConfig()
+    sweep: SweepConfig = SweepConfig(samples=1000)
 
 
 CHAIN = Chain(
@@ -147,8 +147,9 @@ def test_a_recipe_is_found_with_its_twin():
 def test_an_assignment_reaches_into_a_config_within_a_config():
     assignments = parse_assignments(["sweep.seed=7", "census.triangulations=6_bat"])
     config = build_config(CHAIN, assignments=assignments)
-    sweep, census = SweepConfig(seed=7), CensusConfig(triangulations=("6_bat",))
+    sweep, census = SweepConfig(samples=1000, seed=7), CensusConfig(triangulations=("6_bat",))
     assert config == BothConfig(sweep=sweep, census=census)
+    assert build_config(CHAIN) == BothConfig()
 
 
 def test_what_a_recipe_says_of_a_part_is_kept_beside_an_assignment():
@@ -164,7 +165,7 @@ def test_what_a_recipe_says_of_a_part_is_kept_beside_an_assignment():
         ({"sweep.seed.more": 1}, "seed has no fields of its own"),
         ({"sweep.seed": -1}, "seed: -1 is not allowed"),
         ({"sweep": 7}, "sweep: 7 is not allowed"),
-        ({"sweep": 7, "sweep.seed": 1}, "sweep: 7 is not allowed"),
+        ({"sweep": 7, "sweep.seed": 1}, "sweep: 7 is not allowed: give its fields, as in sweep.seed"),
     ],
 )
 def test_a_bad_part_is_refused_in_one_line(assignments, message):

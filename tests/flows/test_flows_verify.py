@@ -123,12 +123,12 @@ def test_a_polynomial_with_proved_base_is_written_beside_its_certificate(
 
 
 def test_a_hunt_certifies_the_last_row_of_every_scheme(tmp_path, command):
-    config = HuntConfig(degree=5, round_size=4, stop_at=8)
+    config = HuntConfig(degree=6, round_size=4, stop_at=45)
     stored = stored_run(tcurve_hunt.STUDY, config, tmp_path)
     code, paths, _ = command("certify", stored.run.run_id, "--out", tmp_path)
     assert code == EXIT_OK
     last = {row["scheme"]: row for row in smallest_finds(stored)}
-    assert stored.table("archive").num_rows > len(last) == 8
+    assert stored.table("archive").num_rows > len(last) >= 45
     found = {certificate.scheme: certificate for certificate in map(read_certificate, paths)}
     assert list(found) == sorted(last, key=lambda text: Scheme.parse(text).sort_key)
     assert all(c.triangles == tuple(map(tuple, last[s]["triangles"])) for s, c in found.items())
@@ -280,8 +280,10 @@ def test_schemes_of_triangulations_that_are_not_certified_regular_get_no_certifi
     run = stored_census(tmp_path, "3_honeycomb", change=uncertified)
     code, out, err = command("certify", run, "--out", tmp_path)
     assert (code, out) == (EXIT_FAILED, [])
-    assert [line.split()[1] for line in err] == ["<J>", "<Jv1>"]
-    assert all("not certified regular" in line for line in err)
+    assert err == [
+        "latticework: no certificate of <J>, <Jv1>: found only on triangulations that are not "
+        "certified regular"
+    ]
 
 
 def test_an_unwritable_folder_is_one_line_and_exit_1(sextics, command, tmp_path):

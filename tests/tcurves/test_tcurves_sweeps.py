@@ -45,7 +45,7 @@ from tasks.tcurves.signs import canonical_word, gauge_points
 
 SCIENCE = ("fingerprint", "code_version", "seed", "status")
 SWEEP, VERIFY = STUDY.stages
-CODE = _code_of(STUDY, STUDY.stages)
+CODE = [name.partition(":")[0] for name in _code_of(STUDY, STUDY.stages)]
 
 
 def plan_sweep(config: SweepConfig) -> PlannedRun:
