@@ -305,7 +305,7 @@ def archive_rows(
 ) -> list[Row]:
     """What a round added to the archive; `new` are the codes it found first."""
     last = {find.code: find for find in better}  # the smallest of this round
-    rows = []
+    rows: list[Row] = []
     for code, find in sorted(last.items(), key=lambda entry: archive.scheme(entry[0]).sort_key):
         scheme = archive.scheme(code)
         weights = find.candidate.triangulation.weights or ()

@@ -31,7 +31,10 @@ def compile_census() -> None:
     certify_regularity(cubic.with_weights(None))
     exhaustive_census(cubic)
     found = frontier_census(cubic).schemes
-    witnesses = {"scheme": [str(row.scheme) for row in found], "witness": [r.witness for r in found]}
+    witnesses = {
+        "scheme": [str(row.scheme) for row in found],
+        "witness": [r.witness for r in found],
+    }
     verify_witnesses(cubic, pa.table(witnesses))
 
 

@@ -165,7 +165,10 @@ def test_what_a_recipe_says_of_a_part_is_kept_beside_an_assignment():
         ({"sweep.seed.more": 1}, "seed has no fields of its own"),
         ({"sweep.seed": -1}, "seed: -1 is not allowed"),
         ({"sweep": 7}, "sweep: 7 is not allowed"),
-        ({"sweep": 7, "sweep.seed": 1}, "sweep: 7 is not allowed: give its fields, as in sweep.seed"),
+        (
+            {"sweep": 7, "sweep.seed": 1},
+            "sweep: 7 is not allowed: give its fields, as in sweep.seed",
+        ),
     ],
 )
 def test_a_bad_part_is_refused_in_one_line(assignments, message):

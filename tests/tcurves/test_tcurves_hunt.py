@@ -45,7 +45,6 @@ from tasks.tcurves.proposals import (
 )
 from tasks.tcurves.restrictions import is_maximal
 
-
 [HUNT] = STUDY.stages
 
 

@@ -97,7 +97,9 @@ def test_the_tables_of_an_item_are_the_census():
 
 def test_both_engines_store_the_same_histogram_but_for_the_witness():
     def rows(engine):
-        return tables(planned("4_honeycomb", engine=engine))["histogram"].drop(["fingerprint", "witness"])
+        return tables(planned("4_honeycomb", engine=engine))["histogram"].drop(
+            ["fingerprint", "witness"]
+        )
 
     assert rows("frontier").equals(rows("union-find"))
 
