@@ -116,10 +116,14 @@ def _assign(config_class: type[FrozenConfig], values: dict[str, Any], key: str, 
     if not rest:
         values[name] = _as_list(config_class, name, value)
         return
-    inner = config_class.model_fields[name].annotation
+    field = config_class.model_fields[name]
+    inner = field.annotation
     if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
         raise InputError(f"--set {key}: {name} has no fields of its own")
-    values[name] = dict(values.get(name) or {})
+    if name not in values:
+        values[name] = {} if field.is_required() else field.get_default().model_dump()
+    if not isinstance(values[name], dict):
+        raise InputError(f"{name}: {values[name]!r} is not allowed: give its fields, as in {key}")
     _assign(inner, values[name], rest, value)  # pyrefly: ignore[bad-argument-type]
 
 

@@ -59,6 +59,7 @@ STUDY = Study(
             ("summary", "histogram"),
             items="tasks.tcurves.run:census_items",
             known="tasks.tcurves.run:known_of_census",
+            prepare="tasks.tcurves.kernels:compile_census",
         ),
         Stage(
             "verify",
@@ -66,6 +67,7 @@ STUDY = Study(
             ("verification",),
             items="tasks.tcurves.run:census_items",
             needs=("histogram",),
+            prepare="tasks.tcurves.kernels:compile_census",
         ),
     ),
     report="tasks.tcurves.reports.census:census_report",

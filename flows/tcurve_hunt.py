@@ -33,6 +33,7 @@ STUDY = Study(
             waves="tasks.tcurves.hunt_rounds:hunt_waves",
             known="tasks.tcurves.hunt_rounds:known_of_candidates",
             is_final=True,
+            prepare="tasks.tcurves.kernels:compile_hunt",
             tally="tasks.tcurves.reports.hunt:HuntTally",
         ),
     ),

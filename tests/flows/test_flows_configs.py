@@ -4,18 +4,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows import FLOWS
+from flows import find_study
 from flows.configs import (
     build_config,
     check_address,
-    find_flow,
     find_recipe,
     find_shown,
     parse_assignments,
 )
-from tasks.records import InputError
+from flows.study import Chain, Recipe, load
+from tasks.records import FrozenConfig, InputError
+from tasks.tcurves import CensusConfig
+from tasks.tcurves.sweep_plan import SweepConfig
 
-ENTRY = FLOWS["tcurve-census"]
+STUDY = find_study("tcurve-census")
+
+
+class BothConfig(FrozenConfig):
+    """Two configs in one, as a chain has them."""
+
+    census: CensusConfig = CensusConfig()
+    sweep: SweepConfig = SweepConfig(samples=1000)
+
+
+CHAIN = Chain(
+    "both",
+    "a census and a sweep",
+    f"{__name__}:BothConfig",
+    (),
+    (Recipe("small", "cubics", {"sweep": {"triangulations": ("3_honeycomb",), "seed": 5}}, {}),),
+)
 
 
 @pytest.mark.parametrize(
@@ -62,27 +80,27 @@ def test_deeply_nested_json_is_a_string_and_no_crash():
 
 
 def test_without_anything_the_config_is_the_default():
-    assert build_config(ENTRY) == ENTRY.load("config")()
+    assert build_config(STUDY) == load(STUDY.config)() == CensusConfig()
 
 
 def test_assignments_change_the_recipe():
-    config = build_config(ENTRY, recipe="degree6", assignments={"witnesses": False})
+    config = build_config(STUDY, recipe="degree6", assignments={"witnesses": False})
     assert config.triangulations == ("6_honeycomb", "6_bat", "6_moth")
     assert config.witnesses is False
 
 
 def test_smoke_means_the_twin_in_both_spellings():
-    by_flag = build_config(ENTRY, recipe="degree6", smoke=True)
-    assert by_flag == build_config(ENTRY, recipe="degree6-smoke")
-    assert by_flag != build_config(ENTRY, recipe="degree6")
+    by_flag = build_config(STUDY, recipe="degree6", smoke=True)
+    assert by_flag == build_config(STUDY, recipe="degree6-smoke")
+    assert by_flag != build_config(STUDY, recipe="degree6")
 
 
 def test_smoke_without_a_recipe_means_the_first_recipe_s_twin():
-    assert build_config(ENTRY, smoke=True) == build_config(ENTRY, recipe="demo-smoke")
+    assert build_config(STUDY, smoke=True) == build_config(STUDY, recipe="demo-smoke")
 
 
 def test_one_word_stands_for_a_list_of_one():
-    config = build_config(ENTRY, assignments={"triangulations": "6_bat"})
+    config = build_config(STUDY, assignments={"triangulations": "6_bat"})
     assert config.triangulations == ("6_bat",)
 
 
@@ -101,24 +119,63 @@ def test_one_word_stands_for_a_list_of_one():
 )
 def test_a_bad_value_is_refused_in_one_line(assignments, message):
     with pytest.raises(InputError) as caught:
-        build_config(ENTRY, assignments=assignments)
+        build_config(STUDY, assignments=assignments)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_unknown_names_are_answered_with_the_closest_and_all():
     with pytest.raises(InputError, match="unknown flow 'tcurve-sensus'; did you mean tcurve-cens"):
-        find_flow("tcurve-sensus")
+        find_study("tcurve-sensus")
     with pytest.raises(InputError, match=r"did you mean degree6.*degree8-honeycomb"):
-        find_recipe(ENTRY.load("recipes"), "degre6")
+        find_recipe(STUDY, "degre6")
     with pytest.raises(InputError, match=r"unknown flow or recipe 'dem'; did you mean demo"):
         find_shown("dem")
 
 
 def test_shown_names_are_flows_or_recipes():
-    assert find_shown("tcurve-census") == (ENTRY, None, False)
-    entry, recipe, smoke = find_shown("degree7-smoke")
-    assert (entry, recipe.name, smoke) == (ENTRY, "degree7", True)
+    assert find_shown("tcurve-census") == (STUDY, None, False)
+    study, recipe, smoke = find_shown("degree7-smoke")
+    assert (study, recipe.name, smoke) == (STUDY, "degree7", True)
+
+
+def test_a_recipe_is_found_with_its_twin():
+    assert find_recipe(STUDY, "degree6") == (STUDY.recipes[1], False)
+    assert find_recipe(STUDY, "degree6-smoke") == (STUDY.recipes[1], True)
+
+
+def test_an_assignment_reaches_into_a_config_within_a_config():
+    assignments = parse_assignments(["sweep.seed=7", "census.triangulations=6_bat"])
+    config = build_config(CHAIN, assignments=assignments)
+    sweep, census = SweepConfig(samples=1000, seed=7), CensusConfig(triangulations=("6_bat",))
+    assert config == BothConfig(sweep=sweep, census=census)
+    assert build_config(CHAIN) == BothConfig()
+
+
+def test_what_a_recipe_says_of_a_part_is_kept_beside_an_assignment():
+    config = build_config(CHAIN, recipe="small", assignments={"sweep.radius": 2})
+    assert config.sweep == SweepConfig(triangulations=("3_honeycomb",), seed=5, radius=2)
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        ({"swep.seed": 1}, "unknown key 'swep'; did you mean sweep?"),
+        ({"sweep.sed": 1}, "unknown key 'sed'; did you mean seed?"),
+        ({"sweep.seed.more": 1}, "seed has no fields of its own"),
+        ({"sweep.seed": -1}, "seed: -1 is not allowed"),
+        ({"sweep": 7}, "sweep: 7 is not allowed"),
+        (
+            {"sweep": 7, "sweep.seed": 1},
+            "sweep: 7 is not allowed: give its fields, as in sweep.seed",
+        ),
+    ],
+)
+def test_a_bad_part_is_refused_in_one_line(assignments, message):
+    with pytest.raises(InputError) as caught:
+        build_config(CHAIN, assignments=assignments)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("address", ["local", "serial", "auto", "127.0.0.1:6379", "ray://a:1"])

@@ -2,94 +2,70 @@
 
 import io
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from flows.hunt_reports import (
-    MAX_LISTED,
-    draw_figures,
-    markdown_report,
-    smallest_finds,
-    terminal_report,
-)
 from rich.console import Console
+from study_helpers import stored_run
 
-from flows.exports import write_certificates, write_galleries
+from flows.reports import figures_of, markdown, report_of, terminal
+from flows.tcurve_hunt import STUDY
 from tasks.lattice import load_triangulations
-from tasks.records import Run, Store
+from tasks.records import Stored
+from tasks.records.pictures import draw_figures
 from tasks.tcurves import possible_schemes
-from tasks.tcurves.archive import candidate_of
 from tasks.tcurves.certificates import read_certificate
-from tasks.tcurves.hunt import HUNT_TABLES, HuntConfig, known_table, plan_hunt
-from tasks.tcurves.hunt_rounds import archive_table, empty_archive, round_items, run_hunt_item
+from tasks.tcurves.exports import write_certificates, write_galleries
+from tasks.tcurves.hunt import HuntConfig
+from tasks.tcurves.reports.hunt import MAX_LISTED, smallest_finds
 
 SEXTICS = possible_schemes(6)
 
 
-@dataclass(frozen=True)
-class Hunt:
-    """A hunt whose records are at hand."""
-
-    plan: object
-    tables: dict
-
-    def stored(self, folder: Path, *, change=lambda rows: rows) -> Run:
-        """Store it, the rows of the archive changed."""
-        archive = self.tables["archive"]
-        changed = pa.Table.from_pylist(change(archive.to_pylist()), schema=archive.schema)
-        run = Store.open(folder).open_run(self.plan.identity, HUNT_TABLES, ["r"])
-        run.write_parts("r", self.tables | {"archive": changed})
-        return run
+def hunted(folder: Path, *, change: Callable | None = None, **settings) -> Stored:
+    """A hunt of the round of the seeds alone; the rows of its archive changed, if at all."""
+    stored = stored_run(STUDY, HuntConfig(stop_at=1, **settings), folder)
+    if change:
+        archive = stored.table("archive")
+        rows = pa.Table.from_pylist(change(archive.to_pylist()), schema=archive.schema)
+        stored.run.write_part("archive", "r000000", rows)
+    return stored
 
 
-def hunted(**settings) -> Hunt:
-    """The round of the seeds alone."""
-    plan = plan_hunt(HuntConfig(**settings))
-    archive = empty_archive(plan)
-    tables = [run_hunt_item(item)["candidates"] for item in round_items(plan, archive, 0)]
-    candidates = pa.concat_tables(tables)
-    degree = plan.config.degree
-    better = archive.extend(candidate_of(row, degree) for row in candidates.to_pylist())
-    found = archive_table(plan, archive, 0, better, frozenset(archive.finds))
-    return Hunt(plan, {"candidates": candidates, "archive": found, "known": known_table(plan)})
-
-
-@pytest.fixture(scope="module")
-def hunt_beyond(tmp_path_factory):
+@pytest.fixture
+def hunt_beyond(tmp_path):
     """Hunts in degree 6 beyond a list of the schemes given; all 55 are found."""
-    folder = tmp_path_factory.mktemp("lists")
 
-    def hunt(schemes) -> Hunt:
-        path = folder / f"{len(schemes)}.json"
+    def hunt(schemes, *, change: Callable | None = None) -> Stored:
+        path = tmp_path / f"{len(schemes)}.json"
         path.write_text(json.dumps(list(schemes)))
-        return hunted(degree=6, seeds=("6_bat", "6_moth"), known=str(path))
+        seeds = ("6_bat", "6_moth")
+        return hunted(tmp_path / "store", change=change, degree=6, seeds=seeds, known=str(path))
 
     return hunt
 
 
-def lines_of(run: Run) -> list[str]:
-    """The lines of the terminal's report, without spaces around."""
-    text = io.StringIO()
-    Console(file=text, width=200).print(terminal_report(run))
-    return [line.strip() for line in text.getvalue().splitlines()]
+def lines_of(stored: Stored) -> list[str]:
+    """Findings and notes of the report."""
+    report = report_of(STUDY, stored)
+    return [*report.findings, *report.notes]
 
 
-def table_of(run: Run) -> tuple[list[str], list[list[int]]]:
-    """Headings and numbers of the table in the Markdown report."""
-    rows = [line for line in markdown_report(run).splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
-    return cells[0], [list(map(int, row)) for row in cells[2:]]
+def table_of(stored: Stored) -> tuple[list[str], list[list[int]]]:
+    """Headings and numbers of the table in the report."""
+    [table] = report_of(STUDY, stored).tables
+    return list(table.headings), [list(map(int, row)) for row in table.rows]
 
 
-def column_sums(run: Run) -> dict[str, int]:
-    headings, rows = table_of(run)
+def column_sums(stored: Stored) -> dict[str, int]:
+    headings, rows = table_of(stored)
     return dict(zip(headings, map(sum, zip(*rows, strict=True)), strict=True))
 
 
-def test_all_news_are_verified_and_forty_are_listed(hunt_beyond, tmp_path):
-    run = hunt_beyond(SEXTICS[:5]).stored(tmp_path)
+def test_all_news_are_verified_and_forty_are_listed(hunt_beyond):
+    run = hunt_beyond(SEXTICS[:5])
     lines = lines_of(run)
     assert "5 of the 5 known schemes" in lines
     assert "50 of 50 not on the list, certificates verified" in lines
@@ -102,14 +78,14 @@ def test_all_news_are_verified_and_forty_are_listed(hunt_beyond, tmp_path):
     assert sums == {"found": 55, "known": 5, "found of known": 5, "not on the list": 50}
 
 
-def test_a_scheme_without_valid_certificate_is_not_counted_as_news(hunt_beyond, tmp_path):
+def test_a_scheme_without_valid_certificate_is_not_counted_as_news(hunt_beyond):
     def damaged(rows):
         # The last of the news: beyond those that are listed.
         rows[-1] |= {"weights": [0] * 28}
         rows[-2] |= {name: rows[0][name] for name in ("witness", "triangles", "weights")}
         return rows
 
-    run = hunt_beyond(SEXTICS[:5]).stored(tmp_path, change=damaged)
+    run = hunt_beyond(SEXTICS[:5], change=damaged)
     lines = lines_of(run)
     assert "48 of 50 not on the list, certificates verified" in lines
     assert column_sums(run)["not on the list"] == 48
@@ -121,8 +97,7 @@ def test_a_scheme_without_valid_certificate_is_not_counted_as_news(hunt_beyond, 
 
 
 def test_without_a_list_nothing_is_compared_and_everything_verified(tmp_path):
-    hunt = hunted(degree=4, known="none")
-    run = hunt.stored(tmp_path / "right")
+    run = hunted(tmp_path / "right", degree=4, known="none")
     lines = lines_of(run)
     found = len(smallest_finds(run))
     assert (
@@ -136,54 +111,74 @@ def test_without_a_list_nothing_is_compared_and_everything_verified(tmp_path):
     def damaged(rows):
         return [rows[0] | {"weights": [0] * 15}, *rows[1:]]
 
-    run = hunt.stored(tmp_path / "wrong", change=damaged)
+    run = hunted(tmp_path / "wrong", change=damaged, degree=4, known="none")
     assert column_sums(run)["certificate verified"] == found - 1
     assert len([line for line in lines_of(run) if line.startswith("not valid: ")]) == 1
 
 
-def test_a_list_without_schemes_is_no_list(hunt_beyond, tmp_path):
-    run = hunt_beyond(()).stored(tmp_path)
+def test_a_list_without_schemes_is_no_list(hunt_beyond):
+    run = hunt_beyond(())
     lines = lines_of(run)
     assert "no list of known schemes to compare with; 55 of 55 certificates verified" in lines
-    [figure] = draw_figures(run)
+    [figure] = draw_figures(run, figures_of(STUDY, run))
     assert Path(figure).is_file()
 
 
 def test_a_hunt_that_found_known_schemes_only_has_no_news(tmp_path):
-    run = hunted(degree=4).stored(tmp_path)
+    run = hunted(tmp_path, degree=4)
     assert not [line for line in lines_of(run) if line.startswith(("not on", "not valid"))]
     assert column_sums(run)["not on the list"] == 0
 
 
-def test_the_markdown_report_has_the_table_and_the_place_of_the_figure(hunt_beyond, tmp_path):
-    run = hunt_beyond(SEXTICS[:50]).stored(tmp_path)
-    [figure] = draw_figures(run)
-    report = markdown_report(run)
-    headings, rows = table_of(run)
+def test_the_markdown_report_has_the_table_and_the_place_of_the_figure(hunt_beyond):
+    stored = hunt_beyond(SEXTICS[:50])
+    figures = figures_of(STUDY, stored)
+    report = markdown(report_of(STUDY, stored), stored.run, figures)
+    headings, rows = table_of(stored)
     assert headings == ["ovals", "found", "known", "found of known", "not on the list"]
     assert [row[0] for row in rows] == list(range(1, 12))
-    assert f"* figure: `{figure}`" in report.splitlines()
-    assert "* 50 of the 50 known schemes" in report.splitlines()
-    assert f"Tables: `{run.path}`" in report.splitlines()
+    lines = report.splitlines()
+    assert [line for line in lines if line.startswith("|")] == [
+        "| ovals | found | known | found of known | not on the list |",
+        "| ---: | ---: | ---: | ---: | ---: |",
+        *(f"| {' | '.join(map(str, row))} |" for row in rows),
+    ]
+    assert figures == [stored.location("figures/discovery.png")]
+    assert f"* figure: `{figures[0]}`" in lines
+    assert "* 50 of the 50 known schemes" in lines
+    assert f"Tables: `{stored.run.path}`" in lines
 
 
-def test_the_gallery_of_a_hunt_compares_with_the_list_of_the_hunt(hunt_beyond, tmp_path):
-    listed = write_galleries(hunt_beyond(SEXTICS[:50]).stored(tmp_path / "listed"))
-    page = Path(listed[0]).read_text(encoding="utf-8")
+def test_the_terminal_shows_what_was_found_and_asks_for_the_rest(hunt_beyond):
+    stored = hunt_beyond(SEXTICS[:5])
+    shown = {}
+    for full in (False, True):
+        text = io.StringIO()
+        report = terminal(report_of(STUDY, stored), "hunt", full=full)
+        Console(file=text, width=200).print(report)
+        shown[full] = [line.strip() for line in text.getvalue().splitlines()]
+    assert set(lines_of(stored)) <= set(shown[True])
+    assert "50 of 50 not on the list, certificates verified" in shown[False]
+    assert [line for line in shown[False] if "--full" in line] == ["27 more notes: --full"]
+
+
+def test_the_gallery_of_a_hunt_compares_with_the_list_of_the_hunt(hunt_beyond):
+    [listed] = write_galleries(hunt_beyond(SEXTICS[:50]))
+    page = Path(listed).read_text(encoding="utf-8")
     assert "50 of the 50 known real schemes, and 5 others" in page
     assert page.count('<span class="mark">not on the list</span>') == 5
-    unlisted = write_galleries(hunt_beyond(()).stored(tmp_path / "unlisted"))
-    page = Path(unlisted[0]).read_text(encoding="utf-8")
+    [unlisted] = write_galleries(hunt_beyond(()))
+    page = Path(unlisted).read_text(encoding="utf-8")
     assert "55 real schemes;" in page
     assert "not on the list" not in page
 
 
-def test_certificates_of_a_hunt_name_the_round_of_their_triangulation(hunt_beyond, tmp_path):
-    run = hunt_beyond(SEXTICS[:50]).stored(tmp_path)
-    [path] = write_certificates(run, scheme="<5v1<5>>").paths
+def test_certificates_of_a_hunt_name_the_round_of_their_triangulation(hunt_beyond):
+    stored = hunt_beyond(SEXTICS[:50])
+    [path] = write_certificates(stored, scheme="<5v1<5>>")
     provenance = dict(read_certificate(path).provenance)
     assert provenance["triangulation"] == "round 0"
-    assert provenance["run"] == f"tcurve-hunt/{run.run_id}"
+    assert provenance["run"] == f"tcurve-hunt/{stored.run.run_id}"
     triangles = read_certificate(path).triangles
     assert triangles in {
         tuple(map(tuple, seed.triangles.tolist()))

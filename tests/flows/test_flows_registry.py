@@ -1,88 +1,192 @@
-"""The registry names everything by strings and imports nothing heavy."""
+"""The list of studies names everything by strings, all of which lead somewhere."""
 
+import inspect
 import re
+from collections.abc import Iterator
 
+import pyarrow as pa
 import pytest
 from commands import run_python
 
-from flows import FLOWS
-from flows.recipes import SMOKE_SUFFIX
-from tasks.records import CITATIONS, FrozenConfig
-from tasks.tcurves import (
-    CENSUS_TABLES,
-    FLOW,
-    SWEEP_FLOW,
-    SWEEP_SUMMARY_TABLES,
-    SWEEP_TABLES,
-    VERIFICATION_TABLES,
-    plan_census,
+import flows
+from flows import all_studies, engine, find_study
+from flows.configs import recipe_config
+from flows.engine import flow_of
+from flows.planning import plan_run
+from flows.study import SMOKE_SUFFIX, Chain, Recipe, Study, load
+from tasks.records import CITATIONS, SCIENCE_COLUMNS, FrozenConfig
+
+LISTED = all_studies()
+EVERY = pytest.mark.parametrize("study", LISTED.values(), ids=list(LISTED))
+STUDIES = [study for study in LISTED.values() if isinstance(study, Study)]
+EVERY_STUDY = pytest.mark.parametrize("study", STUDIES, ids=[study.name for study in STUDIES])
+RECIPES = [(study, recipe) for study in LISTED.values() for recipe in study.recipes]
+EVERY_RECIPE = pytest.mark.parametrize(
+    ("study", "recipe"), RECIPES, ids=[f"{study.name}-{recipe.name}" for study, recipe in RECIPES]
 )
-
-ENTRIES = pytest.mark.parametrize("entry", FLOWS.values(), ids=list(FLOWS))
-
-
-@ENTRIES
-def test_every_reference_of_an_entry_resolves(entry):
-    assert issubclass(entry.load("config"), FrozenConfig)
-    assert callable(entry.load("plan"))
-    assert all(callable(getattr(entry.load("report"), name)) for name in ("terminal_report",))
-    assert entry.load("recipes")
+OF_STAGES = ("call", "items", "waves", "known", "prepare", "resources", "share", "tally")
 
 
-@ENTRIES
-def test_the_entrypoint_is_the_flow_of_that_name(entry):
-    assert entry.load("entrypoint").name == entry.name
+def test_every_name_of_the_list_is_a_study_or_a_chain():
+    assert [load(reference).name for reference in flows.STUDIES] == list(LISTED)
+    for name, study in LISTED.items():
+        assert study.name == name
+        assert find_study(name) is study
+        assert study.summary
+    deployments = [study.deployment for study in LISTED.values() if study.deployment]
+    assert len(set(deployments)) == len(deployments) > 0
 
 
-@ENTRIES
-def test_citations_of_an_entry_exist(entry):
-    assert set(entry.citations) <= set(CITATIONS)
+def functions(study: Study) -> Iterator[str]:
+    """References to everything that a study calls."""
+    yield from (study.inputs, study.keys, study.report, study.figures, study.check)
+    for stage in study.stages:
+        yield from (getattr(stage, name) for name in OF_STAGES)
+    yield from (each.call for each in (*study.commands, *study.verifiers))
 
 
-def test_the_census_entry_has_the_tables_and_the_name_of_its_field():
-    entry = FLOWS["tcurve-census"]
-    assert entry.tables == (*CENSUS_TABLES, *VERIFICATION_TABLES)
-    assert entry.name == FLOW
+@EVERY
+def test_every_config_is_a_frozen_config_whose_defaults_are_valid(study):
+    config_class = load(study.config)
+    assert issubclass(config_class, FrozenConfig)
+    assert recipe_config(study, study.default, smoke=False)
 
 
-def test_the_sweep_entry_has_the_tables_and_the_name_of_its_field():
-    entry = FLOWS["tcurve-sweep"]
-    assert entry.tables == (*SWEEP_TABLES, *SWEEP_SUMMARY_TABLES)
-    assert entry.name == SWEEP_FLOW
+@EVERY_STUDY
+def test_every_reference_of_a_study_resolves(study):
+    for reference in filter(None, functions(study)):
+        assert callable(load(reference)), reference
 
 
-@ENTRIES
-def test_the_check_of_an_entry_resolves(entry):
-    assert not entry.check or callable(entry.load("check"))
+@EVERY_STUDY
+def test_every_table_has_a_schema_and_every_stage_only_tables_of_its_study(study):
+    schemas = plan_run(study, recipe_config(study, study.default, smoke=True)).schemas
+    assert list(schemas) == list(study.tables)
+    for schema in schemas.values():
+        assert isinstance(schema, pa.Schema)
+        assert schema.names[: len(SCIENCE_COLUMNS)] == [field.name for field in SCIENCE_COLUMNS]
+    for stage in study.stages:
+        assert stage.tables
+        assert {*stage.tables, *stage.needs} <= set(schemas)
+        assert bool(stage.items) != bool(stage.waves)
+    names = [stage.name for stage in study.stages]
+    assert len(set(names)) == len(names)
 
 
-@ENTRIES
-def test_recipes_are_named_by_their_key_and_never_end_like_a_twin(entry):
-    for name, recipe in entry.load("recipes").items():
-        assert recipe.name == name
-        assert not name.endswith(SMOKE_SUFFIX)
-        assert recipe.summary
+@EVERY_STUDY
+def test_failed_items_have_the_columns_that_messages_name(study):
+    config = recipe_config(study, study.default, smoke=True)
+    schemas = plan_run(study, config).schemas
+    for stage in study.stages:
+        if stage.known:
+            assert "reason" in schemas[stage.tables[0]].names
 
 
-@ENTRIES
-def test_every_recipe_and_its_smoke_twin_can_be_planned(entry):
-    for recipe in entry.load("recipes").values():
-        for config in (recipe.config(), recipe.smoke()):
-            assert entry.load("plan")(config).identity.flow == entry.name
+@EVERY_STUDY
+def test_settings_that_are_left_out_of_the_identity_are_fields_of_the_config(study):
+    fields = load(study.config).model_fields
+    assert {*study.unnamed, *study.selecting} <= set(fields)
+
+
+@EVERY_STUDY
+def test_commands_and_verifiers_take_their_arguments_as_keywords(study):
+    for each in (*study.commands, *study.verifiers):
+        parameters = list(inspect.signature(load(each.call)).parameters.values())
+        keywords = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        assert set(keywords) == {argument.name for argument in each.arguments}
+        assert len(parameters) == 1 + len(keywords)
+
+
+@EVERY
+def test_the_prefect_flow_of_a_study_has_its_name_and_begins_with_its_default(study):
+    flow = flow_of(study)
+    assert flow.name == study.name
+    assert getattr(engine, study.name.replace("-", "_")).name == study.name
+    assert flow.parameters.required is None or "config" not in flow.parameters.required
+    default = recipe_config(study, study.default, smoke=False)
+    assert inspect.signature(flow.fn).parameters["config"].default == default
+
+
+def test_what_is_no_study_is_no_flow():
+    with pytest.raises(AttributeError, match="has no attribute 'tcurve_sensus'"):
+        engine.tcurve_sensus  # noqa: B018
+
+
+@EVERY_STUDY
+def test_citations_of_a_study_exist(study):
+    assert study.citations
+    assert set(study.citations) <= set(CITATIONS)
+
+
+@EVERY
+def test_a_chain_hands_on_to_fields_that_there_are(study):
+    links = study.links if isinstance(study, Chain) else ()
+    for number, link in enumerate(links):
+        assert link.field in load(study.config).model_fields
+        assert LISTED[link.study.name] == link.study
+        assert set(link.given) <= set(load(link.study.config).model_fields)
+        earlier = {each.field for each in links[:number]}
+        templates = re.findall(r"\{(\w+)\}", str(list(link.given.values())))
+        assert set(templates) <= earlier
+
+
+# --- recipes ------------------------------------------------------------------------------------
+
+
+def test_recipes_have_a_summary_and_names_that_mean_one_thing():
+    for study in LISTED.values():
+        names = [recipe.name for recipe in study.recipes]
+        assert len(set(names)) == len(names)
+        for recipe in study.recipes:
+            assert not recipe.name.endswith(SMOKE_SUFFIX)
+            assert recipe.summary
+    assert not {recipe.name for _, recipe in RECIPES} & set(LISTED)
+
+
+def planned_links(study: Study | Chain, recipe: Recipe, *, smoke: bool):
+    """The runs of a recipe as far as they can be planned before any is made."""
+    config = recipe_config(study, recipe, smoke=smoke)
+    if isinstance(study, Study):
+        return [plan_run(study, config)]
+    free = [link for link in study.links if not link.given]
+    assert free
+    return [plan_run(link.study, getattr(config, link.field)) for link in free]
+
+
+@EVERY_RECIPE
+@pytest.mark.parametrize("smoke", [False, True], ids=["recipe", "smoke"])
+def test_every_recipe_and_its_smoke_twin_can_be_planned(study, recipe, smoke):
+    for planned in planned_links(study, recipe, smoke=smoke):
+        assert planned.identity.flow == planned.study.name
+        first = planned.study.stages[0]
+        if first.items:
+            keys = [item.key for item in planned.items[first.name]]
+            assert keys == planned.keys
+            assert len(set(keys)) == len(keys) > 0
 
 
 @pytest.mark.parametrize("name", ["tcurve-census", "tcurve-sweep"])
 def test_smoke_twins_stay_below_degree_6(name):
-    entry = FLOWS[name]
-    for recipe in entry.load("recipes").values():
-        items = entry.load("plan")(recipe.smoke()).items
-        degrees = [item.triangulation.degree for item in items]
+    study = find_study(name)
+    for recipe in study.recipes:
+        items = plan_run(study, recipe_config(study, recipe, smoke=True)).items
+        degrees = [item.argument.triangulation.degree for item in items[study.stages[0].name]]
         assert max(degrees) <= 5, recipe.name
 
 
+def test_smoke_twins_of_hunts_are_of_a_smaller_degree_and_end_within_a_minute():
+    study = find_study("tcurve-hunt")
+    for recipe in study.recipes:
+        config, twin = (recipe_config(study, recipe, smoke=smoke) for smoke in (False, True))
+        assert twin.degree < config.degree
+        assert twin.minutes <= 1
+
+
 def test_the_demo_takes_the_seven_published_triangulations_in_order():
-    plan = plan_census(FLOWS["tcurve-census"].load("recipes")["demo"].config())
-    assert [item.key for item in plan.items] == [
+    study = find_study("tcurve-census")
+    assert study.default.name == "demo"
+    planned = plan_run(study, recipe_config(study, study.default, smoke=False))
+    assert planned.keys == [
         "6_honeycomb",
         "6_bat",
         "6_moth",
@@ -91,6 +195,9 @@ def test_the_demo_takes_the_seven_published_triangulations_in_order():
         "7_fra",
         "7_cen",
     ]
+
+
+# --- what people see ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["--help"], ["show", "tcurve-census"]])
@@ -107,10 +214,10 @@ def test_quick_commands_import_neither_prefect_nor_ray_nor_torch(arguments):
     assert "tcurve-census" in result.stdout or "usage" in result.stdout
 
 
-@pytest.mark.parametrize("name", FLOWS)
-def test_no_description_of_a_field_looks_like_html(name):
+@EVERY
+def test_no_description_of_a_field_looks_like_html(study):
     # The form of the Prefect UI would drop it.
-    fields = FLOWS[name].load("config").model_fields
+    fields = load(study.config).model_fields
     described = {key: field.description for key, field in fields.items()}
     assert all(described.values())
     assert not [key for key, text in described.items() if re.search(r"<\w+>", text)]

@@ -7,24 +7,22 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from commands import run_python
+from study_helpers import replaced, stored_run
 
+from flows import tcurve_census, tcurve_hunt
 from flows.cli import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_OK, main
+from flows.planning import open_run, plan_run
 from tasks.lattice import Triangulation
-from tasks.records import Store
 from tasks.tcurves import (
-    CENSUS_TABLES,
     CensusConfig,
     Scheme,
-    plan_census,
     possible_schemes,
     read_certificate,
-    run_census_item,
     t_polynomial,
     verify_certificate,
 )
-from tasks.tcurves.archive import Archive, candidate_of
-from tasks.tcurves.hunt import HuntConfig, plan_hunt
-from tasks.tcurves.hunt_rounds import archive_table, round_items, run_hunt_item
+from tasks.tcurves.hunt import HuntConfig
+from tasks.tcurves.reports.hunt import smallest_finds
 
 NUM_SEXTICS = 55
 
@@ -41,15 +39,10 @@ def command(capsys):
     return run
 
 
-def stored_census(folder: Path, *names: str, change=lambda table: table, **settings) -> str:
+def stored_census(folder: Path, *names: str, change=lambda tables: tables, **settings) -> str:
     """Store a census as the flow does; returns the run's id."""
-    plan = plan_census(CensusConfig(triangulations=names, **settings))
-    keys = [item.key for item in plan.items]
-    run = Store.open(folder).open_run(plan.identity, CENSUS_TABLES, keys)
-    for item in plan.items:
-        tables = run_census_item(item)
-        run.write_parts(item.key, tables | {"summary": change(tables["summary"])})
-    return run.run_id
+    config = CensusConfig(triangulations=names, **settings)
+    return stored_run(tcurve_census.STUDY, config, folder, change).run.run_id
 
 
 @pytest.fixture(scope="module")
@@ -130,21 +123,15 @@ def test_a_polynomial_with_proved_base_is_written_beside_its_certificate(
 
 
 def test_a_hunt_certifies_the_last_row_of_every_scheme(tmp_path, command):
-    plan = plan_hunt(HuntConfig(degree=4, round_size=4))
-    archive, table = Archive(4), []
-    for number in range(3):
-        rows = [
-            row
-            for item in round_items(plan, archive, number)
-            for row in run_hunt_item(item)["candidates"].to_pylist()
-        ]
-        better = archive.extend(candidate_of(row, 4) for row in rows if row["codes"])
-        table.append(archive_table(plan, archive, number, better, frozenset()))
-    run = Store.open(tmp_path).open_run(plan.identity, ("archive",), ["r"])
-    run.write_parts("r", {"archive": pa.concat_tables(table)})
-    code, paths, _ = command("certify", run.run_id, "--out", tmp_path)
+    config = HuntConfig(degree=6, round_size=4, stop_at=45)
+    stored = stored_run(tcurve_hunt.STUDY, config, tmp_path)
+    code, paths, _ = command("certify", stored.run.run_id, "--out", tmp_path)
     assert code == EXIT_OK
-    assert [read_certificate(path).scheme for path in paths] == list(map(str, archive.schemes()))
+    last = {row["scheme"]: row for row in smallest_finds(stored)}
+    assert stored.table("archive").num_rows > len(last) >= 45
+    found = {certificate.scheme: certificate for certificate in map(read_certificate, paths)}
+    assert list(found) == sorted(last, key=lambda text: Scheme.parse(text).sort_key)
+    assert all(c.triangles == tuple(map(tuple, last[s]["triangles"])) for s, c in found.items())
     assert command("verify", *paths)[0] == EXIT_OK
 
 
@@ -275,8 +262,8 @@ def test_a_run_without_witnesses_certifies_nothing(tmp_path, command):
 
 
 def test_a_run_that_stored_nothing_certifies_nothing(tmp_path, command):
-    plan = plan_census(CensusConfig(triangulations=("3_honeycomb",)))
-    run = Store.open(tmp_path).open_run(plan.identity, CENSUS_TABLES, ["3_honeycomb"])
+    planned = plan_run(tcurve_census.STUDY, CensusConfig(triangulations=("3_honeycomb",)))
+    run = open_run(planned, str(tmp_path))
     code, _, [line] = command("certify", run.run_id, "--out", tmp_path)
     assert code == EXIT_BAD_INPUT
     assert "no schemes stored yet" in line
@@ -285,15 +272,18 @@ def test_a_run_that_stored_nothing_certifies_nothing(tmp_path, command):
 def test_schemes_of_triangulations_that_are_not_certified_regular_get_no_certificate(
     tmp_path, command
 ):
-    def uncertified(summary: pa.Table) -> pa.Table:
-        place = summary.schema.get_field_index("regular")
-        return summary.set_column(place, summary.schema.field(place), pa.array([False]))
+    def uncertified(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+        if "summary" not in tables:
+            return tables
+        return tables | {"summary": replaced(tables["summary"], "regular", [False])}
 
     run = stored_census(tmp_path, "3_honeycomb", change=uncertified)
     code, out, err = command("certify", run, "--out", tmp_path)
     assert (code, out) == (EXIT_FAILED, [])
-    assert [line.split()[1] for line in err] == ["<J>", "<Jv1>"]
-    assert all("not certified regular" in line for line in err)
+    assert err == [
+        "latticework: no certificate of <J>, <Jv1>: found only on triangulations that are not "
+        "certified regular"
+    ]
 
 
 def test_an_unwritable_folder_is_one_line_and_exit_1(sextics, command, tmp_path):
@@ -329,11 +319,9 @@ def test_verify_starts_without_prefect_ray_matplotlib_and_scipy(sextics):
 # --- galleries ----------------------------------------------------------------------------------
 
 
-def test_plot_writes_a_gallery_into_the_run_when_asked(tmp_path, command, monkeypatch):
-    monkeypatch.setattr("flows.reports.draw_figures", lambda run: [])
+def test_a_gallery_of_every_degree_is_written_into_the_run(tmp_path, command):
     run = stored_census(tmp_path, "3_honeycomb", "4_honeycomb")
-    assert command("plot", run, "--out", tmp_path) == (EXIT_OK, [], [])
-    code, paths, _ = command("plot", run, "--gallery", "--out", tmp_path)
+    code, paths, _ = command("gallery", run, "--out", tmp_path)
     assert code == EXIT_OK
     assert [Path(path).name for path in paths] == ["gallery-3.html", "gallery-4.html"]
     assert all(Path(path).parent.name == run for path in paths)
@@ -344,3 +332,10 @@ def test_plot_writes_a_gallery_into_the_run_when_asked(tmp_path, command, monkey
         str(Scheme.parse(text)) in cubics.replace("&lt;", "<").replace("&gt;", ">")
         for text in ("<J>", "<Jv1>")
     ] == [True, True]
+
+
+def test_a_gallery_of_a_run_without_schemes_is_refused(tmp_path, command):
+    run = stored_census(tmp_path, "3_honeycomb", witnesses=False)
+    code, out, [line] = command("gallery", run, "--out", tmp_path)
+    assert (code, out) == (EXIT_BAD_INPUT, [])
+    assert "has no witnesses, which certificates and pictures need" in line

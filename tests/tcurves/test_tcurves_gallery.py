@@ -10,7 +10,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from strategies import signed_triangulations
+from study_helpers import joined_tables, replaced
 
+from flows.planning import plan_run
+from flows.tcurve_census import STUDY
 from tasks.lattice import honeycomb, load_triangulations
 from tasks.records import InputError
 from tasks.tcurves import (
@@ -24,10 +27,8 @@ from tasks.tcurves import (
     harnack_signs,
     is_maximal,
     parse_certificate,
-    plan_census,
     possible_schemes,
     real_scheme,
-    run_census_item,
     verify_certificate,
 )
 from tasks.tcurves._drawing import drawing
@@ -77,14 +78,9 @@ class Page(HTMLParser):
 
 def tables(*names, **settings_):
     """Histogram and summary of a census."""
-    plan = plan_census(CensusConfig(triangulations=names, **settings_))
-    parts = [run_census_item(item) for item in plan.items]
-    return tuple(pa.concat_tables([p[name] for p in parts]) for name in ("histogram", "summary"))
-
-
-def with_regular(summary, values):
-    place = summary.schema.get_field_index("regular")
-    return summary.set_column(place, summary.schema.field(place), pa.array(values, pa.bool_()))
+    planned = plan_run(STUDY, CensusConfig(triangulations=names, **settings_))
+    found = joined_tables(planned, STUDY.stages[0])
+    return found["histogram"], found["summary"]
 
 
 def harnack_witness(degree):
@@ -310,7 +306,7 @@ def test_witnesses_have_their_schemes_and_do_not_depend_on_the_order_of_rows(sex
 
 def test_regular_triangulations_are_preferred_even_with_larger_weights():
     histogram, summary = tables("6_bat", "6_moth")
-    chosen = census_witnesses(histogram, with_regular(summary, [None, True]))
+    chosen = census_witnesses(histogram, replaced(summary, "regular", [None, True]))
     on_moth = set(
         histogram.filter(pa.compute.field("triangulation") == "6_moth")["scheme"].to_pylist()
     )
@@ -322,9 +318,7 @@ def test_regular_triangulations_are_preferred_even_with_larger_weights():
 
 def test_weights_that_were_too_long_to_store_are_found_again():
     histogram, summary = tables("3_honeycomb")
-    place = summary.schema.get_field_index("weights")
-    field = summary.schema.field(place)
-    bare = summary.set_column(place, field, pa.array([None], field.type))
+    bare = replaced(summary, "weights", [None])
     assert all(witness.is_certified for witness in census_witnesses(histogram, bare))
 
 

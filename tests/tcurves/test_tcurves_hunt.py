@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from known_triangulations import PINWHEEL
 from scipy.stats import spearmanr
 from strategies import SEEDS, triangulations
+from study_helpers import failed_tables, tables_of
 
+from flows.planning import PlannedRun, plan_run
+from flows.tcurve_hunt import STUDY
 from tasks.lattice import (
     Certified,
     Regularity,
@@ -23,18 +26,12 @@ from tasks.lattice import (
     load_triangulations,
     random_flips,
 )
-from tasks.records import InputError
+from tasks.records import InputError, Item, Status
+from tasks.records.rows import rows_table
 from tasks.tcurves import Scheme, frontier_census, real_scheme_by_euler
 from tasks.tcurves.archive import Archive, Candidate, candidate_of
-from tasks.tcurves.hunt import HuntConfig, plan_hunt
-from tasks.tcurves.hunt_rounds import (
-    archive_table,
-    empty_archive,
-    failed_hunt_item,
-    item_keys,
-    round_items,
-    run_hunt_item,
-)
+from tasks.tcurves.hunt import ARCHIVE_SCHEMA, HuntConfig
+from tasks.tcurves.hunt_rounds import HuntWork, archive_rows, round_works
 from tasks.tcurves.program import estimated_cost
 from tasks.tcurves.proposals import (
     Origin,
@@ -48,20 +45,36 @@ from tasks.tcurves.proposals import (
 )
 from tasks.tcurves.restrictions import is_maximal
 
+[HUNT] = STUDY.stages
+
+
+def plan_hunt(config: HuntConfig) -> PlannedRun:
+    return plan_run(STUDY, config)
+
+
+def candidates(plan: PlannedRun, work: HuntWork) -> list[dict]:
+    """Rows of the candidates of one item, as they are stored."""
+    return tables_of(plan, HUNT, Item(work.key, work))["candidates"].to_pylist()
+
+
+def first_candidate(config: HuntConfig, origin: Origin | None = None) -> dict:
+    """The row of the first seed, or of what is put in its place."""
+    planned = plan_hunt(config)
+    work = round_works(planned.plan, Archive(config.degree), 0)[0]
+    [row] = candidates(planned, replace(work, origins=(origin,)) if origin else work)
+    return row
+
 
 def hunted(config, rounds):
-    """Rows of some rounds, and the archive after them."""
-    plan, rows = plan_hunt(config), []
-    archive = empty_archive(plan)
+    """The planned hunt, the archive after some rounds, and their rows."""
+    planned, rows = plan_hunt(config), []
+    archive = Archive(config.degree, patience=config.patience)
     for number in range(rounds):
-        found = [
-            row
-            for item in round_items(plan, archive, number)
-            for row in run_hunt_item(item)["candidates"].to_pylist()
-        ]
+        works = round_works(planned.plan, archive, number)
+        found = [row for work in works for row in candidates(planned, work)]
         archive.extend(candidate_of(r, config.degree) for r in found if r["codes"] is not None)
         rows += found
-    return plan, archive, rows
+    return planned, archive, rows
 
 
 def pairs_of_degree(degree):
@@ -212,42 +225,37 @@ def test_every_candidate_is_certified_and_every_witness_has_its_scheme():
 
 
 def test_an_irregular_candidate_is_marked_and_has_no_census():
-    item = round_items(plan_hunt(HuntConfig(degree=4)), Archive(4), 0)[0]
-    [row] = run_hunt_item(replace(item, origins=(Origin("seed", PINWHEEL),)))[
-        "candidates"
-    ].to_pylist()
+    row = first_candidate(HuntConfig(degree=4), Origin("seed", PINWHEEL))
     assert row["regular"] is False
     assert row["weights"] is row["codes"] is None
     assert row["reason"] == "irregular"
 
 
 def test_a_census_beyond_the_budget_is_a_row():
-    item = round_items(plan_hunt(HuntConfig(degree=7, memory_gib=1e-4)), Archive(7), 0)[0]
-    [row] = run_hunt_item(item)["candidates"].to_pylist()
+    row = first_candidate(HuntConfig(degree=7, memory_gib=1e-4))
     assert row["status"] == "over_budget"
     assert "raise memory_gib" in row["reason"]
 
 
 def test_a_failed_item_is_a_row_for_each_candidate():
-    plan, archive, _ = hunted(HuntConfig(degree=4, round_size=3, batch=3), 1)
-    [item] = round_items(plan, archive, 1)
-    rows = failed_hunt_item(item, "MemoryError", "no room")["candidates"].to_pylist()
-    assert [(row["status"], row["reason"]) for row in rows] == [
-        ("failed", "MemoryError: no room")
-    ] * 3
+    planned, archive, _ = hunted(HuntConfig(degree=4, round_size=3, batch=3), 1)
+    [work] = round_works(planned.plan, archive, 1)
+    tables = failed_tables(planned, HUNT, Item(work.key, work), Status.FAILED, "no room")
+    rows = tables["candidates"].to_pylist()
+    assert [(row["status"], row["reason"]) for row in rows] == [("failed", "no room")] * 3
+    assert [(row["round"], row["index"]) for row in rows] == [(1, 0), (1, 1), (1, 2)]
+    parents = [canonical_key(origin.parent) for origin in work.origins]
+    assert [row["parent"] for row in rows] == parents
+    assert all(row["codes"] is None for row in rows)
 
 
-def test_an_item_that_was_lost_with_its_machine_leaves_no_row():
-    plan, archive, _ = hunted(HuntConfig(degree=4, round_size=3), 1)
-    item = round_items(plan, archive, 1)[0]
-    assert failed_hunt_item(item, "infrastructure", "the worker died") == {}
-
-
-@pytest.mark.parametrize("number", [0, 1, 7])
-def test_items_are_named_without_being_proposed(number):
-    plan, archive, _ = hunted(HuntConfig(degree=4, round_size=7, batch=3), 1)
-    keys = [item.key for item in round_items(plan, archive, number)]
-    assert item_keys(plan, number) == keys
+@pytest.mark.parametrize("number", [1, 7])
+def test_the_items_of_a_round_cover_its_candidates_in_order(number):
+    planned, archive, _ = hunted(HuntConfig(degree=4, round_size=7, batch=3), 1)
+    assert [work.key for work in round_works(planned.plan, archive, 0)] == ["r000000.00000"]
+    works = round_works(planned.plan, archive, number)
+    assert [work.key for work in works] == [f"r{number:06d}.{i:05d}" for i in (0, 3, 6)]
+    assert [len(work.origins) for work in works] == [3, 3, 1]
 
 
 def test_candidates_without_a_census_are_not_tried_again():
@@ -263,9 +271,7 @@ def test_weights_beyond_64_bits_are_replaced_by_smaller_ones():
     start = honeycomb(4)
     big = start.with_weights(tuple(10**30 * w + i % 3 for i, w in enumerate(start.weights)))
     assert is_regular_with(big, big.weights)
-    item = round_items(plan_hunt(HuntConfig(degree=4)), Archive(4), 0)[0]
-    large = replace(item, origins=(Origin("seed", big),))
-    [row] = run_hunt_item(large)["candidates"].to_pylist()
+    row = first_candidate(HuntConfig(degree=4), Origin("seed", big))
     assert is_regular_with(start, row["weights"])
     assert row["codes"]
 
@@ -274,8 +280,7 @@ def test_undecided_regularity_is_not_called_irregular(monkeypatch):
     nothing = RegularityCertificate(Regularity.UNDECIDED, None, "no decision")
     undecided = Certified(honeycomb(4).with_weights(None), nothing)
     monkeypatch.setattr("tasks.tcurves.hunt_rounds.certify", lambda _: undecided)
-    item = round_items(plan_hunt(HuntConfig(degree=4)), Archive(4), 0)[0]
-    [row] = run_hunt_item(item)["candidates"].to_pylist()
+    row = first_candidate(HuntConfig(degree=4))
     assert (row["regular"], row["reason"], row["codes"]) == (None, "undecided", None)
 
 
@@ -369,9 +374,11 @@ def test_the_archive_does_not_depend_on_the_order_of_arrival():
 
 def test_the_stored_archive_says_what_is_known_and_what_is_first():
     config = HuntConfig(degree=6, round_size=4)
-    plan, archive, rows = hunted(config, 1)
+    planned, archive, rows = hunted(config, 1)
     better = list(archive.finds.values())
-    table = archive_table(plan, archive, 0, better, frozenset(archive.finds))
+    known, new = planned.inputs.value.known, frozenset(archive.finds)
+    found = archive_rows(known, archive, 0, better, new)
+    table = rows_table(ARCHIVE_SCHEMA, found, planned.identity)
     assert table.num_rows == len(archive.finds) == 37
     assert set(table["is_known"].to_pylist()) == {True}
     assert set(table["is_first"].to_pylist()) == {True}
@@ -394,12 +401,16 @@ def test_bad_lists_of_known_schemes_are_refused(tmp_path, content, message):
         plan_hunt(HuntConfig(degree=6, known=str(path)))
 
 
+def known_of(**settings) -> frozenset[str]:
+    return plan_hunt(HuntConfig(**settings)).inputs.value.known
+
+
 def test_known_schemes_can_be_given(tmp_path):
     path = tmp_path / "known.json"
     path.write_text(json.dumps(["<2>", "<1 v 1<1>>"]))
-    assert plan_hunt(HuntConfig(degree=6, known=str(path))).known == {"<2>", "<1v1<1>>"}
-    assert plan_hunt(HuntConfig(degree=6, known="none")).known == frozenset()
-    assert len(plan_hunt(HuntConfig(degree=8)).known) == 2415
+    assert known_of(degree=6, known=str(path)) == {"<2>", "<1v1<1>>"}
+    assert known_of(degree=6, known="none") == frozenset()
+    assert len(known_of(degree=8)) == 2415
 
 
 def test_seeds_of_another_degree_are_refused():

@@ -4,31 +4,36 @@ import json
 
 import pyarrow as pa
 import pytest
+from study_helpers import failed_tables, joined_tables, replaced, tables_of
 
+from flows.planning import PlannedRun, plan_run
+from flows.tcurve_census import STUDY
 from tasks.lattice import honeycomb, load_triangulations, write_triangulations_json
-from tasks.records import BudgetExceeded, InputError
-from tasks.tcurves import (
-    CensusConfig,
-    failed_census_item,
-    plan_census,
-    run_census_item,
-    run_verification_item,
-    stored_triangulation,
-    union_schemes,
-)
+from tasks.records import BudgetExceeded, InputError, Status
+from tasks.tcurves import CensusConfig, stored_triangulation, union_schemes
+
+CENSUS, VERIFY = STUDY.stages
 
 
-def planned(*names, **settings):
-    return plan_census(CensusConfig(triangulations=names, **settings))
+def planned(*names, **settings) -> PlannedRun:
+    return plan_run(STUDY, CensusConfig(triangulations=names, **settings))
 
 
-def tables(item):
-    return run_census_item(item)
+def tables(plan: PlannedRun) -> dict[str, pa.Table]:
+    """Tables of the one triangulation of a run."""
+    [item] = plan.items["census"]
+    return tables_of(plan, CENSUS, item)
+
+
+def verification(plan: PlannedRun, histogram: pa.Table) -> pa.Table:
+    [item] = plan.items["verify"]
+    return tables_of(plan, VERIFY, item, histogram)["verification"]
 
 
 def test_a_plan_names_its_items_by_triangulation():
     plan = planned("6_bat", "4_honeycomb")
-    assert [item.key for item in plan.items] == ["6_bat", "4_honeycomb"]
+    for items in plan.items.values():
+        assert [item.key for item in items] == ["6_bat", "4_honeycomb"]
     assert plan.identity.flow == "tcurve-census"
 
 
@@ -77,14 +82,14 @@ def test_an_enumeration_without_end_is_refused_before_anything_runs():
 
 
 def test_the_tables_of_an_item_are_the_census():
-    [item] = planned("6_bat").items
-    result = tables(item)
+    plan = planned("6_bat")
+    result = tables(plan)
     histogram, [summary] = result["histogram"], result["summary"].to_pylist()
     assert histogram.num_rows == summary["num_schemes"] == 53
     assert sum(histogram["count"].to_pylist()) == summary["sign_classes"] == 1 << 25
     assert summary["status"] == "ok"
     assert summary["regular"] is True
-    assert stored_triangulation(summary) == item.triangulation
+    assert stored_triangulation(summary) == plan.items["census"][0].argument.triangulation
     assert summary["num_maximal"] == sum(histogram["is_maximal"].to_pylist()) == 3
     assert histogram.schema.field("count").type == pa.uint64()
     assert histogram.schema.field("witness").type == pa.uint64()
@@ -92,32 +97,33 @@ def test_the_tables_of_an_item_are_the_census():
 
 def test_both_engines_store_the_same_histogram_but_for_the_witness():
     def rows(engine):
-        [item] = planned("4_honeycomb", engine=engine).items
-        return run_census_item(item)["histogram"].drop(["fingerprint", "witness"])
+        return tables(planned("4_honeycomb", engine=engine))["histogram"].drop(
+            ["fingerprint", "witness"]
+        )
 
     assert rows("frontier").equals(rows("union-find"))
 
 
 def test_witnesses_and_counts_can_be_left_out():
-    [item] = planned("4_honeycomb", witnesses=False, targets="set").items
-    histogram = run_census_item(item)["histogram"]
+    plan = planned("4_honeycomb", witnesses=False, targets="set")
+    histogram = tables(plan)["histogram"]
     assert histogram["witness"].null_count == histogram["count"].null_count == histogram.num_rows
-    assert run_verification_item(item, histogram)["verification"].num_rows == 0
+    assert verification(plan, histogram).num_rows == 0
 
 
 @pytest.mark.parametrize("engine", ["frontier", "union-find"])
 def test_few_ovals_are_cut_off(engine):
-    [item] = planned("4_honeycomb", engine=engine, min_ovals=3).items
-    result = run_census_item(item)
+    result = tables(planned("4_honeycomb", engine=engine, min_ovals=3))
     assert result["histogram"]["scheme"].to_pylist() == ["<3>", "<4>"]
     assert result["summary"]["num_schemes"].to_pylist() == [2]
 
 
 def test_a_census_beyond_its_budget_becomes_a_row():
-    [item] = planned("7_honeycomb", memory_gib=1e-4).items
+    plan = planned("7_honeycomb", memory_gib=1e-4)
     with pytest.raises(BudgetExceeded) as caught:
-        run_census_item(item)
-    result = failed_census_item(item, "BudgetExceeded", str(caught.value))
+        tables(plan)
+    [item] = plan.items["census"]
+    result = failed_tables(plan, CENSUS, item, Status.OVER_BUDGET, str(caught.value))
     [summary] = result["summary"].to_pylist()
     assert summary["status"] == "over_budget"
     assert "7_honeycomb" in summary["reason"]
@@ -126,39 +132,34 @@ def test_a_census_beyond_its_budget_becomes_a_row():
 
 
 def test_verification_derives_every_witness_again():
-    [item] = planned("6_bat").items
-    histogram = run_census_item(item)["histogram"]
-    rows = run_verification_item(item, histogram)["verification"].to_pylist()
+    plan = planned("6_bat")
+    histogram = tables(plan)["histogram"]
+    rows = verification(plan, histogram).to_pylist()
     assert [row["scheme"] for row in rows] == histogram["scheme"].to_pylist()
     assert {(row["agrees"], row["status"], row["violated"]) for row in rows} == {(True, "ok", "")}
 
 
 def test_a_share_of_the_witnesses_is_chosen_reproducibly():
-    [item] = planned("6_bat", verify_share=0.25).items
-    histogram = run_census_item(item)["histogram"]
-    first = run_verification_item(item, histogram)["verification"]
+    plan = planned("6_bat", verify_share=0.25)
+    histogram = tables(plan)["histogram"]
+    first = verification(plan, histogram)
     assert first.num_rows == 14  # a quarter of 53, rounded up
-    assert run_verification_item(item, histogram)["verification"].equals(first)
+    assert verification(plan, histogram).equals(first)
 
 
 @pytest.mark.parametrize("column", ["witness", "scheme"])
 def test_a_forged_row_fails_verification(column):
-    [item] = planned("6_bat").items
-    histogram = run_census_item(item)["histogram"]
+    plan = planned("6_bat")
+    histogram = tables(plan)["histogram"]
     values = histogram[column].to_pylist()
     values[5], values[6] = values[6], values[5]
-    at = histogram.schema.get_field_index(column)
-    forged = histogram.set_column(
-        at, histogram.schema.field(at), pa.array(values, histogram.schema.field(at).type)
-    )
-    verification = run_verification_item(item, forged)["verification"]
-    assert verification["agrees"].to_pylist().count(False) == 2
-    assert set(verification["status"].to_pylist()) == {"failed"}
+    found = verification(plan, replaced(histogram, column, values))
+    assert found["agrees"].to_pylist().count(False) == 2
+    assert set(found["status"].to_pylist()) == {"failed"}
 
 
 def test_unions_are_taken_over_chosen_triangulations():
-    plan = planned("6_bat", "6_moth")
-    histogram = pa.concat_tables([run_census_item(item)["histogram"] for item in plan.items])
+    histogram = joined_tables(planned("6_bat", "6_moth"), CENSUS)["histogram"]
     assert len(union_schemes(histogram, ["6_bat"])) == 53
     assert len(union_schemes(histogram, ["6_bat", "6_moth"])) == 55
     assert union_schemes(histogram, []) == []

@@ -9,30 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from study_helpers import failed_tables, joined_tables, replaced, tables_of
 
+from flows.planning import PlannedRun, _code_of, plan_run
+from flows.tcurve_census import STUDY as CENSUS
+from flows.tcurve_sweep import STUDY
 from gpu import backend
 from gpu.schemes import FAILED, Counts
 from tasks.lattice import Triangulation, honeycomb, num_points, write_triangulations_json
-from tasks.records import InputError, code_version
+from tasks.records import InputError, Status
+from tasks.records.version import closure, code_version
 from tasks.tcurves import (
-    SWEEP_TABLES,
     CensusConfig,
     SweepConfig,
-    SweepResult,
+    SweepWork,
     as_word,
     canonical_signs,
     check_sweep_device,
-    failed_sweep_item,
     frontier_census,
     harnack_bound,
     harnack_signs,
     num_sign_classes,
-    plan_census,
-    plan_sweep,
     real_scheme,
-    run_census_item,
-    run_sweep_item,
-    summarize_sweep,
     sweep_summary,
     sweeps,
 )
@@ -46,18 +44,28 @@ from tasks.tcurves._sign_sources import (
 from tasks.tcurves.signs import canonical_word, gauge_points
 
 SCIENCE = ("fingerprint", "code_version", "seed", "status")
+SWEEP, VERIFY = STUDY.stages
+CODE = [name.partition(":")[0] for name in _code_of(STUDY, STUDY.stages)]
+
+
+def plan_sweep(config: SweepConfig) -> PlannedRun:
+    return plan_run(STUDY, config)
 
 
 def results(config: SweepConfig) -> dict[str, dict[str, pa.Table]]:
     """All tables of a sweep, by triangulation: those of the shards in one, then the summary."""
+    plan = plan_sweep(config)
+    shards = {item.key: tables_of(plan, SWEEP, item) for item in plan.items["sweep"]}
     found = {}
-    for name, items in plan_sweep(config).shards.items():
-        shards = [run_sweep_item(item) for item in items]
-        tables = {t: pa.concat_tables([shard[t] for shard in shards]) for t in SWEEP_TABLES}
-        first = items[0]
-        result = SweepResult(first.triangulation, first.identity, *tables.values())
-        found[name] = tables | summarize_sweep(result)
+    for item in plan.items["verify"]:
+        parts = [shards[key] for key in item.parts]
+        tables = {t: pa.concat_tables([part[t] for part in parts]) for t in VERIFY.needs}
+        found[item.key] = tables | tables_of(plan, VERIFY, item, *tables.values())
     return found
+
+
+def works_of(config: SweepConfig) -> list[SweepWork]:
+    return [item.argument for item in plan_sweep(config).items["sweep"]]
 
 
 def histogram(config: SweepConfig) -> list[dict]:
@@ -126,12 +134,13 @@ def test_the_last_sign_vectors_of_a_large_ball_are_far() -> None:
 
 
 def test_shards_cover_every_sign_vector_once() -> None:
-    plan = plan_sweep(SweepConfig(triangulations=("3_honeycomb", "4_honeycomb"), shard_size=1000))
-    assert [item.key for item in plan.items] == [
-        "3_honeycomb.000000",
-        *(f"4_honeycomb.{i:06d}" for i in range(5)),
-    ]
-    assert [i for item in plan.shards["4_honeycomb"] for i in item.part] == list(range(4096))
+    config = SweepConfig(triangulations=("3_honeycomb", "4_honeycomb"), shard_size=1000)
+    plan, works = plan_sweep(config), works_of(config)
+    keys = ["3_honeycomb.000000", *(f"4_honeycomb.{i:06d}" for i in range(5))]
+    assert plan.keys == [work.key for work in works] == keys
+    assert [i for work in works[1:] for i in work.part] == list(range(4096))
+    merged = {item.key: item.parts for item in plan.items["verify"]}
+    assert merged == {"3_honeycomb": tuple(keys[:1]), "4_honeycomb": tuple(keys[1:])}
 
 
 def test_the_device_is_no_part_of_the_identity_and_everything_else_is() -> None:
@@ -152,16 +161,20 @@ def test_the_identity_names_triangulations_by_content_and_not_by_path(tmp_path) 
     }
     assert len(ids) == 1
     identity = plan_sweep(sweep_of("2_honeycomb")).identity
-    assert identity.code_version == code_version(
-        "tasks.records", "tasks.lattice", "tasks.tcurves", "gpu"
-    )
+    assert identity.code_version == code_version(*CODE)
+
+
+def test_the_code_version_covers_kernels_triangulations_and_how_tables_are_made() -> None:
+    needed = {"gpu.schemes", "gpu.isotopy", "tasks.lattice.triangulation", "tasks.records.parts"}
+    assert needed | {"tasks.records.rows", "tasks.tcurves._prefilter"} <= set(closure(*CODE))
 
 
 def test_an_item_travels_without_the_names_of_all_others() -> None:
     plan = plan_sweep(SweepConfig(triangulations=("2_honeycomb", "3_honeycomb")))
-    item = pickle.loads(pickle.dumps(plan.items[1]))
-    assert item.config.triangulations == ("3_honeycomb",)
-    assert (item.key, item.part) == (plan.items[1].key, plan.items[1].part)
+    work = plan.items["sweep"][1].argument
+    again = pickle.loads(pickle.dumps(work))
+    assert again.config.triangulations == ("3_honeycomb",)
+    assert (again.key, again.part) == (work.key, work.part)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +210,7 @@ def test_a_name_that_looks_like_a_shard_makes_no_two_items_of_one_key(tmp_path) 
     names = ["a", "a.000000"]
     path = tmp_path / "both.json"
     write_triangulations_json(path, [honeycomb(2).with_name(name) for name in names])
-    keys = [item.key for item in plan_sweep(sweep_of(str(path), shard_size=4)).items]
+    keys = [item.key for item in plan_sweep(sweep_of(str(path), shard_size=4)).items["sweep"]]
     assert len(set(keys)) == len(keys) == 4
 
 
@@ -220,8 +233,8 @@ def test_a_gpu_that_is_not_there_is_refused_on_this_machine_only(monkeypatch) ->
 
 @pytest.mark.parametrize("name", ["1_honeycomb", "2_honeycomb", "3_honeycomb", "4_honeycomb"])
 def test_all_sign_classes_give_the_histogram_of_the_census(name: str) -> None:
-    [item] = plan_census(CensusConfig(triangulations=(name,), engine="union-find")).items
-    census = run_census_item(item)["histogram"].drop_columns(SCIENCE)
+    plan = plan_run(CENSUS, CensusConfig(triangulations=(name,), engine="union-find"))
+    census = joined_tables(plan, CENSUS.stages[0])["histogram"].drop_columns(SCIENCE)
     assert histogram(sweep_of(name)) == census.to_pylist()
 
 
@@ -242,9 +255,9 @@ def test_a_range_counts_its_sign_classes_only() -> None:
 @pytest.mark.parametrize("signs", ["random", "ball"])
 def test_every_sign_vector_is_evaluated_as_alone(signs) -> None:
     config = sweep_of("5_honeycomb", signs=signs, samples=231, radius=2, seed=4, shard_size=100)
-    plan = plan_sweep(config)
-    words = np.concatenate([w for item in plan.items for w in sweeps._batches(item)])
-    triangulation = plan.items[0].triangulation
+    works = works_of(config)
+    words = np.concatenate([w for work in works for w in sweeps._batches(work)])
+    triangulation = works[0].triangulation
     expected: dict[str, list[int]] = {}
     for word in words.tolist():
         expected.setdefault(str(real_scheme(triangulation, word)), []).append(word)
@@ -266,14 +279,14 @@ def test_balls_surround_the_harnack_signs_by_default() -> None:
 
 def test_a_random_shard_is_the_same_alone_and_another_one_with_another_seed() -> None:
     config = sweep_of("5_honeycomb", signs="random", samples=300, shard_size=100)
-    alone = plan_sweep(config).items[2]
+    alone = works_of(config)[2]
     together = SweepConfig(
         **config.model_dump() | {"triangulations": ("2_honeycomb", "5_honeycomb")}
     )
-    other = plan_sweep(together).shards["5_honeycomb"][2]
+    other = next(work for work in works_of(together) if work.key == alone.key)
     [words], [same] = sweeps._batches(alone), sweeps._batches(other)
     assert np.array_equal(words, same)
-    [reseeded] = sweeps._batches(plan_sweep(config.model_copy(update={"seed": 1})).items[2])
+    [reseeded] = sweeps._batches(works_of(config.model_copy(update={"seed": 1}))[2])
     assert not np.array_equal(words, reseeded)
 
 
@@ -285,9 +298,11 @@ def test_the_batch_size_changes_nothing(monkeypatch) -> None:
 
 
 def test_two_executions_give_the_same_bytes() -> None:
-    item = plan_sweep(sweep_of("5_honeycomb", signs="random", samples=500)).items[0]
-    first, second = run_sweep_item(item), run_sweep_item(pickle.loads(pickle.dumps(item)))
-    assert all(first[table].equals(second[table]) for table in SWEEP_TABLES)
+    plan = plan_sweep(sweep_of("5_honeycomb", signs="random", samples=500))
+    [item] = plan.items["sweep"]
+    first, second = (tables_of(plan, SWEEP, i) for i in (item, pickle.loads(pickle.dumps(item))))
+    assert set(first) == set(SWEEP.tables)
+    assert all(first[table].equals(second[table]) for table in SWEEP.tables)
 
 
 # --- many ovals ---------------------------------------------------------------------------------
@@ -320,9 +335,9 @@ def test_counting_components_first_changes_no_row(monkeypatch, settings, share) 
     full = histogram(sweep_of("6_honeycomb", **settings))
     counted = []
 
-    def evaluate(item, words, found):
+    def evaluate(work, words, found):
         counted.append(words.size)
-        return kernel(item, words, found)
+        return kernel(work, words, found)
 
     kernel = sweeps._evaluate
     monkeypatch.setattr(sweeps, "_evaluate", evaluate)
@@ -407,20 +422,20 @@ def test_a_range_that_the_kernel_leaves_open_is_redone_as_a_whole(monkeypatch) -
 def test_what_no_method_answers_is_an_error(monkeypatch) -> None:
     monkeypatch.setattr(sweeps, "scheme_codes", lambda _, __, words, **___: words * 0 + FAILED)
     monkeypatch.setattr(sweeps.isotopy, "scheme_codes", lambda *a: a[-1] * 0 - 1)
-    item = plan_sweep(sweep_of("4_honeycomb", signs="ball", radius=0)).items[0]
+    [work] = works_of(sweep_of("4_honeycomb", signs="ball", radius=0))
     with pytest.raises(ArithmeticError, match="gives no rooted tree"):
-        run_sweep_item(item)
+        sweeps.sweep_rows(work)
 
 
-@pytest.mark.parametrize(
-    ("kind", "status"), [("BudgetExceeded", "over_budget"), ("ValueError", "failed")]
-)
-def test_a_failed_shard_is_a_row_with_its_reason(kind: str, status: str) -> None:
-    item = plan_sweep(sweep_of("4_honeycomb")).items[0]
-    tables = failed_sweep_item(item, kind, "no luck")
+@pytest.mark.parametrize("status", [Status.OVER_BUDGET, Status.FAILED])
+def test_a_failed_shard_is_a_row_with_its_reason(status: Status) -> None:
+    plan = plan_sweep(sweep_of("4_honeycomb"))
+    [item] = plan.items["sweep"]
+    tables = failed_tables(plan, SWEEP, item, status, "no luck")
     assert tables["sweep"].num_rows == 0
     [row] = tables["shards"].to_pylist()
     assert (row["item"], row["status"], row["reason"]) == (item.key, status, "no luck")
+    assert (row["triangulation"], row["degree"], row["shard"]) == ("4_honeycomb", 4, 0)
     assert row["evaluations"] is None
 
 
@@ -452,12 +467,10 @@ def test_a_scheme_that_no_curve_has_fails_a_regular_triangulation(monkeypatch) -
 
 
 def test_a_wrong_witness_fails_the_verification() -> None:
-    [item] = plan_sweep(sweep_of("3_honeycomb")).items
-    tables = run_sweep_item(item)
-    swept = tables["sweep"]
-    swapped = swept["witness"].to_pylist()[::-1]
-    index = swept.schema.get_field_index("witness")
-    field = swept.schema.field(index)
-    wrong = swept.set_column(index, field, pa.array(swapped, field.type))
-    found = summarize_sweep(SweepResult(item.triangulation, item.identity, wrong, tables["shards"]))
+    plan = plan_sweep(sweep_of("3_honeycomb"))
+    tables = joined_tables(plan, SWEEP)
+    swapped = tables["sweep"]["witness"].to_pylist()[::-1]
+    wrong = replaced(tables["sweep"], "witness", swapped)
+    [item] = plan.items["verify"]
+    found = tables_of(plan, VERIFY, item, wrong, tables["shards"])
     assert found["verification"]["status"].to_pylist() == ["failed", "failed"]

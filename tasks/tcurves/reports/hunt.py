@@ -100,12 +100,11 @@ def _by_ovals(found: _Findings) -> dict[str, Counter[int]]:
 
 def _conclusions(stored: Stored, found: _Findings) -> Iterator[str]:
     """What the hunt amounts to, in lines."""
-    rows = stored.table("candidates")
+    rows, degree = stored.table("candidates"), stored.settings["degree"]
     statuses = Counter(rows["status"].to_pylist())
     irregular = rows["regular"].to_pylist().count(False)
     yield (
-        f"degree {stored.settings['degree']}: {len(found.finds)} schemes from "
-        f"{rows.num_rows} candidates "
+        f"degree {degree}: {len(found.finds)} schemes from {rows.num_rows} candidates "
         f"({irregular} irregular, {statuses[Status.OVER_BUDGET]} over budget, "
         f"{statuses[Status.FAILED]} failed)"
     )
