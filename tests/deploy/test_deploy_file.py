@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows import FLOWS
+from flows import all_studies
+from flows.deployments import deployment_text
 from flows.serving import find_deployment_file, read_deployment_file
+from flows.study import load
 from tasks.records import InputError
 
 FILE = Path(__file__).parents[2] / "deploy/prefect.yaml"
@@ -22,35 +24,30 @@ def test_the_file_is_found_beside_the_packages_and_here(tmp_path, monkeypatch):
     assert find_deployment_file() == tmp_path / "deploy/prefect.yaml"
 
 
+def test_the_file_is_in_step_with_the_studies():
+    """`make deployments` writes it."""
+    assert FILE.read_text() == deployment_text()
+
+
 def test_names_and_pools_are_read():
     file = read_deployment_file(FILE)
-    assert file.deployments == (
-        "census",
-        "sweep",
-        "hunt",
-        "sos",
-        "sos-train",
-        "sos-dataset",
-        "sparse-soup",
-        "imp",
-        "sos-benchmark",
-    )
+    assert len(file.deployments) == len(set(file.deployments)) == len(all_studies())
     assert file.pools == ("latticework",)
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_every_entrypoint_is_a_module_path_of_a_listed_flow(name):
     # A path such as flows/x.py:flow would load the module under another name than the workers do.
-    entrypoint = DEPLOYMENTS[name]["entrypoint"]
-    assert entrypoint in {entry.entrypoint for entry in FLOWS.values()}
+    module, _, flow = DEPLOYMENTS[name]["entrypoint"].rpartition(".")
+    assert module == "flows.engine"
+    assert flow.replace("_", "-") in all_studies()
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_parameters_of_every_deployment_are_valid(name):
     deployment = DEPLOYMENTS[name]
-    [entry] = [e for e in FLOWS.values() if e.entrypoint == deployment["entrypoint"]]
-    config = entry.load("config").model_validate(deployment["parameters"]["config"])
-    assert entry.load("plan")(config).identity.flow == entry.name
+    study = all_studies()[deployment["entrypoint"].rpartition(".")[2].replace("_", "-")]
+    assert load(study.config).model_validate(deployment["parameters"]["config"])
     assert deployment["enforce_parameter_schema"] is True
 
 

@@ -143,10 +143,9 @@ def test_the_markdown_report_has_the_table_and_the_place_of_the_figure(hunt_beyo
         "| ---: | ---: | ---: | ---: | ---: |",
         *(f"| {' | '.join(map(str, row))} |" for row in rows),
     ]
-    assert figures == [stored.location("figures/discovery.png")]
-    assert f"* figure: `{figures[0]}`" in lines
+    assert "![figures/discovery.png](figures/discovery.png)" in lines
     assert "* 50 of the 50 known schemes" in lines
-    assert f"Tables: `{stored.run.path}`" in lines
+    assert f"Results: `{stored.run.path}`" in lines
 
 
 def test_the_terminal_shows_what_was_found_and_asks_for_the_rest(hunt_beyond):
