@@ -151,8 +151,8 @@ def imp_report(stored: Stored) -> Report:
     table = Table(IMP_HEADINGS, rows, words=("method",), num_keys=3, subject="method")
     how = (
         f"means over {_counted(stored.settings['seeds'], 'repetition')} with 95 % intervals; "
-        "retraining in epochs after every pruning; methods of one sparsity and length take the same "
-        "steps in all"
+        "retraining in epochs after every pruning; methods of one sparsity and length take the "
+        "same steps in all"
     )
     findings = findings or [f"{len(good)} of {len(models)} models are good"]
     return Report(findings, [table], [how, *_failures(stored, models)])
