@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -20,7 +21,6 @@ from tasks.pruning.sparse_models import load_sparse
 from tasks.pruning.verify import verified
 from tasks.pruning.workbench import Workbench
 from tasks.records import InputError, LatticeworkError, Status, Stored
-from tasks.records.config import canonical_json
 from tasks.records.volume import Volume
 
 __all__ = ["export_models"]
@@ -61,7 +61,7 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
         tensors = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
         files = {
             "model.safetensors": dump_tensors(tensors),
-            "model.json": canonical_json(about).encode(),
+            "model.json": f"{json.dumps(about, indent=2)}\n".encode(),
         }
         for name, content in files.items():
             place.write(f"{folder}/{name}", content)

@@ -42,7 +42,7 @@ Methods = Mapping[str, Sequence[Row]]
 
 
 def soup_report(stored: Stored) -> Report:
-    """Published claims and paired differences at the end, then one row per phase and method."""
+    """The soup against its members and rivals at the end, then one row per phase and method."""
     models, config = stored.rows("models"), stored.settings
     phases = sorted({row["phase"] for row in models if row["phase"]})
     per_epoch = _steps_per_epoch(models, config)
@@ -54,11 +54,11 @@ def soup_report(stored: Stored) -> Report:
         rows += [_soup_cells(name, part, per_epoch) for name, part in methods.items()]
     table = Table(SOUP_HEADINGS, rows, words=("method",), num_keys=2, subject="method")
     how = (
-        f"means over {config['seeds']} repetitions with 95 % intervals; m = {config['members']}, "
-        f"members by {config['vary']}, merged: {config['merge']}; all statistics of normalization "
-        "estimated anew"
+        f"means over {_counted(config['seeds'], 'repetition')} with 95 % intervals; "
+        f"m = {config['members']}, members by {config['vary']}, merged: {config['merge']}; "
+        "all statistics of normalization estimated anew"
     )
-    findings = [*_claims(methods), *_rivals(methods)] or ["no soup is stored for the last phase"]
+    findings = [*_rivals(methods), *_claims(methods)] or ["no soup is stored for the last phase"]
     return Report(findings, [table], [how, *_distances(stored), *_failures(stored, models)])
 
 
@@ -104,7 +104,8 @@ def _claims(methods: Methods) -> Iterator[str]:
     for claim, rival, column in CLAIMS:
         found = _paired(methods, "soup", rival, column)
         if found is not None:
-            yield f"published: {claim} -> {found.verdict} here ({found.interval.count} seeds)"
+            seeds = _counted(found.interval.count, "seed")
+            yield f"published: {claim} -> {found.verdict} here ({seeds})"
 
 
 def _rivals(methods: Methods) -> Iterator[str]:
@@ -149,8 +150,9 @@ def imp_report(stored: Stored) -> Report:
         findings += _favorite(methods, target, budget)
     table = Table(IMP_HEADINGS, rows, words=("method",), num_keys=3, subject="method")
     how = (
-        f"means over {stored.settings['seeds']} repetitions with 95 % intervals; retraining in "
-        "epochs after every pruning; methods of one sparsity and length take the same steps in all"
+        f"means over {_counted(stored.settings['seeds'], 'repetition')} with 95 % intervals; "
+        "retraining in epochs after every pruning; methods of one sparsity and length take the "
+        "same steps in all"
     )
     findings = findings or [f"{len(good)} of {len(models)} models are good"]
     return Report(findings, [table], [how, *_failures(stored, models)])
@@ -210,6 +212,10 @@ def _points(found: Difference) -> str:
 def _percent(found: Interval, digits: int = 2) -> str:
     """A share in percent with its interval."""
     return f"{100 * found.mean:.{digits}f}{_half(found, digits)}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _half(found: Interval, digits: int) -> str:
