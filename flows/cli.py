@@ -274,16 +274,17 @@ def _of_study(options: argparse.Namespace) -> int:
     """A command that the study of a run has."""
     from tasks.records import InputError
 
+    given = options.command_name
     study, stored = _found(options)
-    command = next((each for each in study.commands if each.name == options.name), None)
+    command = next((each for each in study.commands if each.name == given), None)
     if command is None:
-        having = [s.name for s in all_studies().values() if options.name in _command_names(s)]
+        having = [s.name for s in all_studies().values() if given in _command_names(s)]
         raise InputError(
             f"run {stored.run.run_id} is of flow {study.name}, for which there is no "
-            f"{options.name}; runs of {', '.join(having)} have it"
+            f"{given}; runs of {', '.join(having)} have it"
         )
     own = {each.name for each in command.arguments}
-    for argument in study_commands()[options.name][1]:
+    for argument in study_commands()[given][1]:
         if argument.name not in own and getattr(options, argument.name):
             raise InputError(f"--{argument.name} is not for runs of {study.name}")
     for line in load(command.call)(stored, **{name: getattr(options, name) for name in own}):

@@ -46,7 +46,7 @@ class PlannedRun:
     def schemas(self) -> dict[str, pa.Schema]:
         """Schema of every science table."""
         return {
-            name: schema(self.config) if callable(schema) else schema
+            name: schema(self.settings) if callable(schema) else schema
             for name, schema in ((n, load(ref)) for n, ref in self.study.tables.items())
         }
 

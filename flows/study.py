@@ -178,7 +178,8 @@ class Study:
         One line for people.
     config : reference
     tables : Mapping
-        Name of every science table -> reference to its schema.
+        Name of every science table -> reference to its schema, or to a function of the named
+        settings that gives it.
     stages : tuple of Stage
     report : reference
     recipes : tuple of Recipe
