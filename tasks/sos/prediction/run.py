@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from tasks.nn import (
@@ -27,6 +26,7 @@ from tasks.nn import (
     save_checkpoint,
     train_steps,
 )
+from tasks.records.rows import Rows
 from tasks.records.volume import Volume
 from tasks.sos.prediction.autoregressive import MonomialTransformer
 from tasks.sos.prediction.baseline import save_baseline
@@ -39,12 +39,12 @@ from tasks.sos.prediction.evaluation import (
     compare_methods,
     score_predictions,
 )
-from tasks.sos.prediction.items import CHECKPOINT, MODEL, TrainItem, training_table
+from tasks.sos.prediction.items import CHECKPOINT, MODEL, TrainItem
 from tasks.sos.prediction.learners import Learner, learner, new_state, training_batches
 from tasks.sos.prediction.metrics import summarize
 from tasks.sos.prediction.network import BasisScorer
 from tasks.sos.prediction.predictor import save_predictor
-from tasks.sos.prediction.schema import CURVE_SCHEMA, LEVEL, MODELS_SCHEMA, SCORES_SCHEMA
+from tasks.sos.prediction.schema import LEVEL
 from tasks.sos.prediction.training import (
     LabeledGraph,
     draw_graphs,
@@ -54,21 +54,23 @@ from tasks.sos.prediction.training import (
 logger = logging.getLogger(__name__)
 
 _MAX_SHOWN = 0.5
+PLACES = {"device", "processes", "loaders", "shards"}
+"""Fields of the config on which a model does not depend, or only by their contents."""
 
 
-def train_item(item: TrainItem) -> dict[str, pa.Table]:
+def train_item(item: TrainItem) -> Rows:
     """Train, calibrate, compare; write the model file.
 
     Returns
     -------
-    dict
-        Tables ``curve``, ``scores`` and ``models``.
+    Rows
+        Of ``curve``, ``scores`` and ``models``.
     """
     with _repeatable():
         return _train_item(item)
 
 
-def _train_item(item: TrainItem) -> dict[str, pa.Table]:
+def _train_item(item: TrainItem) -> Rows:
     config, device = item.config, chosen_device(item.config)
     kind = learner(config)
     state, curve = train(config, device, folder=item.folder)
@@ -91,11 +93,9 @@ def _train_item(item: TrainItem) -> dict[str, pa.Table]:
         "calibration_error": error,
     }
     return {
-        "curve": training_table(CURVE_SCHEMA, [{"item": item.key, **row} for row in curve], item),
-        "scores": training_table(
-            SCORES_SCHEMA, [_score_row(item.key, each) for each in scores], item
-        ),
-        "models": training_table(MODELS_SCHEMA, [model], item),
+        "curve": [{"item": item.key, **row} for row in curve],
+        "scores": [_score_row(item.key, each) for each in scores],
+        "models": [model],
     }
 
 
@@ -226,9 +226,7 @@ def _save(
     if not item.folder:
         return ""
     card = {
-        "config": item.config.model_dump(exclude={"device"}),
-        "code_version": item.identity.code_version,
-        "run_id": item.identity.run_id,
+        "config": item.config.model_dump(exclude=PLACES),
         "steps": state.step,
         "scores": [_score_row(item.key, each) for each in scores],
         "covers_less_than_even_sqrt": _weak_families(scores),
