@@ -21,7 +21,7 @@ STUDIES: tuple[str, ...] = (
     "flows.sos_dataset:STUDY",
     "flows.sos_train:STUDY",
     "flows.sos_benchmark:STUDY",
-    # "flows.neural_sos:CHAIN",
+    "flows.neural_sos:CHAIN",
     # "flows.sparse_soup:STUDY",
     # "flows.imp:STUDY",
 )

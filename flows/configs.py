@@ -119,7 +119,9 @@ def _assign(config_class: type[FrozenConfig], values: dict[str, Any], key: str, 
     inner = config_class.model_fields[name].annotation
     if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
         raise InputError(f"--set {key}: {name} has no fields of its own")
-    values[name] = dict(values.get(name) or {})
+    default = config_class.model_fields[name].default
+    known = default.model_dump() if isinstance(default, BaseModel) else {}
+    values[name] = known | dict(values.get(name) or {})
     _assign(inner, values[name], rest, value)  # pyrefly: ignore[bad-argument-type]
 
 
