@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from flows.steps import device_profile
 
 from flows.cli import main
-from flows.steps import device_profile
 from flows.tcurve_sweep import SweepTally, tcurve_sweep
 from gpu import backend
 from tasks.records import Store
