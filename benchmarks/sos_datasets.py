@@ -15,12 +15,12 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.calibration import calibrate
-from tasks.records import RunIdentity
+from tasks.records import RunIdentity, rows_table
 from tasks.records.parts import serialize
 from tasks.sos.sampling.cells import FAMILIES, Cell
 from tasks.sos.sampling.generation import Rows
 from tasks.sos.sampling.reading import ShardReader
-from tasks.sos.sampling.schema import Mode
+from tasks.sos.sampling.schema import Mode, polynomials_schema
 from tasks.sos.sampling.shards import shard_table
 
 POINT = "n6-d10-m30"
@@ -35,7 +35,8 @@ IDENTITY = RunIdentity("sos-dataset", "{}", inputs=(), code_version="benchmark")
 def shard_bytes(cell: Cell, mode: Mode) -> bytes:
     """The file of one shard."""
     rows = Rows.generate(cell, seed=0, first=0, count=ROWS, terms=mode == "expanded")
-    return serialize(shard_table(rows, mode, IDENTITY), {}).to_pybytes()
+    table = rows_table(polynomials_schema({"mode": mode}), shard_table(rows, mode), IDENTITY)
+    return serialize(table, {}).to_pybytes()
 
 
 def best(call: Callable[[], object]) -> float:

@@ -137,25 +137,42 @@ def _run(options: argparse.Namespace) -> int:
     )
     check_address(options.address)
     try:
-        stored = _opened(study, config, options) if isinstance(study, Study) else None
+        stored = _opened(study, config, options)
     except StoreError as error:
         raise InputError(str(error)) from error
     problem = _execute(study, config, options, err)
-    _print_outcome(study, stored, out, options, problem=problem)
+    results = [(study, stored)] if stored and isinstance(study, Study) else []
+    if isinstance(study, Chain) and not problem:
+        results = _results_of_links(study, config, options)
+    _print_outcome(results, out, options, problem=problem)
     return _complain(problem, EXIT_FAILED) if problem else EXIT_OK
 
 
-def _opened(study: Study, config: Any, options: argparse.Namespace) -> Stored:
+def _opened(study: Study | Chain, config: Any, options: argparse.Namespace) -> Stored | None:
     """The run that is to be made or finished, after everything it names has been checked."""
-    from flows.planning import continued_run, open_run, plan_run
+    from flows.planning import check_links, continued_run, open_run, plan_run
     from tasks.records import Stored
 
+    if isinstance(study, Chain):
+        check_links(study, config)
+        return None
     if study.check:
         load(study.check)(config, options.address)
     planned = plan_run(study, config)
     run = open_run(planned, options.out)
     continued_run(study, run, options.continued)
     return Stored(run, planned.schemas)
+
+
+def _results_of_links(
+    chain: Chain, config: Any, options: argparse.Namespace
+) -> list[tuple[Study, Stored]]:
+    """The runs of a chain."""
+    from flows.planning import chain_links, open_run, plan_run
+    from tasks.records import Stored
+
+    planned = (plan_run(*link) for link in chain_links(chain, config, options.out))
+    return [(each.study, Stored(open_run(each, options.out), each.schemas)) for each in planned]
 
 
 def _execute(study: Study | Chain, config: Any, options: argparse.Namespace, err: Console) -> str:
@@ -181,22 +198,17 @@ def _execute(study: Study | Chain, config: Any, options: argparse.Namespace, err
 
 
 def _print_outcome(
-    study: Study | Chain,
-    stored: Stored | None,
-    out: Console,
-    options: argparse.Namespace,
-    *,
-    problem: str,
+    results: list[tuple[Study, Stored]], out: Console, options: argparse.Namespace, *, problem: str
 ) -> None:
-    """The report and the run's place; with --json one object instead."""
-    status = "failed" if problem else "ok"
+    """Reports and places of the runs; with --json one object instead, of a chain on its last."""
     if options.json:
-        run = stored.run if stored else None
-        outcome: dict[str, Any] = {"run_id": None, "path": None, "status": status, "rows": 0}
-        if run is not None:
-            outcome |= {"run_id": run.run_id, "path": run.path, "rows": run.count_rows()}
-        print(json.dumps(outcome), flush=True)
-    elif stored is not None and isinstance(study, Study):
+        outcome: dict[str, Any] = {"run_id": None, "path": None, "rows": 0}
+        for _, stored in results:
+            run = stored.run
+            outcome = {"run_id": run.run_id, "path": run.path, "rows": run.count_rows()}
+        print(json.dumps(outcome | {"status": "failed" if problem else "ok"}), flush=True)
+        return
+    for study, stored in results:
         _print_report(study, stored, out, full=options.full)
 
 
@@ -285,16 +297,17 @@ def _of_study(options: argparse.Namespace) -> int:
     """A command that the study of a run has."""
     from tasks.records import InputError
 
+    given = options.command_name
     study, stored = _found(options)
-    command = next((each for each in study.commands if each.name == options.name), None)
+    command = next((each for each in study.commands if each.name == given), None)
     if command is None:
-        having = [s.name for s in all_studies().values() if options.name in _command_names(s)]
+        having = [s.name for s in all_studies().values() if given in _command_names(s)]
         raise InputError(
             f"run {stored.run.run_id} is of flow {study.name}, for which there is no "
-            f"{options.name}; runs of {', '.join(having)} have it"
+            f"{given}; runs of {', '.join(having)} have it"
         )
     own = {each.name for each in command.arguments}
-    for argument in study_commands()[options.name][1]:
+    for argument in study_commands()[given][1]:
         if argument.name not in own and getattr(options, argument.name):
             raise InputError(f"--{argument.name} is not for runs of {study.name}")
     for line in load(command.call)(stored, **{name: getattr(options, name) for name in own}):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from prefect.states import Completed, Failed
 from prefect.utilities.annotations import quote
 
 from flows import all_studies
-from flows.planning import PlannedRun, continued_run, open_run, plan_run
+from flows.planning import PlannedRun, chain_links, continued_run, open_run, plan_run
 from flows.progress import announce
 from flows.reports import publish
 from flows.stages import Session, bring_stage, is_done
@@ -120,24 +120,13 @@ def run_chain(
     """The studies of a chain one after the other, each as a subflow with a run of its own."""
     if continued:
         raise InputError("a chain cannot continue a run; continue the runs of its studies")
-    folders: dict[str, str] = {}
-    for link in chain.links:
-        own: FrozenConfig = getattr(config, link.field)
-        given = {name: _filled(value, folders) for name, value in link.given.items()}
-        own = type(own).model_validate(own.model_dump() | given)
-        state = flow_of(link.study)(own, store, address, return_state=True)
+    done = []
+    for study, own in chain_links(chain, config, store):
+        state: Any = flow_of(study)(own, store, address, return_state=True)
         if not state.is_completed():
-            return Failed(message=f"{link.study.name}: {state.message}")
-        planned = plan_run(link.study, own)
-        folders[link.field] = open_run(planned, store).path
-    return Completed(message=f"{len(chain.links)} runs: {', '.join(folders.values())}")
-
-
-def _filled(template: Any, folders: Mapping[str, str]) -> Any:
-    """A value with the folders of earlier runs in it."""
-    if isinstance(template, str):
-        return template.format(**folders)
-    return [_filled(each, folders) for each in template]
+            return Failed(message=f"{study.name}: {state.message}")
+        done.append(f"{study.name}: {state.message}")
+    return Completed(message="; ".join(done))
 
 
 # --- steps --------------------------------------------------------------------------------------
@@ -158,6 +147,8 @@ def project_logs() -> Iterator[None]:
     """Send what the project logs to the running flow's page in Prefect."""
     handler = APILogHandler(level=logging.INFO)
     loggers = [logging.getLogger(name) for name in PROJECT_LOGGERS]
+    # A flow within a flow is heard already.
+    loggers = [each for each in loggers if not any(map(_is_for_prefect, each.handlers))]
     levels = [each.level for each in loggers]
     for each in loggers:
         each.addHandler(handler)
@@ -168,6 +159,10 @@ def project_logs() -> Iterator[None]:
         for each, level in zip(loggers, levels, strict=True):
             each.removeHandler(handler)
             each.setLevel(level)
+
+
+def _is_for_prefect(handler: logging.Handler) -> bool:
+    return isinstance(handler, APILogHandler)
 
 
 def guarded(run: Callable[[], State]) -> State:

@@ -65,7 +65,7 @@ def build_parser(description: str, functions: Mapping[str, Function], of_study: 
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=summary, description=summary, epilog=EPILOG)
-        added.set_defaults(command=functions.get(name, of_study), name=name)
+        added.set_defaults(command=functions.get(name, of_study), command_name=name)
         return added
 
     command("list", "list flows and recipes")

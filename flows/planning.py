@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
-from flows.study import Stage, Study, load
+from flows.study import Chain, Link, Stage, Study, load
 from tasks.records import (
     FrozenConfig,
     InputError,
@@ -28,7 +28,7 @@ from tasks.records import (
     made_from,
 )
 
-__all__ = ["PlannedRun", "continued_run", "open_run", "plan_run"]
+__all__ = ["PlannedRun", "chain_links", "check_links", "continued_run", "open_run", "plan_run"]
 
 _LAYOUT = ("tasks.records.rows", "tasks.records.parts")
 """Modules that make tables of the rows of any call."""
@@ -46,7 +46,7 @@ class PlannedRun:
     def schemas(self) -> dict[str, pa.Schema]:
         """Schema of every science table."""
         return {
-            name: schema(self.config) if callable(schema) else schema
+            name: schema(self.settings) if callable(schema) else schema
             for name, schema in ((n, load(ref)) for n, ref in self.study.tables.items())
         }
 
@@ -167,3 +167,53 @@ def continued_run(study: Study, run: Run, reference: str) -> Run | None:
             "items were made from: it can be read, but not continued"
         )
     return older
+
+
+# --- chains -------------------------------------------------------------------------------------
+
+
+def chain_links(
+    chain: Chain, config: FrozenConfig, store: str
+) -> Iterator[tuple[Study, FrozenConfig]]:
+    """The studies of a chain with their configs, each once the one before is stored.
+
+    Raises
+    ------
+    InputError
+        If what a link is given is set in its config, too, or cannot be used.
+    """
+    folders: dict[str, str] = {}
+    for link in chain.links:
+        own = _own_config(link, config)
+        given = {name: _filled(template, folders) for name, template in link.given.items()}
+        own = type(own).model_validate(own.model_dump() | given)
+        yield link.study, own
+        folders[link.field] = open_run(plan_run(link.study, own), store).path
+
+
+def _filled(template: str | Sequence[str], folders: Mapping[str, str]) -> str | list[str]:
+    """A value with the folders of earlier runs in it."""
+    if isinstance(template, str):
+        return template.format(**folders)
+    return [each.format(**folders) for each in template]
+
+
+def check_links(chain: Chain, config: FrozenConfig) -> None:
+    """Refuse before anything starts what can be refused without the runs of earlier links.
+
+    Raises
+    ------
+    InputError
+        For what is missing or cannot be used.
+    """
+    for link in chain.links:
+        plan_run(link.study, _own_config(link, config))
+
+
+def _own_config(link: Link, config: FrozenConfig) -> FrozenConfig:
+    """The config of a link, as far as it is known before the earlier links have runs."""
+    own: FrozenConfig = getattr(config, link.field)
+    for name in link.given:
+        if getattr(own, name) != type(own).model_fields[name].default:
+            raise InputError(f"{link.field}.{name} follows from earlier links: leave it out")
+    return own

@@ -1,89 +1,140 @@
-"""The flow `sos-benchmark`: methods for choosing a basis, side by side on the same polynomials.
+"""The study `sos-benchmark`: methods for choosing a basis, side by side on the same polynomials.
 
-Two steps: *trials* (one call per batch of polynomials, each decided by every method) and *report*
-(rates with intervals, sizes, times). A trial that fails or runs into its limit is a row with a
-status and counts as a failure. A batch that failed as a whole is none: it has no rows, and running
-the flow again does it like those that are missing or damaged.
+*trials* takes one call per batch of polynomials, each decided by every method. A trial that fails
+or runs into its limit is a row with a status and counts as a failure; it is not made again. A batch
+that fails as a whole is not counted: it has no rows, and running it again makes it like those that
+are missing or damaged.
+
+`published` has the layout of Table 1 of arXiv:2510.13444: four structures at four sizes; `large`
+has the points of its Table 2. Of the models that come with the package, the scorer was trained on
+at most 16 variables and half degree 10, the encoder-decoder on at most 8 and 10. In `shifted` there
+are more variables (20, 24) and higher half degrees (14, 20): the encoder-decoder has no place for
+more variables than it was built for, there its trials are half Newton; it reads higher degrees
+while no exponent is larger than those of its table.
 """
 
 from __future__ import annotations
 
-import logging
+from flows.study import Recipe, Stage, Study
 
-from prefect import flow
-from prefect.client.schemas.objects import State
+__all__ = ["STUDY"]
 
-from flows import FLOWS
-from flows.progress import announce
-from flows.recipes.sos_benchmarks import planted
-from flows.sos_benchmark_reports import publish_report
-from flows.steps import Stage, Tables, final_state, guarded, run_stage, run_step
-from flows.stored import Problem, open_run
-from tasks.records import Run
-from tasks.sos.benchmarking.config import BenchmarkConfig
-from tasks.sos.benchmarking.run import (
-    BENCHMARK_TABLES,
-    BenchmarkItem,
-    BenchmarkPlan,
-    plan_benchmark,
-    run_benchmark_item,
+STRUCTURES = ("dense", "sparse", "low_rank", "block_diagonal")
+POINTS = ("n4-d3-m20", "n6-d6-m30", "n8-d10-m30", "n6-d10-m60")
+CANCELLING = ("binomial_squares", "multiplied", "minimum", "vanishing", "lyapunov", "banded")
+LARGE_POINTS = ("n6-d10-m60", "n8-d10-m30", "n6-d20-m40", "n100-d5-m20")
+SHIFTED_POINTS = ("n20-d2-m30", "n24-d3-m30", "n6-d14-m30", "n3-d20-m30")
+METHODS = (
+    "cascade",
+    "predicted",
+    "autoregressive",
+    "autoregressive-1",
+    "even-sqrt",
+    "vertices",
+    "random",
+    "newton",
+    "term-sparsity",
+    "chordal",
+    "full",
+    "no-repair",
 )
-from workers import connect
-
-__all__ = ["sos_benchmark"]
-
-logger = logging.getLogger(__name__)
-
-ENTRY = FLOWS["sos-benchmark"]
-DEFAULT_CONFIG = planted()
+LEARNED = ("cascade", "autoregressive", "even-sqrt", "newton")
+SMOKE = {
+    "cells": ("dense-n3-d2-m5", "binomial_squares-n3-d3-m6"),
+    "methods": LEARNED,
+    "instances": 1,
+}
 
 
-@flow(name=ENTRY.name, persist_result=False)
-def sos_benchmark(
-    config: BenchmarkConfig = DEFAULT_CONFIG, store: str = "", ray_address: str = "local"
-) -> State:
-    """Compare methods for choosing a monomial basis on the same polynomials.
-
-    Args:
-        config: Polynomials, methods and limits; all of it names the run.
-        store: Root of the results, a folder or a URI; empty for LATTICEWORK_STORE, else `results`.
-        ray_address: Where the calls run: `local`, `serial`, or the address of a Ray cluster.
-    """
-    return guarded(lambda: _run(config, store, ray_address))
+def _cells(families: tuple[str, ...], *points: str) -> tuple[str, ...]:
+    return tuple(f"{family}-{point}" for point in points for family in families)
 
 
-def _run(config: BenchmarkConfig, store: str, ray_address: str) -> State:
-    """The two steps, then the state that the stored rows amount to."""
-    plan = plan_benchmark(config)
-    run = open_run(ENTRY, plan, store)
-    logger.info("run %s in %s", run.run_id, run.path)
-    # With everything stored there is no need to wait for Ray.
-    address = ray_address if run.pending(run.planned, BENCHMARK_TABLES) else "serial"
-    if address != "serial":
-        announce("starting Ray" if address == "local" else f"connecting to Ray at {address}")
-    with connect(address) as executor:
-        run_stage(trial_stage(plan, run), run, executor)
-    announce("report")
-    run_step("report", publish_report, run)
-    problems = _problems(run)
-    run.finish(status="partial" if problems else None)
-    return final_state(run, problems, f"{plan.num_trials} trials", total=len(plan.items))
-
-
-def trial_stage(plan: BenchmarkPlan, run: Run) -> Stage:
-    """All batches that are left to do; a trial that was stopped is a result, and not made again."""
-    left = set(run.pending(run.planned, BENCHMARK_TABLES))
-    payloads = {item.key: item for item in plan.items if item.key in left}
-    return Stage("trials", run_benchmark_item, failed_batch, payloads)
-
-
-def failed_batch(item: BenchmarkItem, kind: str, message: str) -> Tables:
-    """No rows: the methods are not what failed, so the batch stays to be done."""
-    logger.error("batch %s was not decided (%s): %s", item.key, kind, message)
-    return {}
-
-
-def _problems(run: Run) -> list[Problem]:
-    """Batches that are not stored."""
-    again = "run the same command again"
-    return [Problem(key, "unfinished", again) for key in run.pending(run.planned, BENCHMARK_TABLES)]
+STUDY = Study(
+    name="sos-benchmark",
+    summary="Methods for choosing a monomial basis, side by side on the same polynomials.",
+    citations=("NSOS", "TSSOS"),
+    config="tasks.sos.benchmarking.config:BenchmarkConfig",
+    unnamed=("baseline", "scorer"),
+    selecting=("cells", "instances", "batch"),
+    inputs="tasks.sos.benchmarking.run:benchmark_inputs",
+    tables={"trials": "tasks.sos.benchmarking.schema:TRIALS_SCHEMA"},
+    stages=(
+        Stage(
+            "trials",
+            "tasks.sos.benchmarking.run:trial_rows",
+            ("trials",),
+            items="tasks.sos.benchmarking.run:benchmark_items",
+            is_final=True,
+        ),
+    ),
+    report="tasks.sos.benchmarking.report:benchmark_report",
+    figures="tasks.sos.benchmarking.report:benchmark_figures",
+    subject="trial",
+    deployment="sos-benchmark",
+    recipes=(
+        Recipe(
+            "planted",
+            "four structures, 500 polynomials each",
+            {
+                "cells": _cells(STRUCTURES, "n6-d6-m30"),
+                "methods": LEARNED,
+                "instances": 500,
+                "batch": 50,
+            },
+            SMOKE,
+        ),
+        Recipe(
+            "published",
+            "the layout of the paper's Table 1",
+            {"cells": _cells(STRUCTURES, *POINTS), "methods": METHODS},
+            SMOKE,
+        ),
+        Recipe(
+            "large",
+            "the layout of the paper's Table 2",
+            {
+                "cells": _cells(STRUCTURES, *LARGE_POINTS),
+                "methods": (*LEARNED, "term-sparsity", "chordal"),
+                "seconds": 120.0,
+            },
+            SMOKE,
+        ),
+        Recipe(
+            "cancelling",
+            "families whose terms cancel, with ablations",
+            {
+                "cells": _cells(CANCELLING, "n4-d4-m12"),
+                "methods": (
+                    "cascade",
+                    "predicted",
+                    "no-repair",
+                    "autoregressive",
+                    "autoregressive-1",
+                    "even-sqrt",
+                    "newton",
+                ),
+                "instances": 500,
+                "batch": 50,
+            },
+            SMOKE,
+        ),
+        Recipe(
+            "shifted",
+            "more variables and higher degrees than trained on",
+            {
+                "cells": _cells(("dense", "sparse"), *SHIFTED_POINTS),
+                "methods": LEARNED,
+                "instances": 100,
+                "batch": 20,
+            },
+            SMOKE,
+        ),
+        Recipe(
+            "classics",
+            "50 classical polynomials by all methods",
+            {"cells": ("classics",), "methods": METHODS, "batch": 5},
+            SMOKE,
+        ),
+    ),
+)

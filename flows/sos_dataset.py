@@ -1,118 +1,113 @@
-"""The flow `sos-dataset`: a grid of families in, Arrow shards of polynomials out.
+"""The study `sos-dataset`: a grid of families in, Arrow shards of polynomials out.
 
-Two steps: *generate* (one call per shard) and *report* (the card of every data set, figures, what a
-hundred million would cost). A shard that fails is a card with a status; the others go on, and the
-flow ends as Failed with one line that says why. Running the flow again does exactly the shards that
-are missing, damaged or not ok, with the same bytes.
+*generate* takes one call per shard. A shard that fails is a card with a status; the others go on.
+Running it again makes the shards that are missing, damaged or not ok, with the same bytes.
+
+The grids are points of the published ones, written with half degrees: n in 4..20 with (d, m) =
+(6, 30); n = 8 with d in 2..10 and m in 10, 20, 30; (6, 10, 60), (100, 5, 20), (6, 10, 40),
+(6, 20, 40), and the columns (4, 3, 20), (6, 6, 30), (8, 10, 30), (6, 10, 60) of the published
+tables.
 """
 
 from __future__ import annotations
 
-import logging
-import time
+from flows.study import Recipe, Stage, Study
 
-from prefect import flow
-from prefect.client.schemas.objects import State
+__all__ = ["PUBLISHED_GRID", "STUDY", "TABLE_POINTS"]
 
-from flows import FLOWS
-from flows.progress import announce
-from flows.recipes.sos_datasets import million
-from flows.sos_dataset_reports import publish_report
-from flows.steps import Stage, Tables, final_state, guarded, run_stage, run_step
-from flows.stored import Problem, find_problems, open_run, stored_statuses
-from tasks.records import Run, Status
-from tasks.sos.sampling.datasets import (
-    DATASET_TABLES,
-    DatasetConfig,
-    DatasetPlan,
-    failed_dataset_item,
-    plan_dataset,
-    run_dataset_item,
+CANCELLATION = (
+    "homogeneous",
+    "integer",
+    "minimum",
+    "vanishing",
+    "binomial_squares",
+    "multiplied",
+    "lyapunov",
+    "banded",
 )
-from tasks.sos.sampling.schema import CARDS_SCHEMA
-from workers import connect
-
-__all__ = ["DatasetTally", "sos_dataset"]
-
-logger = logging.getLogger(__name__)
-
-ENTRY = FLOWS["sos-dataset"]
-KEY = "item"
-DEFAULT_CONFIG = million()
-
-
-@flow(name=ENTRY.name, persist_result=False)
-def sos_dataset(
-    config: DatasetConfig = DEFAULT_CONFIG, store: str = "", ray_address: str = "local"
-) -> State:
-    """Draw random polynomials whose bases are known, as data sets to train on.
-
-    Args:
-        config: What to draw; it determines the results and names the run.
-        store: Root of the results, a folder or a URI; empty for LATTICEWORK_STORE, else `results`.
-        ray_address: Where the calls run: `local`, `serial`, or the address of a Ray cluster.
-    """
-    return guarded(lambda: _run(config, store, ray_address))
-
-
-def _run(config: DatasetConfig, store: str, ray_address: str) -> State:
-    """The two steps, then the state that the stored shards amount to."""
-    plan = plan_dataset(config)
-    run = open_run(ENTRY, plan, store)
-    logger.info("run %s in %s", run.run_id, run.path)
-    # With everything stored there is no need to wait for Ray.
-    address = ray_address if _problems(run) else "serial"
-    if address != "serial":
-        announce("starting Ray" if address == "local" else f"connecting to Ray at {address}")
-    with connect(address) as executor:
-        run_stage(generation_stage(plan, run), run, executor)
-    announce("report")
-    run_step("report", publish_report, run)
-    problems = _problems(run)
-    run.finish(status="partial" if problems else None)
-    done = f"{len(plan.items)} shards of {len(plan.cells)} data sets"
-    return final_state(run, problems, done, total=len(plan.items))
-
-
-def _problems(run: Run) -> list[Problem]:
-    """Shards that are missing, damaged or not ok; only cards are read for their status."""
-    problems = {p.item: p for p in find_problems(run, ("cards",), KEY)}
-    for item in run.pending(run.planned, DATASET_TABLES):
-        problems.setdefault(item, Problem(item, "unfinished", "run the same command again"))
-    return [problems[item] for item in run.planned if item in problems]
-
-
-def generation_stage(plan: DatasetPlan, run: Run) -> Stage:
-    """All shards that are left to do."""
-    left = set(run.pending(run.planned, DATASET_TABLES))
-    statuses = stored_statuses(run, "cards", KEY)
-    left.update(item for item, (status, _) in statuses.items() if status != Status.OK)
-    payloads = {item.key: item for item in plan.items if item.key in left}
-    return Stage(
-        "generate", run_dataset_item, failed_dataset_item, payloads, tally=DatasetTally(run)
+NONE = ("negative", "outside_cone")
+TABLE_POINTS = ("n4-d3-m20", "n6-d6-m30", "n8-d10-m30", "n6-d10-m60")
+PUBLISHED_GRID = tuple(
+    dict.fromkeys(
+        (
+            *TABLE_POINTS,
+            *(f"n{n}-d6-m30" for n in range(4, 21, 2)),
+            *(f"n8-d{d}-m{m}" for d in range(2, 11) for m in (10, 20, 30)),
+            *("n100-d5-m20", "n6-d10-m40", "n6-d20-m40"),
+        )
     )
+)
+MIDDLE = ("n6-d10-m30",)
+SMALL = ("n3-d4-m8", "n4-d3-m10")
 
-
-class DatasetTally:
-    """Polynomials so far, and their rate.
-
-    Parameters
-    ----------
-    run : Run
-        Shards that it holds are counted, but not in the rate.
-    """
-
-    def __init__(self, run: Run) -> None:
-        cards = run.read("cards", schema=CARDS_SCHEMA, on_corrupt="skip")
-        self.rows = self._before = sum(cards["num_rows"].to_pylist())
-        self._started = time.monotonic()
-
-    def add(self, tables: Tables) -> None:
-        """Take a shard into account."""
-        self.rows += sum(tables["cards"]["num_rows"].to_pylist())
-
-    def describe(self) -> str:
-        """One phrase: polynomials and their rate."""
-        seconds = time.monotonic() - self._started
-        rate = int((self.rows - self._before) / max(seconds, 1e-3))
-        return f"{self.rows:,} polynomials, {rate:,} per second"
+STUDY = Study(
+    name="sos-dataset",
+    summary="Random polynomials with known bases, as data sets to train on.",
+    citations=("NSOS",),
+    config="tasks.sos.sampling.datasets:DatasetConfig",
+    selecting=("families", "grid", "rows", "shard_rows"),
+    inputs="tasks.sos.sampling.datasets:dataset_inputs",
+    tables={
+        "polynomials": "tasks.sos.sampling.schema:polynomials_schema",
+        "cards": "tasks.sos.sampling.schema:CARDS_SCHEMA",
+    },
+    stages=(
+        Stage(
+            "generate",
+            "tasks.sos.sampling.datasets:dataset_rows",
+            ("cards", "polynomials"),
+            items="tasks.sos.sampling.datasets:dataset_items",
+            known="tasks.sos.sampling.datasets:known_of_shard",
+            tally="tasks.sos.sampling.report:DatasetTally",
+        ),
+    ),
+    report="tasks.sos.sampling.report:dataset_report",
+    figures="tasks.sos.sampling.report:dataset_figures",
+    subject="shard",
+    deployment="sos-dataset",
+    recipes=(
+        Recipe(
+            "dataset-million",
+            "a million polynomials, n = 6, half degree 10, four structures (a minute of 2 cores)",
+            {"grid": MIDDLE, "rows": 250_000},
+            {"grid": MIDDLE, "rows": 250, "shard_rows": 100},
+        ),
+        Recipe(
+            "dataset-tables",
+            "the four points of the published tables, 16 million polynomials",
+            {"grid": TABLE_POINTS},
+            {"grid": SMALL, "rows": 500, "shard_rows": 250},
+        ),
+        Recipe(
+            "dataset-published",
+            f"all {len(PUBLISHED_GRID)} published points, {4 * len(PUBLISHED_GRID)} million "
+            "polynomials",
+            {"grid": PUBLISHED_GRID},
+            {"grid": PUBLISHED_GRID[::6], "rows": 50},
+        ),
+        Recipe(
+            "dataset-cancellation",
+            "families in which terms cancel, 3.2 million polynomials with their terms",
+            {
+                "families": CANCELLATION,
+                "grid": ("n3-d5-m15", "n4-d6-m20", "n6-d6-m30", "n8-d4-m30"),
+                "rows": 100_000,
+                "mode": "expanded",
+                "shard_rows": 10_000,
+            },
+            {
+                "families": CANCELLATION,
+                "grid": SMALL,
+                "rows": 100,
+                "mode": "expanded",
+                "shard_rows": 100,
+            },
+        ),
+        Recipe(
+            "dataset-negatives",
+            "polynomials that are no sums of squares, 600,000",
+            {"families": NONE, "grid": ("n3-d5-m15", "n4-d6-m20", "n6-d6-m30"), "rows": 100_000},
+            {"families": NONE, "grid": SMALL, "rows": 100},
+        ),
+    ),
+)

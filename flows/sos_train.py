@@ -1,92 +1,137 @@
-"""The flow `sos-train`: families of polynomials in, a network that predicts bases out.
+"""The study `sos-train`: families of polynomials in, a network that predicts bases out.
 
-Two steps: *train* (one call: training, calibration, comparison with the rule even-sqrt on held-out
-polynomials, the model file), *report* (artifacts and curves). The call saves its state every so
-many steps in the folder of the run: running the flow again goes on from there, and on the CPU ends
-with the same weights to the last bit.
+*train* takes one call: training, calibration, comparison with the rule even-sqrt on held-out
+polynomials, the model file. It saves its state every so many steps in the folder of the run:
+running it again goes on from there, and on the CPU ends with the same weights to the last bit.
+
+The models that come with the package were trained by `train-shipped` (the scorer of bases) and
+`train-baseline-shipped` (the published encoder-decoder, small).
 """
 
 from __future__ import annotations
 
-import logging
-from dataclasses import replace
+from flows.study import Recipe, Stage, Study
 
-from prefect import flow
-from prefect.client.schemas.objects import State
+__all__ = ["STUDY"]
 
-from flows import FLOWS
-from flows.progress import announce
-from flows.recipes.sos_training import small
-from flows.sos_train_reports import publish_report
-from flows.steps import Stage, device_profile, final_state, guarded, run_stage, run_step
-from flows.stored import find_problems, items_left, open_run
-from tasks.records import Run
-from tasks.sos.prediction.config import TrainConfig
-from tasks.sos.prediction.plan import (
-    TRAIN_TABLES,
-    TrainPlan,
-    failed_train_item,
-    is_stored_model,
-    plan_train,
-    run_train_item,
+BASELINE = {
+    "model": "autoregressive",
+    "families": ("dense", "sparse", "low_rank", "block_diagonal"),
+    "width": 256,
+    "heads": 8,
+    "rounds": 4,
+    "steps": 20_000,
+    "batch": 64,
+    "rate": 3e-4,
+    "every": 500,
+    "max_variables": 8,
+    "test": 2000,
+    "mixed_precision": True,
+}
+SHIPPED_BASELINE = {
+    **BASELINE,
+    "width": 128,
+    "heads": 4,
+    "rounds": 2,
+    "steps": 5000,
+    "batch": 16,
+    "rate": 2e-3,
+    "max_size": 30,
+    "validation": 40,
+    "calibration": 20,
+    "mixed_precision": False,
+}
+SMOKE = {
+    "width": 8,
+    "rounds": 1,
+    "steps": 4,
+    "batch": 6,
+    "every": 2,
+    "max_variables": 3,
+    "max_half_degree": 3,
+    "max_size": 6,
+    "validation": 12,
+    "calibration": 24,
+    "test": 12,
+    "alpha": 0.1,
+}
+BASELINE_SMOKE = {**SMOKE, "model": "autoregressive", "heads": 2}
+
+STUDY = Study(
+    name="sos-train",
+    summary="Train a network that predicts the monomial bases of sums of squares.",
+    citations=("NSOS",),
+    config="tasks.sos.prediction.config:TrainConfig",
+    unnamed=("device", "processes", "loaders", "shards"),
+    inputs="tasks.sos.prediction.plan:train_inputs",
+    tables={
+        "curve": "tasks.sos.prediction.schema:CURVE_SCHEMA",
+        "scores": "tasks.sos.prediction.schema:SCORES_SCHEMA",
+        "models": "tasks.sos.prediction.schema:MODELS_SCHEMA",
+    },
+    stages=(
+        Stage(
+            "train",
+            "tasks.sos.prediction.plan:train_rows",
+            ("models", "curve", "scores"),
+            items="tasks.sos.prediction.plan:train_items",
+            known="tasks.sos.prediction.plan:known_of_training",
+            placed=True,
+            resources="tasks.sos.prediction.plan:train_resources",
+        ),
+    ),
+    report="tasks.sos.prediction.report:train_report",
+    figures="tasks.sos.prediction.report:train_figures",
+    subject="training",
+    deployment="sos-train",
+    recipes=(
+        Recipe(
+            "train-small",
+            "a scorer of bases in two minutes on one core",
+            {
+                "steps": 400,
+                "every": 50,
+                "max_variables": 10,
+                "max_half_degree": 8,
+                "max_size": 40,
+            },
+            SMOKE,
+        ),
+        Recipe(
+            "train-shipped",
+            "the scorer that comes with the package, seed 0",
+            {"steps": 3000, "every": 250, "calibration": 12_000, "test": 6000},
+            SMOKE,
+        ),
+        Recipe(
+            "train-baseline",
+            "the published encoder-decoder, for a GPU",
+            BASELINE,
+            BASELINE_SMOKE,
+        ),
+        Recipe(
+            "train-baseline-shipped",
+            "the encoder-decoder that comes with the package, seed 0",
+            SHIPPED_BASELINE,
+            BASELINE_SMOKE,
+        ),
+        Recipe(
+            "train-large",
+            "a larger scorer, for a GPU",
+            {
+                "width": 128,
+                "rounds": 6,
+                "steps": 20_000,
+                "batch": 128,
+                "rate": 1e-3,
+                "every": 500,
+                "max_variables": 30,
+                "max_size": 100,
+                "calibration": 12_000,
+                "test": 12_000,
+                "mixed_precision": True,
+            },
+            SMOKE,
+        ),
+    ),
 )
-from workers import Executor, connect
-
-__all__ = ["sos_train"]
-
-logger = logging.getLogger(__name__)
-
-ENTRY = FLOWS["sos-train"]
-KEY = "item"
-DEFAULT_CONFIG = small()
-
-
-@flow(name=ENTRY.name, persist_result=False)
-def sos_train(
-    config: TrainConfig = DEFAULT_CONFIG, store: str = "", ray_address: str = "local"
-) -> State:
-    """Train a network that predicts the monomial bases of sums of squares.
-
-    Args:
-        config: What to learn and how; all but its device determines the results and names the run.
-        store: Root of the results, a folder or a URI; empty for LATTICEWORK_STORE, else `results`.
-        ray_address: Where the calls run: `local`, `serial`, or the address of a Ray cluster.
-    """
-    return guarded(lambda: _run(config, store, ray_address))
-
-
-def _run(config: TrainConfig, store: str, ray_address: str) -> State:
-    """Train and report, then the state that the stored rows amount to."""
-    plan = plan_train(config)
-    run = open_run(ENTRY, plan, store)
-    logger.info("run %s in %s", run.run_id, run.path)
-    left = _left(run)
-    # With everything stored there is no need to wait for Ray.
-    address = ray_address if left else "serial"
-    if address != "serial":
-        announce("starting Ray" if address == "local" else f"connecting to Ray at {address}")
-    with connect(address) as executor:
-        run_stage(train_stage(plan, run, executor, left), run, executor)
-    announce("report")
-    run_step("report", publish_report, run)
-    problems = find_problems(run, ("models",), KEY)
-    run.finish(status="partial" if problems else None)
-    return final_state(run, problems, "the training", total=len(plan.items))
-
-
-def _left(run: Run) -> list[str]:
-    """Trainings that are not stored, or whose model file is not the one that was stored."""
-    left = items_left(run, TRAIN_TABLES, KEY)
-    stored = [] if left else run.read("models").to_pylist()
-    return left + [row[KEY] for row in stored if not is_stored_model(run.path, row["digest"])]
-
-
-def train_stage(plan: TrainPlan, run: Run, executor: Executor, left: list[str]) -> Stage:
-    """The trainings that are left to do."""
-    payloads = {item.key: replace(item, folder=run.path) for item in plan.items if item.key in left}
-    config = plan.items[0].config
-    profile = device_profile(config.device, executor)
-    if config.processes > 1:
-        name = "gpus" if profile.gpus else "cpus"
-        profile = profile.model_copy(update={name: float(config.processes)})
-    return Stage("train", run_train_item, failed_train_item, payloads, profile=profile)

@@ -178,7 +178,8 @@ class Study:
         One line for people.
     config : reference
     tables : Mapping
-        Name of every science table -> reference to its schema.
+        Name of every science table -> reference to its schema, or to a function of the named
+        settings that gives it.
     stages : tuple of Stage
     report : reference
     recipes : tuple of Recipe
@@ -236,13 +237,13 @@ class Link:
     field : str
         Field of the chain's config that holds the study's config.
     given : Mapping
-        Field of the study's config -> template of its value, in which ``{name}`` is the folder of
-        the run of an earlier link, by the name of its field.
+        Field of the study's config -> template of its value, a text or a list of texts, in which
+        ``{name}`` is the folder of the run of an earlier link, by the name of its field.
     """
 
     study: Study
     field: str
-    given: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, str | list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -93,9 +93,11 @@ class Stored:
         """Rows that are not ok in some tables, each subject once, by the column that names it."""
         found: dict[str, Problem] = {}
         for table in tables:
+            names = [name for name in (label, "reason") if name in self.schemas[table].names]
+            if label not in names:
+                continue
             rows = self.table(table)
-            names = [name for name in (label, "reason") if name in rows.column_names]
-            if label not in names or rows.column("status").unique().to_pylist() == [Status.OK]:
+            if rows.column("status").unique().to_pylist() == [Status.OK]:
                 continue
             for row in rows.select([*names, "status"]).to_pylist():
                 if row["status"] != Status.OK:

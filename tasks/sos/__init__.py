@@ -9,13 +9,18 @@ positive semidefinite matrix Q. All numbers that a claim rests on are rational.
 x^2 - 2*x*y + y^2 + 1/3 2
 """
 
-from tasks.sos.polynomials.files import (
-    PolynomialEntry,
-    load_polynomials,
-    write_polynomials_json,
-)
-from tasks.sos.polynomials.parsing import from_sympy, parse_polynomial
-from tasks.sos.polynomials.polynomial import Polynomial, rational
+from typing import TYPE_CHECKING
+
+from tasks.records.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from tasks.sos.polynomials.files import (
+        PolynomialEntry,
+        load_polynomials,
+        write_polynomials_json,
+    )
+    from tasks.sos.polynomials.parsing import from_sympy, parse_polynomial
+    from tasks.sos.polynomials.polynomial import Polynomial, rational
 
 __all__ = [
     "Polynomial",
@@ -26,3 +31,5 @@ __all__ = [
     "rational",
     "write_polynomials_json",
 ]
+
+__getattr__ = lazy_exports(__name__, __file__)

@@ -19,6 +19,7 @@ N. Pelleriti et al., Neural sum-of-squares, arXiv:2510.13444, algorithm 1.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,6 +31,9 @@ from tasks.sos.bases.monomial_bases import even_sqrt_basis, half_newton_basis
 from tasks.sos.bases.rules import BasisSource, Candidate, candidate_basis
 from tasks.sos.config import LEARNED_BASES, BasisMethod
 from tasks.sos.polynomials.polynomial import Polynomial
+
+if TYPE_CHECKING:
+    from tasks.sos.prediction.predictor import Predictor
 
 
 def bases_to_try(
@@ -60,16 +64,25 @@ def bases_to_try(
         yield from expansions(p, first, (), rule=method, expanded=False)
     elif method in LEARNED_BASES:
         # Loads torch.
-        from tasks.sos.prediction.predictor import predicted_basis, shipped_predictor
+        from tasks.sos.prediction.predictor import shipped_predictor
 
-        found = predicted_basis(p, shipped_predictor())
-        how = {"repaired": method != "unrepaired", "expanded": method != "predicted"}
-        yield from expansions(p, found.basis, found.candidates, **how)
+        yield from scored_bases(p, method, shipped_predictor())
     else:
         rules = ("even-sqrt", "newton") if method == "auto" else (method,)
         for rule in rules:
             if (candidate := candidate_basis(p, rule)) is not None:
                 yield candidate
+
+
+def scored_bases(
+    p: Polynomial, method: BasisMethod | BasisSource, predictor: Predictor
+) -> Iterator[Candidate]:
+    """The bases that a trained network proposes, by one of the learned methods."""
+    from tasks.sos.prediction.predictor import predicted_basis
+
+    found = predicted_basis(p, predictor)
+    how = {"repaired": method != "unrepaired", "expanded": method != "predicted"}
+    yield from expansions(p, found.basis, found.candidates, **how)
 
 
 def _vertex_halves(p: Polynomial) -> Rows:

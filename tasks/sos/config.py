@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tasks.records import FrozenConfig
+from tasks.records.config import FrozenConfig
 
 BasisMethod = Literal[
     "auto",

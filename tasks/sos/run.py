@@ -1,9 +1,7 @@
-"""Batches of polynomials: planned from a config, run anywhere, answered with Arrow tables.
+"""The study of certificates: batches of polynomials in, exact proofs and refutations out, as rows.
 
-A run's identity holds what determines its results: the config without its limits and with the
-names instead of the places of the polynomials, their contents with what their files claim of them,
-and the code version. Every polynomial is worked on in a process of its own, see `tasks.sos._jobs`:
-one that crashes, hangs or eats memory is a row with a status, and the next one goes on.
+Every polynomial is worked on in a process of its own, see `tasks.sos._jobs`: one that crashes,
+hangs or eats memory is a row with a status, and the next one goes on.
 """
 
 from __future__ import annotations
@@ -12,74 +10,46 @@ import hashlib
 import json
 import logging
 import math
-import platform
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from tasks.records import (
-    EXECUTION_SCHEMA,
-    SCIENCE_COLUMNS,
-    RowIdentity,
-    RunIdentity,
-    Status,
-    canonical_json,
-    code_version,
-    science_table,
-    stream,
-)
 from tasks.records.errors import printable
+from tasks.records.parts import EXECUTION_TABLE
+from tasks.records.seeds import stream
+from tasks.records.status import Status
+from tasks.records.work import Inputs, Item, Plan
 from tasks.sos import _jobs
 from tasks.sos.config import CertifyConfig
 from tasks.sos.polynomials.files import PolynomialEntry, load_polynomials
 from tasks.sos.polynomials.polynomial import Polynomial
-from tasks.sos.schema import ATTEMPTS_SCHEMA, CERTIFICATE_CHECKS_SCHEMA, CERTIFICATES_SCHEMA
 from tasks.sos.verdict import Verdict
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-FLOW = "sos-certify"
-CERTIFY_TABLES = ("certificates", "attempts")
-CHECK_TABLES = ("verification",)
+    from tasks.records.rows import Row, Rows
+
+logger = logging.getLogger(__name__)
 
 _MAX_CALLS = 256
 _MAX_SHOWN_TERMS = 200
 _MAX_SHOWN_LETTERS = 10_000
 
-Rows = list[tuple[Status, dict[str, Any]]]
-
 
 @dataclass(frozen=True)
-class CertifyItem:
-    """A batch of polynomials of a run; its config does not name the polynomials."""
+class CertifyWork:
+    """A batch of polynomials, and how they are decided; the config does not name them."""
 
     key: str
     entries: tuple[PolynomialEntry, ...]
     config: CertifyConfig
-    identity: RowIdentity
 
 
-@dataclass(frozen=True)
-class CertifyPlan:
-    """A run before it starts."""
-
-    identity: RunIdentity
-    items: tuple[CertifyItem, ...]
-
-    @property
-    def num_polynomials(self) -> int:
-        """Polynomials of all batches."""
-        return sum(len(item.entries) for item in self.items)
-
-
-def plan_certify(config: CertifyConfig) -> CertifyPlan:
-    """Load all polynomials, name the run, cut it into batches.
-
-    A polynomial of a file that cannot be read is planned too: it becomes a row that says why.
+def certify_inputs(config: CertifyConfig) -> Inputs:
+    """Load all polynomials; one of a file that cannot be read becomes a row that says why.
 
     Raises
     ------
@@ -87,23 +57,22 @@ def plan_certify(config: CertifyConfig) -> CertifyPlan:
         For a missing or unreadable file, an unknown name, or a text that is no polynomial.
     """
     entries = load_polynomials(config.polynomials)
-    size = config.batch or max(4, math.ceil(len(entries) / _MAX_CALLS))
-    settings = config.model_dump(exclude={"polynomials", "seconds", "memory_gib", "seed"})
-    settings |= {"polynomials": [entry.name for entry in entries], "batch": size}
-    identity = RunIdentity(
-        flow=FLOW,
-        config=canonical_json(settings),
-        inputs=tuple((entry.name, _digest(entry)) for entry in entries),
-        code_version=code_version("tasks.records", "tasks.lattice", "tasks.sos", "gpu"),
-        seed=config.seed,
-    )
-    # What travels with every batch and polynomial does not hold all of them.
-    short = (config.model_copy(update={"polynomials": ()}), identity.of_rows)
-    items = tuple(
-        CertifyItem(f"{k:06d}", tuple(entries[start : start + size]), *short)
-        for k, start in enumerate(range(0, len(entries), size))
-    )
-    return CertifyPlan(identity, items)
+    contents = {entry.name: _digest(entry) for entry in entries}
+    return Inputs(contents, (entries, contents), {"polynomials": [*contents]})
+
+
+def certify_items(plan: Plan) -> list[Item]:
+    """One item for each batch."""
+    entries, contents = plan.value
+    size = plan.config.batch or max(4, math.ceil(len(entries) / _MAX_CALLS))
+    items = []
+    for k, start in enumerate(range(0, len(entries), size)):
+        batch = tuple(entries[start : start + size])
+        # An item travels: it need not carry the names of all others.
+        own = plan.config.model_copy(update={"polynomials": ()})
+        origin = {"polynomials": [[entry.name, contents[entry.name]] for entry in batch]}
+        items.append(Item(f"{k:06d}", CertifyWork(f"{k:06d}", batch, own), origin, size=len(batch)))
+    return items
 
 
 def _digest(entry: PolynomialEntry) -> str:
@@ -123,73 +92,64 @@ def _known(entry: PolynomialEntry, key: str) -> bool | None:
 # --- certificates -------------------------------------------------------------------------------
 
 
-def run_certify_item(item: CertifyItem) -> dict[str, pa.Table]:
+def certify_rows(work: CertifyWork) -> Rows:
     """Decide the polynomials of a batch, one after the other.
 
     Returns
     -------
-    dict
-        Tables ``certificates`` and ``attempts``, and seconds per stage as rows of ``execution``.
+    Rows
+        Of ``certificates`` and ``attempts``, and seconds per stage of each polynomial.
     """
-    rows: Rows = []
-    attempts: Rows = []
-    timings: list[dict[str, Any]] = []
-    for entry in item.entries:
-        started, found = datetime.now(UTC), _certify(item, entry)
-        status = found.status if isinstance(found, _jobs.Stopped) else Status.OK
-        rows.append((status, _certificate_row(item, entry, found)))
-        shown = printable(entry.name)
-        logger.info("%s: %s, %s", shown, rows[-1][1]["verdict"] or status, found.reason)
+    rows: list[Row] = []
+    attempts: list[Row] = []
+    timings: list[Row] = []
+    for entry in work.entries:
+        started, found = datetime.now(UTC), _certify(work, entry)
+        rows.append(_certificate_row(work, entry, found))
+        fate = rows[-1].get("verdict") or rows[-1]["status"]
+        logger.info("%s: %s, %s", printable(entry.name), fate, found.reason)
         if isinstance(found, _jobs.Certified):
-            attempts += _attempt_rows(item, entry, found)
+            attempts += _attempt_rows(work, entry, found)
             spent = found.seconds
-            timings += [_timing(item, f"{s}.{entry.name}", spent[s], started) for s in spent]
-    return {
-        "certificates": _table(CERTIFICATES_SCHEMA, rows, item.identity),
-        "attempts": _table(ATTEMPTS_SCHEMA, attempts, item.identity),
-        "execution": pa.Table.from_pylist(timings, schema=EXECUTION_SCHEMA),
-    }
+            timings += [_timing(f"{stage}.{entry.name}", spent[stage], started) for stage in spent]
+    return {"certificates": rows, "attempts": attempts, EXECUTION_TABLE: timings}
 
 
-def failed_certify_item(item: CertifyItem, kind: str, message: str) -> dict[str, pa.Table]:
-    """Record a batch whose call failed as a whole: rows with a status and the reason."""
-    status = Status.OVER_BUDGET if kind == "BudgetExceeded" else Status.FAILED
-    stopped = _jobs.Stopped(status, message)
-    rows = [(status, _certificate_row(item, entry, stopped)) for entry in item.entries]
-    return {
-        "certificates": _table(CERTIFICATES_SCHEMA, rows, item.identity),
-        "attempts": ATTEMPTS_SCHEMA.empty_table(),
-    }
+def known_of_batch(work: CertifyWork) -> list[Row]:
+    """What is known of the polynomials of a batch: rows of ``certificates``."""
+    return [_known_of(work, entry) for entry in work.entries]
 
 
-def _certify(item: CertifyItem, entry: PolynomialEntry) -> _jobs.Certified | _jobs.Stopped:
+def _certify(work: CertifyWork, entry: PolynomialEntry) -> _jobs.Certified | _jobs.Stopped:
     """Decide one polynomial within its limits."""
     if entry.polynomial is None:
         return _jobs.Stopped(Status.FAILED, entry.problem)
-    config = item.config
+    config = work.config
     job = _jobs.CertifyJob(entry.polynomial, config)
     return _jobs.run_job(job, seconds=config.seconds, memory_gib=config.memory_gib)
 
 
 def _certificate_row(
-    item: CertifyItem, entry: PolynomialEntry, found: _jobs.Certified | _jobs.Stopped
-) -> dict[str, Any]:
-    """Lay out a row of `CERTIFICATES_SCHEMA`; what does not apply is null."""
-    row: dict[str, Any] = {
-        "item": item.key,
+    work: CertifyWork, entry: PolynomialEntry, found: _jobs.Certified | _jobs.Stopped
+) -> Row:
+    """A row of ``certificates``."""
+    row = _known_of(work, entry) | {"reason": found.reason, "status": Status.OK}
+    if isinstance(found, _jobs.Stopped):
+        return row | {"status": found.status}
+    row |= {"verdict": found.verdict, "certificate": found.certificate}
+    row["agrees"] = agreement(found.verdict, row["known_sos"], row["known_nonneg"])
+    return row | (_problem_columns(found.attempts[-1]) if found.attempts else {})
+
+
+def _known_of(work: CertifyWork, entry: PolynomialEntry) -> dict[str, Any]:
+    """What is known of a polynomial before anything is tried."""
+    return {
+        "item": work.key,
         "name": entry.name,
-        "reason": found.reason,
         "known_sos": _known(entry, "is_sos"),
         "known_nonneg": _known(entry, "is_nonneg"),
+        **({} if entry.polynomial is None else _described(entry.polynomial)),
     }
-    if entry.polynomial is not None:
-        row |= _described(entry.polynomial)
-    if isinstance(found, _jobs.Certified):
-        row |= {"verdict": found.verdict, "certificate": found.certificate}
-        row["agrees"] = agreement(found.verdict, row["known_sos"], row["known_nonneg"])
-        if found.attempts:
-            row |= _problem_columns(found.attempts[-1])
-    return dict.fromkeys(_own_names(CERTIFICATES_SCHEMA)) | row
 
 
 def agreement(verdict: str, known_sos: bool | None, known_nonneg: bool | None) -> bool | None:
@@ -230,14 +190,15 @@ def is_whole_text(text: str) -> bool:
     return " ... (" not in text
 
 
-def _attempt_rows(item: CertifyItem, entry: PolynomialEntry, found: _jobs.Certified) -> Rows:
-    """Lay out the rows of `ATTEMPTS_SCHEMA` of one polynomial."""
-    rows: Rows = []
-    for k, attempt in enumerate(found.attempts):
-        row = {"item": item.key, "name": entry.name, "attempt": k, **_problem_columns(attempt)}
-        row |= {name: attempt[name] for name in ("feasibility", "form", "num_steps")}
-        rows.append((Status.OK, row))
-    return rows
+def _attempt_rows(work: CertifyWork, entry: PolynomialEntry, found: _jobs.Certified) -> list[Row]:
+    """Rows of ``attempts`` of one polynomial."""
+    own = ("feasibility", "form", "num_steps")
+    return [
+        {"item": work.key, "name": entry.name, "attempt": k}
+        | _problem_columns(attempt)
+        | {name: attempt[name] for name in own}
+        for k, attempt in enumerate(found.attempts)
+    ]
 
 
 def _problem_columns(attempt: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,75 +211,46 @@ def _problem_columns(attempt: Mapping[str, Any]) -> dict[str, Any]:
 # --- verification -------------------------------------------------------------------------------
 
 
-def certificates_to_check(item: CertifyItem, names: Iterable[str]) -> list[str]:
+def certificates_to_check(config: CertifyConfig, names: Iterable[str]) -> list[str]:
     """The share of certificates that is checked; whether one is does not depend on the others."""
-    share, seed = item.config.verify_share, item.identity.seed
+    share, seed = config.verify_share, config.seed
     return [name for name in names if stream(seed, "verify", name).random() < share]
 
 
-def run_check_item(item: CertifyItem, certificates: pa.Table) -> dict[str, pa.Table]:
+def check_rows(work: CertifyWork, certificates: pa.Table) -> Rows:
     """Check the certificates of a batch by code that shares nothing with what made them.
 
     Parameters
     ----------
-    item : CertifyItem
+    work : CertifyWork
     certificates : pyarrow.Table
         The rows of the batch, as stored.
 
     Returns
     -------
-    dict
-        Table ``verification``, and seconds per certificate as rows of ``execution``.
+    Rows
+        Of ``verification``, and seconds per certificate.
     """
     stored = certificates.select(["name", "certificate"]).to_pylist()
     texts = {row["name"]: row["certificate"] for row in stored if row["certificate"] is not None}
-    rows: Rows = []
-    timings: list[dict[str, Any]] = []
-    for name in certificates_to_check(item, texts):
+    rows: list[Row] = []
+    timings: list[Row] = []
+    for name in certificates_to_check(work.config, texts):
         started, began = datetime.now(UTC), time.perf_counter()
-        rows.append(_check(item, name, texts[name]))
-        timings.append(_timing(item, f"check.{name}", time.perf_counter() - began, started))
-    return {
-        "verification": _table(CERTIFICATE_CHECKS_SCHEMA, rows, item.identity),
-        "execution": pa.Table.from_pylist(timings, schema=EXECUTION_SCHEMA),
-    }
+        rows.append({"item": work.key, "name": name} | _check(work.config, texts[name]))
+        timings.append(_timing(f"check.{name}", time.perf_counter() - began, started))
+    return {"verification": rows, EXECUTION_TABLE: timings}
 
 
-def _check(item: CertifyItem, name: str, certificate: str) -> tuple[Status, dict[str, Any]]:
+def _check(config: CertifyConfig, certificate: str) -> dict[str, Any]:
     """Check one certificate within the limits of its polynomial."""
-    limits = {"seconds": item.config.seconds, "memory_gib": item.config.memory_gib}
+    limits = {"seconds": config.seconds, "memory_gib": config.memory_gib}
     found = _jobs.run_job(_jobs.CheckJob(certificate), **limits)
-    row = dict.fromkeys(_own_names(CERTIFICATE_CHECKS_SCHEMA)) | {"item": item.key, "name": name}
-    row |= {key: value for key, value in vars(found).items() if key in row}
     if isinstance(found, _jobs.Stopped):
-        return found.status, row
-    return (Status.OK if found.valid else Status.FAILED), row
+        return {"status": found.status, "reason": found.reason}
+    return {"status": Status.OK if found.valid else Status.FAILED, **vars(found)}
 
 
-# --- tables -------------------------------------------------------------------------------------
-
-
-def _own_names(schema: pa.Schema) -> list[str]:
-    """Names of the columns after the leading ones."""
-    return schema.names[len(SCIENCE_COLUMNS) :]
-
-
-def _table(schema: pa.Schema, rows: Rows, identity: RowIdentity) -> pa.Table:
-    """A table with rows of different status."""
-    columns = {name: [row[name] for _, row in rows] for name in _own_names(schema)}
-    return science_table(schema, columns, identity=identity, status=[status for status, _ in rows])
-
-
-def _timing(item: CertifyItem, name: str, seconds: float, started: datetime) -> dict[str, Any]:
+def _timing(item: str, seconds: float, started: datetime) -> Row:
     """One row of the execution table: a stage of one polynomial."""
-    return {
-        "item": name,
-        "run_id": item.identity.run_id,
-        "flow_run_id": "",
-        "host": platform.node(),
-        "device": "cpu",
-        "started_at": started,
-        "seconds": seconds,
-        "attempts": 1,
-        "peak_rss_bytes": 0,
-    }
+    return {"item": item, "seconds": seconds, "started_at": started}

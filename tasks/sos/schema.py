@@ -1,10 +1,10 @@
-"""Arrow schemas of the flow `sos-certify`."""
+"""Arrow schemas of the study `sos-certify`."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.records import column, science_schema
+from tasks.records.schema import column, science_schema
 
 _SIZES = pa.list_(pa.int32())
 

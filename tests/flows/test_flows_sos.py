@@ -1,34 +1,26 @@
-"""The flow `sos-certify` end to end, through the command, on small polynomials without Ray."""
+"""The study `sos-certify` end to end, through the command, on small polynomials without Ray."""
 
 import importlib
 import io
 import json
-import os
-import signal
-import time
 from pathlib import Path
 
 import pytest
-from commands import finish, start_flow, wait_for_line
 from markdown_it import MarkdownIt
 from rich.console import Console
 
 from flows.cli import main
-from flows.sos_certify import CertifyTally, sos_certify
-from flows.sos_exports import file_stems
-from flows.sos_reports import (
-    describe_blocks,
-    draw_figures,
-    markdown_report,
-    report_rows,
-    stored_figures,
-    terminal_report,
-)
-from tasks.records import Store
+from flows.planning import plan_run
+from flows.reports import figures_of, markdown, report_of, terminal
+from flows.sos_certify import STUDY
+from tasks.records import Store, Stored
 from tasks.records.isolation import close_processes
+from tasks.records.pictures import draw_figures
 from tasks.sos import _jobs
+from tasks.sos import run as certify_run
 from tasks.sos.config import CertifyConfig
-from tasks.sos.run import run_certify_item, run_check_item
+from tasks.sos.exports import file_stems
+from tasks.sos.report import CertifyTally, certify_rows, describe_blocks
 
 pytestmark = pytest.mark.flow
 
@@ -42,7 +34,7 @@ DO_JOB = _jobs.do_job
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Pictures take longer than everything else."""
-    monkeypatch.setattr("flows.sos_reports.draw_figures", lambda *_, **__: [])
+    monkeypatch.setattr("flows.reports.draw", lambda *_, **__: [])
 
 
 @pytest.fixture
@@ -70,19 +62,19 @@ def command(capsys):
     return run
 
 
-def science_bytes(path: str) -> dict[str, bytes]:
-    """Every deterministic file of a run."""
-    files = (p for p in Path(path).rglob("*") if p.suffix in (".arrow", ".json"))
-    return {p.name: p.read_bytes() for p in files if p.parent.name != "execution"}
+def stored(path: str) -> Stored:
+    run = Store.open(Path(path).parents[1]).find_run(path)
+    return Stored(run, plan_run(STUDY, CertifyConfig(polynomials=("x^2",))).schemas)
 
 
-def stored(path: str):
-    return Store.open(Path(path).parents[1]).find_run(path)
+def markdown_of(path: str) -> str:
+    found = stored(path)
+    return markdown(report_of(STUDY, found), found.run)
 
 
 def calls(path: str) -> list[str]:
     """Batches in the execution table, one per call that was made."""
-    items = stored(path).read("execution")["item"].to_pylist()
+    items = stored(path).run.read("execution")["item"].to_pylist()
     return [item for item in items if item.removeprefix("verify.").isdigit()]
 
 
@@ -99,7 +91,7 @@ def test_every_polynomial_is_a_row_with_a_verified_certificate(certified):
     code, outcome, _ = certified()
     assert (code, outcome["status"]) == (0, "ok")
     assert set(outcome) == {"run_id", "path", "status", "rows"}
-    run = stored(outcome["path"])
+    run = stored(outcome["path"]).run
     rows = run.read("certificates")
     assert rows["name"].to_pylist() == NAMES
     verdicts = ["proved", "refuted_sos", "negative", "proved", "proved"]
@@ -114,18 +106,12 @@ def test_every_polynomial_is_a_row_with_a_verified_certificate(certified):
     assert calls(outcome["path"]) == [*KEYS, *(f"verify.{key}" for key in KEYS)]
 
 
-def test_the_run_cites_its_sources(certified):
-    _, outcome, _ = certified("--set", "polynomials=booth")
-    citations = json.loads((Path(outcome["path"]) / "run.json").read_text())["citations"]
-    assert any("2510.13444" in text for text in citations)
-    assert any("Peyrl" in text for text in citations)
-
-
 def test_a_share_of_the_certificates_can_be_checked(certified):
     code, outcome, _ = certified("--set", "verify_share=0")
     assert code == 0
-    assert stored(outcome["path"]).read("verification").num_rows == 0
-    assert stored(outcome["path"]).manifest().status == "complete"
+    run = stored(outcome["path"]).run
+    assert run.read("verification").num_rows == 0
+    assert run.manifest().status == "complete"
 
 
 def test_the_report_counts_and_compares_with_what_is_known(prefect_api, tmp_path, capsys):
@@ -171,7 +157,7 @@ def test_markdown_has_one_row_per_polynomial_and_shows_names_as_they_are(certifi
         tmp_path, {"name": "a|b", "text": "x^2"}, {"name": "x*y*z <b> _a_", "text": "y^2 + 1"}
     )
     _, outcome, _ = certified("--set", given)
-    text = markdown_report(stored(outcome["path"]))
+    text = markdown_of(outcome["path"])
     shown = MarkdownIt().enable("table").render(text)
     assert "<td>a|b</td>" in shown
     assert "<td>x*y*z &lt;b&gt; _a_</td>" in shown
@@ -193,66 +179,9 @@ def test_blocks_are_described_from_the_largest(sizes, words):
 
 def test_seconds_of_stages_are_in_the_execution_table(certified):
     _, outcome, _ = certified()
-    rows = {row["name"]: row for row in report_rows(stored(outcome["path"]))}
+    rows = {row["name"]: row for row in certify_rows(stored(outcome["path"]))}
     assert {"basis", "blocks", "check"} <= set(rows["motzkin"]["stages"])
     assert rows["motzkin"]["seconds"] > 0
-
-
-# --- resume -------------------------------------------------------------------------------------
-
-
-def test_a_finished_run_is_not_computed_again(certified):
-    _, first, _ = certified()
-    before = science_bytes(first["path"])
-    assert certified("--set", "seconds=60")[1] == first
-    assert science_bytes(first["path"]) == before
-    assert len(calls(first["path"])) == 6
-
-
-@pytest.mark.slow
-def test_a_second_store_gets_the_same_bytes(certified, tmp_path):
-    _, first, _ = certified()
-    close_processes()
-    _, second, _ = certified("--out", str(tmp_path / "other"))
-    assert first["run_id"] == second["run_id"]
-    assert science_bytes(first["path"]) == science_bytes(second["path"])
-
-
-@pytest.mark.parametrize(
-    ("table", "again"), [("certificates", KEYS[1]), ("verification", f"verify.{KEYS[1]}")]
-)
-def test_a_damaged_part_is_named_and_done_again_alone(certified, table, again):
-    _, first, _ = certified()
-    before = science_bytes(first["path"])
-    part = Path(first["path"]) / f"{table}/{table}-{KEYS[1]}.arrow"
-    part.write_bytes(part.read_bytes()[:-100])
-    code, _, err = certified()
-    assert code == 0
-    assert f"{table}/{table}-{KEYS[1]}.arrow" in "".join(err.split())
-    assert science_bytes(first["path"]) == before
-    assert calls(first["path"]).count(again) == 2
-    assert len(calls(first["path"])) == 7
-
-
-def test_a_killed_run_is_continued_to_the_same_bytes(certified, prefect_api, tmp_path):
-    names = ["--set", "polynomials=benchmarks", "--set", "batch=1"]
-    process = start_flow(prefect_api, *RUN, *names, "--out", str(tmp_path / "killed"))
-    wait_for_line(process, "certify: 3 of 50")
-    os.killpg(process.pid, signal.SIGKILL)
-    finish(process, code=-signal.SIGKILL)
-    _, continued, _ = certified(*names, "--out", str(tmp_path / "killed"))
-    assert 100 <= len(calls(continued["path"])) <= 101
-    _, whole, _ = certified(*names)
-    assert science_bytes(continued["path"]) == science_bytes(whole["path"])
-
-
-@pytest.mark.slow
-@pytest.mark.ray
-def test_ray_and_serial_give_the_same_bytes(certified, local_ray, tmp_path):
-    _, serial, _ = certified()
-    _, ray, _ = certified("--address", "local", "--out", str(tmp_path / "ray"))
-    assert ray["run_id"] == serial["run_id"]
-    assert science_bytes(ray["path"]) == science_bytes(serial["path"])
 
 
 # --- failures -----------------------------------------------------------------------------------
@@ -264,7 +193,7 @@ def test_a_bad_polynomial_is_a_row_and_exit_1_and_the_others_are_certified(certi
     assert (code, outcome["status"]) == (1, "failed")
     assert err.splitlines()[-1].startswith("latticework: 1 of 3 not ok: typo: failed, ")
     assert "Traceback" not in err
-    run = stored(outcome["path"])
+    run = stored(outcome["path"]).run
     assert run.read("certificates")["verdict"].to_pylist() == ["proved", None, "proved"]
     assert run.read("verification")["valid"].to_pylist() == [True, True]
     assert run.manifest().status == "partial"
@@ -279,11 +208,10 @@ def test_poisoned_names_stop_nobody(certified, tmp_path):
     code, outcome, err = certified("--set", polynomial_file(tmp_path, *records))
     assert (code, outcome["status"]) == (1, "failed")
     assert "Traceback" not in err
-    run = stored(outcome["path"])
-    assert run.read("certificates")["name"].to_pylist() == ["mine-1", records[1]["name"]]
-    places = draw_figures(run)
+    found = stored(outcome["path"])
+    assert found.table("certificates")["name"].to_pylist() == ["mine-1", records[1]["name"]]
+    places = draw_figures(found, figures_of(STUDY, found))
     assert len(places) == 2
-    assert stored_figures(run) == places
     assert all(Path(place).is_file() for place in places)
 
 
@@ -292,7 +220,7 @@ def test_control_characters_in_names_are_shown_escaped(certified, command, tmp_p
     records = [{"name": name, "text": "x^2", "is_sos": False}]
     _, outcome, _ = certified("--set", polynomial_file(tmp_path, *records))
     _, out, _ = command("results", outcome["path"])
-    for shown in ("\n".join(out), markdown_report(stored(outcome["path"]))):
+    for shown in ("\n".join(out), markdown_of(outcome["path"])):
         assert not {"\x1b", "\u202e"} & set(shown)
     assert any(line.startswith("WRONG? a\\x1b[31m\\n\\u202e*b*: proved") for line in out)
     assert "1 polynomial: 1 proved" in out
@@ -303,7 +231,7 @@ def test_a_long_name_leaves_room_for_the_reason(certified, tmp_path):
     records = [{"name": name, "text": "x^4*y^2 + x^2*y^4 - 3*x^2*y^2 + 1"}]
     _, outcome, _ = certified("--set", polynomial_file(tmp_path, *records))
     console = Console(width=80, file=io.StringIO())
-    console.print(terminal_report(stored(outcome["path"])))
+    console.print(terminal(report_of(STUDY, stored(outcome["path"])), "title"))
     row = next(line for line in console.file.getvalue().splitlines() if " a_name" in line)
     assert max(map(len, console.file.getvalue().splitlines())) <= 80
     assert row.split()[0] == "a_name_of_thirty_six_lett…"
@@ -331,60 +259,31 @@ def test_poison_of_every_kind_stops_nobody_else_and_a_rerun_mends_it(
     assert err.splitlines()[-1].startswith(
         "latticework: 3 of 5 not ok: hangs^2: over_budget, stopped after 8 s; raise seconds; and 2"
     )
-    rows = stored(outcome["path"]).read("certificates")
+    rows = stored(outcome["path"]).table("certificates")
     fates = ["ok", "over_budget", "failed", "over_budget", "ok"]
     assert rows["status"].to_pylist() == fates
     monkeypatch.setattr(_jobs, "do_job", DO_JOB)
     code, mended, _ = certified(*given)
     assert (code, mended["run_id"]) == (0, outcome["run_id"])
-    run = stored(outcome["path"])
+    run = stored(outcome["path"]).run
     assert run.read("certificates")["verdict"].to_pylist() == ["proved"] * 5
     assert run.read("verification")["name"].to_pylist() == texts
 
 
-def test_a_batch_that_raises_is_rows_and_the_others_go_on(certified, monkeypatch):
-    def fails(item):
-        if item.key == KEYS[0]:
-            raise RuntimeError("no luck")
-        return run_certify_item(item)
-
-    with monkeypatch.context() as patched:
-        patched.setattr("flows.sos_certify.run_certify_item", fails)
-        code, outcome, err = certified()
-    assert code == 1
-    assert "2 of 5 not ok: sosdemo1: failed, no luck; and 1 more" in err
-    assert certified()[0] == 0
-    assert calls(outcome["path"]).count(KEYS[1]) == 1
-
-
-def test_a_verification_that_raises_is_done_by_the_next_run(certified, monkeypatch):
-    def fails(work):
-        if work.item.key == KEYS[1]:
-            raise RuntimeError("no luck")
-        return run_check_item(work.item, work.certificates)
-
-    with monkeypatch.context() as patched:
-        patched.setattr("flows.sos_certify.check", fails)
-        code, outcome, err = certified()
-    assert code == 1
-    assert f"1 of 5 not ok: batch {KEYS[1]}: unfinished, run the same command again" in err
-    assert certified()[0] == 0
-    assert calls(outcome["path"]).count(KEYS[1]) == 1
-
-
 def test_a_certificate_that_is_not_valid_fails_the_run(certified, monkeypatch):
-    def lies(item):
-        tables = run_certify_item(item)
-        rows = tables["certificates"]
-        texts = [text.replace('"1/3"', '"1/4"') for text in rows["certificate"].to_pylist()]
-        place = rows.schema.get_field_index("certificate")
-        return tables | {"certificates": rows.set_column(place, rows.schema.field(place), [texts])}
+    certify = certify_run.certify_rows
 
-    monkeypatch.setattr("flows.sos_certify.run_certify_item", lies)
+    def lies(work):
+        rows = certify(work)
+        for row in rows["certificates"]:
+            row["certificate"] = row["certificate"].replace('"1/3"', '"1/4"')
+        return rows
+
+    monkeypatch.setattr(certify_run, "certify_rows", lies)
     code, outcome, err = certified()
     assert code == 1
     assert "1 of 5 not ok: (x - y)^2 + 1/3: failed, " in err
-    checks = stored(outcome["path"]).read("verification")
+    checks = stored(outcome["path"]).table("verification")
     assert checks["valid"].to_pylist() == [True] * 4 + [False]
 
 
@@ -409,24 +308,6 @@ def test_bad_input_is_one_line_and_exit_2(arguments, message, command, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_flow_itself_describes_a_failure_in_its_state(prefect_api, tmp_path):
-    config = CertifyConfig(polynomials=("missing.json",))
-    state = sos_certify(config, store=str(tmp_path), ray_address="serial", return_state=True)
-    assert state.is_failed()
-    assert "missing.json" in state.message
-
-
-def test_ctrl_c_is_one_line_and_exit_130_and_leaves_no_process(prefect_api, tmp_path):
-    text = " + ".join(f"x{i}^8" for i in range(9)) + " - x0*x1*x2*x3*x4*x5*x6 + 1"
-    slow = ["--set", f"polynomials={json.dumps([text])}", "--set", "basis=full"]
-    process = start_flow(prefect_api, *RUN, *slow, "--out", str(tmp_path))
-    wait_for_line(process, "certify: 0 of 1")
-    time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = finish(process, code=130)
-    assert err.splitlines()[-1] == "latticework: interrupted; finished parts are kept"
-
-
 # --- certificates -------------------------------------------------------------------------------
 
 
@@ -436,7 +317,7 @@ def test_certificates_are_written_and_verified_by_the_command(certified, command
     folder = tmp_path / "certificates"
     code, paths, err = command("certify", outcome["path"], "--to", folder, "--out", tmp_path)
     assert code == 1
-    assert [line for line in err if "scheiderer_quartic gets no certificate: numerical" in line]
+    assert err[-1].startswith("latticework: scheiderer_quartic gets no certificate: numerical")
     stems = ["sosdemo1", "motzkin", "neg_biquartic", "booth", "x_-_y_2_+_1_3"]
     assert [Path(path).stem for path in paths] == stems
     code, out, _ = command("verify", *paths)
@@ -468,8 +349,8 @@ def test_one_certificate_goes_into_the_run_by_default_and_twice_the_same_bytes(
     ("options", "message"),
     [
         (["--name", "motzki"], "no polynomial 'motzki'; did you mean 'motzkin'?"),
-        (["--scheme", "<1>"], "--scheme is for schemes"),
-        (["--polynomial"], "--polynomial is for schemes"),
+        (["--scheme", "<1>"], "--scheme is not for runs of sos-certify"),
+        (["--polynomial"], "--polynomial is not for runs of sos-certify"),
     ],
 )
 def test_what_a_run_of_polynomials_has_not_is_refused(
@@ -491,23 +372,8 @@ def test_file_names_are_safe_and_distinct():
 
 def test_the_tally_counts_a_polynomial_once(certified):
     _, outcome, _ = certified()
-    run = stored(outcome["path"])
-    tally = CertifyTally(run)
+    found = stored(outcome["path"])
+    tally = CertifyTally(found)
     assert tally.describe() == "1 negative, 3 proved, 1 refuted_sos"
-    tally.add({"certificates": run.read("certificates")})
+    tally.add({"certificates": found.table("certificates")})
     assert tally.describe() == "1 negative, 3 proved, 1 refuted_sos"
-
-
-def test_sql_sees_the_tables(certified, command, tmp_path):
-    certified()
-    query = "SELECT count(*) AS proved FROM certificates WHERE verdict = 'proved'"
-    code, out, _ = command("results", "latest", "--sql", query, "--out", tmp_path)
-    assert code == 0
-    assert any("3" in line for line in out)
-
-
-@pytest.mark.parametrize("recipe", ["classics", "traps", "classics-newton"])
-def test_smoke_twins_end_well(certified, recipe, tmp_path):
-    arguments = ["run", "sos-certify", "--recipe", recipe, "--smoke", "--address", "serial"]
-    assert main([*arguments, "--out", str(tmp_path / "smoke")]) == 0
-    close_processes()

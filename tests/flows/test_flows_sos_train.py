@@ -1,4 +1,4 @@
-"""The flow `sos-train` end to end, through the command, with a tiny network."""
+"""The study `sos-train` end to end, through the command, with a tiny network."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 
 from flows.cli import main
-from flows.sos_train_reports import _comparison, markdown_report
+from flows.planning import plan_run
+from flows.sos_train import SMOKE, STUDY
 from tasks.nn import load_tensors, save_tensors
-from tasks.records import Store
+from tasks.records import Store, Stored
 from tasks.sos.prediction import run as training_run
+from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.items import CHECKPOINT, MODEL
 from tasks.sos.prediction.metrics import sign_test
 from tasks.sos.prediction.predictor import load_predictor
+from tasks.sos.prediction.report import _comparison, train_report
 
 pytestmark = pytest.mark.flow
 
@@ -21,52 +24,54 @@ RUN = ["run", "sos-train", "--recipe", "train-small", "--smoke", "--address", "s
 
 @pytest.fixture
 def trained(prefect_api, tmp_path, capsys):
-    """Run the flow into one store: (exit code, the JSON object)."""
+    """Run the study into one store: (exit code, what is stored)."""
 
-    def run(*arguments: str, store: Path = tmp_path) -> tuple[int, dict]:
+    def run(*arguments: str, store: Path = tmp_path) -> tuple[int, Stored]:
         code = main([*RUN, "--out", str(store), *arguments])
-        return code, json.loads(capsys.readouterr().out.splitlines()[-1])
+        path = json.loads(capsys.readouterr().out.splitlines()[-1])["path"]
+        found = Store.open(str(store)).find_run(path)
+        return code, Stored(found, plan_run(STUDY, TrainConfig(**SMOKE)).schemas)
 
     return run
 
 
-def stored(path: str):
-    return Store.open(Path(path).parents[1]).find_run(path)
-
-
-def science_bytes(path: str) -> dict[str, bytes]:
+def science_bytes(stored: Stored) -> dict[str, bytes]:
     """Every deterministic file of a run."""
-    files = (p for p in Path(path).rglob("*") if p.suffix in (".arrow", ".safetensors"))
+    files = (p for p in Path(stored.run.path).rglob("*") if p.suffix in (".arrow", ".safetensors"))
     return {p.name: p.read_bytes() for p in files if p.parent.name != "execution"}
 
 
 def test_a_training_ends_with_tables_a_model_curves_and_a_report(trained):
-    code, outcome = trained()
-    assert (code, outcome["status"]) == (0, "ok")
-    run = stored(outcome["path"])
-    assert run.read("curve")["step"].to_pylist() == [2, 4]
-    families = run.read("scores")["family"].to_pylist()
-    assert families.count("all") == 2 and families.count("dense") == 2
-    [model] = run.read("models").to_pylist()
-    predictor = load_predictor(Path(outcome["path"]) / MODEL)
-    assert predictor.threshold == model["threshold"]
-    assert (Path(outcome["path"]) / "figures" / "training.png").is_file()
-    report = markdown_report(run)
-    assert "| vanishing |" in report and MODEL in report
-    assert run.manifest().status == "complete"
-
-
-@pytest.mark.slow
-def test_a_finished_training_is_not_repeated_but_a_lost_model_is_made_again(trained):
-    _, outcome = trained()
-    before = science_bytes(outcome["path"])
-    calls = len(stored(outcome["path"]).read("execution"))
-    trained()
-    assert len(stored(outcome["path"]).read("execution")) == calls
-    (Path(outcome["path"]) / MODEL).unlink()
-    code, _ = trained()
+    code, stored = trained()
     assert code == 0
-    assert science_bytes(outcome["path"]) == before
+    assert stored.table("curve")["step"].to_pylist() == [2, 4]
+    families = stored.table("scores")["family"].to_pylist()
+    assert families.count("all") == 2 and families.count("dense") == 2
+    [model] = stored.rows("models")
+    place = Path(stored.run.path) / MODEL
+    assert load_predictor(place).threshold == model["threshold"]
+    assert (place.parent / "figures/training.png").is_file()
+    report = train_report(stored)
+    assert report.findings[0].startswith("covers more than even-sqrt with repair: ")
+    assert "vanishing" in [row[0] for row in report.tables[0].rows]
+    assert report.notes[-1] == f"model: {place}"
+
+
+@pytest.mark.parametrize("damage", ["lost", "cut", "another"])
+def test_a_model_file_that_is_not_the_stored_one_is_made_again(trained, damage):
+    _, stored = trained()
+    before, place = science_bytes(stored), Path(stored.run.path) / MODEL
+    if damage == "lost":
+        place.unlink()
+    elif damage == "cut":
+        place.write_bytes(place.read_bytes()[:-100])
+    else:
+        save_tensors(place, load_tensors(place).tensors, {"kind": "other"})
+    code, stored = trained()
+    assert code == 0
+    assert science_bytes(stored) == before
+    calls = len(stored.run.read("execution"))
+    assert len(trained()[1].run.read("execution")) == calls
 
 
 def test_a_training_that_broke_off_goes_on_and_ends_with_the_same_bytes(
@@ -84,45 +89,17 @@ def test_a_training_that_broke_off_goes_on_and_ends_with_the_same_bytes(
         return measures(state, *arguments)
 
     monkeypatch.setattr(training_run, "_measures", broken)
-    code, outcome = trained()
-    assert (code, outcome["status"]) == (1, "failed")
-    assert (Path(outcome["path"]) / CHECKPOINT).is_file()
-    assert not (Path(outcome["path"]) / MODEL).exists()
+    code, stored = trained()
+    assert code == 1
+    assert train_report(stored).notes[-1] == "scorer: failed, power cut"
+    place = Path(stored.run.path)
+    assert (place / CHECKPOINT).is_file() and not (place / MODEL).exists()
     monkeypatch.setattr(training_run, "_measures", watched)
     code, again = trained()
-    assert code == 0 and again["path"] == outcome["path"]
+    assert code == 0 and again.run.path == stored.run.path
     assert resumed == [4]
     _, whole = trained(store=tmp_path / "other")
-    assert science_bytes(outcome["path"]) == science_bytes(whole["path"])
-
-
-def test_a_failed_training_is_a_row_that_says_why(trained, monkeypatch):
-    def broken(item):
-        raise ValueError("no luck")
-
-    monkeypatch.setattr("tasks.sos.prediction.run.train_item", broken)
-    code, outcome = trained()
-    assert (code, outcome["status"]) == (1, "failed")
-    [row] = stored(outcome["path"]).read("models").to_pylist()
-    assert (row["status"], row["reason"]) == ("failed", "no luck")
-    assert stored(outcome["path"]).manifest().status == "partial"
-
-
-@pytest.mark.parametrize("damage", ["cut", "another"])
-def test_a_model_file_that_is_not_the_stored_one_is_made_again(trained, damage):
-    _, outcome = trained()
-    before = science_bytes(outcome["path"])
-    place = Path(outcome["path"]) / MODEL
-    if damage == "cut":
-        place.write_bytes(place.read_bytes()[:-100])
-    else:
-        save_tensors(place, load_tensors(place).tensors, {"kind": "other"})
-    code, _ = trained()
-    assert code == 0
-    assert science_bytes(outcome["path"]) == before
-    calls = len(stored(outcome["path"]).read("execution"))
-    trained()
-    assert len(stored(outcome["path"]).read("execution")) == calls
+    assert science_bytes(again) == science_bytes(whole)
 
 
 def test_the_report_names_families_by_the_sign_test_with_their_counts():
@@ -134,11 +111,8 @@ def test_the_report_names_families_by_the_sign_test_with_their_counts():
         ]
 
     scores = [*rows("dense", 0, 7), *rows("sparse", 0, 5), *rows("multiplied", 30, 2)]
-    more, less, how = _comparison(scores)
+    more, less = _comparison(scores)
     assert more.endswith(": multiplied (30 : 2)")
     assert less == "covers less: dense (0 : 7)"
-    assert "sign test" in how
-    assert [line.endswith("nowhere") for line in _comparison(rows("sparse", 0, 5))][:2] == [
-        True
-    ] * 2
+    assert all(line.endswith("nowhere") for line in _comparison(rows("sparse", 0, 5)))
     assert list(_comparison([])) == []

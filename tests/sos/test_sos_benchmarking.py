@@ -6,18 +6,16 @@ from itertools import combinations
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pydantic import ValidationError
+from study_calls import answers, items_of
 
+from flows.planning import plan_run
+from flows.sos_benchmark import STUDY
 from tasks.records import InputError, Status
 from tasks.sos import _jobs, parse_polynomial
 from tasks.sos.benchmarking import run
 from tasks.sos.benchmarking.config import HOW, METHODS, WRITTEN, BenchmarkConfig
 from tasks.sos.benchmarking.figures import draw_benchmark
-from tasks.sos.benchmarking.run import (
-    Instance,
-    instances,
-    plan_benchmark,
-    run_benchmark_item,
-)
+from tasks.sos.benchmarking.run import Instance, instances
 from tasks.sos.benchmarking.summary import Rate, summarize
 from tasks.sos.sampling.generation import Rows
 
@@ -31,22 +29,22 @@ def test_every_method_says_how():
 
 
 def test_the_plan_cuts_cells_into_batches_and_takes_all_classics():
-    plan = plan_benchmark(SMALL.model_copy(update={"cells": ("dense-n3-d2-m5", "classics")}))
+    items = items_of(STUDY, SMALL.model_copy(update={"cells": ("dense-n3-d2-m5", "classics")}))
     counts = {}
-    for item in plan.items:
-        counts[item.cell] = counts.get(item.cell, 0) + item.count
+    for work in (item.argument for item in items):
+        counts[work.cell] = counts.get(work.cell, 0) + work.count
     assert counts == {"dense-n3-d2-m5": 3, "classics": 50}
-    assert plan.num_trials == 53 * 3
+    assert sum(item.size for item in items) == 53 * 3
 
 
 def test_an_unknown_cell_is_refused():
     with pytest.raises(InputError, match="no family 'round'"):
-        plan_benchmark(BenchmarkConfig(cells=("round-n3-d2-m5",)))
+        plan_run(STUDY, BenchmarkConfig(cells=("round-n3-d2-m5",)))
 
 
 def test_limits_and_methods_name_a_run():
     changes = ({}, {"seconds": 5.0}, {"memory_gib": 1.0}, {"methods": ("newton",)})
-    ids = {plan_benchmark(SMALL.model_copy(update=one)).identity.run_id for one in changes}
+    ids = {plan_run(STUDY, SMALL.model_copy(update=one)).identity.run_id for one in changes}
     assert len(ids) == len(changes)
 
 
@@ -63,10 +61,10 @@ def test_a_method_or_cell_that_is_given_twice_is_refused(given, message):
 
 
 def test_an_instance_does_not_depend_on_its_batch():
-    whole = plan_benchmark(SMALL.model_copy(update={"batch": 3})).items
-    parts = plan_benchmark(SMALL.model_copy(update={"batch": 1})).items
-    first = [one for item in whole for one in instances(item)]
-    second = [one for item in parts for one in instances(item)]
+    whole = items_of(STUDY, SMALL.model_copy(update={"batch": 3}))
+    parts = items_of(STUDY, SMALL.model_copy(update={"batch": 1}))
+    first = [one for item in whole for one in instances(item.argument)]
+    second = [one for item in parts for one in instances(item.argument)]
     assert first == second
     sizes = Rows.generate(_cell(), seed=0, first=0, count=3).sizes
     assert [one.planted_size for one in first] == sizes.tolist()
@@ -80,9 +78,8 @@ def _cell():
 
 @pytest.mark.solver
 def test_all_methods_decide_the_same_polynomials_and_are_timed():
-    item = plan_benchmark(SMALL).items[0]
-    tables = run_benchmark_item(item)
-    rows = tables["trials"].to_pylist()
+    found, _ = answers(STUDY, SMALL)
+    rows = found.tables["trials"].to_pylist()
     assert [(row["instance"], row["method"]) for row in rows] == [
         (0, "even-sqrt"),
         (0, "vertices"),
@@ -92,7 +89,7 @@ def test_all_methods_decide_the_same_polynomials_and_are_timed():
         (1, "even-sqrt"),
     ]
     assert {row["verdict"] for row in rows} == {"proved"}
-    timed = {tuple(name.split(".")[1:]) for name in tables["execution"]["item"].to_pylist()}
+    timed = {tuple(name.split(".")[1:]) for name in (row["item"] for row in found.timings)}
     assert timed == {(row["method"], row["cell"], str(row["instance"])) for row in rows}
 
 
@@ -102,8 +99,8 @@ def row_of(text, method, monkeypatch):
     monkeypatch.setattr(run, "_warm_up", lambda item: None)
     one = Instance(0, "p", parse_polynomial(text), None, None)
     monkeypatch.setattr(run, "instances", lambda item: [one])
-    [item] = plan_benchmark(SMALL.model_copy(update={"methods": (method,), "instances": 1})).items
-    return run_benchmark_item(item)["trials"].to_pylist()[0]
+    [found] = answers(STUDY, SMALL.model_copy(update={"methods": (method,), "instances": 1}))
+    return found.tables["trials"].to_pylist()[0]
 
 
 @pytest.mark.parametrize("method", ["newton", "even-sqrt", "vertices"])

@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from study_calls import answers, items_of
 
+from flows.planning import plan_run
+from flows.sos_benchmark import STUDY
 from tasks.lattice import positions
 from tasks.records import InputError
 from tasks.sos import _jobs, parse_polynomial
@@ -16,7 +19,6 @@ from tasks.sos.bases.rules import candidate_basis
 from tasks.sos.benchmarking import run
 from tasks.sos.benchmarking.config import BenchmarkConfig
 from tasks.sos.benchmarking.models import check_unchanged, models_of, placed
-from tasks.sos.benchmarking.run import plan_benchmark, run_benchmark_item
 from tasks.sos.benchmarking.written import WrittenBases, WrittenJob
 from tasks.sos.prediction.autoregressive import MonomialTransformer
 from tasks.sos.prediction.baseline import load_baseline, save_baseline
@@ -56,8 +58,8 @@ def here(monkeypatch):
 
 
 def trials(config):
-    [item] = plan_benchmark(config).items
-    return run_benchmark_item(item)["trials"].to_pylist()
+    [found] = answers(STUDY, config)
+    return found.tables["trials"].to_pylist()
 
 
 def test_it_decides_the_same_polynomials_as_the_others_exactly_and_records_its_orders(here, model):
@@ -153,30 +155,30 @@ def test_expansion_follows_the_permutation_scores():
 
 def test_a_missing_model_is_one_line_that_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match=r"none.safetensors.*train-baseline") as caught:
-        plan_benchmark(config_of(str(tmp_path / "none.safetensors")))
+        plan_run(STUDY, config_of(str(tmp_path / "none.safetensors")))
     assert "\n" not in str(caught.value)
 
 
 def test_a_model_of_another_kind_is_refused_by_name():
     with pytest.raises(InputError, match=r"sos-basis-scorer.*wanted is 'sos-baseline'"):
-        plan_benchmark(config_of(str(SHIPPED_MODEL)))
+        plan_run(STUDY, config_of(str(SHIPPED_MODEL)))
 
 
 def test_the_model_names_the_run_and_its_place_does_not(model, tmp_path):
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(Path(model).read_bytes())
-    first, second = (plan_benchmark(config_of(place)).identity for place in (model, str(copy)))
+    first, second = (plan_run(STUDY, config_of(place)).identity for place in (model, str(copy)))
     assert first.run_id == second.run_id
     [(name, digest)] = first.inputs
     assert (name, digest) == ("baseline", load_baseline(model).digest)
-    without = plan_benchmark(config_of(model, methods=("newton",))).identity
+    without = plan_run(STUDY, config_of(model, methods=("newton",))).identity
     assert without.inputs == ()
 
 
 def test_workers_in_other_folders_find_the_model(model, monkeypatch):
     monkeypatch.chdir(Path(model).parent)
-    [item] = plan_benchmark(config_of(Path(model).name)).items
-    assert item.config.baseline == model
+    [item] = items_of(STUDY, config_of(Path(model).name))
+    assert item.argument.config.baseline == model
     assert placed(config_of("s3://bucket/model.safetensors")).baseline.startswith("s3://")
     assert placed(config_of("")).baseline == ""
 
@@ -184,6 +186,6 @@ def test_workers_in_other_folders_find_the_model(model, monkeypatch):
 def test_a_model_that_was_replaced_since_the_plan_is_refused(model):
     models = models_of(config_of(model))
     changed = {name: replace(each, digest="0" * 64) for name, each in models.items()}
-    check_unchanged(models, (("baseline", models["autoregressive"].digest),))
+    check_unchanged(models, {"baseline": models["autoregressive"].digest})
     with pytest.raises(InputError, match="baseline has changed"):
-        check_unchanged(changed, (("baseline", models["autoregressive"].digest),))
+        check_unchanged(changed, {"baseline": models["autoregressive"].digest})

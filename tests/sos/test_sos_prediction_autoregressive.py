@@ -1,11 +1,11 @@
 """The autoregressive baseline: the cache changes nothing, padding neither, and it learns."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from study_calls import answers
 
+from flows.sos_train import STUDY
 from tasks.lattice import positions, sort_monomials
 from tasks.nn import load_tensors
 from tasks.records import InputError, stream
@@ -21,7 +21,6 @@ from tasks.sos.prediction.decoding import (
 )
 from tasks.sos.prediction.items import MODEL
 from tasks.sos.prediction.learners import learner, new_state
-from tasks.sos.prediction.plan import plan_train, run_train_item
 from tasks.sos.prediction.predictor import load_predictor
 from tasks.sos.prediction.sequences import sequence_batch, sequence_loss, sequence_parts
 from tasks.sos.prediction.training import draw_graphs
@@ -202,8 +201,7 @@ def test_the_flow_of_training_takes_it_too():
 
 
 def test_as_an_item_of_work_it_is_compared_and_saved_as_a_baseline(tmp_path):
-    [item] = plan_train(CONFIG).items
-    tables = run_train_item(replace(item, folder=str(tmp_path)))
+    tables = answers(STUDY, CONFIG, folder=str(tmp_path))[0].tables
     assert set(tables["scores"]["method"].to_pylist()) == {"predicted", "even-sqrt"}
     saved = load_tensors(tmp_path / MODEL)
     assert saved.extra["kind"] == "sos-baseline"

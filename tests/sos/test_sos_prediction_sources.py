@@ -9,17 +9,19 @@ import pyarrow as pa
 import pytest
 import torch
 from pydantic import ValidationError
+from study_calls import answers
 
+from flows import sos_dataset, sos_train
+from flows.planning import plan_run
 from tasks.records import InputError, StoreError, describe_validation_error, stream
 from tasks.sos.prediction import run as training_run
 from tasks.sos.prediction.calibration import conformal_threshold
 from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.examples import Ranges, draw_example
 from tasks.sos.prediction.learners import TrainingBatches
-from tasks.sos.prediction.plan import plan_train
 from tasks.sos.prediction.sources import FamilySource, _is_for, inputs_of, source
 from tasks.sos.prediction.training import draw_graphs
-from tasks.sos.sampling.datasets import DatasetConfig, plan_dataset, run_dataset_item
+from tasks.sos.sampling.datasets import DatasetConfig
 from tasks.sos.sampling.shards import split_codes
 
 CPU = torch.device("cpu")
@@ -38,6 +40,13 @@ TINY = TrainConfig(
     alpha=0.1,
     device="cpu",
 )
+
+
+def planned(config):
+    """A training before it starts."""
+    return plan_run(sos_train.STUDY, config)
+
+
 PURPOSES = ("training", "validation", "calibration", "test")
 SMALL = TINY.model_copy(
     update={"families": ("banded", "integer"), "max_variables": 2, "max_half_degree": 2}
@@ -52,8 +61,8 @@ def stored(tmp_path_factory):
         config = DatasetConfig(
             families=(family,), grid=("n2-d3-m4",), rows=2000, shard_rows=2000, mode=mode
         )
-        [item] = plan_dataset(config).items
-        table = run_dataset_item(item)["polynomials"]
+        [found] = answers(sos_dataset.STUDY, config)
+        table = found.tables["polynomials"]
         with pa.ipc.new_file(folder / f"{mode}.arrow", table.schema) as writer:
             writer.write_table(table)
     return TINY.model_copy(update={"shards": tuple(map(str, sorted(folder.iterdir())))})
@@ -137,15 +146,15 @@ def test_training_from_shards_repeats(stored):
 
 
 def test_shards_name_the_run_by_their_content(stored, tmp_path):
-    run_id = plan_train(stored).identity.run_id
+    run_id = planned(stored).identity.run_id
     copies = []
     for place in stored.shards:
         copies.append(shutil.copy(place, tmp_path))
     moved = stored.model_copy(update={"shards": tuple(copies)})
-    assert plan_train(moved).identity.run_id == run_id
-    assert plan_train(TINY).identity.run_id != run_id
+    assert planned(moved).identity.run_id == run_id
+    assert planned(TINY).identity.run_id != run_id
     with pytest.raises(InputError, match="no shards"):
-        plan_train(TINY.model_copy(update={"shards": (str(tmp_path / "nowhere"),)}))
+        planned(TINY.model_copy(update={"shards": (str(tmp_path / "nowhere"),)}))
 
 
 def test_a_shard_that_differs_from_its_sidecar_is_refused(stored, tmp_path):
@@ -170,18 +179,18 @@ def test_a_plan_refuses_shards_that_lack_a_purpose_before_the_first_step(stored)
     lacking = {"validation": 500, "families": ("sparse",)}
     for name, value in lacking.items():
         with pytest.raises(InputError, match=r"rows of the families .* in the split") as found:
-            plan_train(stored.model_copy(update={name: value}))
+            planned(stored.model_copy(update={name: value}))
         assert ("smaller `validation`" in str(found.value)) == (name == "validation")
-    assert plan_train(stored).items
+    assert planned(stored).items
 
 
 def test_shards_without_enough_rows_for_alpha_are_refused_with_both_numbers(stored):
     left = source(stored).available("calibration", 10**6)
     kept = {"calibration": 100_000, "alpha": 1.0 / (left + 1)}
-    assert plan_train(stored.model_copy(update=kept)).items
+    assert planned(stored.model_copy(update=kept)).items
     kept["alpha"] = 1.0 / (left + 2)
     with pytest.raises(InputError, match=f"leave {left} .* at least {left + 1}"):
-        plan_train(stored.model_copy(update=kept))
+        planned(stored.model_copy(update=kept))
 
 
 def test_the_calibration_is_large_enough_for_alpha_or_refused():

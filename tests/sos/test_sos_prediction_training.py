@@ -1,24 +1,18 @@
 """Training repeats bit for bit, resumes to the same weights, and learns."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from study_calls import answers
 
+from flows.planning import plan_run
+from flows.sos_train import STUDY
 from tasks.nn import load_tensors
-from tasks.records import Status
 from tasks.sos.prediction import run as training_run
 from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.evaluation import calibrate, compare_methods
-from tasks.sos.prediction.items import CHECKPOINT, MODEL
+from tasks.sos.prediction.items import CHECKPOINT, MODEL, TrainItem
 from tasks.sos.prediction.learners import TrainingBatches, new_state
-from tasks.sos.prediction.plan import (
-    TRAIN_TABLES,
-    failed_train_item,
-    plan_train,
-    run_train_item,
-)
 from tasks.sos.prediction.predictor import load_predictor
 from tasks.sos.prediction.training import basis_loss, draw_graphs, joined, logits_of
 
@@ -189,9 +183,9 @@ def test_a_gpu_takes_the_same_steps_up_to_rounding(trained):
 
 
 def test_an_item_answers_with_its_tables_and_writes_a_model_that_loads(tmp_path):
-    [item] = plan_train(TINY).items
-    tables = run_train_item(replace(item, folder=str(tmp_path)))
-    assert set(tables) == set(TRAIN_TABLES)
+    [found] = answers(STUDY, TINY, folder=str(tmp_path))
+    assert found.files == (MODEL,)
+    tables = found.tables
     [model] = tables["models"].to_pylist()
     predictor = load_predictor(tmp_path / MODEL)
     assert load_tensors(tmp_path / MODEL).digest == model["digest"]
@@ -205,29 +199,20 @@ def test_an_item_answers_with_its_tables_and_writes_a_model_that_loads(tmp_path)
         for row in tables["scores"].to_pylist()
     ]
     assert tables["curve"]["step"].to_pylist() == [2, 4, 6]
-    again = run_train_item(replace(item, folder=str(tmp_path / "other")))
-    assert all(again[name].equals(tables[name]) for name in tables)
+    [again] = answers(STUDY, TINY, folder=str(tmp_path / "other"))
+    assert all(again.tables[name].equals(tables[name]) for name in tables)
     assert (tmp_path / MODEL).read_bytes() == (tmp_path / "other" / MODEL).read_bytes()
 
 
 def test_the_number_of_threads_is_left_as_it_was(tmp_path, monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.setattr(training_run, "_train_item", lambda item: {"n": torch.get_num_threads()})
-    assert training_run.train_item(plan_train(TINY).items[0]) == {"n": 1}
+    assert training_run.train_item(TrainItem("scorer", TINY)) == {"n": 1}
     assert torch.get_num_threads() == before
 
 
-def test_a_failed_item_is_a_row_that_says_why():
-    [item] = plan_train(TINY).items
-    tables = failed_train_item(item, "ValueError", "no luck")
-    [row] = tables["models"].to_pylist()
-    assert (row["status"], row["reason"]) == (Status.FAILED, "no luck")
-    assert np.isnan(row["threshold"] or np.nan)
-    assert not len(tables["curve"]) and not len(tables["scores"])
-
-
 def test_the_device_names_no_run_and_everything_else_does():
-    run_id = plan_train(TINY).identity.run_id
-    assert plan_train(TINY.model_copy(update={"device": "cuda"})).identity.run_id == run_id
+    run_id = plan_run(STUDY, TINY).identity.run_id
+    assert plan_run(STUDY, TINY.model_copy(update={"device": "cuda"})).identity.run_id == run_id
     for change in ({"seed": 1}, {"steps": 7}, {"width": 9}):
-        assert plan_train(TINY.model_copy(update=change)).identity.run_id != run_id
+        assert plan_run(STUDY, TINY.model_copy(update=change)).identity.run_id != run_id

@@ -8,24 +8,17 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 import rigged_jobs
+from study_calls import answer, items_of
 
-from tasks.records import InputError, Status, isolation
+from flows.planning import plan_run
+from flows.sos_certify import STUDY
+from tasks.records import InputError, isolation
 from tasks.records.isolation import close_processes
 from tasks.records.schema import check_science_schema
 from tasks.sos import _jobs
 from tasks.sos.checker.verification import verify_sos_certificate
 from tasks.sos.config import CertifyConfig
-from tasks.sos.run import (
-    CERTIFY_TABLES,
-    CHECK_TABLES,
-    agreement,
-    certificates_to_check,
-    failed_certify_item,
-    is_whole_text,
-    plan_certify,
-    run_certify_item,
-    run_check_item,
-)
+from tasks.sos.run import agreement, certificates_to_check, is_whole_text, known_of_batch
 from tasks.sos.schema import ATTEMPTS_SCHEMA, CERTIFICATE_CHECKS_SCHEMA, CERTIFICATES_SCHEMA
 
 pytestmark = pytest.mark.solver
@@ -46,14 +39,19 @@ def rigged(monkeypatch):
     monkeypatch.setattr(_jobs, "do_job", rigged_jobs.do_job)
 
 
-def item_of(*polynomials, **settings):
-    [item] = plan_certify(CertifyConfig(polynomials=polynomials, batch=100, **settings)).items
-    return item
+def plan_of(*polynomials, **settings):
+    return plan_run(STUDY, CertifyConfig(polynomials=polynomials, batch=100, **settings))
+
+
+def called(*polynomials, **settings):
+    """The answer of the one batch."""
+    planned = plan_of(*polynomials, **settings)
+    return answer(planned, planned.items["certify"][0])
 
 
 def certified(*polynomials, **settings):
     """Rows of the certificates by name."""
-    tables = run_certify_item(item_of(*polynomials, **settings))
+    tables = called(*polynomials, **settings).tables
     return {row["name"]: row for row in tables["certificates"].to_pylist()}
 
 
@@ -67,30 +65,31 @@ def file_of(tmp_path, *records, name="mine.json"):
 
 
 def test_polynomials_are_cut_into_batches_in_their_order():
-    plan = plan_certify(CertifyConfig(polynomials=("benchmarks",), batch=20))
-    assert [item.key for item in plan.items] == ["000000", "000001", "000002"]
-    assert [len(item.entries) for item in plan.items] == [20, 20, 10]
-    assert plan.num_polynomials == 50
-    assert plan.items[0].entries[0].name == "motzkin"
+    items = items_of(STUDY, CertifyConfig(polynomials=("benchmarks",), batch=20))
+    assert [item.key for item in items] == ["000000", "000001", "000002"]
+    assert [len(item.argument.entries) for item in items] == [20, 20, 10]
+    assert [item.size for item in items] == [20, 20, 10]
+    assert items[0].argument.entries[0].name == "motzkin"
 
 
 def test_many_polynomials_make_256_calls_at_most_whose_size_does_not_grow(tmp_path):
     def plan(count):
         records = [{"name": f"q{k}", "text": f"x^2 + {k}*y^2 + 1"} for k in range(count)]
-        return plan_certify(CertifyConfig(polynomials=(file_of(tmp_path, *records),)))
+        return items_of(STUDY, CertifyConfig(polynomials=(file_of(tmp_path, *records),)))
 
     few, many = plan(9), plan(1_030)
-    assert [len(item.entries) for item in few.items] == [4, 4, 1]
-    assert len(many.items) == 206
-    assert {len(item.entries) for item in many.items} == {5}
-    sizes = [len(pickle.dumps(replace(plan.items[1], entries=()))) for plan in (few, many)]
+    assert [item.size for item in few] == [4, 4, 1]
+    assert len(many) == 206
+    assert {item.size for item in many} == {5}
+    works = [replace(items[1].argument, entries=()) for items in (few, many)]
+    sizes = [len(pickle.dumps(work)) for work in works]
     assert sizes[1] == sizes[0]
 
 
 def test_limits_are_no_part_of_the_identity_but_all_else_is():
     def run_id(**settings):
         settings = {"polynomials": ("motzkin",)} | settings
-        return plan_certify(CertifyConfig(**settings)).identity.run_id
+        return plan_run(STUDY, CertifyConfig(**settings)).identity.run_id
 
     assert run_id() == run_id(seconds=1, memory_gib=1)
     others = [{"basis": "full"}, {"sparsity": "term"}, {"solver": "scs"}, {"batch": 9}, {"seed": 1}]
@@ -103,7 +102,7 @@ def test_the_identity_follows_the_content_and_not_the_place_of_a_file(tmp_path):
 
     def run_id(file, **changes):
         path = file_of(tmp_path, record | changes, name=file)
-        return plan_certify(CertifyConfig(polynomials=(path,))).identity.run_id
+        return plan_run(STUDY, CertifyConfig(polynomials=(path,))).identity.run_id
 
     first = run_id("a.json")
     assert run_id("b.json") == first
@@ -124,7 +123,7 @@ def test_the_identity_follows_the_content_and_not_the_place_of_a_file(tmp_path):
 )
 def test_what_is_no_polynomial_is_refused_in_one_line(given, message):
     with pytest.raises(InputError, match=message) as caught:
-        plan_certify(CertifyConfig(polynomials=(given,)))
+        plan_run(STUDY, CertifyConfig(polynomials=(given,)))
     assert "\n" not in str(caught.value)
 
 
@@ -189,12 +188,13 @@ def test_trivial_polynomials_get_the_right_status(text, verdict):
 
 
 def test_equal_identities_give_equal_tables():
-    item = item_of(*GOOD, "himmelblau")
-    first, second = run_certify_item(item), run_certify_item(item)
-    for table in CERTIFY_TABLES:
+    planned = plan_of(*GOOD, "himmelblau")
+    [item] = planned.items["certify"]
+    first, second = (answer(planned, item).tables for _ in range(2))
+    for table in ("certificates", "attempts"):
         assert first[table].equals(second[table], check_metadata=True)
-    checks = [run_check_item(item, first["certificates"])["verification"] for _ in range(2)]
-    assert checks[0].equals(checks[1])
+    checks = [answer(planned, item, first["certificates"], stage=1) for _ in range(2)]
+    assert checks[0].tables["verification"].equals(checks[1].tables["verification"])
 
 
 def test_rows_do_not_depend_on_their_batch():
@@ -208,7 +208,7 @@ def test_rows_do_not_depend_on_their_batch():
 
 
 def test_attempts_are_one_row_per_basis():
-    tables = run_certify_item(item_of("motzkin_times_x2+y2"))
+    tables = called("motzkin_times_x2+y2").tables
     rows = tables["attempts"].to_pylist()
     assert [(row["attempt"], row["basis"]) for row in rows] == [(0, "even-sqrt"), (1, "newton")]
     assert [row["basis_size"] for row in rows] == [7, 8]
@@ -224,10 +224,10 @@ def test_the_rule_of_the_basis_is_that_of_the_config():
 
 
 def test_seconds_are_rows_of_the_execution_table_only():
-    tables = run_certify_item(item_of("sosdemo1"))
-    names = tables["execution"]["item"].to_pylist()
-    assert {"basis.sosdemo1", "solve.sosdemo1", "write.sosdemo1"} <= set(names)
-    assert min(tables["execution"]["seconds"].to_pylist()) >= 0
+    timings = called("sosdemo1").timings
+    names = {row["item"] for row in timings}
+    assert {"basis.sosdemo1", "solve.sosdemo1", "write.sosdemo1"} <= names
+    assert min(row["seconds"] for row in timings) >= 0
     for schema in (CERTIFICATES_SCHEMA, ATTEMPTS_SCHEMA, CERTIFICATE_CHECKS_SCHEMA):
         check_science_schema(schema, "the schema")
         assert not [name for name in schema.names if "second" in name]
@@ -335,29 +335,24 @@ def test_a_polynomial_that_really_takes_long_is_stopped():
 
 
 def test_a_batch_whose_call_failed_is_a_row_for_each():
-    item = item_of(*GOOD)
-    tables = failed_certify_item(item, "WorkerOutOfMemory", "the worker is gone")
-    assert set(tables) == set(CERTIFY_TABLES)
-    rows = tables["certificates"].to_pylist()
-    assert [row["status"] for row in rows] == ["failed"] * 2
-    assert {row["reason"] for row in rows} == {"the worker is gone"}
-    assert tables["attempts"].num_rows == 0
-    over = failed_certify_item(item, "BudgetExceeded", "too much")["certificates"]
-    assert set(over["status"].to_pylist()) == {Status.OVER_BUDGET}
+    [item] = plan_of(*GOOD).items["certify"]
+    rows = known_of_batch(item.argument)
+    assert [row["num_terms"] for row in rows] == [4, 4]
+    assert {row["item"] for row in rows} == {"000000"}
 
 
 # --- verification -------------------------------------------------------------------------------
 
 
-def checked(item, certificates):
-    tables = run_check_item(item, certificates)
-    assert set(tables) == {*CHECK_TABLES, "execution"}
-    return tables["verification"].to_pylist()
+def checked(planned, certificates):
+    found = answer(planned, planned.items["verify"][0], certificates, stage=1)
+    assert len(found.timings) == found.tables["verification"].num_rows
+    return found.tables["verification"].to_pylist()
 
 
 def test_every_certificate_is_checked_again():
-    item = item_of("sosdemo1", "motzkin", "neg_biquartic", "scheiderer_quartic")
-    rows = checked(item, run_certify_item(item)["certificates"])
+    names = ("sosdemo1", "motzkin", "neg_biquartic", "scheiderer_quartic")
+    rows = checked(plan_of(*names), called(*names).tables["certificates"])
     assert [row["name"] for row in rows] == ["sosdemo1", "motzkin", "neg_biquartic"]
     assert [row["claim"] for row in rows] == ["sos", "not_sos", "negative"]
     assert all(row["valid"] and row["status"] == "ok" and row["reason"] == "" for row in rows)
@@ -369,26 +364,26 @@ def with_certificate(certificates, text):
 
 
 def test_a_wrong_certificate_is_found_and_a_broken_one_is_a_row_too():
-    item = item_of("(x - y)^2 + 1/3")
-    certificates = run_certify_item(item)["certificates"]
+    planned = plan_of("(x - y)^2 + 1/3")
+    certificates = called("(x - y)^2 + 1/3").tables["certificates"]
     data = json.loads(certificates["certificate"].to_pylist()[0])
     data.pop("sha256")
     data["polynomial"]["coefficients"][0] = "2"
-    [row] = checked(item, with_certificate(certificates, json.dumps(data)))
+    [row] = checked(planned, with_certificate(certificates, json.dumps(data)))
     assert (row["status"], row["valid"]) == ("failed", False)
     assert "identity" in row["reason"]
-    [row] = checked(item, with_certificate(certificates, "{}"))
+    [row] = checked(planned, with_certificate(certificates, "{}"))
     assert (row["status"], row["valid"]) == ("failed", None)
     assert "InputError" in row["reason"]
 
 
 def test_the_share_to_check_is_chosen_by_name_and_seed():
     names = [f"p{i}" for i in range(400)]
-    item = item_of("x^2", verify_share=0.25)
-    chosen = certificates_to_check(item, names)
+    config = CertifyConfig(verify_share=0.25)
+    chosen = certificates_to_check(config, names)
     assert 60 < len(chosen) < 140
-    assert certificates_to_check(item, names[100:]) == [n for n in chosen if int(n[1:]) >= 100]
-    other = replace(item, identity=replace(item.identity, seed=1))
+    assert certificates_to_check(config, names[100:]) == [n for n in chosen if int(n[1:]) >= 100]
+    other = config.model_copy(update={"seed": 1})
     assert certificates_to_check(other, names) != chosen
-    assert certificates_to_check(item_of("x^2"), names) == names
-    assert certificates_to_check(item_of("x^2", verify_share=0), names) == []
+    assert certificates_to_check(CertifyConfig(), names) == names
+    assert certificates_to_check(CertifyConfig(verify_share=0), names) == []

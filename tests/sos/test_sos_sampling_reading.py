@@ -5,10 +5,12 @@ from itertools import islice
 import numpy as np
 import pyarrow as pa
 import pytest
+from study_calls import answers, items_of
 
+from flows.sos_dataset import STUDY
 from tasks.records import InputError, StoreError
 from tasks.sos.sampling.cells import Cell
-from tasks.sos.sampling.datasets import DatasetConfig, plan_dataset, run_dataset_item
+from tasks.sos.sampling.datasets import DatasetConfig
 from tasks.sos.sampling.generation import Rows
 from tasks.sos.sampling.reading import PolynomialRow, ShardReader, permuted, shard_paths
 from tasks.sos.sampling.shards import split_codes
@@ -24,8 +26,8 @@ CONFIG = DatasetConfig(
 def write(folder, config):
     """Files of all shards, laid out as in the folder of a run."""
     (folder / "polynomials").mkdir()
-    for item in plan_dataset(config).items:
-        table = run_dataset_item(item)["polynomials"]
+    for item, found in zip(items_of(STUDY, config), answers(STUDY, config), strict=True):
+        table = found.tables["polynomials"]
         with pa.ipc.new_file(
             folder / f"polynomials/polynomials-{item.key}.arrow", table.schema
         ) as f:

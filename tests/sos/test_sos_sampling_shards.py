@@ -1,25 +1,21 @@
 """Shards: both modes hold the same polynomials, splits and cards are those of the contents."""
 
-import json
 from collections import Counter
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from study_calls import answers, items_of
 
-from tasks.records import InputError, Run, Status, Store
+from flows.planning import plan_run
+from flows.sos_dataset import STUDY
+from tasks.records import InputError
 from tasks.sos.sampling.cards import summed_cards
 from tasks.sos.sampling.cells import FAMILIES, Cell
-from tasks.sos.sampling.datasets import (
-    DATASET_TABLES,
-    DatasetConfig,
-    failed_dataset_item,
-    plan_dataset,
-    run_dataset_item,
-)
+from tasks.sos.sampling.datasets import DatasetConfig, known_of_shard
 from tasks.sos.sampling.generation import Rows
 from tasks.sos.sampling.schema import COMPACT_SCHEMA, EXPANDED_SCHEMA, SPLITS
-from tasks.sos.sampling.shards import CARD, decode, split_codes
+from tasks.sos.sampling.shards import decode, split_codes
 
 POINT = "n3-d4-m8"
 
@@ -27,7 +23,7 @@ POINT = "n3-d4-m8"
 def shard(mode="compact", **changes):
     """Tables of the first shard of a small run."""
     settings = {"families": ("vanishing",), "grid": (POINT,), "rows": 40, "mode": mode} | changes
-    return run_dataset_item(plan_dataset(DatasetConfig(**settings)).items[0])
+    return answers(STUDY, DatasetConfig(**settings))[0].tables
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -50,7 +46,7 @@ def test_compact_and_expanded_rows_decode_to_the_same(family):
 )
 def test_shards_have_their_schema(mode, schema):
     tables = shard(mode)
-    assert set(tables) == set(DATASET_TABLES)
+    assert set(tables) == {"polynomials", "cards"}
     assert tables["polynomials"].schema.equals(schema)
     assert tables["polynomials"]["row"].to_pylist() == list(range(40))
     assert set(tables["polynomials"]["family"].to_pylist()) == {"vanishing"}
@@ -59,20 +55,6 @@ def test_shards_have_their_schema(mode, schema):
 def test_structures_are_null_where_there_is_none():
     assert set(shard(families=("sparse",))["polynomials"]["structure"].to_pylist()) == {"sparse"}
     assert set(shard(families=("integer",))["polynomials"]["structure"].to_pylist()) == {None}
-
-
-def test_the_card_is_in_the_schema_and_survives_the_store(tmp_path):
-    plan = plan_dataset(DatasetConfig(families=("dense",), grid=(POINT,), rows=40, shard_rows=20))
-    store = Store.open(str(tmp_path))
-    run: Run = store.open_run(plan.identity, DATASET_TABLES, [item.key for item in plan.items])
-    for item in plan.items:
-        run.write_parts(item.key, run_dataset_item(item))
-    assert run.read("polynomials").num_rows == 40
-    texts = run.read("cards")["card"].to_pylist()
-    for item, text in zip(plan.items, texts, strict=True):
-        part = run.read_part("polynomials", item.key)
-        assert part.schema.field("row").metadata[CARD.encode()].decode() == text
-        assert json.loads(text)["first_row"] == item.first
 
 
 def test_cards_count_the_rows():
@@ -95,9 +77,7 @@ def test_cards_count_the_rows():
 
 def test_cards_of_shards_sum_up_to_that_of_the_whole():
     config = DatasetConfig(families=("dense", "sparse"), grid=(POINT,), rows=50, shard_rows=17)
-    texts = [
-        run_dataset_item(item)["cards"]["card"][0].as_py() for item in plan_dataset(config).items
-    ]
+    texts = [each.tables["cards"]["card"][0].as_py() for each in answers(STUDY, config)]
     assert len(texts) == 6
     whole = [shard(families=(f,), rows=50)["cards"]["card"][0].as_py() for f in ("dense", "sparse")]
     assert summed_cards(texts) == summed_cards(whole)
@@ -138,34 +118,30 @@ def test_equal_polynomials_of_different_rows_and_data_sets_are_in_one_split():
 def test_shards_cover_the_rows_of_every_data_set():
     config = DatasetConfig(families=("dense", "low_rank"), grid=(POINT, "n2-d2-m3"), rows=7,
                            shard_rows=3)  # fmt: skip
-    plan = plan_dataset(config)
-    assert len(plan.cells) == 4
-    assert [item.key for item in plan.items[:3]] == [f"dense-{POINT}.{k:06d}" for k in range(3)]
-    assert [(item.first, item.count) for item in plan.items[:3]] == [(0, 3), (3, 3), (6, 1)]
+    items = items_of(STUDY, config)
+    assert len({item.argument.cell for item in items}) == 4
+    assert [item.key for item in items[:3]] == [f"dense-{POINT}.{k:06d}" for k in range(3)]
+    works = [item.argument for item in items[:3]]
+    assert [(work.first, work.count) for work in works] == [(0, 3), (3, 3), (6, 1)]
 
 
 def test_points_that_are_written_in_two_ways_are_one_data_set():
     config = DatasetConfig(grid=("n6-d10-m30", "n6d10m30"), families=("dense", "dense"), rows=1)
-    assert [cell.name for cell in plan_dataset(config).cells] == ["dense-n6-d10-m30"]
+    assert [item.key for item in items_of(STUDY, config)] == ["dense-n6-d10-m30.000000"]
 
 
 def test_rows_do_not_depend_on_the_cut():
     whole = shard(rows=30)["polynomials"]
     config = DatasetConfig(families=("vanishing",), grid=(POINT,), rows=30, shard_rows=11)
-    parts = [run_dataset_item(item)["polynomials"] for item in plan_dataset(config).items]
+    parts = [each.tables["polynomials"] for each in answers(STUDY, config)]
     lead = ["fingerprint"]
     assert pa.concat_tables(parts).drop(lead).equals(whole.drop(lead))
 
 
-def test_a_failed_shard_is_a_card_that_says_why():
-    [item] = plan_dataset(DatasetConfig(families=("dense",), grid=(POINT,), rows=5)).items
-    tables = failed_dataset_item(item, "RuntimeError", "no luck")
-    assert tables["polynomials"].num_rows == 0
-    [row] = tables["cards"].to_pylist()
-    assert (row["status"], row["reason"], row["card"]) == (Status.FAILED, "no luck", None)
-    assert failed_dataset_item(item, "BudgetExceeded", "")["cards"]["status"][0].as_py() == (
-        Status.OVER_BUDGET
-    )
+def test_a_failed_shard_is_a_card_without_rows():
+    [item] = items_of(STUDY, DatasetConfig(families=("dense",), grid=(POINT,), rows=5))
+    [row] = known_of_shard(item.argument)
+    assert row == {"item": item.key, "dataset": f"dense-{POINT}", "num_rows": 0}
 
 
 @pytest.mark.parametrize(
@@ -178,4 +154,4 @@ def test_a_failed_shard_is_a_card_that_says_why():
 )
 def test_what_cannot_be_planned_is_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        plan_dataset(DatasetConfig(**changes))
+        plan_run(STUDY, DatasetConfig(**changes))

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from pydantic import Field, field_validator
 
-from tasks.records import FrozenConfig
+from tasks.records.config import FrozenConfig
 from tasks.sos.config import BasisMethod, Sparsity
 
 Method = Literal[
@@ -62,6 +62,10 @@ class BenchmarkConfig(FrozenConfig):
     baseline: str = ""
     """Model file of the methods autoregressive, model.safetensors of a run of train-baseline; empty
     for the one that comes with the package."""
+
+    scorer: str = ""
+    """Model file of the methods cascade, predicted and no-repair, model.safetensors of a run of
+    sos-train; empty for the one that comes with the package."""
 
     permutations: int = Field(default=4, ge=1, le=1000)
     """Orders of the variables in which the method autoregressive writes bases where its first one

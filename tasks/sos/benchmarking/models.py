@@ -7,12 +7,12 @@ if the model cannot read it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.records import InputError, StoreError
+from tasks.records.errors import InputError, StoreError
 from tasks.sos.benchmarking.config import HOW, WRITTEN, BenchmarkConfig, Method
 from tasks.sos.benchmarking.schema import OUT_OF_RANGE
 from tasks.sos.config import LEARNED_BASES
@@ -20,6 +20,11 @@ from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.sampling.cells import Cell
 
 __all__ = ["Model", "baseline_path", "check_unchanged", "inputs_of", "models_of", "placed"]
+
+_ADVICE = (
+    "train one by `latticework run sos-train --recipe {recipe}` and give its model.safetensors, "
+    "or leave out the method"
+)
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,13 @@ def models_of(config: BenchmarkConfig) -> dict[Method, Model]:
     Raises
     ------
     InputError
-        If the model of the baseline is missing or of another kind.
+        If the file of a model is missing or of another kind.
     """
     found: dict[Method, Model] = {}
     scored = [method for method in config.methods if _is_scored(method)]
     written = [method for method in config.methods if method in WRITTEN]
     if scored:
-        found |= dict.fromkeys(scored, _scorer())
+        found |= dict.fromkeys(scored, _scorer(scorer_path(config)))
     if written:
         found |= dict.fromkeys(written, _baseline(baseline_path(config)))
     return found
@@ -88,25 +93,38 @@ def baseline_path(config: BenchmarkConfig) -> str:
     return str(SHIPPED_BASELINE)
 
 
+def scorer_path(config: BenchmarkConfig) -> str:
+    """Place of the model that scores candidates."""
+    if config.scorer:
+        return config.scorer
+    from tasks.sos.prediction.predictor import SHIPPED_MODEL
+
+    return str(SHIPPED_MODEL)
+
+
 def placed(config: BenchmarkConfig) -> BenchmarkConfig:
-    """The same with the full path of a local model file, for workers in other folders."""
-    path = config.baseline
-    if not path or "://" in path:
-        return config
-    return config.model_copy(update={"baseline": str(Path(path).absolute())})
+    """The same with full paths of local model files, for workers in other folders."""
+    paths = {"baseline": config.baseline, "scorer": config.scorer}
+    local = {name: path for name, path in paths.items() if path and "://" not in path}
+    return config.model_copy(
+        update={name: str(Path(path).absolute()) for name, path in local.items()}
+    )
 
 
 def _is_scored(method: Method) -> bool:
     return method in HOW and HOW[method][0] in LEARNED_BASES
 
 
-def _scorer() -> Model:
+def _scorer(path: str) -> Model:
     # Loads torch.
-    from tasks.nn import load_tensors
-    from tasks.sos.prediction.predictor import SHIPPED_MODEL
+    from tasks.sos.prediction.model_files import open_model
+    from tasks.sos.prediction.predictor import KIND
 
-    checkpoint = load_tensors(SHIPPED_MODEL)
-    return _model("scorer", checkpoint.digest, checkpoint.extra["card"])
+    try:
+        found = open_model(path, KIND, "train-shipped")
+    except StoreError as error:
+        raise InputError(f"scorer: {error}; {_ADVICE.format(recipe='train-small')}") from error
+    return _model("scorer", found.digest, found.extra["card"])
 
 
 def _baseline(path: str) -> Model:
@@ -115,10 +133,7 @@ def _baseline(path: str) -> Model:
     try:
         found = load_baseline(path)
     except StoreError as error:
-        raise InputError(
-            f"baseline: {error}; train one by `latticework run sos-train --recipe "
-            "train-baseline` and give its model.safetensors, or leave out the method"
-        ) from error
+        raise InputError(f"baseline: {error}; {_ADVICE.format(recipe='train-baseline')}") from error
     bounds = {
         "read_variables": found.model.num_variables,
         "read_exponent": found.model.max_exponent,
@@ -139,12 +154,12 @@ def _model(name: str, digest: str, card: Mapping[str, Any], **bounds: int) -> Mo
     )
 
 
-def inputs_of(models: Mapping[Method, Model]) -> tuple[tuple[str, str], ...]:
+def inputs_of(models: Mapping[Method, Model]) -> dict[str, str]:
     """Name and digest of every model, once."""
-    return tuple(dict.fromkeys((model.name, model.digest) for model in models.values()))
+    return {model.name: model.digest for model in models.values()}
 
 
-def check_unchanged(models: Mapping[Method, Model], inputs: Sequence[tuple[str, str]]) -> None:
+def check_unchanged(models: Mapping[Method, Model], inputs: Mapping[str, str]) -> None:
     """Refuse models that are not those of the plan.
 
     Raises
@@ -152,6 +167,6 @@ def check_unchanged(models: Mapping[Method, Model], inputs: Sequence[tuple[str, 
     InputError
         If a file was replaced since.
     """
-    if changed := set(inputs_of(models)) - set(inputs):
+    if changed := set(inputs_of(models).items()) - set(inputs.items()):
         names = ", ".join(sorted(name for name, _ in changed))
         raise InputError(f"the model file of {names} has changed since the run was planned")

@@ -8,25 +8,17 @@ timed trial of a batch every method decides a small polynomial: loading counts f
 from __future__ import annotations
 
 import logging
-import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from flint import fmpq
 
-from tasks.records import (
-    EXECUTION_SCHEMA,
-    SCIENCE_COLUMNS,
-    RunIdentity,
-    Status,
-    canonical_json,
-    code_version,
-    science_table,
-)
+from tasks.records.parts import EXECUTION_TABLE
+from tasks.records.status import Status
+from tasks.records.work import Inputs, Item, Plan
 from tasks.sos import _jobs
 from tasks.sos.benchmarking.config import CLASSICS, HOW, WRITTEN, BenchmarkConfig, Method
 from tasks.sos.benchmarking.models import (
@@ -37,46 +29,43 @@ from tasks.sos.benchmarking.models import (
     models_of,
     placed,
 )
-from tasks.sos.benchmarking.schema import TRIALS_SCHEMA
+from tasks.sos.benchmarking.scored import ScoredJob
 from tasks.sos.benchmarking.sizes import only_size
 from tasks.sos.benchmarking.written import Written, WrittenJob
-from tasks.sos.config import CertifyConfig
+from tasks.sos.config import LEARNED_BASES, CertifyConfig
 from tasks.sos.polynomials.files import load_polynomials
 from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.sampling.cells import Cell
-from tasks.sos.sampling.generation import Rows
+from tasks.sos.sampling.generation import Rows as Generated
 from tasks.sos.verdict import Verdict
+
+if TYPE_CHECKING:
+    from tasks.records.rows import Row, Rows
 
 logger = logging.getLogger(__name__)
 
-FLOW = "sos-benchmark"
-BENCHMARK_TABLES = ("trials",)
 _UNIT = fmpq(1, 1 << 32)
 
 
 @dataclass(frozen=True)
-class BenchmarkItem:
-    """A batch of polynomials of one cell."""
+class BenchmarkWork:
+    """A batch of polynomials of one cell.
+
+    Attributes
+    ----------
+    key, cell : str
+    first, count : int
+    config : BenchmarkConfig
+    models : Mapping
+        Name -> digest of the models that the methods use.
+    """
 
     key: str
     cell: str
     first: int
     count: int
     config: BenchmarkConfig
-    identity: RunIdentity
-
-
-@dataclass(frozen=True)
-class BenchmarkPlan:
-    """A run before it starts."""
-
-    identity: RunIdentity
-    items: tuple[BenchmarkItem, ...]
-
-    @property
-    def num_trials(self) -> int:
-        """Polynomials times methods."""
-        return sum(item.count * len(item.config.methods) for item in self.items)
+    models: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -102,32 +91,33 @@ class Instance:
     cell: Cell | None = None
 
 
-def plan_benchmark(config: BenchmarkConfig) -> BenchmarkPlan:
-    """Check the cells and the models, name the run, cut it into batches.
+def benchmark_inputs(config: BenchmarkConfig) -> Inputs:
+    """Check the cells and the models.
 
     Raises
     ------
     InputError
         For a cell that does not exist; if the model of a method is missing or of another kind.
     """
-    config = placed(config)
-    sizes = {name: _cell_size(name, config.instances) for name in config.cells}
-    settings = config.model_dump(exclude={"seed", "baseline"})
-    identity = RunIdentity(
-        flow=FLOW,
-        config=canonical_json(settings),
-        inputs=inputs_of(models_of(config)),
-        code_version=code_version("tasks.records", "tasks.lattice", "tasks.sos", "gpu"),
-        seed=config.seed,
-    )
-    items = tuple(
-        BenchmarkItem(
-            f"{name}.{first:06d}", name, first, min(config.batch, size - first), config, identity
-        )
-        for name, size in sizes.items()
-        for first in range(0, size, config.batch)
-    )
-    return BenchmarkPlan(identity, items)
+    for name in config.cells:
+        _cell_size(name, config.instances)
+    models = inputs_of(models_of(config))
+    return Inputs(models, models)
+
+
+def benchmark_items(plan: Plan) -> list[Item]:
+    """One item for each batch; it stands for a trial of each polynomial by each method."""
+    config, models = placed(plan.config), plan.value
+    items = []
+    for name in config.cells:
+        size = _cell_size(name, config.instances)
+        own = config.model_copy(update={"cells": (name,)})
+        for first in range(0, size, config.batch):
+            key, count = f"{name}.{first:06d}", min(config.batch, size - first)
+            work = BenchmarkWork(key, name, first, count, own, models)
+            origin = {"cell": name, "first": first, "count": count, "models": models}
+            items.append(Item(key, work, origin, size=count * len(config.methods)))
+    return items
 
 
 def _cell_size(name: str, instances: int) -> int:
@@ -137,7 +127,7 @@ def _cell_size(name: str, instances: int) -> int:
     return instances
 
 
-def instances(item: BenchmarkItem) -> Iterator[Instance]:
+def instances(item: BenchmarkWork) -> Iterator[Instance]:
     """The polynomials of a batch; each depends on the seed, its cell and its number only."""
     if item.cell == CLASSICS:
         entries = load_polynomials(("benchmarks",))[item.first : item.first + item.count]
@@ -145,10 +135,10 @@ def instances(item: BenchmarkItem) -> Iterator[Instance]:
             assert entry.polynomial is not None  # the built-in file is whole
             yield Instance(number, entry.name, entry.polynomial, entry.known.get("is_sos"), None)
         return
-    cell, seed = Cell.parse(item.cell), item.identity.seed
+    cell, seed = Cell.parse(item.cell), item.config.seed
     variables = tuple(f"x{i + 1}" for i in range(cell.num_variables))
     for number in range(item.first, item.first + item.count):
-        rows = Rows.generate(cell, seed=seed, first=number, count=1, terms=True)
+        rows = Generated.generate(cell, seed=seed, first=number, count=1, terms=True)
         exponents, integers = rows.terms_of(0)
         values = [int(c) * _UNIT for c in integers]
         p = Polynomial.from_arrays(variables, exponents.astype(np.int32), values)
@@ -156,19 +146,19 @@ def instances(item: BenchmarkItem) -> Iterator[Instance]:
         yield Instance(number, f"{item.cell}.{number}", p, cell.is_sos, planted, cell)
 
 
-def run_benchmark_item(item: BenchmarkItem) -> dict[str, pa.Table]:
+def trial_rows(item: BenchmarkWork) -> Rows:
     """Decide every polynomial of a batch by every method.
 
     Returns
     -------
-    dict
-        Table ``trials``, and seconds per stage as rows of ``execution``.
+    Rows
+        Of ``trials``, and seconds per stage of each.
     """
     methods, models = item.config.methods, models_of(item.config)
-    check_unchanged(models, item.identity.inputs)
+    check_unchanged(models, item.models)
     _warm_up(item)
-    rows: list[tuple[Status, dict[str, Any]]] = []
-    timings: list[dict[str, Any]] = []
+    rows: list[Row] = []
+    timings: list[Row] = []
     for instance in instances(item):
         shift = instance.number % len(methods)
         for method in methods[shift:] + methods[:shift]:
@@ -177,24 +167,21 @@ def run_benchmark_item(item: BenchmarkItem) -> dict[str, pa.Table]:
             timings += _timings(item, instance, method, found, started)
             row = _row(item, instance, method, found)
             row["beyond"] = _beyond(models.get(method), instance)
-            is_stopped = isinstance(found, _jobs.Stopped)
-            if is_stopped:
+            if isinstance(found, _jobs.Stopped):
                 row |= _sizes_of_stopped(item, instance.polynomial, method)
-            rows.append((found.status if is_stopped else Status.OK, row))
+                row["status"] = found.status
+            rows.append(row)
             logger.info("%s by %s: %s", instance.name, method, found.reason)
-    return {
-        "trials": _table(rows, item.identity),
-        "execution": pa.Table.from_pylist(timings, schema=EXECUTION_SCHEMA),
-    }
+    return {"trials": rows, EXECUTION_TABLE: timings}
 
 
-def _warm_up(item: BenchmarkItem) -> None:
+def _warm_up(item: BenchmarkWork) -> None:
     small = Polynomial.of(("x", "y"), {(4, 2): 1, (2, 4): 1, (2, 2): -2, (0, 0): 1})
     for method in item.config.methods:
         _decide(item, small, method)
 
 
-def _decide(item: BenchmarkItem, p: Polynomial, method: Method) -> _jobs.Certified | _jobs.Stopped:
+def _decide(item: BenchmarkWork, p: Polynomial, method: Method) -> _jobs.Certified | _jobs.Stopped:
     config = item.config
     return _jobs.run_job(
         _job(config, p, method), seconds=config.seconds, memory_gib=config.memory_gib
@@ -209,11 +196,13 @@ def _job(
         permutations = 1 if method == "autoregressive-1" else config.permutations
         return WrittenJob(p, baseline_path(config), permutations, config.memory_gib)
     basis, sparsity = HOW[method]
+    if config.scorer and basis in LEARNED_BASES:
+        return ScoredJob(p, config.scorer, basis, config.memory_gib)
     settings = CertifyConfig(basis=basis, sparsity=sparsity, memory_gib=config.memory_gib)
     return _jobs.CertifyJob(p, settings)
 
 
-def _sizes_of_stopped(item: BenchmarkItem, p: Polynomial, method: Method) -> dict[str, int | None]:
+def _sizes_of_stopped(item: BenchmarkWork, p: Polynomial, method: Method) -> dict[str, int | None]:
     """Columns of a trial that was stopped: sizes that are known all the same."""
     limits = {"seconds": item.config.seconds, "memory_gib": item.config.memory_gib}
     return dict.fromkeys(("first_size", "basis_size"), only_size(p, method, **limits))
@@ -225,14 +214,14 @@ def _beyond(model: Model | None, instance: Instance) -> list[str] | None:
 
 
 def _row(
-    item: BenchmarkItem,
+    item: BenchmarkWork,
     instance: Instance,
     method: Method,
     found: _jobs.Certified | _jobs.Stopped,
 ) -> dict[str, Any]:
-    """Lay out a row of `TRIALS_SCHEMA`; what does not apply is null."""
-    row: dict[str, Any] = dict.fromkeys(TRIALS_SCHEMA.names[len(SCIENCE_COLUMNS) :])
-    row |= {
+    """A row of ``trials``."""
+    row: dict[str, Any] = {
+        "status": Status.OK,
         "item": item.key,
         "cell": item.cell,
         "instance": instance.number,
@@ -260,32 +249,15 @@ def _row(
 
 
 def _timings(
-    item: BenchmarkItem,
+    item: BenchmarkWork,
     instance: Instance,
     method: Method,
     found: _jobs.Certified | _jobs.Stopped,
     started: datetime,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Rows of the execution table: every stage of a trial, or its limit if it was stopped."""
     is_done = isinstance(found, _jobs.Certified)
     spent = found.seconds if is_done else {"stopped": item.config.seconds}
     for stage, seconds in spent.items():
-        yield {
-            "item": f"{stage}.{method}.{item.cell}.{instance.number}",
-            "run_id": item.identity.run_id,
-            "flow_run_id": "",
-            "host": platform.node(),
-            "device": "cpu",
-            "started_at": started,
-            "seconds": seconds,
-            "attempts": 1,
-            "peak_rss_bytes": 0,
-        }
-
-
-def _table(rows: list[tuple[Status, dict[str, Any]]], identity: RunIdentity) -> pa.Table:
-    """A table with rows of different status."""
-    names = TRIALS_SCHEMA.names[len(SCIENCE_COLUMNS) :]
-    columns = {name: [row[name] for _, row in rows] for name in names}
-    statuses = [status for status, _ in rows]
-    return science_table(TRIALS_SCHEMA, columns, identity=identity, status=statuses)
+        name = f"{stage}.{method}.{item.cell}.{instance.number}"
+        yield {"item": name, "seconds": seconds, "started_at": started}

@@ -1,10 +1,10 @@
-"""Arrow schemas of the flow `sos-benchmark`."""
+"""Arrow schemas of the study `sos-benchmark`."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.records import column, science_schema
+from tasks.records.schema import column, science_schema
 
 OUT_OF_RANGE = "range"
 """What a polynomial is beyond that the model of a method cannot read."""

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from gpu.backend import Device
-from tasks.records import FrozenConfig
+from tasks.records.config import FrozenConfig
 from tasks.sos.sampling.cells import SUMS_OF_SQUARES, Family
 
 

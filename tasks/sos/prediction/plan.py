@@ -1,79 +1,41 @@
-"""Trainings as items of work: planned from a config, run anywhere, answered with tables."""
+"""The study of a training: its inputs, its one item, its call."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from tasks.records import (
-    SCIENCE_COLUMNS,
-    InputError,
-    RunIdentity,
-    Status,
-    canonical_json,
-    code_version,
-)
-from tasks.records.volume import Volume
+from tasks.records.errors import InputError
+from tasks.records.rows import FILES
+from tasks.records.work import Inputs, Item, Place, Plan, Resources
 from tasks.sos.prediction.config import TrainConfig
-from tasks.sos.prediction.items import MODEL, TrainItem, training_table
-from tasks.sos.prediction.schema import CURVE_SCHEMA, MODELS_SCHEMA, SCORES_SCHEMA
+from tasks.sos.prediction.items import MODEL, TrainItem
 
-__all__ = [
-    "TrainPlan",
-    "failed_train_item",
-    "is_stored_model",
-    "plan_train",
-    "run_train_item",
-]
+if TYPE_CHECKING:
+    from tasks.records.rows import Row, Rows
 
-logger = logging.getLogger(__name__)
+__all__ = ["known_of_training", "train_inputs", "train_items", "train_resources", "train_rows"]
 
-FLOW = "sos-train"
-TRAIN_TABLES = ("curve", "scores", "models")
-_NOT_NAMED = {"device", "processes", "loaders", "shards", "seed"}
+KEY = "scorer"
 
 
-@dataclass(frozen=True)
-class TrainPlan:
-    """A run before it starts."""
-
-    identity: RunIdentity
-    items: tuple[TrainItem, ...]
-
-
-def plan_train(config: TrainConfig) -> TrainPlan:
-    """Name the run.
-
-    Device and processes are no part of its identity: what is learned depends on them by rounding
-    only. Of shards the contents count, not the places.
+def train_inputs(config: TrainConfig) -> Inputs:
+    """Read the shards; of these the contents count, not the places.
 
     Raises
     ------
     InputError
         For a place without shards, and for shards with too few rows for any part of the training.
     """
-    if config.shards:
-        _check_rows(config)
-    identity = RunIdentity(
-        flow=FLOW,
-        config=canonical_json(config.model_dump(exclude=_NOT_NAMED)),
-        inputs=_inputs(config),
-        code_version=code_version("tasks.records", "tasks.lattice", "tasks.nn", "tasks.sos"),
-        seed=config.seed,
-    )
-    return TrainPlan(identity, (TrainItem("scorer", config, identity),))
-
-
-def _inputs(config: TrainConfig) -> tuple[tuple[str, str], ...]:
     if not config.shards:
-        return ()
+        return Inputs(value=())
     # Imported here: the reader of shards loads compiled code.
     from tasks.sos.prediction.sources import inputs_of
 
-    return inputs_of(config.shards)
+    _check_rows(config)
+    shards = inputs_of(config.shards)
+    # Shards of two data sets may have one name.
+    contents = {f"{k:06d}/{name}": digest for k, (name, digest) in enumerate(shards)}
+    return Inputs(contents, tuple(contents.values()))
 
 
 def _check_rows(config: TrainConfig) -> None:
@@ -93,39 +55,25 @@ def _check_rows(config: TrainConfig) -> None:
         )
 
 
-def is_stored_model(folder: str, digest: str) -> bool:
-    """Whether the model file in the folder of a run is whole and has this digest."""
-    # Imported here: planning a training needs no PyTorch.
-    from tasks.nn import DamagedFileError, load_tensors
-
-    place = Volume.open(folder)
-    if not place.exists(MODEL):
-        return False
-    try:
-        found = load_tensors(place.location(MODEL)).digest
-    except DamagedFileError as error:
-        logger.warning("%s; it is made again", error)
-        return False
-    if found != digest:
-        logger.warning("%s: is another model than the stored one", place.location(MODEL))
-    return found == digest
+def train_items(plan: Plan) -> list[Item]:
+    """The one training."""
+    return [Item(KEY, plan.config, {"shards": [*plan.value]})]
 
 
-def run_train_item(item: TrainItem) -> dict[str, pa.Table]:
-    """Train; see `tasks.sos.prediction.run.train_item`."""
+def train_resources(config: TrainConfig) -> Resources:
+    """A core or a GPU for every process."""
+    return Resources(config.device, config.processes)
+
+
+def train_rows(config: TrainConfig, place: Place) -> Rows:
+    """Train; rows of ``models``, ``curve`` and ``scores``, and the model file."""
     # Imported here: planning a training needs no PyTorch.
     from tasks.sos.prediction.run import train_item
 
-    return train_item(item)
+    own = config.model_copy(update={"device": place.device})
+    return {**train_item(TrainItem(KEY, own, place.folder)), FILES: (MODEL,)}
 
 
-def failed_train_item(item: TrainItem, kind: str, message: str) -> dict[str, pa.Table]:
-    """A training that failed as a whole: a row with a status and the reason."""
-    status = Status.OVER_BUDGET if kind == "BudgetExceeded" else Status.FAILED
-    row: dict[str, Any] = dict.fromkeys(MODELS_SCHEMA.names[len(SCIENCE_COLUMNS) :])
-    row |= {"item": item.key, "reason": message}
-    return {
-        "curve": CURVE_SCHEMA.empty_table(),
-        "scores": SCORES_SCHEMA.empty_table(),
-        "models": training_table(MODELS_SCHEMA, [row], item, status),
-    }
+def known_of_training(config: TrainConfig) -> list[Row]:
+    """What is known of a training that failed: a row of ``models``."""
+    return [{"item": KEY}]

@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from gpu.backend import one_thread
@@ -31,6 +30,7 @@ from tasks.nn import (
     release_freed_memory,
     run_processes,
 )
+from tasks.records.rows import Rows
 from tasks.records.volume import Volume
 from tasks.sos.prediction.autoregressive import MonomialTransformer
 from tasks.sos.prediction.baseline import save_baseline
@@ -42,32 +42,34 @@ from tasks.sos.prediction.evaluation import (
     compare_methods,
     score_predictions,
 )
-from tasks.sos.prediction.items import CHECKPOINT, MODEL, TrainItem, training_table
+from tasks.sos.prediction.items import CHECKPOINT, MODEL, TrainItem
 from tasks.sos.prediction.learners import Learner, TrainingBatches, learner, new_state
 from tasks.sos.prediction.metrics import summarize
 from tasks.sos.prediction.network import BasisScorer
 from tasks.sos.prediction.predictor import save_predictor
-from tasks.sos.prediction.schema import CURVE_SCHEMA, LEVEL, MODELS_SCHEMA, SCORES_SCHEMA
+from tasks.sos.prediction.schema import LEVEL
 from tasks.sos.prediction.training import LabeledGraph, draw_graphs
 
 logger = logging.getLogger(__name__)
 
 _MAX_SHOWN = 0.5
+PLACES = {"device", "processes", "loaders", "shards"}
+"""Fields of the config on which a model does not depend, or only by their contents."""
 
 
-def train_item(item: TrainItem) -> dict[str, pa.Table]:
+def train_item(item: TrainItem) -> Rows:
     """Train, calibrate, compare; write the model file.
 
     Returns
     -------
-    dict
-        Tables ``curve``, ``scores`` and ``models``.
+    Rows
+        Of ``curve``, ``scores`` and ``models``.
     """
     with one_thread():
         return _train_item(item)
 
 
-def _train_item(item: TrainItem) -> dict[str, pa.Table]:
+def _train_item(item: TrainItem) -> Rows:
     config, device = item.config, chosen_device(item.config)
     kind = learner(config)
     state, curve = train(config, device, folder=item.folder)
@@ -90,11 +92,9 @@ def _train_item(item: TrainItem) -> dict[str, pa.Table]:
         "calibration_error": error,
     }
     return {
-        "curve": training_table(CURVE_SCHEMA, [{"item": item.key, **row} for row in curve], item),
-        "scores": training_table(
-            SCORES_SCHEMA, [_score_row(item.key, each) for each in scores], item
-        ),
-        "models": training_table(MODELS_SCHEMA, [model], item),
+        "curve": [{"item": item.key, **row} for row in curve],
+        "scores": [_score_row(item.key, each) for each in scores],
+        "models": [model],
     }
 
 
@@ -194,9 +194,7 @@ def _save(
     if not item.folder:
         return ""
     card = {
-        "config": item.config.model_dump(exclude={"device"}),
-        "code_version": item.identity.code_version,
-        "run_id": item.identity.run_id,
+        "config": item.config.model_dump(exclude=PLACES),
         "steps": state.step,
         "scores": [_score_row(item.key, each) for each in scores],
         "covers_less_than_even_sqrt": _weak_families(scores),

@@ -1,10 +1,10 @@
-"""Arrow schemas of the flow `sos-train`."""
+"""Arrow schemas of the study `sos-train`."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.records import column, science_schema
+from tasks.records.schema import column, science_schema
 
 LEVEL = 0.05
 """Of the sign test that tells the prediction and the rule apart."""

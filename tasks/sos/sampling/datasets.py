@@ -8,24 +8,19 @@ from other shards, other numbers of rows and either mode.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import pyarrow as pa
 from pydantic import Field
 
-from tasks.records import (
-    FrozenConfig,
-    InputError,
-    RunIdentity,
-    Status,
-    code_version,
-    science_table,
-)
+from tasks.records.config import FrozenConfig
+from tasks.records.errors import InputError
+from tasks.records.work import Inputs, Item, Plan
 from tasks.sos.sampling.cells import FAMILIES, Cell, Family
-from tasks.sos.sampling.schema import CARDS_SCHEMA, SCHEMAS, Mode
 
-FLOW = "sos-dataset"
-DATASET_TABLES = ("polynomials", "cards")
+if TYPE_CHECKING:
+    from tasks.records.rows import Row, Rows
+    from tasks.sos.sampling.schema import Mode
+
 _MAX_SHARDS = 1_000_000
 _MAX_SHARD_BYTES = 200 * 2**20
 """A worker holds about four times that."""
@@ -57,57 +52,46 @@ class DatasetConfig(FrozenConfig):
 
 
 @dataclass(frozen=True)
-class DatasetItem:
-    """A shard of a run."""
+class DatasetWork:
+    """A shard: some rows of a data set."""
 
     key: str
     cell: Cell
     first: int
     count: int
     mode: Mode
-    identity: RunIdentity
+    seed: int
 
 
-@dataclass(frozen=True)
-class DatasetPlan:
-    """A run before it starts."""
-
-    identity: RunIdentity
-    cells: tuple[Cell, ...]
-    items: tuple[DatasetItem, ...]
-
-
-def plan_dataset(config: DatasetConfig) -> DatasetPlan:
-    """Name the run, cut its data sets into shards.
+def dataset_inputs(config: DatasetConfig) -> Inputs:
+    """The data sets, as cells: every family at every point.
 
     Raises
     ------
     InputError
-        For a point that is not of the form n6-d10-m30, or at which a family does not exist.
+        For a point that is not of the form n6-d10-m30, or at which a family does not exist; for
+        shards that are too many or too large.
     """
     named = (Cell.of(family, point) for point in config.grid for family in config.families)
     cells = tuple(dict.fromkeys(named))
-    shards = -(-config.rows // config.shard_rows)
-    if shards * len(cells) > _MAX_SHARDS:
-        raise InputError(
-            f"{shards * len(cells):,} shards are more than {_MAX_SHARDS:,}; raise shard_rows"
-        )
-    identity = RunIdentity(
-        flow=FLOW,
-        config=config.canonical_json(),
-        inputs=(),
-        code_version=code_version("tasks.records", "tasks.sos.sampling"),
-        seed=config.seed,
-    )
-    size, rows = config.shard_rows, config.rows
-    items = []
+    shards = -(-config.rows // config.shard_rows) * len(cells)
+    if shards > _MAX_SHARDS:
+        raise InputError(f"{shards:,} shards are more than {_MAX_SHARDS:,}; raise shard_rows")
     for cell in cells:
         _check_bytes(cell, config)
-        for k in range(shards):
-            first, key = k * size, f"{cell.name}.{k:06d}"
-            count = min(size, rows - first)
-            items.append(DatasetItem(key, cell, first, count, config.mode, identity))
-    return DatasetPlan(identity, cells, tuple(items))
+    return Inputs(value=cells)
+
+
+def dataset_items(plan: Plan) -> list[Item]:
+    """One item for each shard."""
+    config, size = plan.config, plan.config.shard_rows
+    items = []
+    for cell in plan.value:
+        for k, first in enumerate(range(0, config.rows, size)):
+            key, count = f"{cell.name}.{k:06d}", min(size, config.rows - first)
+            work = DatasetWork(key, cell, first, count, config.mode, config.seed)
+            items.append(Item(key, work, {"cell": cell.name, "first": first, "count": count}))
+    return items
 
 
 def _check_bytes(cell: Cell, config: DatasetConfig) -> None:
@@ -124,42 +108,24 @@ def _check_bytes(cell: Cell, config: DatasetConfig) -> None:
         )
 
 
-def run_dataset_item(item: DatasetItem) -> dict[str, pa.Table]:
-    """Generate a shard.
-
-    Returns
-    -------
-    dict
-        Tables ``polynomials`` and ``cards``.
-    """
+def dataset_rows(work: DatasetWork) -> Rows:
+    """Generate a shard: rows of ``polynomials``, one of ``cards``."""
     # Imported here: a plan needs no compiler.
-    from tasks.sos.sampling.generation import Rows
-    from tasks.sos.sampling.shards import card_table, shard_table
+    from tasks.sos.sampling.generation import Rows as Generated
+    from tasks.sos.sampling.shards import card_text, shard_table
 
-    rows = Rows.generate(
-        item.cell,
-        seed=item.identity.seed,
-        first=item.first,
-        count=item.count,
-        terms=item.mode == "expanded",
+    rows = Generated.generate(
+        work.cell,
+        seed=work.seed,
+        first=work.first,
+        count=work.count,
+        terms=work.mode == "expanded",
     )
-    return {
-        "polynomials": shard_table(rows, item.mode, item.identity),
-        "cards": card_table(rows, item.mode, item.key, item.identity),
-    }
+    card = card_text(rows, work.mode, work.seed)
+    found = {**known_of_shard(work)[0], "reason": "", "num_rows": len(rows), "card": card}
+    return {"polynomials": shard_table(rows, work.mode), "cards": [found]}
 
 
-def failed_dataset_item(item: DatasetItem, kind: str, message: str) -> dict[str, pa.Table]:
-    """Record a shard that failed: no polynomials, and a card that says why."""
-    status = Status.OVER_BUDGET if kind == "BudgetExceeded" else Status.FAILED
-    columns: dict[str, Any] = {
-        "item": [item.key],
-        "reason": [message],
-        "dataset": [item.cell.name],
-        "num_rows": [0],
-        "card": [None],
-    }
-    return {
-        "polynomials": SCHEMAS[item.mode].empty_table(),
-        "cards": science_table(CARDS_SCHEMA, columns, identity=item.identity, status=status),
-    }
+def known_of_shard(work: DatasetWork) -> list[Row]:
+    """What is known of a shard before it is generated: a row of ``cards``."""
+    return [{"item": work.key, "dataset": work.cell.name, "num_rows": 0}]

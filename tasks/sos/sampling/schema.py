@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
-from tasks.records import column, science_schema
+from tasks.records.schema import column, science_schema
 
 Mode = Literal["compact", "expanded"]
 Split = Literal["train", "validation", "test"]
@@ -55,4 +56,7 @@ CARDS_SCHEMA = science_schema(
 )
 """One row per shard."""
 
-SCHEMAS = {"compact": COMPACT_SCHEMA, "expanded": EXPANDED_SCHEMA}
+
+def polynomials_schema(settings: Mapping[str, Any]) -> pa.Schema:
+    """Schema of the polynomials of a run with these settings."""
+    return EXPANDED_SCHEMA if settings["mode"] == "expanded" else COMPACT_SCHEMA

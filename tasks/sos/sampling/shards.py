@@ -2,8 +2,7 @@
 
 Compact rows hold the basis and what names the random stream (seed, data set, row), from which the
 terms are made again; expanded rows hold the terms.  Exponents are bytes; coefficients are integers
-in units of 2**-32.  The card of a shard, a JSON text with its counts, is in the metadata of the
-column ``row`` and in the table ``cards``.
+in units of 2**-32.  The card of a shard, a JSON text with its counts, is in the table ``cards``.
 
 A row belongs to the test, validation or training split by the hash of its content: equal
 polynomials are in the same split, whatever their rows, shards and data sets.
@@ -20,15 +19,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.records import RunIdentity, StoreError, science_table
+from tasks.records.errors import StoreError
 from tasks.sos.sampling.cells import STRUCTURES, Cell
 from tasks.sos.sampling.generation import Rows
-from tasks.sos.sampling.schema import CARDS_SCHEMA, SCHEMAS, SPLITS, Mode
+from tasks.sos.sampling.schema import SPLITS, Mode
 
 SHARES = {"train": 198, "validation": 1, "test": 1}
 """Two hundredths of the rows, in the mean."""
-CARD = "card"
-"""Key of the card in the metadata of the column ``row``."""
 
 _COUNTS = ("content", "num_terms", "num_sums", "cancelled", "hidden")
 _SPREAD, _SHIFT = np.uint64(0xD1B54A32D192ED03), np.uint64(32)
@@ -41,8 +38,8 @@ def split_codes(content: NDArray[np.uint64]) -> NDArray[np.int8]:
     return np.searchsorted(bounds, buckets, side="right").astype(np.int8)
 
 
-def shard_table(rows: Rows, mode: Mode, identity: RunIdentity) -> pa.Table:
-    """The rows as a table of `SCHEMAS`, with their card in the metadata of the column ``row``."""
+def shard_table(rows: Rows, mode: Mode) -> pa.Table:
+    """The rows as a table of `polynomials_schema`, without its leading columns."""
     cell, count = rows.cell, len(rows)
     n = cell.num_variables
     columns: dict[str, pa.Array] = {
@@ -60,11 +57,7 @@ def shard_table(rows: Rows, mode: Mode, identity: RunIdentity) -> pa.Table:
     if mode == "expanded":
         columns["exponents"] = _lists(rows.num_terms, n, rows.exponents)
         columns["coefficients"] = _lists(rows.num_terms, 1, rows.coefficients)
-    schema, card = SCHEMAS[mode], json.dumps(shard_card(rows, mode, identity.seed))
-    place = schema.get_field_index("row")
-    metadata = {**(schema.field(place).metadata or {}), CARD: card}
-    schema = schema.set(place, schema.field(place).with_metadata(metadata))
-    return science_table(schema, columns, identity=identity)
+    return pa.table(columns)
 
 
 def _constant(word: str, count: int) -> pa.Array:
@@ -83,26 +76,14 @@ def _lists(lengths: NDArray[np.int32], width: int, values: NDArray[Any]) -> pa.A
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(values))
 
 
-def card_table(rows: Rows, mode: Mode, key: str, identity: RunIdentity) -> pa.Table:
-    """The row of `CARDS_SCHEMA` of a shard."""
-    columns = {
-        "item": [key],
-        "reason": [""],
-        "dataset": [rows.cell.name],
-        "num_rows": [len(rows)],
-        "card": [json.dumps(shard_card(rows, mode, identity.seed))],
-    }
-    return science_table(CARDS_SCHEMA, columns, identity=identity)
-
-
 # --- cards --------------------------------------------------------------------------------------
 
 
-def shard_card(rows: Rows, mode: Mode, seed: int) -> dict[str, Any]:
-    """Counts of a shard; histograms are pairs of a value and its number, ascending."""
+def card_text(rows: Rows, mode: Mode, seed: int) -> str:
+    """Counts of a shard as JSON; histograms are pairs of a value and its number, ascending."""
     cell = rows.cell
     splits = np.bincount(split_codes(rows.content), minlength=len(SPLITS)).tolist()
-    return {
+    card = {
         "dataset": cell.name,
         "family": cell.family,
         "num_variables": cell.num_variables,
@@ -121,6 +102,7 @@ def shard_card(rows: Rows, mode: Mode, seed: int) -> dict[str, Any]:
         "cancelled": _histogram(rows.cancelled),
         "hidden": _histogram(rows.hidden),
     }
+    return json.dumps(card)
 
 
 def _histogram(values: NDArray[np.integer]) -> list[list[int]]:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from flows.exports import CERTIFICATES, Export
-from tasks.records import InputError, LatticeworkError, Run, Status
+from tasks.records import InputError, LatticeworkError, Run, Status, Stored
 from tasks.records.errors import shortened
 from tasks.records.volume import Volume
+from tasks.sos.certificates import parse_sos_certificate
+from tasks.sos.checker.verification import verify_sos_certificate
 
-__all__ = ["file_stems", "write_sos_certificates"]
+__all__ = ["MAX_STEM", "file_stems", "write_certificates"]
 
+CERTIFICATES = "certificates"
+"""Folder of the certificates in a run's folder, unless another one is asked for."""
 MAX_STEM = 80
 
 
-def write_sos_certificates(run: Run, *, name: str = "", folder: str = "") -> Export:
-    """Write the certificates of a run, each verified before.
+def write_certificates(stored: Stored, *, name: str = "", to: str = "") -> Iterator[str]:
+    """Write the certificates of a run, each verified before; their places.
 
     Parameters
     ----------
-    run : Run
+    stored : Stored
     name : str
         Only this polynomial.
-    folder : str
+    to : str
         Local folder or URI; by default ``certificates`` in the run's folder.
 
     Raises
@@ -33,31 +37,32 @@ def write_sos_certificates(run: Run, *, name: str = "", folder: str = "") -> Exp
     InputError
         If nothing is stored, or no polynomial has that name.
     LatticeworkError
-        If a stored certificate is not valid.
+        If a stored certificate is not valid; at the end, if a polynomial has none.
     StoreError
         If a file cannot be written.
     """
-    rows = _stored(run)
+    rows = _rows(stored)
     stems = file_stems([row["name"] for row in rows])
-    chosen = _chosen(rows, name)
-    place = Volume.open(folder) if folder else run.volume.below(CERTIFICATES)
-    paths, missing = [], []
-    for row in chosen:
+    place = Volume.open(to) if to else stored.run.volume.below(CERTIFICATES)
+    missing = []
+    for row in _chosen(rows, name):
         if row["certificate"] is None:
             missing.append(_why_not(row))
             continue
         file = f"{stems[row['name']]}.json"
-        place.write(file, _certificate_text(row, run).encode())
-        paths.append(place.location(file))
-    return Export(tuple(paths), tuple(missing))
+        place.write(file, _certificate_text(row, stored.run).encode())
+        yield place.location(file)
+    if missing:
+        more = f"; and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise LatticeworkError(f"{missing[0]}{more}")
 
 
-def _stored(run: Run) -> list[dict[str, Any]]:
+def _rows(stored: Stored) -> list[dict[str, Any]]:
     """Names, fates and certificates of all polynomials."""
-    if not run.check(("certificates",)).parts:
-        raise InputError(f"run {run.run_id} has no polynomials stored yet")
+    if stored.is_empty("certificates"):
+        raise InputError(f"run {stored.run.run_id} has no polynomials stored yet")
     columns = ["name", "status", "verdict", "reason", "certificate"]
-    return run.read("certificates").select(columns).to_pylist()
+    return stored.run.read("certificates").select(columns).to_pylist()
 
 
 def _chosen(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
@@ -80,9 +85,6 @@ def _why_not(row: dict[str, Any]) -> str:
 
 def _certificate_text(row: dict[str, Any], run: Run) -> str:
     """One certificate with its origin; it is not written unless it is valid."""
-    from tasks.sos.certificates import parse_sos_certificate
-    from tasks.sos.checker.verification import verify_sos_certificate
-
     data = json.loads(row["certificate"])
     found = verify_sos_certificate(data)
     if not found.valid:

@@ -1,4 +1,4 @@
-"""The tables of a benchmark in the layout of the paper."""
+"""The report of a benchmark: findings, tables in the layout of the paper, what columns mean."""
 
 from datetime import UTC, datetime
 from io import StringIO
@@ -7,20 +7,28 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from flows.recipes.sos_benchmarks import RECIPES, shifted
-from flows.sos_benchmark_reports import _counts, _notes, _shifts, trial_seconds
-from flows.sos_benchmark_tables import (
-    joined,
+from flows.configs import recipe_config
+from flows.reports import terminal
+from flows.sos_benchmark import STUDY
+from tasks.records import Report
+from tasks.sos.benchmarking.config import METHODS
+from tasks.sos.benchmarking.models import models_of
+from tasks.sos.benchmarking.report import (
+    _counts,
+    _findings,
+    _notes,
+    _shifts,
     line_tables,
     paper_tables,
     seconds_table,
     structure_table,
+    trial_seconds,
 )
-from tasks.sos.benchmarking.models import models_of
 from tasks.sos.benchmarking.summary import Line, Rate
 from tasks.sos.sampling.cells import Cell
 
 NAN = float("nan")
+CONFIGS = {recipe.name: recipe_config(STUDY, recipe, smoke=False) for recipe in STUDY.recipes}
 
 
 def line(cell, method, *, seconds=1.0, decided=500, count=500, size=20.0, faster=2.0, **extra):
@@ -57,20 +65,20 @@ def test_table_1_has_structures_and_methods_down_and_points_across():
     sheet = structure_table(placed(*LINES))
     assert sheet.headings == ("structure", "method", "4, 6, 20", "6, 12, 30")
     assert [row[:2] for row in sheet.rows] == [
-        ("dense", "cascade"),
-        ("dense", "newton"),
-        ("sparse", "cascade"),
-        ("sparse", "newton"),
+        ["dense", "cascade"],
+        ["dense", "newton"],
+        ["sparse", "cascade"],
+        ["sparse", "newton"],
     ]
-    assert sheet.rows[0][2:] == ("19.0 / 0.4 / 2.00 / 100.0 (500)", "– / 60 / – / 0.0 (500)")
-    assert sheet.rows[3][2:] == ("–", "20.0 / 2 / 2.00 / 50.0 (500)")
+    assert sheet.rows[0][2:] == ["19.0 / 0.4 / 2.00 / 100.0 (500)", "– / 60 / – / 0.0 (500)"]
+    assert sheet.rows[3][2:] == ["–", "20.0 / 2 / 2.00 / 50.0 (500)"]
 
 
 def test_table_2_has_mean_seconds_over_all_structures_and_says_what_was_not_decided():
     sheet = seconds_table(placed(*LINES))
     assert sheet.headings == ("variables", "degree", "cascade", "newton")
     # (0.4 + 0.2) / 2; nothing decided at (6, 12) by the cascade, half of it by newton.
-    assert sheet.rows == (("4", "6", "0.3", "0.8"), ("6", "12", "–", "2 (50 %)"))
+    assert sheet.rows == [["4", "6", "0.3", "0.8"], ["6", "12", "–", "2 (50 %)"]]
 
 
 def test_means_of_table_2_weigh_cells_by_their_polynomials():
@@ -96,7 +104,8 @@ def long_lines():
 
 def test_at_80_columns_nothing_is_cut():
     lines = long_lines()
-    rows = shown(*line_tables(lines), *paper_tables(lines))
+    report = Report([], [*line_tables(lines), *paper_tables(lines)])
+    rows = shown(terminal(report, "title", full=True))
     text = "\n".join(rows)
     assert max(map(len, rows)) <= 80 and "…" not in text
     assert text.count("  autoregressive-1  ") >= 4 * 3
@@ -112,18 +121,30 @@ def test_bases_and_seconds_by_stage_are_shown():
     assert tables[1].rows[0][4] == "1.50"
     assert tables[2].headings == ("cell", "method", "basis", "solve", "limit")
     assert [row[2:] for row in tables[2].rows] == [
-        ("0.5000", "0.2500", "30.0000"),
-        ("", "1.0000", ""),
+        ["0.5000", "0.2500", "30.0000"],
+        ["", "1.0000", ""],
     ]
-    headings, rows = joined(tables)
-    assert len(headings) == len(set(headings)) and all(len(r) == len(headings) for r in rows)
+
+
+def test_findings_begin_with_contradictions_and_compare_methods_on_the_same_polynomials():
+    lines = [line("dense-n4-d3-m20", "cascade", decided=400), line("dense-n4-d3-m20", "newton")]
+    seconds = {
+        ("cascade", "dense-n4-d3-m20", 0): {"basis": 0.5, "solve": 0.5},
+        ("cascade", "dense-n4-d3-m20", 1): {"solve": 7.0},  # without a time of newton
+        ("newton", "dense-n4-d3-m20", 0): {"solve": 2.5},
+    }
+    assert [*_findings(lines, seconds)] == [
+        "exact verdicts that contradict what is known: 0",
+        "cascade: 400 of 500 decided exactly, 2.50 times as fast as newton",
+        "newton: 500 of 500 decided exactly",
+    ]
 
 
 class Executions:
-    """A run with an execution table."""
+    """What is stored of a run, with an execution table."""
 
     def __init__(self, *rows):
-        self.rows = rows
+        self.rows, self.run = rows, self
 
     def read(self, name):
         columns = zip(*self.rows, strict=True)
@@ -151,7 +172,7 @@ def test_notes_say_over_which_polynomials_sizes_and_seconds_are_means():
         line("dense-n4-d3-m20", "full", size=NAN, decided=0),
     ]
     text = "\n".join(_notes(lines, []))
-    assert [*_notes(long_lines(), [])][2] == "sizes are means over all polynomials"
+    assert [*_notes(long_lines(), [])][1] == "sizes are means over all polynomials"
     assert "every method has a last basis" in text and "dense-n4-d3-m20 400 of 500" in text
     assert "not asked for one: full on dense-n4-d3-m20" in text
     assert "left out of the means: 10 of cascade on dense-n4-d3-m20" in text
@@ -198,7 +219,7 @@ def test_shifts_name_cells_methods_and_polynomials_out_of_range():
 
 
 def test_every_cell_of_shifted_is_beyond_the_training_of_both_models():
-    config = shifted()
+    config = CONFIGS["shifted"]
     models = models_of(config)
     for name in config.cells:
         cell = Cell.parse(name)
@@ -211,6 +232,7 @@ def test_every_cell_of_shifted_is_beyond_the_training_of_both_models():
 
 def test_shifted_cancelling_and_planted_have_both_learned_methods():
     for name in ("planted", "published", "large", "cancelling", "shifted", "classics"):
-        methods = RECIPES[name].config().methods
+        methods = CONFIGS[name].methods
         assert {"cascade", "autoregressive", "even-sqrt", "newton"} <= {*methods}, name
-    assert "autoregressive-1" in RECIPES["cancelling"].config().methods
+    assert "autoregressive-1" in CONFIGS["cancelling"].methods
+    assert CONFIGS["published"].methods == METHODS
