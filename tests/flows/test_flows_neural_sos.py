@@ -43,10 +43,9 @@ def test_a_chain_makes_three_runs_which_a_second_one_finds_stored(prefect_api, t
     assert all(f"results: {place}" in out for [place] in found.values())
     [[dataset], [train], [benchmark]] = (found[link.study.name] for link in CHAIN.links)
     digest = load_tensors(f"{train}/model.safetensors").digest
-    record = json.loads((Path(benchmark) / "run.json").read_text())
-    assert ["scorer", digest] in [list(pair) for pair in record["inputs"].items()]
+    assert Store.open(str(tmp_path)).find_run(benchmark).identity.inputs == (("scorer", digest),)
     num_shards = len(list((Path(dataset) / "polynomials").glob("*.arrow")))
-    assert len(json.loads((Path(train) / "run.json").read_text())["inputs"]) == num_shards == 2
+    assert len(Store.open(str(tmp_path)).find_run(train).identity.inputs) == num_shards == 2
     before = calls(tmp_path)
     assert main([*RUN, "--out", str(tmp_path)]) == 0
     assert "nothing to do" not in capsys.readouterr().out

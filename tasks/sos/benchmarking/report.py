@@ -193,11 +193,13 @@ def _times(lines: Sequence[Line]) -> Iterator[str]:
 
 def line_tables(lines: Sequence[Line]) -> tuple[Table, ...]:
     """What was decided; sizes and times; seconds by stage."""
+    stopped = ("stopped",) if any(line.num_stopped for line in lines) else ()
+    headings = ("count", "decided", "first try", *stopped)
     return (
         _line_table(
             "Exact verdicts, with 95 % intervals",
-            ("count", "decided", "first try", "stopped"),
-            [(line.cell, line.method, *_decided(line)) for line in lines],
+            headings,
+            [(line.cell, line.method, *_decided(line)[: len(headings)]) for line in lines],
         ),
         _line_table(
             "Mean sizes of the first and the last basis, number of bases, seconds",
