@@ -22,6 +22,7 @@ from tasks.records.errors import InputError, LatticeworkError, printable
 from workers.supervision import supervise
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
     from rich.console import Console
 
     from tasks.records import Run, Store, Stored
@@ -187,7 +188,7 @@ def _execute(study: Study | Chain, config: Any, options: argparse.Namespace, err
         with prefect_server():
             from flows.engine import flow_of
 
-            state = flow_of(study)(
+            state: State = flow_of(study)(  # pyrefly: ignore[bad-assignment] - as asked for
                 config,
                 store=options.out,
                 ray_address=options.address,

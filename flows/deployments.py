@@ -21,9 +21,7 @@ POOL = "latticework"
 SCHEDULES: dict[str, list[dict[str, Any]]] = {
     # Finished items are not computed again: the nightly run verifies that what is stored is whole
     # and does again what is missing or altered.
-    "tcurve-census": [
-        {"slug": "nightly", "cron": "0 3 * * *", "timezone": "UTC", "active": True},
-    ],
+    "tcurve-census": [{"slug": "nightly", "cron": "0 3 * * *", "timezone": "UTC", "active": True}]
 }
 PARAMETERS = """\
 `config` is the frozen config of the run, `store` the root of the results (empty: the worker's

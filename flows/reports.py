@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -151,9 +150,9 @@ def stored_findings(run: Run) -> list[str]:
     """The findings of a run as its ``report.md`` has them; none where there is no such file."""
     if not run.volume.exists(REPORT):
         return []
-    lines = run.volume.read(REPORT).to_pybytes().decode("utf-8", "replace").splitlines()
-    paragraph = takewhile(bool, lines[2:])
-    return [_ESCAPE.sub(r"\1", line[2:]) for line in paragraph if line.startswith("* ")]
+    text = run.volume.read(REPORT).to_pybytes().decode("utf-8", "replace")
+    paragraph = text.split("\n\n", 2)[1:2]
+    return [_ESCAPE.sub(r"\1", line[2:]) for each in paragraph for line in each.splitlines()]
 
 
 def _markdown_table(table: Table) -> str:

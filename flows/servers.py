@@ -34,13 +34,7 @@ from workers.supervision import abandon, is_supervised
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-__all__ = [
-    "configured_url",
-    "failure_message",
-    "is_alive",
-    "prefect_server",
-    "prepare_environment",
-]
+__all__ = ["configured_url", "failure_message", "is_alive", "prefect_server", "prepare_environment"]
 
 logger = logging.getLogger(__name__)
 

@@ -88,13 +88,7 @@ STUDY = Study(
         Recipe(
             "train-small",
             "a scorer of bases in two minutes on one core",
-            {
-                "steps": 400,
-                "every": 50,
-                "max_variables": 10,
-                "max_half_degree": 8,
-                "max_size": 40,
-            },
+            {"steps": 400, "every": 50, "max_variables": 10, "max_half_degree": 8, "max_size": 40},
             SMOKE,
         ),
         Recipe(
@@ -104,10 +98,7 @@ STUDY = Study(
             SMOKE,
         ),
         Recipe(
-            "train-baseline",
-            "the published encoder-decoder, for a GPU",
-            BASELINE,
-            BASELINE_SMOKE,
+            "train-baseline", "the published encoder-decoder, for a GPU", BASELINE, BASELINE_SMOKE
         ),
         Recipe(
             "train-baseline-shipped",

@@ -209,12 +209,7 @@ def _fan_out(
         announce("compiling kernels, once")
     items = _ItemsInFlight(work, tally, tell=tell, title=title)
     outcomes = map_batches(
-        call,
-        items,
-        executor=executor,
-        profile=profile,
-        progress=items.report,
-        shared=work.shared(),
+        call, items, executor=executor, profile=profile, progress=items.report, shared=work.shared()
     )
     for outcome in outcomes:
         items.finish(outcome, _store(work, ledger, outcome))

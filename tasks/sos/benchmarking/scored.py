@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LoadScorer:
-    """Load a model file and what it runs on, once in a process."""
-
-    model: str
-    preparation: None = None
-
-    def run(self) -> None:
-        """Load it."""
-        _load(self.model)
-
-
-@dataclass(frozen=True)
 class ScoredJob:
     """Decide one polynomial with the bases that a scorer proposes.
 
@@ -48,9 +36,9 @@ class ScoredJob:
     memory_gib: float
 
     @property
-    def preparation(self) -> LoadScorer:
-        """The model."""
-        return LoadScorer(self.model)
+    def preparation(self) -> _jobs.Preparation:
+        """Load the model and what it runs on."""
+        return partial(_load, self.model)
 
     def run(self) -> _jobs.Certified | _jobs.Stopped:
         """Certify."""
