@@ -24,7 +24,7 @@ from flows import all_studies
 from flows.planning import PlannedRun, chain_links, continued_run, open_run, plan_run
 from flows.progress import announce
 from flows.reports import publish
-from flows.stages import Session, bring_stage, is_done
+from flows.stages import Session
 from flows.study import Chain, Study, load
 from tasks.records import FrozenConfig, InputError, LatticeworkError, Problem, Run
 from workers.signals import sigterm_as_interrupt
@@ -101,10 +101,10 @@ def finish_study(
     older = continued_run(study, run, continued)
     with Session(planned, run, address, older) as session:
         for stage in study.stages:
-            if stage.items and is_done(stage, session):
+            if session.is_done(stage):
                 logger.info("%s: nothing to do, everything is stored", stage.name)
             else:
-                run_step(stage.name, bring_stage, stage, session)
+                run_step(stage.name, session.bring, stage)
         announce("report")
         run_step("report", publish, study, session.stored)
         problems = problems_of(session)

@@ -99,7 +99,8 @@ class PlannedRun:
     def origin(self, stage: Stage, item: Item, contents: Sequence[str] = ()) -> Origin:
         """What the parts of an item are made from; `contents` are digests of parts it reads."""
         slice_ = {k: v for k, v in self.settings.items() if k not in self.study.selecting}
-        things = [self.study.name, stage.name, item.key, slice_, item.origin, self.seed, contents]
+        given = dict(self.inputs.contents) if item.origin is None else item.origin
+        things = [self.study.name, stage.name, item.key, slice_, given, self.seed, contents]
         code = self._stage_codes[stage.name]
         return Origin(made_from(things), code, code_version=self.identity.code_version)
 

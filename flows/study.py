@@ -28,8 +28,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
+
+from tasks.records.lazy import Reference, load
+from tasks.records.stage import Stage
 
 __all__ = [
     "SMOKE_SUFFIX",
@@ -44,15 +46,7 @@ __all__ = [
     "load",
 ]
 
-Reference = str
-"""``package.module:object``."""
 SMOKE_SUFFIX = "-smoke"
-
-
-def load(reference: Reference) -> Any:
-    """The object that a reference names; imports its module."""
-    module, _, name = reference.partition(":")
-    return getattr(import_module(module), name)
 
 
 @dataclass(frozen=True)
@@ -75,47 +69,6 @@ class Recipe:
     summary: str
     settings: Mapping[str, Any]
     smoke: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A fan-out of one call over items; what a person watches as one step.
-
-    Attributes
-    ----------
-    name : str
-    call : reference
-    tables : tuple of str
-        Tables that hold a part of every item; rows of a failed item go to the first one.
-    items, waves : reference
-        One of the two.
-    known : reference
-        Without it a failed item has no rows, and is left to do.
-    needs : tuple of str
-        Tables whose parts the call gets; an item is left out until these are stored.
-    needs_ok : bool
-        Whether these parts have to be ok, too.
-    is_final : bool
-        Whether rows that are not ok are results, which are not made again.
-    placed : bool
-        Whether the call gets the `Place` it runs at, as one that writes files needs.
-    prepare, resources, share, tally : reference
-    """
-
-    name: str
-    call: Reference
-    tables: tuple[str, ...]
-    items: Reference = ""
-    waves: Reference = ""
-    known: Reference = ""
-    needs: tuple[str, ...] = ()
-    needs_ok: bool = True
-    is_final: bool = False
-    placed: bool = False
-    prepare: Reference = ""
-    resources: Reference = ""
-    share: Reference = ""
-    tally: Reference = ""
 
 
 @dataclass(frozen=True)

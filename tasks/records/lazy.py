@@ -1,4 +1,4 @@
-"""Packages that import what they export when it is asked for.
+"""References to objects, and packages that import what they export when it is asked for.
 
 A package lists its exports as imports below ``if TYPE_CHECKING:``, where type checkers, editors and
 `tasks.records.version` find them, and sets ``__getattr__ = lazy_exports(__name__, __file__)``.
@@ -10,7 +10,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-__all__ = ["exports_of", "lazy_exports"]
+__all__ = ["Reference", "exports_of", "lazy_exports", "load"]
+
+Reference = str
+"""``package.module:object``."""
+
+
+def load(reference: Reference) -> Any:
+    """The object that a reference names; imports its module."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
 
 
 def lazy_exports(package: str, file: str) -> Callable[[str], Any]:

@@ -3,7 +3,6 @@
 import copy
 
 from flows import find_study
-from flows.calls import StageCall
 from flows.planning import plan_run
 from tasks.nn.sparsity import apply_masks
 from tasks.pruning.config import SoupConfig
@@ -13,6 +12,7 @@ from tasks.pruning.plan import known_of_model, link
 from tasks.pruning.sparse_models import SparseModel
 from tasks.records import LatticeworkError, Place, Status, lay_out
 from tasks.records.rows import failed_rows
+from workers.stages import StageCall
 
 
 def small_config(kind=SoupConfig, **changes):
