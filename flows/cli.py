@@ -155,7 +155,7 @@ def _opened(study: Study | Chain, config: Any, options: argparse.Namespace) -> S
     from tasks.records import Stored
 
     if isinstance(study, Chain):
-        check_links(study, config)
+        check_links(study, config, options.continued)
         return None
     if study.check:
         load(study.check)(config, options.address)

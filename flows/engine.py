@@ -21,12 +21,12 @@ from prefect.states import Completed, Failed
 from prefect.utilities.annotations import quote
 
 from flows import all_studies
-from flows.planning import PlannedRun, chain_links, continued_run, open_run, plan_run
+from flows.planning import PlannedRun, chain_links, check_links, continued_run, open_run, plan_run
 from flows.progress import announce
 from flows.reports import publish
 from flows.stages import Session
 from flows.study import Chain, Study, load
-from tasks.records import FrozenConfig, InputError, LatticeworkError, Problem, Run
+from tasks.records import FrozenConfig, LatticeworkError, Problem, Run
 from workers.signals import sigterm_as_interrupt
 
 __all__ = ["flow_of", "problems_of", "run_chain", "run_study"]
@@ -118,8 +118,7 @@ def run_chain(
     chain: Chain, config: FrozenConfig, store: str, address: str, continued: str = ""
 ) -> State:
     """The studies of a chain one after the other, each as a subflow with a run of its own."""
-    if continued:
-        raise InputError("a chain cannot continue a run; continue the runs of its studies")
+    check_links(chain, config, continued)
     done = []
     for study, own in chain_links(chain, config, store):
         state: Any = flow_of(study)(own, store, address, return_state=True)

@@ -199,14 +199,16 @@ def _filled(template: str | Sequence[str], folders: Mapping[str, str]) -> str | 
     return [each.format(**folders) for each in template]
 
 
-def check_links(chain: Chain, config: FrozenConfig) -> None:
+def check_links(chain: Chain, config: FrozenConfig, continued: str = "") -> None:
     """Refuse before anything starts what can be refused without the runs of earlier links.
 
     Raises
     ------
     InputError
-        For what is missing or cannot be used.
+        For what is missing or cannot be used; if a run is to be continued.
     """
+    if continued:
+        raise InputError("a chain cannot continue a run; continue the runs of its studies")
     for link in chain.links:
         plan_run(link.study, _own_config(link, config))
 
