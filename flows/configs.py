@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from flows import all_studies
-from flows.study import SMOKE_SUFFIX, Chain, Recipe, Study, load
+from flows.study import SMOKE_SUFFIX, Chain, Recipe, Study, load, read_recipes
 from tasks.records.config import describe_validation_error
 from tasks.records.errors import InputError
 
@@ -31,7 +33,14 @@ __all__ = [
 
 
 def find_recipe(study: Study | Chain, name: str) -> tuple[Recipe, bool]:
-    """The recipe that a name means, and whether its smoke twin is meant (``<name>-smoke``)."""
+    """The recipe that a name means, and whether its smoke twin is meant (``<name>-smoke``).
+
+    ``FILE.toml``, or ``FILE.toml#NAME``, is a recipe of one's own.
+    """
+    file, _, own = name.partition("#")
+    if file.endswith(".toml"):
+        found = read_recipes(Path(file))
+        return find_recipe(replace(study, recipes=found), own or found[0].name)
     recipes = {recipe.name: recipe for recipe in study.recipes}
     stem = name.removesuffix(SMOKE_SUFFIX)
     if stem not in recipes:

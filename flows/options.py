@@ -111,7 +111,7 @@ def _add(parser: argparse.ArgumentParser, arguments: Iterable[Argument]) -> None
 def _add_run_options(run: argparse.ArgumentParser) -> None:
     """Options of `run`."""
     run.add_argument("flow", metavar="FLOW")
-    run.add_argument("--recipe", metavar="NAME", help="start from a named config")
+    run.add_argument("--recipe", metavar="NAME", help="start from a named config, or FILE.toml")
     run.add_argument("--smoke", action="store_true", help="the recipe's quick twin (< 10 s)")
     run.add_argument(
         "--set",

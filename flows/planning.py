@@ -45,10 +45,7 @@ class PlannedRun:
     @cached_property
     def schemas(self) -> dict[str, pa.Schema]:
         """Schema of every science table."""
-        return {
-            name: schema(self.settings) if callable(schema) else schema
-            for name, schema in ((n, load(ref)) for n, ref in self.study.tables.items())
-        }
+        return self.study.schemas(self.settings)
 
     @cached_property
     def settings(self) -> dict[str, Any]:

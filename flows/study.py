@@ -26,12 +26,18 @@ check           (config, address) -> None: refuses what cannot run there
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from tasks.records.errors import InputError
 from tasks.records.lazy import Reference, load
 from tasks.records.stage import Stage
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "SMOKE_SUFFIX",
@@ -44,6 +50,8 @@ __all__ = [
     "Study",
     "Verifier",
     "load",
+    "read_recipes",
+    "recipes_of",
 ]
 
 SMOKE_SUFFIX = "-smoke"
@@ -69,6 +77,42 @@ class Recipe:
     summary: str
     settings: Mapping[str, Any]
     smoke: Mapping[str, Any]
+
+
+def recipes_of(name: str) -> tuple[Recipe, ...]:
+    """The recipes of one of the project's own studies: ``flows/recipes/<name>.toml``."""
+    return read_recipes(Path(__file__).parent / "recipes" / f"{name}.toml")
+
+
+def read_recipes(path: Path) -> tuple[Recipe, ...]:
+    """Recipes of a TOML file, a table each.
+
+    A table has ``summary``, ``settings`` and ``smoke``; ``like`` names an earlier recipe whose
+    settings and twin are the defaults, ``smoke_of`` one whose twin is the same.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a table has other entries.
+    """
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"recipes {path}: {error}") from error
+    found: dict[str, Recipe] = {}
+    for name, table in tables.items():
+        known = {"summary", "settings", "smoke", "like", "smoke_of"}
+        if not isinstance(table, dict) or not set(table) <= known:
+            allowed = ", ".join(sorted(known))
+            raise InputError(f"recipes {path}: {name} must be a table of {allowed}")
+        base = found.get(table.get("like", ""))
+        twin = found.get(table.get("smoke_of", ""), base)
+        settings = {**(base.settings if base else {}), **table.get("settings", {})}
+        smoke = table.get("smoke", twin.smoke if twin else settings)
+        found[name] = Recipe(name, table.get("summary", ""), settings, smoke)
+    if not found:
+        raise InputError(f"recipes {path}: there is no recipe in it")
+    return tuple(found.values())
 
 
 @dataclass(frozen=True)
@@ -173,6 +217,11 @@ class Study:
     deployment: str = ""
     commands: tuple[Command, ...] = ()
     verifiers: tuple[Verifier, ...] = ()
+
+    def schemas(self, settings: Mapping[str, Any]) -> dict[str, pa.Schema]:
+        """Schema of every science table, for a run with these settings."""
+        found = {name: load(reference) for name, reference in self.tables.items()}
+        return {n: each(settings) if callable(each) else each for n, each in found.items()}
 
     @property
     def default(self) -> Recipe:

@@ -7,14 +7,9 @@ triangulation that fails, or would exceed its budget, is a row with a status; th
 
 from __future__ import annotations
 
-from flows.study import Argument, Command, Recipe, Stage, Study, Verifier
+from flows.study import Argument, Command, Stage, Study, Verifier, recipes_of
 
 __all__ = ["CERTIFICATES", "CERTIFY", "GALLERY", "STUDY"]
-
-DEGREE_6 = ("6_honeycomb", "6_bat", "6_moth")
-"""With which all 55 real schemes of degree 6 are obtained, arXiv:2602.06888."""
-DEGREE_7 = ("7_honeycomb", "7_spl", "7_fra", "7_cen")
-"""With which all 121 real schemes of degree 7 are obtained."""
 
 TO = Argument("to", "default: in the run's folder", "FOLDER")
 CERTIFY = Command(
@@ -33,10 +28,6 @@ GALLERY = Command(
     "tasks.tcurves.exports:write_galleries",
 )
 CERTIFICATES = Verifier("regular T-curve", "tasks.tcurves.verdicts:judge")
-
-
-def _triangulations(*names: str) -> dict[str, tuple[str, ...]]:
-    return {"triangulations": names}
 
 
 STUDY = Study(
@@ -77,30 +68,5 @@ STUDY = Study(
     deployment="census",
     commands=(CERTIFY, GALLERY),
     verifiers=(CERTIFICATES,),
-    recipes=(
-        Recipe(
-            "demo",
-            "the seven published triangulations of degrees 6 and 7",
-            _triangulations(*DEGREE_6, *DEGREE_7),
-            _triangulations("3_honeycomb", "4_honeycomb"),
-        ),
-        Recipe(
-            "degree6",
-            "6_honeycomb, 6_bat, 6_moth: all 55 schemes",
-            _triangulations(*DEGREE_6),
-            _triangulations("4_honeycomb"),
-        ),
-        Recipe(
-            "degree7",
-            "7_honeycomb, 7_spl, 7_fra, 7_cen: all 121 schemes",
-            _triangulations(*DEGREE_7),
-            _triangulations("5_honeycomb"),
-        ),
-        Recipe(
-            "degree8-honeycomb",
-            "the honeycomb of degree 8 (seconds, 100 MiB of states)",
-            _triangulations("8_honeycomb"),
-            _triangulations("4_honeycomb"),
-        ),
-    ),
+    recipes=recipes_of("tcurve-census"),
 )

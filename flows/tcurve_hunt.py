@@ -8,7 +8,7 @@ on with the round that was interrupted.
 
 from __future__ import annotations
 
-from flows.study import Recipe, Stage, Study
+from flows.study import Stage, Study, recipes_of
 from flows.tcurve_census import CERTIFICATES, CERTIFY, GALLERY
 
 __all__ = ["STUDY"]
@@ -43,40 +43,5 @@ STUDY = Study(
     deployment="hunt",
     commands=(CERTIFY, GALLERY),
     verifiers=(CERTIFICATES,),
-    recipes=(
-        Recipe(
-            "hunt7",
-            "degree 7 from the honeycomb, half an hour",
-            {"degree": 7, "stop_at": 121, "minutes": 30.0},
-            {"degree": 5, "stop_at": 8, "minutes": 1.0, "round_size": 4},
-        ),
-        Recipe(
-            "hunt6",
-            "degree 6 from the honeycomb, to all 55 schemes",
-            {"degree": 6, "stop_at": 55},
-            {"degree": 4, "stop_at": 5, "minutes": 1.0, "round_size": 4},
-        ),
-        Recipe(
-            "hunt8",
-            "degree 8 from the honeycomb, an hour; half of the censuses look for many ovals only",
-            {
-                "degree": 8,
-                "minutes": 60.0,
-                "min_ovals": 18,
-                "targeted_share": 0.5,
-                "proposals": 16,
-                "batch": 1,
-                "memory_gib": 0.5,
-            },
-            {
-                "degree": 6,
-                "minutes": 0.05,
-                "min_ovals": 9,
-                "targeted_share": 0.5,
-                "proposals": 4,
-                "batch": 1,
-                "round_size": 4,
-            },
-        ),
-    ),
+    recipes=recipes_of("tcurve-hunt"),
 )
