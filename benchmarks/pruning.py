@@ -150,7 +150,7 @@ def stacked_throughput(
     name: str, members: int, device: str, *, batch: int = BATCH, num_steps: int = STEPS
 ) -> float:
     """Seconds of members that are trained one after the other over those of the stacked ones."""
-    config = SoupConfig(dataset="synthetic", model=name, batch=batch, recalibration_images=100)  # pyrefly: ignore[bad-argument-type]
+    config = SoupConfig(dataset="synthetic", model=name, batch_size=batch, recalibration_images=100)  # pyrefly: ignore[bad-argument-type]
     bench = Workbench.open(config, device)
     model = bench.new_model(0)
     pruned = SparseModel(model, prune(model, 0.5, Pruning()))

@@ -19,7 +19,7 @@ STUDY = Study(
     citations=("NSOS", "PP08", "Reznick78", "TSSOS"),
     config="tasks.sos.config:CertifyConfig",
     unnamed=("seconds", "memory_gib"),
-    selecting=("polynomials", "batch"),
+    selecting=("polynomials", "per_call"),
     inputs="tasks.sos.run:certify_inputs",
     tables={
         "certificates": "tasks.sos.schema:CERTIFICATES_SCHEMA",

@@ -18,7 +18,7 @@ STUDY = Study(
     summary="Search for real schemes of T-curves of one degree, each with a certificate.",
     citations=("FIC", "LCP"),
     config="tasks.tcurves.hunt:HuntConfig",
-    unnamed=("minutes", "stop_at", "known"),
+    unnamed=("seconds", "stop_at", "known"),
     inputs="tasks.tcurves.hunt:hunt_inputs",
     tables={
         "candidates": "tasks.tcurves.hunt:CANDIDATES_SCHEMA",

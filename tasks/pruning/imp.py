@@ -21,7 +21,7 @@ from tasks.nn.sparsity import apply_masks, prunable_weights
 from tasks.pruning.branches import Branch, Rates, retrain
 from tasks.pruning.config import ImpConfig, SoupConfig
 from tasks.pruning.criteria import all_weights, prune
-from tasks.pruning.cycles import Course, Cycle, Host, plan_course
+from tasks.pruning.cycles import Course, Cycle, Method, plan_course
 from tasks.pruning.dynamic import train_gradually
 from tasks.pruning.sparse_models import SparseModel
 from tasks.pruning.workbench import Workbench
@@ -47,7 +47,7 @@ class Pruned:
 def soup_course(config: SoupConfig, bench: Workbench) -> Course:
     """Course of one member's line in a soup."""
     return plan_course(
-        config.host,
+        config.method,
         config.sparsity,
         config.phases,
         dense_steps=bench.num_steps(config.epochs),
@@ -57,7 +57,7 @@ def soup_course(config: SoupConfig, bench: Workbench) -> Course:
 
 
 def imp_course(
-    config: ImpConfig, bench: Workbench, host: Host, budget: float, target: float
+    config: ImpConfig, bench: Workbench, method: Method, budget: float, target: float
 ) -> Course:
     """Course of a cell of the comparison; all methods have the same number of steps in all.
 
@@ -70,7 +70,7 @@ def imp_course(
     """
     dense, cycle = bench.num_steps(config.epochs), bench.num_steps(budget)
     course = plan_course(
-        host,
+        method,
         target,
         config.cycles,
         dense_steps=dense,
@@ -81,7 +81,7 @@ def imp_course(
         return course
     total = dense + config.cycles * cycle
     return plan_course(
-        host,
+        method,
         target,
         config.updates,
         dense_steps=total - config.updates,

@@ -25,8 +25,8 @@ def rehearse(config: TrainingConfig) -> None:
             _ = SoupPhase.of(bench, config, 0, cycle.number).branches  # refuses what is too short
         _check_layers(bench, [config.sparsity])
     if isinstance(config, ImpConfig):
-        for host in config.methods:
-            imp_course(config, bench, host, min(config.retrain_epochs), max(config.sparsities))
+        for method in config.methods:
+            imp_course(config, bench, method, min(config.retrain_epochs), max(config.sparsities))
         _check_layers(bench, config.sparsities)
 
 

@@ -87,7 +87,7 @@ def _compared(
     item: ImpItem, cell: Cell, bench: Workbench, running: str, parents: Sequence[StoredModel]
 ) -> NewModel:
     """A cell of the comparison of schedules, budgets and sparsities."""
-    course = imp_course(item.config, bench, cell.host, cell.budget, cell.target)
+    course = imp_course(item.config, bench, cell.method, cell.budget, cell.target)
     sparse, fit = run_course(
         bench,
         course,

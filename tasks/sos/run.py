@@ -64,7 +64,7 @@ def certify_inputs(config: CertifyConfig) -> Inputs:
 def certify_items(plan: Plan) -> list[Item]:
     """One item for each batch."""
     entries, contents = plan.value
-    size = plan.config.batch or max(4, math.ceil(len(entries) / _MAX_CALLS))
+    size = plan.config.per_call or max(4, math.ceil(len(entries) / _MAX_CALLS))
     items = []
     for k, start in enumerate(range(0, len(entries), size)):
         batch = tuple(entries[start : start + size])

@@ -18,7 +18,7 @@ from workers.stages import StageCall
 def small_config(kind=SoupConfig, **changes):
     """Two phases, two members, six steps an epoch."""
     values = {
-        "dataset": "synthetic", "batch": 60, "epochs": 2, "recalibration_images": 100,
+        "dataset": "synthetic", "batch_size": 60, "epochs": 2, "recalibration_images": 100,
         "ood_images": 10, "ood_severities": (3,), "seeds": 1,
     }  # fmt: skip
     if kind is SoupConfig:

@@ -59,7 +59,7 @@ def test_the_adaptive_rates_of_a_cycle_are_those_of_its_distance(bench):
     course = plan_course("imp", 0.5, 1, dense_steps=100, cycle_steps=20)
     rates = cycle_rates(bench, course, course.cycles[0], "allr", 0.6)
     top = max(rates.schedule(20).at(t) for t in range(20))
-    assert top == pytest.approx(0.6 * bench.config.rate)
+    assert top == pytest.approx(0.6 * bench.config.learning_rate)
     short = cycle_rates(bench, course, course.cycles[0], "allr", 0.01)
     assert max(short.schedule(20).at(t) for t in range(20)) == pytest.approx(0.2 * 0.1)
 
@@ -69,10 +69,10 @@ def test_bimp_takes_the_dense_training_of_its_budget_as_the_original_one(bench):
     assert cycle_rates(bench, course, course.cycles[0], "allr", 0.5).original_steps == 70
 
 
-@pytest.mark.parametrize("host", ["gmp", "dpf"])
-def test_gradual_pruning_ends_with_masks_in_force(bench, host):
+@pytest.mark.parametrize("method", ["gmp", "dpf"])
+def test_gradual_pruning_ends_with_masks_in_force(bench, method):
     config = small_config(ImpConfig, **SMALL)
-    course = imp_course(config, bench, host, 1.0, 0.8)
+    course = imp_course(config, bench, method, 1.0, 0.8)
     assert len(course.cycles) == 3 and course.num_steps == 18
     sparse, outcome = run_course(bench, course, None, retraining="allr", replicate=0)
     assert outcome.status == FitStatus.FINISHED

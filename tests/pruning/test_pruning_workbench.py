@@ -25,7 +25,12 @@ def pictures(tmp_path):
 
 
 def picture_config(folder, **changes):
-    values = {"dataset": "imagefolder", "data_folder": str(folder), "image_size": 8, "batch": 5}
+    values = {
+        "dataset": "imagefolder",
+        "data_folder": str(folder),
+        "image_size": 8,
+        "batch_size": 5,
+    }
     return small_config(**(values | changes))
 
 
@@ -104,4 +109,4 @@ def test_pictures_too_few_to_hold_any_out_are_refused(pictures):
     for path in (pictures / "train").rglob("[1-9].png"):
         path.unlink()
     with pytest.raises(InputError, match="4 training images leave none for validation"):
-        check_pruning(picture_config(pictures, batch=2))
+        check_pruning(picture_config(pictures, batch_size=2))
