@@ -100,7 +100,7 @@ class Cell:
     target: float
 
     @property
-    def method(self) -> str:
+    def name(self) -> str:
         """Name in the table of models."""
         return f"{self.method}-{self.schedule}" if self.schedule else self.method
 
@@ -192,7 +192,7 @@ class ImpItem(PruningItem):
     @property
     def method(self) -> str:
         """What stands in the table of models where it failed."""
-        return self.cell.method if self.cell else "pretrain"
+        return self.cell.name if self.cell else "pretrain"
 
     @property
     def budget(self) -> float | None:
@@ -328,7 +328,7 @@ def _lines(config: SoupConfig) -> range:
 def _cell_item(config: ImpConfig, cell: Cell, replicate: int) -> ImpItem:
     parents = (Parent("dense"),) if cell.method == "imp" else ()
     return ImpItem(
-        key=f"{cell.method}.e{_digits(cell.budget)}.t{_digits(cell.target)}.s{replicate}",
+        key=f"{cell.name}.e{_digits(cell.budget)}.t{_digits(cell.target)}.s{replicate}",
         replicate=replicate,
         phase=config.cycles,
         parents=parents,

@@ -98,7 +98,7 @@ def _compared(
     )
     steps = course.num_steps - (course.dense_steps if parents else 0)
     provenance = Provenance(steps, course.num_steps, course.dense_steps, cell.target)
-    return NewModel(cell.method, sparse, provenance, fit)
+    return NewModel(cell.name, sparse, provenance, fit)
 
 
 def _rows(
