@@ -52,7 +52,7 @@ class Attempt:
         m, m_b, S and K.
     feasibility : str
         What the numbers said; ``unique`` for K = 0, ``completed`` where the entries that the
-        equations determine gave the others, ``uncovered`` if the basis cannot do.
+        equations determine gave the others, ``uncovered`` if the basis cannot represent p.
     lower, upper : float
         Bounds on the largest t with Q - t W >= 0, up to rounding errors; NaN where nothing was
         solved, or where rounding errors are all there is.

@@ -38,10 +38,10 @@ class CertifyConfig(FrozenConfig):
     a file, benchmarks for the 50 classical polynomials, or one of their names."""
 
     basis: BasisMethod = "auto"
-    """Monomials of the squares. auto: the square roots of the even terms, and if they do not do,
-    half of the Newton polytope. cascade: what a trained network proposes, then larger and larger
-    bases in the order of its scores, then half of the Newton polytope; predicted: without those in
-    between. The others are baselines: full has all monomials up to half the degree."""
+    """Monomials of the squares. auto: the square roots of the even terms, and if these are not
+    enough, half of the Newton polytope. cascade: what a trained network proposes, then larger and
+    larger bases in the order of its scores, then half of the Newton polytope; predicted: without
+    those in between. The others are baselines: full has all monomials up to half the degree."""
 
     blocks: Blocks = "sign"
     """Blocks of the Gram matrix: by sign symmetries, or the components of term sparsity, which both

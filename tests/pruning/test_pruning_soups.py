@@ -131,7 +131,7 @@ def test_a_training_that_diverges_is_a_row_and_keeps_the_last_good_checkpoint(
     tmp_path, monkeypatch
 ):
     config = small_config(baselines=())
-    monkeypatch.setattr("tasks.pruning.workbench.Workbench.dense_schedule", lambda *_: Wild())
+    monkeypatch.setattr("tasks.pruning.setups.Setup.dense_schedule", lambda *_: Wild())
     found = run_items(config, tmp_path)["models"]
     dense = found[0]
     assert dense["status"] == "failed" and "at learning rate" in dense["reason"]
@@ -152,7 +152,7 @@ class Wild:
 def test_a_training_that_explodes_in_its_last_step_failed(tmp_path, monkeypatch):
     """Its last loss was still finite; that of the model is not."""
     config, last = small_config(baselines=(), phases=1, clip=1e9), Wild(after=10)
-    monkeypatch.setattr("tasks.pruning.workbench.Workbench.dense_schedule", lambda *_: last)
+    monkeypatch.setattr("tasks.pruning.setups.Setup.dense_schedule", lambda *_: last)
     dense, *rest = run_items(config, tmp_path)["models"]
     assert dense["status"] == "failed" and "not finite" in dense["reason"]
     assert dense["checkpoint"] is None and dense["accuracy"] is None

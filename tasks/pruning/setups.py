@@ -63,7 +63,7 @@ class Measures:
 
 
 @dataclass(frozen=True, eq=False)
-class Workbench:
+class Setup:
     """A config with its images on a device.
 
     Attributes
@@ -78,8 +78,8 @@ class Workbench:
     device: str = "cpu"
 
     @classmethod
-    def open(cls, config: TrainingConfig, device: str = "cpu") -> Workbench:
-        """Workbench of a config; images are read once per process.
+    def open(cls, config: TrainingConfig, device: str = "cpu") -> Setup:
+        """Setup of a config; images are read once per process.
 
         Raises
         ------
