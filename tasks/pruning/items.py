@@ -247,7 +247,7 @@ def planned_items(config: TrainingConfig) -> Mapping[str, Sequence[AnyItem]]:
         return soup_items(config)
     if isinstance(config, ImpConfig):
         return imp_items(config)
-    raise TypeError(f"{type(config).__name__} is no config of a study")
+    raise TypeError(f"{type(config).__name__} is not a config of a study")
 
 
 def checkpoint_path(checkpoint: str) -> str:

@@ -1,7 +1,7 @@
 """Error tree of the project.
 
 Every deliberate error is a `LatticeworkError` whose text is one clear line: what was given, what
-is allowed, what to do. Outcomes of science are no errors but a `Status` in a row.
+is allowed, what to do. Outcomes of science are not errors but a `Status` in a row.
 """
 
 _MAX_SHOWN = 60

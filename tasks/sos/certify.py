@@ -127,7 +127,7 @@ def _by_numbers(
 ) -> Certification:
     """Solve in floats, and conclude from that."""
     known = candidate.basis.tobytes()
-    work.tried.discard(known)  # to solve again is no repetition
+    work.tried.discard(known)  # solving again is not a repetition
     try:
         solution = _solution(work, problem, is_quick=is_quick)
     except NotSolvedError as error:

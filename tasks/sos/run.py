@@ -54,7 +54,7 @@ def certify_inputs(config: CertifyConfig) -> Inputs:
     Raises
     ------
     InputError
-        For a missing or unreadable file, an unknown name, or a text that is no polynomial.
+        For a missing or unreadable file, an unknown name, or a text that is not a polynomial.
     """
     entries = load_polynomials(config.polynomials)
     contents = {entry.name: _digest(entry) for entry in entries}

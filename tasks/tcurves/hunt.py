@@ -104,7 +104,7 @@ class HuntConfig(FrozenConfig):
 
 
 CANDIDATES_SCHEMA = science_schema(
-    column("round", pa.int32(), "round, from 0: the seeds"),
+    column("round", pa.int32(), "round, from 0: the starts"),
     column("index", pa.int32(), "place within the round"),
     column("source", pa.string(), "seed, mutation, crossing, heights or symmetric"),
     column("parent", pa.string(), "canonical key of the (first) parent"),

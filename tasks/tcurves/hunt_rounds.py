@@ -73,7 +73,7 @@ def item_key(number: int, first: int) -> str:
 
 
 def hunt_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
-    """Go through rounds until the time is over, enough is found, or no seed gives a scheme.
+    """Go through rounds until the time is over, enough is found, or no start gives a scheme.
 
     Rounds that are stored are replayed, which takes seconds; the archive learns after each.
 

@@ -32,7 +32,7 @@ class DatasetConfig(FrozenConfig):
     families: tuple[Family, ...] = Field(default=FAMILIES[:4], min_length=1, max_length=64)
     """Families of polynomials. dense, sparse, low_rank and block_diagonal are the published ones;
     in homogeneous, integer, minimum, vanishing, binomial_squares, multiplied, lyapunov and banded
-    terms cancel; negative and outside_cone are no sums of squares."""
+    terms cancel; negative and outside_cone are not sums of squares."""
 
     grid: tuple[str, ...] = Field(default=("n6-d10-m30",), min_length=1, max_length=10_000)
     """Points such as n6-d10-m30: 6 variables, degree at most 20, bases of about 30 monomials."""
