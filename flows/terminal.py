@@ -72,9 +72,8 @@ class ProgressDisplay:
         """Show how far a step is."""
         step = progress.step
         if step not in self._steps:
-            now = time.monotonic()
             task = self.bars.add_task(step, total=None, current="")
-            self._steps[step] = _Shown(task, progress.finished, now)
+            self._steps[step] = _Shown(task, progress.finished, time.monotonic())
         shown = self._steps[step]
         if not progress.total:
             self._say(step)
