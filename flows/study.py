@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SMOKE_SUFFIX",
+    "TO",
     "Argument",
     "Chain",
     "Command",
@@ -49,6 +50,7 @@ __all__ = [
     "Stage",
     "Study",
     "Verifier",
+    "exporting",
     "load",
     "read_recipes",
     "recipes_of",
@@ -136,6 +138,17 @@ class Command:
     help: str
     call: Reference
     arguments: tuple[Argument, ...] = ()
+
+
+TO = Argument("to", "folder of the files; default: in the run's folder", "FOLDER")
+
+
+def exporting(call: Reference) -> Command:
+    """``latticework export RUN [--item KEY] --to FOLDER``: what leaves a run for use elsewhere."""
+    item = Argument("item", "only this item: a scheme, a polynomial, or a model's key", "KEY")
+    return Command(
+        "export", "write certificates or models of a run for use elsewhere", call, (item, TO)
+    )
 
 
 @dataclass(frozen=True)

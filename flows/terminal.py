@@ -178,6 +178,8 @@ def fields_help(config_class: type[BaseModel]) -> Group:
     for name, field in schema["properties"].items():
         default = f"default {json.dumps(field['default'])}" if "default" in field else "required"
         facts = [fact for fact in (_type_of(field), _bounds_of(field), default) if fact]
+        if "$ref" in field:
+            facts = [f"a config of its own, set by {name}.FIELD"]
         lines.append(Text.assemble((name, "bold"), f": {', '.join(facts)}"))
         meaning = " ".join(field.get("description", "").split())
         lines.append(Padding(Text(meaning), (0, 0, 0, 4)))
