@@ -9,7 +9,7 @@ The classics are 50 polynomials of the literature with known status: 33 sums of 
 
 from __future__ import annotations
 
-from flows.study import Argument, Command, Stage, Study, Verifier, recipes_of
+from flows.study import TO, Argument, Command, Stage, Study, Verifier, exporting, recipes_of
 
 __all__ = ["STUDY"]
 
@@ -55,11 +55,9 @@ STUDY = Study(
             "certify",
             "write a certificate of every scheme or polynomial of a run",
             "tasks.sos.exports:write_certificates",
-            (
-                Argument("name", "only this polynomial", "NAME"),
-                Argument("to", "default: in the run's folder", "FOLDER"),
-            ),
+            (Argument("name", "only this polynomial", "NAME"), TO),
         ),
+        exporting("tasks.sos.exports:export"),
     ),
     verifiers=(
         Verifier(

@@ -9,7 +9,7 @@ on with the round that was interrupted.
 from __future__ import annotations
 
 from flows.study import Stage, Study, recipes_of
-from flows.tcurve_census import CERTIFICATES, CERTIFY, GALLERY
+from flows.tcurve_census import CERTIFICATES, CERTIFY, EXPORT, GALLERY
 
 __all__ = ["STUDY"]
 
@@ -41,7 +41,7 @@ STUDY = Study(
     figures="tasks.tcurves.reports.hunt:hunt_figures",
     subject="candidate",
     deployment="hunt",
-    commands=(CERTIFY, GALLERY),
+    commands=(CERTIFY, EXPORT, GALLERY),
     verifiers=(CERTIFICATES,),
     recipes=recipes_of("tcurve-hunt"),
 )

@@ -34,7 +34,7 @@ DO_JOB = _jobs.do_job
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Pictures take longer than everything else."""
-    monkeypatch.setattr("flows.reports.draw", lambda *_, **__: [])
+    monkeypatch.setattr("flows.reports.figures_of", lambda *_: [])
 
 
 @pytest.fixture
