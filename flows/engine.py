@@ -7,7 +7,6 @@ inputs. Deployments name flows as attributes of this module: ``flows.engine.tcur
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,7 +59,7 @@ def flow_of(study: Study | Chain) -> Flow[..., Any]:
     run = run_study if isinstance(study, Study) else run_chain
 
     def body(
-        config: FrozenConfig, store: str = "", ray_address: str = "local", continued: str = ""
+        config: Any = default, store: str = "", ray_address: str = "local", continued: str = ""
     ) -> State:
         return guarded(lambda: run(study, config, store, ray_address, continued))  # pyrefly: ignore
 
@@ -68,17 +67,8 @@ def flow_of(study: Study | Chain) -> Flow[..., Any]:
     body.__module__ = __name__
     meaning = " ".join((config_class.__doc__ or "").split())
     body.__doc__ = study.summary + PARAMETERS.format(config=meaning)
-    body.__annotations__ = {"config": config_class, "store": str, "ray_address": str}
-    body.__annotations__ |= {"continued": str, "return": State}
-    signature = inspect.signature(body)
-    first = signature.parameters["config"].replace(default=default, annotation=config_class)
-    others = [
-        each.replace(annotation=str)
-        for name, each in signature.parameters.items()
-        if name != "config"
-    ]
-    body.__signature__ = inspect.Signature([first, *others])  # pyrefly: ignore
-    body.__defaults__ = (default, "", "local", "")
+    texts = dict.fromkeys(("store", "ray_address", "continued"), str)
+    body.__annotations__ = {"config": config_class, **texts, "return": State}
     return flow(name=study.name, persist_result=False)(body)
 
 

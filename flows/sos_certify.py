@@ -9,7 +9,7 @@ The classics are 50 polynomials of the literature with known status: 33 sums of 
 
 from __future__ import annotations
 
-from flows.study import Argument, Command, Stage, Study, Verifier, recipes_of
+from flows.study import TO, Argument, Command, Stage, Study, Verifier, exporting, recipes_of
 
 __all__ = ["STUDY"]
 
@@ -19,7 +19,7 @@ STUDY = Study(
     citations=("NSOS", "PP08", "Reznick78", "TSSOS"),
     config="tasks.sos.config:CertifyConfig",
     unnamed=("seconds", "memory_gib"),
-    selecting=("polynomials", "batch"),
+    selecting=("polynomials", "per_call"),
     inputs="tasks.sos.run:certify_inputs",
     tables={
         "certificates": "tasks.sos.schema:CERTIFICATES_SCHEMA",
@@ -55,11 +55,9 @@ STUDY = Study(
             "certify",
             "write a certificate of every scheme or polynomial of a run",
             "tasks.sos.exports:write_certificates",
-            (
-                Argument("name", "only this polynomial", "NAME"),
-                Argument("to", "default: in the run's folder", "FOLDER"),
-            ),
+            (Argument("name", "only this polynomial", "NAME"), TO),
         ),
+        exporting("tasks.sos.exports:export"),
     ),
     verifiers=(
         Verifier(

@@ -20,7 +20,7 @@ STUDY = Study(
     summary="Random polynomials with known bases, as data sets to train on.",
     citations=("NSOS",),
     config="tasks.sos.sampling.datasets:DatasetConfig",
-    selecting=("families", "grid", "rows", "shard_rows"),
+    selecting=("families", "grid", "rows", "shard_size"),
     inputs="tasks.sos.sampling.datasets:dataset_inputs",
     tables={
         "polynomials": "tasks.sos.sampling.schema:polynomials_schema",

@@ -9,19 +9,10 @@ status; the soup goes on without it if enough are left, and says so.
 
 from __future__ import annotations
 
-from flows.study import Argument, Command, Stage, Study, recipes_of
+from flows.study import Stage, Study, exporting, recipes_of
 
-__all__ = ["EXPORT", "STUDY", "pruning_stages"]
+__all__ = ["STUDY", "pruning_stages"]
 
-EXPORT = Command(
-    "export",
-    "write models of a run for use elsewhere: weights and a description",
-    "tasks.pruning.exports:export_models",
-    (
-        Argument("item", "only this item; default: the last soups", "KEY"),
-        Argument("to", "folder of the files", "FOLDER"),
-    ),
-)
 TABLES = {
     "models": "tasks.pruning.schema:MODELS_SCHEMA",
     "curve": "tasks.pruning.schema:CURVE_SCHEMA",
@@ -72,6 +63,6 @@ STUDY = Study(
     report="tasks.pruning.report:soup_report",
     figures="tasks.pruning.report:soup_figures",
     deployment="sparse-soup",
-    commands=(EXPORT,),
+    commands=(exporting("tasks.pruning.exports:export_models"),),
     recipes=recipes_of("sparse-soup"),
 )

@@ -27,7 +27,7 @@ check           (config, address) -> None: refuses what cannot run there
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SMOKE_SUFFIX",
+    "TO",
     "Argument",
     "Chain",
     "Command",
@@ -49,6 +50,7 @@ __all__ = [
     "Stage",
     "Study",
     "Verifier",
+    "exporting",
     "load",
     "read_recipes",
     "recipes_of",
@@ -117,7 +119,7 @@ def read_recipes(path: Path) -> tuple[Recipe, ...]:
 
 @dataclass(frozen=True)
 class Argument:
-    """An option of a command of a study; one without `metavar` is a switch."""
+    """An option of a command or a verifier; one without `metavar` is a switch."""
 
     name: str
     help: str
@@ -128,13 +130,8 @@ class Argument:
 class Command:
     """``latticework NAME RUN``: what a study can do with a stored run, beside reporting.
 
-    Attributes
-    ----------
-    name, help : str
-    call : reference
-        (`Stored`, *, one keyword for each argument) -> lines to print; an iterator may raise
-        `LatticeworkError` at its end if something was left out.
-    arguments : tuple of Argument
+    `call` gets `Stored` and one keyword for each argument, and returns lines to print; an iterator
+    may raise `LatticeworkError` at its end if something was left out.
     """
 
     name: str
@@ -143,19 +140,23 @@ class Command:
     arguments: tuple[Argument, ...] = ()
 
 
+TO = Argument("to", "folder of the files; default: in the run's folder", "FOLDER")
+
+
+def exporting(call: Reference) -> Command:
+    """``latticework export RUN [--item KEY] --to FOLDER``: what leaves a run for use elsewhere."""
+    item = Argument("item", "only this item: a scheme, a polynomial, or a model's key", "KEY")
+    return Command(
+        "export", "write certificates or models of a run for use elsewhere", call, (item, TO)
+    )
+
+
 @dataclass(frozen=True)
 class Verifier:
     """How certificate files of one kind are verified.
 
-    Attributes
-    ----------
-    kind : str
-        What such a file says it is, or what people call it.
-    call : reference
-        (`CertificateFile`, *, one keyword for each argument) -> `Verdict`, or None if the file is
-        of another kind.
-    arguments : tuple of Argument
-        Switches of ``latticework verify``.
+    `call` gets a `CertificateFile` and one keyword for each argument, a switch of ``latticework
+    verify``, and returns a `Verdict`, or None if the file is of another kind.
     """
 
     kind: str
@@ -165,23 +166,16 @@ class Verifier:
 
 @dataclass(frozen=True)
 class Study:
-    """One question.
+    """One question; the first recipe is the default of its form.
 
     Attributes
     ----------
-    name : str
-        In Prefect, in the store and on the command line.
-    summary : str
-        One line for people.
-    config : reference
+    name, summary : str
+        In Prefect, in the store and on the command line; one line for people.
+    config, inputs, keys, report, figures, check : reference
+        See the table of this module.
     tables : Mapping
-        Name of every science table -> reference to its schema, or to a function of the named
-        settings that gives it.
-    stages : tuple of Stage
-    report : reference
-    recipes : tuple of Recipe
-        The first one is the default of the form.
-    inputs, keys, figures, check : reference
+        Name of every science table -> reference to its schema, or to a function of the settings.
     citations : tuple of str
         Keys of `tasks.records.CITATIONS`.
     unnamed : tuple of str
@@ -194,8 +188,6 @@ class Study:
         What items are counted in, in the singular; its plural ends in s.
     deployment : str
         Name of its Prefect deployment.
-    commands : tuple of Command
-    verifiers : tuple of Verifier
     """
 
     name: str
@@ -231,36 +223,20 @@ class Study:
 
 @dataclass(frozen=True)
 class Link:
-    """One study of a chain.
+    """One study of a chain, whose config is a field of the chain's.
 
-    Attributes
-    ----------
-    study : Study
-    field : str
-        Field of the chain's config that holds the study's config.
-    given : Mapping
-        Field of the study's config -> template of its value, a text or a list of texts, in which
-        ``{name}`` is the folder of the run of an earlier link, by the name of its field.
+    `given` maps fields of the study's config to templates of their values, in which ``{name}`` is
+    the folder of the run of an earlier link, by the name of its field.
     """
 
     study: Study
     field: str
-    given: Mapping[str, str | list[str]] = field(default_factory=dict)
+    given: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Studies one after the other, each a run of its own that resumes and can be shared.
-
-    Attributes
-    ----------
-    name, summary : str
-    config : reference
-        Class of a config with one field for each link.
-    links : tuple of Link
-    recipes : tuple of Recipe
-    deployment : str
-    """
+    """Studies one after the other, each a run of its own that resumes and can be shared."""
 
     name: str
     summary: str

@@ -7,11 +7,10 @@ triangulation that fails, or would exceed its budget, is a row with a status; th
 
 from __future__ import annotations
 
-from flows.study import Argument, Command, Stage, Study, Verifier, recipes_of
+from flows.study import TO, Argument, Command, Stage, Study, Verifier, exporting, recipes_of
 
-__all__ = ["CERTIFICATES", "CERTIFY", "GALLERY", "STUDY"]
+__all__ = ["CERTIFICATES", "CERTIFY", "EXPORT", "GALLERY", "STUDY"]
 
-TO = Argument("to", "default: in the run's folder", "FOLDER")
 CERTIFY = Command(
     "certify",
     "write a certificate of every scheme or polynomial of a run",
@@ -22,6 +21,7 @@ CERTIFY = Command(
         Argument("polynomial", "and integer polynomials of the curves"),
     ),
 )
+EXPORT = exporting("tasks.tcurves.exports:export")
 GALLERY = Command(
     "gallery",
     "write a page with a picture of every scheme found",
@@ -66,7 +66,7 @@ STUDY = Study(
     label="triangulation",
     subject="triangulation",
     deployment="census",
-    commands=(CERTIFY, GALLERY),
+    commands=(CERTIFY, EXPORT, GALLERY),
     verifiers=(CERTIFICATES,),
     recipes=recipes_of("tcurve-census"),
 )

@@ -9,7 +9,7 @@ on with the round that was interrupted.
 from __future__ import annotations
 
 from flows.study import Stage, Study, recipes_of
-from flows.tcurve_census import CERTIFICATES, CERTIFY, GALLERY
+from flows.tcurve_census import CERTIFICATES, CERTIFY, EXPORT, GALLERY
 
 __all__ = ["STUDY"]
 
@@ -18,7 +18,7 @@ STUDY = Study(
     summary="Search for real schemes of T-curves of one degree, each with a certificate.",
     citations=("FIC", "LCP"),
     config="tasks.tcurves.hunt:HuntConfig",
-    unnamed=("minutes", "stop_at", "known"),
+    unnamed=("seconds", "stop_at", "known"),
     inputs="tasks.tcurves.hunt:hunt_inputs",
     tables={
         "candidates": "tasks.tcurves.hunt:CANDIDATES_SCHEMA",
@@ -41,7 +41,7 @@ STUDY = Study(
     figures="tasks.tcurves.reports.hunt:hunt_figures",
     subject="candidate",
     deployment="hunt",
-    commands=(CERTIFY, GALLERY),
+    commands=(CERTIFY, EXPORT, GALLERY),
     verifiers=(CERTIFICATES,),
     recipes=recipes_of("tcurve-hunt"),
 )

@@ -13,7 +13,7 @@ random signs never come.
 from __future__ import annotations
 
 from flows.study import Stage, Study, recipes_of
-from flows.tcurve_census import CERTIFICATES, CERTIFY, GALLERY
+from flows.tcurve_census import CERTIFICATES, CERTIFY, EXPORT, GALLERY
 
 __all__ = ["STUDY"]
 
@@ -57,7 +57,7 @@ STUDY = Study(
     figures="tasks.tcurves.reports.census:census_figures",
     subject="shard",
     deployment="sweep",
-    commands=(CERTIFY, GALLERY),
+    commands=(CERTIFY, EXPORT, GALLERY),
     verifiers=(CERTIFICATES,),
     recipes=recipes_of("tcurve-sweep"),
 )

@@ -72,9 +72,8 @@ class ProgressDisplay:
         """Show how far a step is."""
         step = progress.step
         if step not in self._steps:
-            now = time.monotonic()
             task = self.bars.add_task(step, total=None, current="")
-            self._steps[step] = _Shown(task, progress.finished, now)
+            self._steps[step] = _Shown(task, progress.finished, time.monotonic())
         shown = self._steps[step]
         if not progress.total:
             self._say(step)
@@ -179,6 +178,8 @@ def fields_help(config_class: type[BaseModel]) -> Group:
     for name, field in schema["properties"].items():
         default = f"default {json.dumps(field['default'])}" if "default" in field else "required"
         facts = [fact for fact in (_type_of(field), _bounds_of(field), default) if fact]
+        if "$ref" in field:
+            facts = [f"a config of its own, set by {name}.FIELD"]
         lines.append(Text.assemble((name, "bold"), f": {', '.join(facts)}"))
         meaning = " ".join(field.get("description", "").split())
         lines.append(Padding(Text(meaning), (0, 0, 0, 4)))

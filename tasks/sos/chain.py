@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tasks.records.config import FrozenConfig
 from tasks.sos.benchmarking.config import BenchmarkConfig
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.sampling.datasets import DatasetConfig
 
 
@@ -18,7 +18,7 @@ class NeuralSosConfig(FrozenConfig):
     dataset: DatasetConfig = Field(default=DatasetConfig())
     """Polynomials to learn from."""
 
-    train: TrainConfig = Field(default=TrainConfig(families=DatasetConfig().families))
+    train: PredictorConfig = Field(default=PredictorConfig(families=DatasetConfig().families))
     """The training; its shards are those of the data set, its families among those drawn there."""
 
     benchmark: BenchmarkConfig = Field(default=BenchmarkConfig(seed=1))

@@ -285,7 +285,7 @@ class Polynomial:
         )
 
     def _operand(self, other: Any) -> Polynomial | None:
-        """The other operand as a polynomial in the same variables; None if it is no operand."""
+        """The other operand as a polynomial in the same variables; None if it cannot be one."""
         if is_exact(other):
             return Polynomial.constant(self.variables, other)
         if not isinstance(other, Polynomial):

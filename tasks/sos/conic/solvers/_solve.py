@@ -63,7 +63,7 @@ def solve(
     Raises
     ------
     InputError
-        On an unknown solver or a limit that is no positive number.
+        On an unknown solver or a limit that is not a positive number.
     """
     _require_known(solver)
     limits = _limits(time_limit_s, memory_limit_gib, tolerance)
