@@ -9,6 +9,7 @@ been checked.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import sys
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
     from rich.console import Console
 
-    from tasks.records import Run, Store, Stored
+    from tasks.records import Store, Stored
 
 __all__ = ["main"]
 
@@ -244,7 +245,10 @@ def _results(options: argparse.Namespace) -> int:
     from flows.terminal import arrow_table
     from tasks.records.query import query_tables
 
-    out.print(arrow_table(query_tables(_stored_tables(stored.run), options.sql)))
+    run = stored.run
+    tables = {table: run.read(table) for table in run.science_tables if run.stored_items(table)}
+    tables["execution"] = run.read("execution")
+    out.print(arrow_table(query_tables(tables, options.sql)))
     return EXIT_OK
 
 
@@ -261,18 +265,12 @@ def _found(options: argparse.Namespace) -> tuple[Study, Stored]:
     return study, Stored(run, study.schemas(run.record.config))
 
 
-def _stored_tables(run: Run) -> dict[str, Any]:
-    """Every table of which a part is stored."""
-    tables = {table: run.read(table) for table in run.science_tables if run.stored_items(table)}
-    return {**tables, "execution": run.read("execution")}
-
-
-def _list_runs(store: Store, out: Console, last: int) -> int:
+def _list_runs(store: Store, out: Console, last: int | None) -> int:
     """One line per stored run, and what it found."""
     from flows.reports import stored_findings
 
     infos = store.runs()
-    for info in infos[:last] if last else infos:
+    for info in infos[:last]:
         line = f"{info.flow}/{info.run_id}  {info.status}  {info.rows} rows  {info.path}"
         out.print(line, soft_wrap=True)
         findings = [] if info.status == "damaged" else stored_findings(store.find_run(info.path))
@@ -300,7 +298,7 @@ def _of_study(options: argparse.Namespace) -> int:
     study, stored = _found(options)
     command = next((each for each in study.commands if each.name == given), None)
     if command is None:
-        having = [s.name for s in all_studies().values() if given in _command_names(s)]
+        having = [s.name for s in all_studies().values() if given in {c.name for c in s.commands}]
         raise InputError(
             f"run {stored.run.run_id} is of flow {study.name}, for which there is no "
             f"{given}; runs of {', '.join(having)} have it"
@@ -312,10 +310,6 @@ def _of_study(options: argparse.Namespace) -> int:
     for line in load(command.call)(stored, **{name: getattr(options, name) for name in own}):
         print(line)
     return EXIT_OK
-
-
-def _command_names(study: Study | Chain) -> set[str]:
-    return {each.name for each in study.commands} if isinstance(study, Study) else set()
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -340,10 +334,7 @@ def _serve(options: argparse.Namespace) -> int:
     store = Store.open(options.out or None)
     out, _ = _consoles()
     prepare_environment()
-
-    def announce(line: str) -> None:
-        out.print(line, soft_wrap=True)
-
+    announce = functools.partial(out.print, soft_wrap=True)
     serve(file, store=store.root, port=options.port, announce=announce)
     return EXIT_OK
 

@@ -139,7 +139,7 @@ def _starting_values(study: Study | Chain, recipe: str | None, smoke: bool) -> d
     """The values of the recipe; without one the smoke twin of the first recipe, or nothing."""
     if recipe is None and not smoke:
         return {}
-    chosen, is_twin = find_recipe(study, recipe if recipe is not None else study.default.name)
+    chosen, is_twin = find_recipe(study, recipe if recipe is not None else study.recipes[0].name)
     return recipe_config(study, chosen, smoke=smoke or is_twin).model_dump()
 
 

@@ -67,7 +67,7 @@ def _deployment(study: Study | Chain) -> dict[str, Any]:
         "entrypoint": f"flows.engine.{study.name.replace('-', '_')}",
         "tags": [POOL, field],
         "enforce_parameter_schema": True,
-        "parameters": {"config": _plain(study.default.settings)},
+        "parameters": {"config": _plain(study.recipes[0].settings)},
         "work_pool": {"name": POOL},
     }
     if study.name in SCHEDULES:

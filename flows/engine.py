@@ -55,7 +55,7 @@ def __getattr__(name: str) -> Flow[..., Any]:
 def flow_of(study: Study | Chain) -> Flow[..., Any]:
     """The Prefect flow of a study or a chain, whose form is its config."""
     config_class: type[FrozenConfig] = load(study.config)
-    default = config_class.model_validate(dict(study.default.settings))
+    default = config_class.model_validate(dict(study.recipes[0].settings))
     run = run_study if isinstance(study, Study) else run_chain
 
     def body(
@@ -137,7 +137,9 @@ def project_logs() -> Iterator[None]:
     handler = APILogHandler(level=logging.INFO)
     loggers = [logging.getLogger(name) for name in PROJECT_LOGGERS]
     # A flow within a flow is heard already.
-    loggers = [each for each in loggers if not any(map(_is_for_prefect, each.handlers))]
+    loggers = [
+        each for each in loggers if APILogHandler not in {type(one) for one in each.handlers}
+    ]
     levels = [each.level for each in loggers]
     for each in loggers:
         each.addHandler(handler)
@@ -148,10 +150,6 @@ def project_logs() -> Iterator[None]:
         for each, level in zip(loggers, levels, strict=True):
             each.removeHandler(handler)
             each.setLevel(level)
-
-
-def _is_for_prefect(handler: logging.Handler) -> bool:
-    return isinstance(handler, APILogHandler)
 
 
 def guarded(run: Callable[[], State]) -> State:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from flows import all_studies
-from flows.study import Argument, Study
+from flows.study import Argument
 from tasks.records.errors import InputError
 
 __all__ = ["build_parser", "study_commands", "verify_arguments"]
@@ -31,7 +31,7 @@ def study_commands() -> dict[str, tuple[str, tuple[Argument, ...]]]:
     """Name of every command that studies have -> help, arguments of any of them."""
     found: dict[str, tuple[str, tuple[Argument, ...]]] = {}
     for study in all_studies().values():
-        for command in study.commands if isinstance(study, Study) else ():
+        for command in study.commands:
             _, arguments = found.get(command.name, ("", ()))
             found[command.name] = command.help, _joined(arguments, command.arguments)
     return found
@@ -39,8 +39,7 @@ def study_commands() -> dict[str, tuple[str, tuple[Argument, ...]]]:
 
 def verify_arguments() -> tuple[Argument, ...]:
     """Switches of `verify` that any kind of certificate has."""
-    studies = [study for study in all_studies().values() if isinstance(study, Study)]
-    return _joined(*(v.arguments for study in studies for v in study.verifiers))
+    return _joined(*(v.arguments for study in all_studies().values() for v in study.verifiers))
 
 
 def _joined(*groups: Iterable[Argument]) -> tuple[Argument, ...]:
@@ -77,7 +76,7 @@ def build_parser(description: str, functions: Mapping[str, Function], of_study: 
     results.add_argument("run", nargs="?", metavar="RUN", help=RUN_HELP)
     results.add_argument("--sql", metavar="QUERY", help="one SELECT over the run's tables")
     results.add_argument("--full", action="store_true", help="the whole report")
-    results.add_argument("--last", type=_count, default=0, metavar="N", help="only N of the list")
+    results.add_argument("--last", type=_up_to_65535, metavar="N", help="only N of the list")
     plot = command("plot", "draw the figures of a run again")
     plot.add_argument("run", metavar="RUN", help=RUN_HELP)
     found = [results, plot]
@@ -93,7 +92,7 @@ def build_parser(description: str, functions: Mapping[str, Function], of_study: 
     serve = command("serve", "register the deployments and execute triggered runs")
     serve.add_argument("--file", default="", metavar="PATH", help="default: deploy/prefect.yaml")
     port = "of a server that has to be started"
-    serve.add_argument("--port", type=_port, default=4200, help=port)
+    serve.add_argument("--port", type=_up_to_65535, default=4200, help=port)
     doctor = command("doctor", "say what is installed and what can be used")
     for each in (*found, serve, doctor):
         each.add_argument("--out", default="", metavar="DIR", help="root of the results")
@@ -146,15 +145,8 @@ def _add_run_options(run: argparse.ArgumentParser) -> None:
     run.add_argument("--verbose", action="store_true", help="all log messages on stderr")
 
 
-def _count(text: str) -> int:
-    """A number of runs."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: give 1 or more")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    """A port number."""
+def _up_to_65535(text: str) -> int:
+    """The number of a port, or of runs."""
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: give 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: give 1 to 65535")
     return int(text)

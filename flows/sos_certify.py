@@ -9,7 +9,7 @@ The classics are 50 polynomials of the literature with known status: 33 sums of 
 
 from __future__ import annotations
 
-from flows.study import TO, Argument, Command, Stage, Study, Verifier, exporting, recipes_of
+from flows.study import Argument, Stage, Study, Verifier, certifying, exporting, recipes_of
 
 __all__ = ["STUDY"]
 
@@ -51,11 +51,8 @@ STUDY = Study(
     subject="polynomial",
     deployment="sos",
     commands=(
-        Command(
-            "certify",
-            "write a certificate of every scheme or polynomial of a run",
-            "tasks.sos.exports:write_certificates",
-            (Argument("name", "only this polynomial", "NAME"), TO),
+        certifying(
+            "tasks.sos.exports:write_certificates", Argument("name", "only this polynomial", "NAME")
         ),
         exporting("tasks.sos.exports:export"),
     ),

@@ -30,7 +30,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tasks.records.errors import InputError
 from tasks.records.lazy import Reference, load
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SMOKE_SUFFIX",
-    "TO",
     "Argument",
     "Chain",
     "Command",
@@ -50,6 +49,7 @@ __all__ = [
     "Stage",
     "Study",
     "Verifier",
+    "certifying",
     "exporting",
     "load",
     "read_recipes",
@@ -140,16 +140,18 @@ class Command:
     arguments: tuple[Argument, ...] = ()
 
 
-TO = Argument("to", "folder of the files; default: in the run's folder", "FOLDER")
-
-
 def exporting(call: Reference) -> Command:
     """``latticework export RUN [--item KEY] --to FOLDER``: what leaves a run for use elsewhere."""
     item = Argument("item", "only this item: a scheme, a polynomial, or a model's key", "KEY")
     to = Argument("to", "folder of the files", "FOLDER")
-    return Command(
-        "export", "write certificates or models of a run for use elsewhere", call, (item, to)
-    )
+    what = "write certificates or models of a run for use elsewhere"
+    return Command("export", what, call, (item, to))
+
+
+def certifying(call: Reference, *arguments: Argument) -> Command:
+    """``latticework certify RUN [--to FOLDER]``, and what else a study lets one choose."""
+    to = Argument("to", "folder of the files; default: in the run's folder", "FOLDER")
+    return Command("certify", "write a certificate of every item of a run", call, (*arguments, to))
 
 
 @dataclass(frozen=True)
@@ -216,11 +218,6 @@ class Study:
         found = {name: load(reference) for name, reference in self.tables.items()}
         return {n: each(settings) if callable(each) else each for n, each in found.items()}
 
-    @property
-    def default(self) -> Recipe:
-        """The recipe that the form of the Prefect UI begins with."""
-        return self.recipes[0]
-
 
 @dataclass(frozen=True)
 class Link:
@@ -239,14 +236,11 @@ class Link:
 class Chain:
     """Studies one after the other, each a run of its own that resumes and can be shared."""
 
+    commands: ClassVar[tuple[Command, ...]] = ()
+    verifiers: ClassVar[tuple[Verifier, ...]] = ()
     name: str
     summary: str
     config: Reference
     links: tuple[Link, ...]
     recipes: tuple[Recipe, ...]
     deployment: str = ""
-
-    @property
-    def default(self) -> Recipe:
-        """The recipe that the form of the Prefect UI begins with."""
-        return self.recipes[0]

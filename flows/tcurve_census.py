@@ -7,19 +7,14 @@ triangulation that fails, or would exceed its budget, is a row with a status; th
 
 from __future__ import annotations
 
-from flows.study import TO, Argument, Command, Stage, Study, Verifier, exporting, recipes_of
+from flows.study import Argument, Command, Stage, Study, Verifier, certifying, exporting, recipes_of
 
 __all__ = ["CERTIFICATES", "CERTIFY", "EXPORT", "GALLERY", "STUDY"]
 
-CERTIFY = Command(
-    "certify",
-    "write a certificate of every scheme or polynomial of a run",
+CERTIFY = certifying(
     "tasks.tcurves.exports:write_certificates",
-    (
-        Argument("scheme", "only this scheme: '<9v1<1>>'", "VIRO"),
-        TO,
-        Argument("polynomial", "and integer polynomials of the curves"),
-    ),
+    Argument("scheme", "only this scheme: '<9v1<1>>'", "VIRO"),
+    Argument("polynomial", "and integer polynomials of the curves"),
 )
 EXPORT = exporting("tasks.tcurves.exports:export")
 GALLERY = Command(

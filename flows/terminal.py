@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -225,14 +225,9 @@ def arrow_table(data: pa.Table, title: str = "") -> Table:
     table = Table(title=title or None, title_justify="left")
     for name in data.column_names:
         table.add_column(name, overflow="fold")
-    for row in _rows(data.slice(0, MAX_ROWS)):
-        table.add_row(*row)
+    shown = (column.to_pylist() for column in data.slice(0, MAX_ROWS).columns)
+    for row in zip(*shown, strict=True):
+        table.add_row(*map(str, row))
     if data.num_rows > MAX_ROWS:
         table.caption = f"{MAX_ROWS} of {data.num_rows} rows; use --sql to choose"
     return table
-
-
-def _rows(data: pa.Table) -> Iterable[list[str]]:
-    """Rows as texts."""
-    columns = [column.to_pylist() for column in data.columns]
-    return ([str(value) for value in row] for row in zip(*columns, strict=True))

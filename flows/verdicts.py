@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from flows import all_studies
-from flows.study import Study, Verifier, load
+from flows.study import Verifier, load
 from tasks.records.errors import InputError, printable, shortened
 from tasks.records.verdicts import CertificateFile, Verdict
 
@@ -63,6 +63,6 @@ def _judge(file: CertificateFile, on: set[str]) -> Verdict:
 
 def _verifiers() -> list[Verifier]:
     """All kinds; of one that several studies make the first."""
-    studies = [study for study in all_studies().values() if isinstance(study, Study)]
-    found = {each.kind: each for study in reversed(studies) for each in study.verifiers}
+    studies = reversed(all_studies().values())
+    found = {each.kind: each for study in studies for each in study.verifiers}
     return list(reversed(found.values()))

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 Found = TypeVar("Found", covariant=True)
 Preparation = Callable[[], object]
 
+_POSITIVE = Polynomial.of(("x", "y"), {(4, 0): 1, (0, 4): 1, (1, 1): 1, (0, 0): 2})
 _MOTZKIN = Polynomial.of(("x", "y"), {(4, 2): 1, (2, 4): 1, (2, 2): -3, (0, 0): 1})
 
 
@@ -176,8 +177,8 @@ def _prepare(preparation: Preparation | None) -> None:
 
 @cache
 def _compile_kernels() -> None:
-    """Decide two small polynomials: that loads and compiles what the jobs need."""
-    for p in (_MOTZKIN, _MOTZKIN + 1):
+    """Decide small polynomials by all means: that loads and compiles what the jobs need."""
+    for p in (_POSITIVE, _MOTZKIN, _MOTZKIN + 1):
         found = CertifyJob(p, CertifyConfig()).run()
         if isinstance(found, Certified) and found.certificate is not None:
             CheckJob(found.certificate).run()

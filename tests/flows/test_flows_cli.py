@@ -221,4 +221,4 @@ def test_a_number_of_thousands_of_digits_is_refused(command):
 
 @pytest.mark.parametrize("port", ["0", "-5", "99999999", "http"])
 def test_what_is_no_port_is_refused(command, port):
-    assert_refused(command("serve", "--port", port), "is no port: give 1 to 65535")
+    assert_refused(command("serve", "--port", port), "is not allowed: give 1 to 65535")

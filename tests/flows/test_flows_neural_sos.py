@@ -50,14 +50,14 @@ def test_a_chain_makes_three_runs_which_a_second_one_finds_stored(prefect_api, t
     assert main([*RUN, "--out", str(tmp_path)]) == 0
     assert "nothing to do" not in capsys.readouterr().out
     assert (runs(tmp_path), calls(tmp_path)) == (found, before)
-    config = recipe_config(CHAIN, CHAIN.default, smoke=True)
+    config = recipe_config(CHAIN, CHAIN.recipes[0], smoke=True)
     for study, own in chain_links(CHAIN, config, str(tmp_path)):
         [place] = found[study.name]
         assert plan_run(study, own).identity.run_id == place.rsplit("/", 1)[-1]
 
 
 def test_a_link_that_was_made_alone_is_not_made_again(prefect_api, tmp_path, capsys):
-    config = recipe_config(CHAIN, CHAIN.default, smoke=True)
+    config = recipe_config(CHAIN, CHAIN.recipes[0], smoke=True)
     given = [f"{key}={json.dumps(value)}" for key, value in config.dataset.model_dump().items()]
     settings = [word for text in given for word in ("--set", text)]
     alone = ["run", "sos-dataset", "--address", "serial", *settings]

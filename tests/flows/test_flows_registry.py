@@ -49,7 +49,7 @@ def functions(study: Study) -> Iterator[str]:
 def test_every_config_is_a_frozen_config_whose_defaults_are_valid(study):
     config_class = load(study.config)
     assert issubclass(config_class, FrozenConfig)
-    assert recipe_config(study, study.default, smoke=False)
+    assert recipe_config(study, study.recipes[0], smoke=False)
 
 
 @EVERY_STUDY
@@ -60,7 +60,7 @@ def test_every_reference_of_a_study_resolves(study):
 
 @EVERY_STUDY
 def test_every_table_has_a_schema_and_every_stage_only_tables_of_its_study(study):
-    schemas = plan_run(study, recipe_config(study, study.default, smoke=True)).schemas
+    schemas = plan_run(study, recipe_config(study, study.recipes[0], smoke=True)).schemas
     assert list(schemas) == list(study.tables)
     for schema in schemas.values():
         assert isinstance(schema, pa.Schema)
@@ -75,7 +75,7 @@ def test_every_table_has_a_schema_and_every_stage_only_tables_of_its_study(study
 
 @EVERY_STUDY
 def test_failed_items_have_the_columns_that_messages_name(study):
-    config = recipe_config(study, study.default, smoke=True)
+    config = recipe_config(study, study.recipes[0], smoke=True)
     schemas = plan_run(study, config).schemas
     for stage in study.stages:
         if stage.known:
@@ -103,7 +103,7 @@ def test_the_prefect_flow_of_a_study_has_its_name_and_begins_with_its_default(st
     assert flow.name == study.name
     assert getattr(engine, study.name.replace("-", "_")).name == study.name
     assert flow.parameters.required is None or "config" not in flow.parameters.required
-    default = recipe_config(study, study.default, smoke=False)
+    default = recipe_config(study, study.recipes[0], smoke=False)
     assert inspect.signature(flow.fn).parameters["config"].default == default
 
 
@@ -190,8 +190,8 @@ def test_smoke_twins_of_hunts_are_of_a_smaller_degree_and_end_within_a_minute():
 
 def test_the_demo_takes_the_seven_published_triangulations_in_order():
     study = find_study("tcurve-census")
-    assert study.default.name == "demo"
-    planned = plan_run(study, recipe_config(study, study.default, smoke=False))
+    assert study.recipes[0].name == "demo"
+    planned = plan_run(study, recipe_config(study, study.recipes[0], smoke=False))
     assert planned.keys == [
         "6_honeycomb",
         "6_bat",
