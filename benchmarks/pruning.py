@@ -43,9 +43,9 @@ from tasks.pruning import (
 from tasks.pruning.branches import Rates, plan_branches, retrain
 from tasks.pruning.criteria import Pruning, prune, without_pruned_filters
 from tasks.pruning.run import soup_rows
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel
 from tasks.pruning.stacked import retrain_stacked
-from tasks.pruning.workbench import Workbench
 from tasks.records import Place
 from workers import Executor, ResourceProfile, WorkItem, connect, map_batches
 
@@ -150,9 +150,9 @@ def stacked_throughput(
     name: str, members: int, device: str, *, batch: int = BATCH, num_steps: int = STEPS
 ) -> float:
     """Seconds of members that are trained one after the other over those of the stacked ones."""
-    config = SoupConfig(dataset="synthetic", model=name, batch=batch, recalibration_images=100)  # pyrefly: ignore[bad-argument-type]
-    bench = Workbench.open(config, device)
-    model = bench.new_model(0)
+    config = SoupConfig(dataset="synthetic", model=name, batch_size=batch, recalibration_images=100)  # pyrefly: ignore[bad-argument-type]
+    setup = Setup.open(config, device)
+    model = setup.new_model(0)
     pruned = SparseModel(model, prune(model, 0.5, Pruning()))
     apply_masks(model, pruned.masks)
     branches = plan_branches(
@@ -161,10 +161,10 @@ def stacked_throughput(
 
     def separate() -> None:
         for branch in branches:
-            retrain(bench, SparseModel(copy.deepcopy(model), pruned.masks), branch, RATES)
+            retrain(setup, SparseModel(copy.deepcopy(model), pruned.masks), branch, RATES)
 
     def together() -> None:
-        retrain_stacked(bench, SparseModel(copy.deepcopy(model), pruned.masks), branches, RATES)
+        retrain_stacked(setup, SparseModel(copy.deepcopy(model), pruned.masks), branches, RATES)
 
     found = fastest({"separate": separate, "stacked": together})
     return found["separate"] / found["stacked"]
@@ -249,8 +249,8 @@ def shipped(num_calls: int = 8, megabytes: int = 45) -> None:
 def main() -> None:
     """All figures, about two minutes."""
     torch.set_num_threads(1)
-    bench = Workbench.open(SoupConfig(dataset="digits"))
-    next(ImageBatches(bench.dataset, BATCH, seed=0).at(0))
+    setup = Setup.open(SoupConfig(dataset="digits"))
+    next(ImageBatches(setup.dataset, BATCH, seed=0).at(0))
     for name in ("lenet-300-100-bn", "small-cnn", "resnet20"):
         masked(name)
     for name in ("small-cnn", "vgg16-bn", "resnet18"):

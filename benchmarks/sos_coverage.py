@@ -6,7 +6,7 @@ within it after complete repair, so that a proof over it exists. 95 % intervals:
 shares, the normal approximation for means. Both methods see the same polynomials, so what tells
 them apart is the exact sign test on those that one of them covers only.
 
-The seed is none of the training's, and α was not chosen on it.
+The seed was not used in training, and α was not chosen on it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.calibration import calibrate
 from tasks.sos.prediction.calibration import sigmoid
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.evaluation import discordant, even_sqrt_scores, score_predictions
 from tasks.sos.prediction.examples import row_example
 from tasks.sos.prediction.metrics import BasisScore, Summary, sign_test, summarize
@@ -33,6 +33,8 @@ CANCELLING = ("vanishing", "binomial_squares", "multiplied")
 PUBLISHED = ("n4-d3-m20", "n6-d6-m30", "n8-d10-m30")
 BEYOND = ("n100-d5-m20", "n6-d10-m60", "n20-d6-m40", "n6-d20-m40")
 SHIFTED = ("dense", "sparse", "block_diagonal", "vanishing", "binomial_squares")
+TRAINED = ("families", "max_variables", "max_half_degree", "max_size")
+"""What the card of a model says about the examples of its training."""
 ALPHAS = (0.05, 0.02, 0.01, 0.005, 0.002)
 
 Probabilities = list[NDArray[np.float64]]
@@ -149,12 +151,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--count", type=int, default=500, help="polynomials per line")
     asked = parser.parse_args(arguments)
     predictor = load_predictor(asked.model) if asked.model else shipped_predictor()
-    config = TrainConfig.model_validate(predictor.card["config"])
-    if asked.seed == config.seed:
+    trained = predictor.card["config"]
+    if asked.seed == trained["seed"]:
         parser.error(f"seed {asked.seed} is the training's")
     print(calibrate())
-    fresh = config.model_copy(update={"seed": asked.seed})
-    graphs = draw_graphs(fresh, "test", 0, asked.count * len(config.families))
+    fresh = PredictorConfig(seed=asked.seed, **{name: trained[name] for name in TRAINED})
+    graphs = draw_graphs(fresh, "test", 0, asked.count * len(fresh.families))
     probabilities = probabilities_of(predictor, graphs)
     mine = score_predictions(graphs, probabilities, predictor.threshold)
     rule = even_sqrt_scores(graphs)

@@ -18,7 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.calibration import calibrate
 from tasks.nn import train_steps
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.examples import row_example
 from tasks.sos.prediction.graphs import gram_graph
 from tasks.sos.prediction.learners import learner, new_state
@@ -31,7 +31,7 @@ POINTS = ("n6-d6-m30", "n6-d10-m30", "n8-d10-m30", "n6-d10-m60")
 COUNT, TURNS = 20, 3
 BAR = 25.0
 """Polynomials per second and core at m about 30: 50 on two cores."""
-TRAINING = TrainConfig(width=128, rounds=6, batch=128, steps=1000)
+TRAINING = PredictorConfig(width=128, rounds=6, batch_size=128, steps=1000)
 
 
 def best(call: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
@@ -93,12 +93,12 @@ class TrainingRate:
     utilization: float
 
 
-def training(config: TrainConfig, device: torch.device, *, size: int = 4096) -> TrainingRate:
+def training(config: PredictorConfig, device: torch.device, *, size: int = 4096) -> TrainingRate:
     """Time training steps on four batches that are there already.
 
     Parameters
     ----------
-    config : TrainConfig
+    config : PredictorConfig
         Of a scorer.
     device : torch.device
     size : int
@@ -106,7 +106,9 @@ def training(config: TrainConfig, device: torch.device, *, size: int = 4096) -> 
     """
     kind, state = learner(config), new_state(config, device)
     batches = [
-        kind.batch(draw_graphs(config, "training", k * config.batch, config.batch), device)
+        kind.batch(
+            draw_graphs(config, "training", k * config.batch_size, config.batch_size), device
+        )
         for k in range(4)
     ]
     terms = sum(len(batch.graph.terms) for batch in batches)
@@ -131,7 +133,7 @@ def print_training(device: torch.device) -> None:
     """Print the rate of training steps."""
     found = training(TRAINING, device)
     print(
-        f"training on {device}: {found.steps:.2f} steps/s of {TRAINING.batch}, "
+        f"training on {device}: {found.steps:.2f} steps/s of {TRAINING.batch_size}, "
         f"{found.terms:,.0f} terms/s, {found.pairs:,.0f} pairs/s, "
         f"{found.utilization:.1%} of the rate of a matrix product"
     )

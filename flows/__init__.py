@@ -8,10 +8,10 @@ environment variable LATTICEWORK_STUDIES: references ``package.module:STUDY``, s
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from functools import cache
 
 from flows.study import Chain, Study, load
+from tasks.records.errors import InputError, unknown_name
 
 __all__ = ["STUDIES", "all_studies", "find_study"]
 
@@ -46,10 +46,5 @@ def find_study(name: str) -> Study | Chain:
     """
     studies = all_studies()
     if name not in studies:
-        # Imported here: listing needs no records.
-        from tasks.records.errors import InputError
-
-        close = get_close_matches(name, studies, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise InputError(f"unknown flow {name!r}; {hint}known: {', '.join(studies)}")
+        raise InputError(unknown_name("flow", name, studies))
     return studies[name]

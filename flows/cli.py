@@ -155,7 +155,7 @@ def _opened(study: Study | Chain, config: Any, options: argparse.Namespace) -> S
     from tasks.records import Stored
 
     if isinstance(study, Chain):
-        check_links(study, config)
+        check_links(study, config, options.continued)
         return None
     if study.check:
         load(study.check)(config, options.address)
@@ -258,9 +258,7 @@ def _found(options: argparse.Namespace) -> tuple[Study, Stored]:
         raise InputError(
             f"run {run.run_id} is of flow {run.identity.flow}, which is not known here"
         )
-    schemas = {name: load(schema) for name, schema in study.tables.items()}
-    config = run.record.config
-    return study, Stored(run, {n: s(config) if callable(s) else s for n, s in schemas.items()})
+    return study, Stored(run, study.schemas(run.record.config))
 
 
 def _stored_tables(run: Run) -> dict[str, Any]:

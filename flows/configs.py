@@ -6,16 +6,17 @@ Everything here is refused with `tasks.records.InputError`, one line, before Pre
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from flows import all_studies
-from flows.study import SMOKE_SUFFIX, Chain, Recipe, Study, load
+from flows.study import SMOKE_SUFFIX, Chain, Recipe, Study, load, read_recipes
 from tasks.records.config import describe_validation_error
-from tasks.records.errors import InputError
+from tasks.records.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     from tasks.records import FrozenConfig
@@ -31,11 +32,18 @@ __all__ = [
 
 
 def find_recipe(study: Study | Chain, name: str) -> tuple[Recipe, bool]:
-    """The recipe that a name means, and whether its smoke twin is meant (``<name>-smoke``)."""
+    """The recipe that a name means, and whether its smoke twin is meant (``<name>-smoke``).
+
+    ``FILE.toml``, or ``FILE.toml#NAME``, is a recipe of one's own.
+    """
+    file, _, own = name.partition("#")
+    if file.endswith(".toml"):
+        found = read_recipes(Path(file))
+        return find_recipe(replace(study, recipes=found), own or found[0].name)
     recipes = {recipe.name: recipe for recipe in study.recipes}
     stem = name.removesuffix(SMOKE_SUFFIX)
     if stem not in recipes:
-        raise InputError(_unknown("recipe", name, recipes))
+        raise InputError(unknown_name("recipe", name, recipes))
     return recipes[stem], stem != name
 
 
@@ -48,7 +56,7 @@ def find_shown(name: str) -> tuple[Study | Chain, Recipe | None, bool]:
         if name.removesuffix(SMOKE_SUFFIX) in {recipe.name for recipe in study.recipes}:
             return study, *find_recipe(study, name)
     known = [*studies, *(recipe.name for study in studies.values() for recipe in study.recipes)]
-    raise InputError(_unknown("flow or recipe", name, known))
+    raise InputError(unknown_name("flow or recipe", name, known))
 
 
 def check_address(address: str) -> None:
@@ -112,7 +120,7 @@ def _assign(config_class: type[FrozenConfig], values: dict[str, Any], key: str, 
     """Set one field, or a field of a field."""
     name, _, rest = key.partition(".")
     if name not in config_class.model_fields:
-        raise InputError(_unknown("key", name, config_class.model_fields))
+        raise InputError(unknown_name("key", name, config_class.model_fields))
     if not rest:
         values[name] = _as_list(config_class, name, value)
         return
@@ -139,11 +147,3 @@ def _as_list(config_class: type[FrozenConfig], key: str, value: Any) -> Any:
     """A list of one, where the field holds a list and the value is a word."""
     schema = config_class.model_json_schema()["properties"][key]
     return [value] if schema.get("type") == "array" and isinstance(value, str) else value
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """One line: what was given, what is meant probably, what there is."""
-    names: Sequence[str] = list(known)
-    close = get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return f"unknown {what} {name!r}; {hint}known: {', '.join(names)}"

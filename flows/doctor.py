@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -18,6 +16,7 @@ from pathlib import Path
 
 from flows.servers import configured_url, is_alive, prepare_environment
 from tasks.records import RELEASE, Store, StoreError
+from workers.calls import gpu_models
 
 __all__ = ["Finding", "examine"]
 
@@ -29,17 +28,7 @@ GPU_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report.
-
-    Attributes
-    ----------
-    subject : str
-        What was looked at.
-    usable : bool
-        Whether it can be used.
-    detail : str
-        Version, address, or what to do.
-    """
+    """One line of the report: what was looked at, whether it can be used, its version or place."""
 
     subject: str
     usable: bool
@@ -78,36 +67,21 @@ def _packages() -> Iterator[Finding]:
 
 def _gpus() -> Finding:
     """Models of the GPUs that the NVIDIA driver names."""
-    command = shutil.which("nvidia-smi")
-    if command is None:
-        return Finding("GPU", False, "none found (no nvidia-smi); CPU engines are used")
-    query = [command, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(
-            query, capture_output=True, text=True, timeout=GPU_SECONDS, check=True
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return Finding("GPU", False, f"nvidia-smi failed: {error}")
-    names = [line.strip() for line in answer.stdout.splitlines() if line.strip()]
-    return Finding("GPU", bool(names), "; ".join(names) or "the driver names no GPU")
+    names = gpu_models()
+    return Finding("GPU", bool(names), "; ".join(names) or "none found; CPU engines are used")
 
 
 def _solvers() -> Iterator[Finding]:
     """LP and conic solvers with their licenses."""
     yield Finding("HiGHS", True, f"in SciPy {version('scipy')}, no license needed")
-    yield _licensed("MOSEK", "mosek", "MOSEKLM_LICENSE_FILE", Path.home() / "mosek/mosek.lic")
-    yield _licensed("Gurobi", "gurobipy", "GRB_LICENSE_FILE", Path.home() / "gurobi.lic")
-
-
-def _licensed(name: str, module: str, variable: str, default: Path) -> Finding:
-    """A commercial solver: the package and the license file are both needed."""
-    if find_spec(module) is None:
-        return Finding(name, False, f"not installed (optional; package {module})")
-    place = os.environ.get(variable) or str(default)
+    if find_spec("mosek") is None:
+        yield Finding("MOSEK", False, "not installed (optional: latticework[mosek])")
+        return
+    place = os.environ.get("MOSEKLM_LICENSE_FILE") or str(Path.home() / "mosek/mosek.lic")
     # A value such as port@host names a license server.
-    if "@" in place or Path(place).is_file():
-        return Finding(name, True, f"{version(module)}, license {place}")
-    return Finding(name, False, f"{version(module)}, but no license at {place} (set {variable})")
+    usable = "@" in place or Path(place).is_file()
+    how = f"license {place}" if usable else f"no license at {place} (set MOSEKLM_LICENSE_FILE)"
+    yield Finding("MOSEK", usable, f"{version('mosek')}, {how}")
 
 
 def _ray() -> Finding:

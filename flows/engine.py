@@ -7,7 +7,6 @@ inputs. Deployments name flows as attributes of this module: ``flows.engine.tcur
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +20,12 @@ from prefect.states import Completed, Failed
 from prefect.utilities.annotations import quote
 
 from flows import all_studies
-from flows.planning import PlannedRun, chain_links, continued_run, open_run, plan_run
+from flows.planning import PlannedRun, chain_links, check_links, continued_run, open_run, plan_run
 from flows.progress import announce
 from flows.reports import publish
-from flows.stages import Session, bring_stage, is_done
+from flows.stages import Session
 from flows.study import Chain, Study, load
-from tasks.records import FrozenConfig, InputError, LatticeworkError, Problem, Run
+from tasks.records import FrozenConfig, LatticeworkError, Problem, Run
 from workers.signals import sigterm_as_interrupt
 
 __all__ = ["flow_of", "problems_of", "run_chain", "run_study"]
@@ -60,7 +59,7 @@ def flow_of(study: Study | Chain) -> Flow[..., Any]:
     run = run_study if isinstance(study, Study) else run_chain
 
     def body(
-        config: FrozenConfig, store: str = "", ray_address: str = "local", continued: str = ""
+        config: Any = default, store: str = "", ray_address: str = "local", continued: str = ""
     ) -> State:
         return guarded(lambda: run(study, config, store, ray_address, continued))  # pyrefly: ignore
 
@@ -68,17 +67,8 @@ def flow_of(study: Study | Chain) -> Flow[..., Any]:
     body.__module__ = __name__
     meaning = " ".join((config_class.__doc__ or "").split())
     body.__doc__ = study.summary + PARAMETERS.format(config=meaning)
-    body.__annotations__ = {"config": config_class, "store": str, "ray_address": str}
-    body.__annotations__ |= {"continued": str, "return": State}
-    signature = inspect.signature(body)
-    first = signature.parameters["config"].replace(default=default, annotation=config_class)
-    others = [
-        each.replace(annotation=str)
-        for name, each in signature.parameters.items()
-        if name != "config"
-    ]
-    body.__signature__ = inspect.Signature([first, *others])  # pyrefly: ignore
-    body.__defaults__ = (default, "", "local", "")
+    texts = dict.fromkeys(("store", "ray_address", "continued"), str)
+    body.__annotations__ = {"config": config_class, **texts, "return": State}
     return flow(name=study.name, persist_result=False)(body)
 
 
@@ -101,10 +91,10 @@ def finish_study(
     older = continued_run(study, run, continued)
     with Session(planned, run, address, older) as session:
         for stage in study.stages:
-            if stage.items and is_done(stage, session):
+            if session.is_done(stage):
                 logger.info("%s: nothing to do, everything is stored", stage.name)
             else:
-                run_step(stage.name, bring_stage, stage, session)
+                run_step(stage.name, session.bring, stage)
         announce("report")
         run_step("report", publish, study, session.stored)
         problems = problems_of(session)
@@ -118,8 +108,7 @@ def run_chain(
     chain: Chain, config: FrozenConfig, store: str, address: str, continued: str = ""
 ) -> State:
     """The studies of a chain one after the other, each as a subflow with a run of its own."""
-    if continued:
-        raise InputError("a chain cannot continue a run; continue the runs of its studies")
+    check_links(chain, config, continued)
     done = []
     for study, own in chain_links(chain, config, store):
         state: Any = flow_of(study)(own, store, address, return_state=True)

@@ -6,23 +6,10 @@ repetition; also BIMP, GMP and DPF with as many steps in all. *verify* reads eve
 
 from __future__ import annotations
 
-from flows.sparse_soup import EXPORT, TABLES, UNNAMED, pruning_stages
-from flows.study import Recipe, Study
+from flows.sparse_soup import TABLES, UNNAMED, pruning_stages
+from flows.study import Study, exporting, recipes_of
 
 __all__ = ["STUDY"]
-
-SMOKE = {
-    "dataset": "synthetic",
-    "batch": 60,
-    "epochs": 2,
-    "sparsities": (0.8,),
-    "schedules": ("llr", "allr"),
-    "retrain_epochs": (1.0,),
-    "updates": 3,
-    "recalibration_images": 100,
-    "ood_images": 0,
-    "seeds": 1,
-}
 
 STUDY = Study(
     name="imp",
@@ -39,37 +26,6 @@ STUDY = Study(
     report="tasks.pruning.report:imp_report",
     figures="tasks.pruning.report:imp_figures",
     deployment="imp",
-    commands=(EXPORT,),
-    recipes=(
-        Recipe(
-            "schedules-digits",
-            "retraining schedules, BIMP, GMP and DPF on small digits",
-            {
-                "dataset": "digits",
-                "sparsities": (0.9, 0.98),
-                "epochs": 15,
-                "ood_images": 0,
-                "recalibration_images": 600,
-                "seeds": 3,
-            },
-            SMOKE,
-        ),
-        Recipe(
-            "schedules-fashion-mnist",
-            "the same on 20,000 images of clothes",
-            {
-                "dataset": "fashion-mnist",
-                "num_train": 20_000,
-                "batch": 128,
-                "epochs": 8,
-                "sparsities": (0.95,),
-                "pad": 2,
-                "flip": True,
-                "recalibration_images": 5000,
-                "ood_images": 0,
-                "seeds": 3,
-            },
-            SMOKE,
-        ),
-    ),
+    commands=(exporting("tasks.pruning.exports:export_models"),),
+    recipes=recipes_of("imp"),
 )

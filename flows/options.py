@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
 from typing import Any, NoReturn
 
 from flows import all_studies
@@ -60,7 +60,8 @@ def build_parser(description: str, functions: Mapping[str, Function], of_study: 
         The function of all commands of studies.
     """
     parser = Parser(prog="latticework", description=description, epilog=EPILOG)
-    parser.add_argument("--version", action=VersionAction)
+    release = f"latticework {version('latticework')}"
+    parser.add_argument("--version", action="version", version=release)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, summary: str) -> argparse.ArgumentParser:
@@ -111,7 +112,7 @@ def _add(parser: argparse.ArgumentParser, arguments: Iterable[Argument]) -> None
 def _add_run_options(run: argparse.ArgumentParser) -> None:
     """Options of `run`."""
     run.add_argument("flow", metavar="FLOW")
-    run.add_argument("--recipe", metavar="NAME", help="start from a named config")
+    run.add_argument("--recipe", metavar="NAME", help="start from a named config, or FILE.toml")
     run.add_argument("--smoke", action="store_true", help="the recipe's quick twin (< 10 s)")
     run.add_argument(
         "--set",
@@ -157,17 +158,3 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: give 1 to 65535")
     return int(text)
-
-
-class VersionAction(argparse.Action):
-    """Print the version and exit; the version is looked up only then."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
-        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        """Print and exit."""
-        from tasks.records.version import RELEASE
-
-        sys.stdout.write(f"latticework {RELEASE}\n")
-        parser.exit()

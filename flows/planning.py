@@ -45,10 +45,7 @@ class PlannedRun:
     @cached_property
     def schemas(self) -> dict[str, pa.Schema]:
         """Schema of every science table."""
-        return {
-            name: schema(self.settings) if callable(schema) else schema
-            for name, schema in ((n, load(ref)) for n, ref in self.study.tables.items())
-        }
+        return self.study.schemas(self.settings)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -99,7 +96,8 @@ class PlannedRun:
     def origin(self, stage: Stage, item: Item, contents: Sequence[str] = ()) -> Origin:
         """What the parts of an item are made from; `contents` are digests of parts it reads."""
         slice_ = {k: v for k, v in self.settings.items() if k not in self.study.selecting}
-        things = [self.study.name, stage.name, item.key, slice_, item.origin, self.seed, contents]
+        given = dict(self.inputs.contents) if item.origin is None else item.origin
+        things = [self.study.name, stage.name, item.key, slice_, given, self.seed, contents]
         code = self._stage_codes[stage.name]
         return Origin(made_from(things), code, code_version=self.identity.code_version)
 
@@ -198,14 +196,16 @@ def _filled(template: str | Sequence[str], folders: Mapping[str, str]) -> str | 
     return [each.format(**folders) for each in template]
 
 
-def check_links(chain: Chain, config: FrozenConfig) -> None:
+def check_links(chain: Chain, config: FrozenConfig, continued: str = "") -> None:
     """Refuse before anything starts what can be refused without the runs of earlier links.
 
     Raises
     ------
     InputError
-        For what is missing or cannot be used.
+        For what is missing or cannot be used; if a run is to be continued.
     """
+    if continued:
+        raise InputError("a chain cannot continue a run; continue the runs of its studies")
     for link in chain.links:
         plan_run(link.study, _own_config(link, config))
 

@@ -7,60 +7,14 @@ where nobody listens, it keeps a Prefect progress artifact, written at most once
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from workers.stages import Listener, StageProgress
 
-__all__ = ["Listener", "StepProgress", "Tally", "announce", "listening", "reporter"]
-
-
-@dataclass(frozen=True)
-class StepProgress:
-    """How far a step is.
-
-    Attributes
-    ----------
-    step : str
-        Name of the step.
-    total : int
-        Number of items; 0 for a step that has none.
-    finished : int
-        Items with an outcome.
-    failed : int
-        Those of them without a value.
-    current : tuple of str
-        Keys of the items in flight, the one that was started first in front.
-    note : str
-        What has been found so far; empty for a step that does not say.
-    """
-
-    step: str
-    total: int = 0
-    finished: int = 0
-    failed: int = 0
-    current: tuple[str, ...] = ()
-    note: str = ""
-
-
-Listener = Callable[[StepProgress], None]
-
-
-class Tally(Protocol):
-    """What a stage has found so far."""
-
-    def add(self, tables: Mapping[str, pa.Table]) -> None:
-        """Take the tables of one item into account."""
-        ...
-
-    def describe(self) -> str:
-        """One phrase for people."""
-        ...
+__all__ = ["announce", "listening", "reporter"]
 
 
 _LISTENER: ContextVar[Listener | None] = ContextVar("progress_listener", default=None)
@@ -81,7 +35,7 @@ def announce(step: str) -> None:
     """Tell the listener, if there is one, that a step without items begins."""
     listener = _LISTENER.get()
     if listener is not None:
-        listener(StepProgress(step))
+        listener(StageProgress(step))
 
 
 def reporter(step: str, *, publish: bool = False) -> Listener:
@@ -96,7 +50,7 @@ def reporter(step: str, *, publish: bool = False) -> Listener:
     if listener is None:
         return artifact.update
 
-    def tell_both(progress: StepProgress) -> None:
+    def tell_both(progress: StageProgress) -> None:
         listener(progress)
         artifact.update(progress)
 
@@ -111,7 +65,7 @@ class ProgressArtifact:
         self._id: UUID | None = None
         self._written = float("-inf")
 
-    def update(self, progress: StepProgress) -> None:
+    def update(self, progress: StageProgress) -> None:
         """Write the artifact, if the last writing is a second ago or everything is done."""
         is_last = progress.finished >= progress.total
         now = time.monotonic()

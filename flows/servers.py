@@ -9,13 +9,9 @@ the flow first and the server last, and it ends with its parent however that end
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import logging
 import os
-import re
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,6 +25,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from tasks.records import InfrastructureError
+from workers.processes import end, held_port, last_error, start
 from workers.supervision import abandon, is_supervised
 
 if TYPE_CHECKING:
@@ -50,7 +47,7 @@ STARTUP_SECONDS = 180.0
 ANSWER_SECONDS = 60.0
 POLL_SECONDS = 0.1
 QUEUE_SECONDS = 5.0
-PR_SET_PDEATHSIG = 1
+STOP_SECONDS = 5.0
 
 
 def prepare_environment() -> None:
@@ -173,13 +170,13 @@ def _send_what_is_queued() -> None:
 def _temporary_server(port: int, *, ui: bool) -> Iterator[str]:
     """Start a server process on loopback, wait until it answers, end it afterwards."""
     with tempfile.TemporaryFile() as log:
-        with _migration_lock(), _held_port(port) as held:
+        with _migration_lock(), held_port(port) as held:
             url = f"http://127.0.0.1:{held}/api"
             process = _start(held, log=log, ui=ui)
             try:
                 _wait_until_alive(url, process, log)
             except BaseException:
-                _stop(process)
+                end([process], seconds=STOP_SECONDS)
                 raise
         ending = threading.Event()
         if is_supervised():
@@ -188,7 +185,7 @@ def _temporary_server(port: int, *, ui: bool) -> Iterator[str]:
             yield url
         finally:
             ending.set()
-            _stop(process)
+            end([process], seconds=STOP_SECONDS)
 
 
 def _watch(process: subprocess.Popen[bytes], ending: threading.Event) -> None:
@@ -213,15 +210,8 @@ def _start(port: int, *, log, ui: bool) -> subprocess.Popen[bytes]:
         environment["PREFECT__SERVER_EPHEMERAL"] = "1"
     options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     application = ["--factory", "flows.server_application:create_app", "--lifespan", "on"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", *application, *options],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-    )
+    command = [sys.executable, "-m", "uvicorn", *application, *options]
+    return start(command, dies_with_us=True, env=environment, stdout=log, stderr=log)
 
 
 def _database_url() -> str:
@@ -233,11 +223,6 @@ def _database_url() -> str:
         "PREFECT_API_DATABASE_CONNECTION_URL"
     )
     return chosen or f"sqlite+aiosqlite:///{settings.home / 'latticework.db'}"
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when the thread that started it ends, even by SIGKILL."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
@@ -260,44 +245,7 @@ def _wait_until_alive(url: str, process: subprocess.Popen[bytes], log) -> None:
         time.sleep(POLL_SECONDS)
     log.seek(0)
     raise InfrastructureError(
-        f"a temporary Prefect server did not start: {_last_error(log.read())}; start one with "
+        f"a temporary Prefect server did not start: {last_error(log.read())}; start one with "
         "`prefect server start` and set PREFECT_API_URL",
         retryable=True,
     )
-
-
-def _last_error(log: bytes) -> str:
-    """The last line that names an error, rather than a place in the code."""
-    lines = log.decode(errors="replace").strip().splitlines()
-    named = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
-    return (named or lines or ["no message"])[-1].strip()
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server: politely, after five seconds firmly."""
-    process.terminate()
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-@contextmanager
-def _held_port(port: int) -> Iterator[int]:
-    """A port on loopback, 0 for any, that nobody else is given before a server listens on it."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            holder.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise InfrastructureError(
-                f"port {port} of this machine cannot be used ({error.strerror}); give another one "
-                "with --port, or set PREFECT_API_URL if a Prefect server answers there"
-            ) from error
-        held = holder.getsockname()[1]
-        if (
-            sys.platform != "linux"
-        ):  # only Linux lets another socket listen beside one that is bound
-            holder.close()
-        yield held

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ import yaml
 
 from flows.servers import prefect_server
 from tasks.records import InfrastructureError, InputError
+from workers.processes import end, start
 from workers.signals import sigterm_as_interrupt
 
 __all__ = ["DeploymentFile", "find_deployment_file", "read_deployment_file", "serve"]
@@ -30,6 +30,8 @@ __all__ = ["DeploymentFile", "find_deployment_file", "read_deployment_file", "se
 logger = logging.getLogger(__name__)
 
 WORKER_POLL_SECONDS = 0.5
+WORKER_SECONDS = 20.0
+"""In which a worker ends its runs."""
 
 
 @dataclass(frozen=True)
@@ -144,30 +146,13 @@ def _register(file: DeploymentFile) -> None:
 def _workers(pools: tuple[str, ...]) -> Iterator[list[subprocess.Popen[bytes]]]:
     """One process worker per pool; each ends its runs when it is ended."""
     workers = [
-        subprocess.Popen(
-            _prefect("--no-prompt", "worker", "start", "--type", "process", "--pool", pool),
-            # Our Ctrl-C handler ends them in order, after which the server may go.
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-        )
+        start(_prefect("--no-prompt", "worker", "start", "--type", "process", "--pool", pool))
         for pool in pools
     ]
     try:
         yield workers
     finally:
-        for worker in workers:
-            worker.send_signal(signal.SIGTERM)
-        for worker in workers:
-            _wait_or_kill(worker)
-
-
-def _wait_or_kill(worker: subprocess.Popen[bytes], seconds: float = 20.0) -> None:
-    """Give a worker time to end its runs, then end it firmly."""
-    try:
-        worker.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+        end(workers, seconds=WORKER_SECONDS)
 
 
 def _watch(workers: list[subprocess.Popen[bytes]]) -> None:

@@ -9,12 +9,9 @@ The classics are 50 polynomials of the literature with known status: 33 sums of 
 
 from __future__ import annotations
 
-from flows.study import Argument, Command, Recipe, Stage, Study, Verifier
+from flows.study import TO, Argument, Command, Stage, Study, Verifier, exporting, recipes_of
 
 __all__ = ["STUDY"]
-
-TRAPS = ("neg_himmelblau_minus1", "brown_badly_scaled", "parrilo_B2", "scheiderer_quartic")
-SMALL = ("motzkin", "motzkin_times_1+x2", "himmelblau", "six_hump_camel", "booth", "matyas")
 
 STUDY = Study(
     name="sos-certify",
@@ -22,7 +19,7 @@ STUDY = Study(
     citations=("NSOS", "PP08", "Reznick78", "TSSOS"),
     config="tasks.sos.config:CertifyConfig",
     unnamed=("seconds", "memory_gib"),
-    selecting=("polynomials", "batch"),
+    selecting=("polynomials", "per_call"),
     inputs="tasks.sos.run:certify_inputs",
     tables={
         "certificates": "tasks.sos.schema:CERTIFICATES_SCHEMA",
@@ -36,6 +33,7 @@ STUDY = Study(
             ("certificates", "attempts"),
             items="tasks.sos.run:certify_items",
             known="tasks.sos.run:known_of_batch",
+            prepare="tasks.sos._jobs:warm_up",
             tally="tasks.sos.report:CertifyTally",
         ),
         Stage(
@@ -57,11 +55,9 @@ STUDY = Study(
             "certify",
             "write a certificate of every scheme or polynomial of a run",
             "tasks.sos.exports:write_certificates",
-            (
-                Argument("name", "only this polynomial", "NAME"),
-                Argument("to", "default: in the run's folder", "FOLDER"),
-            ),
+            (Argument("name", "only this polynomial", "NAME"), TO),
         ),
+        exporting("tasks.sos.exports:export"),
     ),
     verifiers=(
         Verifier(
@@ -70,24 +66,5 @@ STUDY = Study(
             (Argument("squares", "write out the squares of valid sums of squares"),),
         ),
     ),
-    recipes=(
-        Recipe(
-            "classics",
-            "50 classical polynomials, 33 of them sums of squares",
-            {"polynomials": ("benchmarks",)},
-            {"polynomials": SMALL, "batch": 6},
-        ),
-        Recipe(
-            "traps",
-            "badly scaled, barely negative, large, without a rational proof",
-            {"polynomials": TRAPS, "batch": 1},
-            {"polynomials": TRAPS[:2], "batch": 2},
-        ),
-        Recipe(
-            "classics-newton",
-            "the classics with half of the Newton polytope, a baseline",
-            {"polynomials": ("benchmarks",), "basis": "newton"},
-            {"polynomials": ("motzkin", "himmelblau", "booth"), "basis": "newton", "batch": 3},
-        ),
-    ),
+    recipes=recipes_of("sos-certify"),
 )

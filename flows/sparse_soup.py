@@ -9,19 +9,10 @@ status; the soup goes on without it if enough are left, and says so.
 
 from __future__ import annotations
 
-from flows.study import Argument, Command, Recipe, Stage, Study
+from flows.study import Stage, Study, exporting, recipes_of
 
-__all__ = ["EXPORT", "STUDY", "pruning_stages"]
+__all__ = ["STUDY", "pruning_stages"]
 
-EXPORT = Command(
-    "export",
-    "write models of a run for use elsewhere: weights and a description",
-    "tasks.pruning.exports:export_models",
-    (
-        Argument("item", "only this item; default: the last soups", "KEY"),
-        Argument("to", "folder of the files", "FOLDER"),
-    ),
-)
 TABLES = {
     "models": "tasks.pruning.schema:MODELS_SCHEMA",
     "curve": "tasks.pruning.schema:CURVE_SCHEMA",
@@ -29,19 +20,6 @@ TABLES = {
     "verification": "tasks.pruning.schema:VERIFICATION_SCHEMA",
 }
 UNNAMED = ("device", "data_folder", "image_cache")
-SMOKE = {
-    "dataset": "synthetic",
-    "batch": 60,
-    "epochs": 2,
-    "retrain_epochs": 1,
-    "sparsity": 0.8,
-    "phases": 2,
-    "members": 2,
-    "recalibration_images": 100,
-    "ood_images": 20,
-    "ood_severities": (3,),
-    "seeds": 1,
-}
 
 
 def pruning_stages(call: str) -> tuple[Stage, ...]:
@@ -85,39 +63,6 @@ STUDY = Study(
     report="tasks.pruning.report:soup_report",
     figures="tasks.pruning.report:soup_figures",
     deployment="sparse-soup",
-    commands=(EXPORT,),
-    recipes=(
-        Recipe(
-            "digits",
-            "soups to 95 % on small digits in less than a minute",
-            {
-                "dataset": "digits",
-                "sparsity": 0.95,
-                "epochs": 12,
-                "retrain_epochs": 3,
-                "ood_images": 100,
-                "recalibration_images": 600,
-                "seeds": 3,
-            },
-            SMOKE,
-        ),
-        Recipe(
-            "fashion-mnist",
-            "soups to 98 % on 20,000 images of clothes",
-            {
-                "dataset": "fashion-mnist",
-                "num_train": 20_000,
-                "batch": 128,
-                "epochs": 8,
-                "retrain_epochs": 2,
-                "sparsity": 0.98,
-                "pad": 2,
-                "flip": True,
-                "recalibration_images": 5000,
-                "ood_images": 400,
-                "seeds": 3,
-            },
-            SMOKE,
-        ),
-    ),
+    commands=(exporting("tasks.pruning.exports:export_models"),),
+    recipes=recipes_of("sparse-soup"),
 )

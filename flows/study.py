@@ -26,13 +26,22 @@ check           (config, address) -> None: refuses what cannot run there
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.records.errors import InputError
+from tasks.records.lazy import Reference, load
+from tasks.records.stage import Stage
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "SMOKE_SUFFIX",
+    "TO",
     "Argument",
     "Chain",
     "Command",
@@ -41,18 +50,13 @@ __all__ = [
     "Stage",
     "Study",
     "Verifier",
+    "exporting",
     "load",
+    "read_recipes",
+    "recipes_of",
 ]
 
-Reference = str
-"""``package.module:object``."""
 SMOKE_SUFFIX = "-smoke"
-
-
-def load(reference: Reference) -> Any:
-    """The object that a reference names; imports its module."""
-    module, _, name = reference.partition(":")
-    return getattr(import_module(module), name)
 
 
 @dataclass(frozen=True)
@@ -77,50 +81,45 @@ class Recipe:
     smoke: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A fan-out of one call over items; what a person watches as one step.
+def recipes_of(name: str) -> tuple[Recipe, ...]:
+    """The recipes of one of the project's own studies: ``flows/recipes/<name>.toml``."""
+    return read_recipes(Path(__file__).parent / "recipes" / f"{name}.toml")
 
-    Attributes
-    ----------
-    name : str
-    call : reference
-    tables : tuple of str
-        Tables that hold a part of every item; rows of a failed item go to the first one.
-    items, waves : reference
-        One of the two.
-    known : reference
-        Without it a failed item has no rows, and is left to do.
-    needs : tuple of str
-        Tables whose parts the call gets; an item is left out until these are stored.
-    needs_ok : bool
-        Whether these parts have to be ok, too.
-    is_final : bool
-        Whether rows that are not ok are results, which are not made again.
-    placed : bool
-        Whether the call gets the `Place` it runs at, as one that writes files needs.
-    prepare, resources, share, tally : reference
+
+def read_recipes(path: Path) -> tuple[Recipe, ...]:
+    """Recipes of a TOML file, a table each.
+
+    A table has ``summary``, ``settings`` and ``smoke``; ``like`` names an earlier recipe whose
+    settings and twin are the defaults, ``smoke_of`` one whose twin is the same.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a table has other entries.
     """
-
-    name: str
-    call: Reference
-    tables: tuple[str, ...]
-    items: Reference = ""
-    waves: Reference = ""
-    known: Reference = ""
-    needs: tuple[str, ...] = ()
-    needs_ok: bool = True
-    is_final: bool = False
-    placed: bool = False
-    prepare: Reference = ""
-    resources: Reference = ""
-    share: Reference = ""
-    tally: Reference = ""
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"recipes {path}: {error}") from error
+    found: dict[str, Recipe] = {}
+    for name, table in tables.items():
+        known = {"summary", "settings", "smoke", "like", "smoke_of"}
+        if not isinstance(table, dict) or not set(table) <= known:
+            allowed = ", ".join(sorted(known))
+            raise InputError(f"recipes {path}: {name} must be a table of {allowed}")
+        base = found.get(table.get("like", ""))
+        twin = found.get(table.get("smoke_of", ""), base)
+        settings = {**(base.settings if base else {}), **table.get("settings", {})}
+        smoke = table.get("smoke", twin.smoke if twin else settings)
+        found[name] = Recipe(name, table.get("summary", ""), settings, smoke)
+    if not found:
+        raise InputError(f"recipes {path}: there is no recipe in it")
+    return tuple(found.values())
 
 
 @dataclass(frozen=True)
 class Argument:
-    """An option of a command of a study; one without `metavar` is a switch."""
+    """An option of a command or a verifier; one without `metavar` is a switch."""
 
     name: str
     help: str
@@ -131,13 +130,8 @@ class Argument:
 class Command:
     """``latticework NAME RUN``: what a study can do with a stored run, beside reporting.
 
-    Attributes
-    ----------
-    name, help : str
-    call : reference
-        (`Stored`, *, one keyword for each argument) -> lines to print; an iterator may raise
-        `LatticeworkError` at its end if something was left out.
-    arguments : tuple of Argument
+    `call` gets `Stored` and one keyword for each argument, and returns lines to print; an iterator
+    may raise `LatticeworkError` at its end if something was left out.
     """
 
     name: str
@@ -146,19 +140,24 @@ class Command:
     arguments: tuple[Argument, ...] = ()
 
 
+TO = Argument("to", "folder of the files; default: in the run's folder", "FOLDER")
+
+
+def exporting(call: Reference) -> Command:
+    """``latticework export RUN [--item KEY] --to FOLDER``: what leaves a run for use elsewhere."""
+    item = Argument("item", "only this item: a scheme, a polynomial, or a model's key", "KEY")
+    to = Argument("to", "folder of the files", "FOLDER")
+    return Command(
+        "export", "write certificates or models of a run for use elsewhere", call, (item, to)
+    )
+
+
 @dataclass(frozen=True)
 class Verifier:
     """How certificate files of one kind are verified.
 
-    Attributes
-    ----------
-    kind : str
-        What such a file says it is, or what people call it.
-    call : reference
-        (`CertificateFile`, *, one keyword for each argument) -> `Verdict`, or None if the file is
-        of another kind.
-    arguments : tuple of Argument
-        Switches of ``latticework verify``.
+    `call` gets a `CertificateFile` and one keyword for each argument, a switch of ``latticework
+    verify``, and returns a `Verdict`, or None if the file is of another kind.
     """
 
     kind: str
@@ -168,23 +167,16 @@ class Verifier:
 
 @dataclass(frozen=True)
 class Study:
-    """One question.
+    """One question; the first recipe is the default of its form.
 
     Attributes
     ----------
-    name : str
-        In Prefect, in the store and on the command line.
-    summary : str
-        One line for people.
-    config : reference
+    name, summary : str
+        In Prefect, in the store and on the command line; one line for people.
+    config, inputs, keys, report, figures, check : reference
+        See the table of this module.
     tables : Mapping
-        Name of every science table -> reference to its schema, or to a function of the named
-        settings that gives it.
-    stages : tuple of Stage
-    report : reference
-    recipes : tuple of Recipe
-        The first one is the default of the form.
-    inputs, keys, figures, check : reference
+        Name of every science table -> reference to its schema, or to a function of the settings.
     citations : tuple of str
         Keys of `tasks.records.CITATIONS`.
     unnamed : tuple of str
@@ -197,8 +189,6 @@ class Study:
         What items are counted in, in the singular; its plural ends in s.
     deployment : str
         Name of its Prefect deployment.
-    commands : tuple of Command
-    verifiers : tuple of Verifier
     """
 
     name: str
@@ -221,6 +211,11 @@ class Study:
     commands: tuple[Command, ...] = ()
     verifiers: tuple[Verifier, ...] = ()
 
+    def schemas(self, settings: Mapping[str, Any]) -> dict[str, pa.Schema]:
+        """Schema of every science table, for a run with these settings."""
+        found = {name: load(reference) for name, reference in self.tables.items()}
+        return {n: each(settings) if callable(each) else each for n, each in found.items()}
+
     @property
     def default(self) -> Recipe:
         """The recipe that the form of the Prefect UI begins with."""
@@ -229,36 +224,20 @@ class Study:
 
 @dataclass(frozen=True)
 class Link:
-    """One study of a chain.
+    """One study of a chain, whose config is a field of the chain's.
 
-    Attributes
-    ----------
-    study : Study
-    field : str
-        Field of the chain's config that holds the study's config.
-    given : Mapping
-        Field of the study's config -> template of its value, a text or a list of texts, in which
-        ``{name}`` is the folder of the run of an earlier link, by the name of its field.
+    `given` maps fields of the study's config to templates of their values, in which ``{name}`` is
+    the folder of the run of an earlier link, by the name of its field.
     """
 
     study: Study
     field: str
-    given: Mapping[str, str | list[str]] = field(default_factory=dict)
+    given: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Studies one after the other, each a run of its own that resumes and can be shared.
-
-    Attributes
-    ----------
-    name, summary : str
-    config : reference
-        Class of a config with one field for each link.
-    links : tuple of Link
-    recipes : tuple of Recipe
-    deployment : str
-    """
+    """Studies one after the other, each a run of its own that resumes and can be shared."""
 
     name: str
     summary: str

@@ -7,16 +7,10 @@ triangulation that fails, or would exceed its budget, is a row with a status; th
 
 from __future__ import annotations
 
-from flows.study import Argument, Command, Recipe, Stage, Study, Verifier
+from flows.study import TO, Argument, Command, Stage, Study, Verifier, exporting, recipes_of
 
-__all__ = ["CERTIFICATES", "CERTIFY", "GALLERY", "STUDY"]
+__all__ = ["CERTIFICATES", "CERTIFY", "EXPORT", "GALLERY", "STUDY"]
 
-DEGREE_6 = ("6_honeycomb", "6_bat", "6_moth")
-"""With which all 55 real schemes of degree 6 are obtained, arXiv:2602.06888."""
-DEGREE_7 = ("7_honeycomb", "7_spl", "7_fra", "7_cen")
-"""With which all 121 real schemes of degree 7 are obtained."""
-
-TO = Argument("to", "default: in the run's folder", "FOLDER")
 CERTIFY = Command(
     "certify",
     "write a certificate of every scheme or polynomial of a run",
@@ -27,16 +21,13 @@ CERTIFY = Command(
         Argument("polynomial", "and integer polynomials of the curves"),
     ),
 )
+EXPORT = exporting("tasks.tcurves.exports:export")
 GALLERY = Command(
     "gallery",
     "write a page with a picture of every scheme found",
     "tasks.tcurves.exports:write_galleries",
 )
 CERTIFICATES = Verifier("regular T-curve", "tasks.tcurves.verdicts:judge")
-
-
-def _triangulations(*names: str) -> dict[str, tuple[str, ...]]:
-    return {"triangulations": names}
 
 
 STUDY = Study(
@@ -75,32 +66,7 @@ STUDY = Study(
     label="triangulation",
     subject="triangulation",
     deployment="census",
-    commands=(CERTIFY, GALLERY),
+    commands=(CERTIFY, EXPORT, GALLERY),
     verifiers=(CERTIFICATES,),
-    recipes=(
-        Recipe(
-            "demo",
-            "the seven published triangulations of degrees 6 and 7",
-            _triangulations(*DEGREE_6, *DEGREE_7),
-            _triangulations("3_honeycomb", "4_honeycomb"),
-        ),
-        Recipe(
-            "degree6",
-            "6_honeycomb, 6_bat, 6_moth: all 55 schemes",
-            _triangulations(*DEGREE_6),
-            _triangulations("4_honeycomb"),
-        ),
-        Recipe(
-            "degree7",
-            "7_honeycomb, 7_spl, 7_fra, 7_cen: all 121 schemes",
-            _triangulations(*DEGREE_7),
-            _triangulations("5_honeycomb"),
-        ),
-        Recipe(
-            "degree8-honeycomb",
-            "the honeycomb of degree 8 (seconds, 100 MiB of states)",
-            _triangulations("8_honeycomb"),
-            _triangulations("4_honeycomb"),
-        ),
-    ),
+    recipes=recipes_of("tcurve-census"),
 )

@@ -8,8 +8,8 @@ on with the round that was interrupted.
 
 from __future__ import annotations
 
-from flows.study import Recipe, Stage, Study
-from flows.tcurve_census import CERTIFICATES, CERTIFY, GALLERY
+from flows.study import Stage, Study, recipes_of
+from flows.tcurve_census import CERTIFICATES, CERTIFY, EXPORT, GALLERY
 
 __all__ = ["STUDY"]
 
@@ -18,7 +18,7 @@ STUDY = Study(
     summary="Search for real schemes of T-curves of one degree, each with a certificate.",
     citations=("FIC", "LCP"),
     config="tasks.tcurves.hunt:HuntConfig",
-    unnamed=("minutes", "stop_at", "known"),
+    unnamed=("seconds", "stop_at", "known"),
     inputs="tasks.tcurves.hunt:hunt_inputs",
     tables={
         "candidates": "tasks.tcurves.hunt:CANDIDATES_SCHEMA",
@@ -41,42 +41,7 @@ STUDY = Study(
     figures="tasks.tcurves.reports.hunt:hunt_figures",
     subject="candidate",
     deployment="hunt",
-    commands=(CERTIFY, GALLERY),
+    commands=(CERTIFY, EXPORT, GALLERY),
     verifiers=(CERTIFICATES,),
-    recipes=(
-        Recipe(
-            "hunt7",
-            "degree 7 from the honeycomb, half an hour",
-            {"degree": 7, "stop_at": 121, "minutes": 30.0},
-            {"degree": 5, "stop_at": 8, "minutes": 1.0, "round_size": 4},
-        ),
-        Recipe(
-            "hunt6",
-            "degree 6 from the honeycomb, to all 55 schemes",
-            {"degree": 6, "stop_at": 55},
-            {"degree": 4, "stop_at": 5, "minutes": 1.0, "round_size": 4},
-        ),
-        Recipe(
-            "hunt8",
-            "degree 8 from the honeycomb, an hour; half of the censuses look for many ovals only",
-            {
-                "degree": 8,
-                "minutes": 60.0,
-                "min_ovals": 18,
-                "targeted_share": 0.5,
-                "proposals": 16,
-                "batch": 1,
-                "memory_gib": 0.5,
-            },
-            {
-                "degree": 6,
-                "minutes": 0.05,
-                "min_ovals": 9,
-                "targeted_share": 0.5,
-                "proposals": 4,
-                "batch": 1,
-                "round_size": 4,
-            },
-        ),
-    ),
+    recipes=recipes_of("tcurve-hunt"),
 )

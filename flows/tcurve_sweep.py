@@ -12,8 +12,8 @@ random signs never come.
 
 from __future__ import annotations
 
-from flows.study import Recipe, Stage, Study
-from flows.tcurve_census import CERTIFICATES, CERTIFY, GALLERY
+from flows.study import Stage, Study, recipes_of
+from flows.tcurve_census import CERTIFICATES, CERTIFY, EXPORT, GALLERY
 
 __all__ = ["STUDY"]
 
@@ -57,46 +57,7 @@ STUDY = Study(
     figures="tasks.tcurves.reports.census:census_figures",
     subject="shard",
     deployment="sweep",
-    commands=(CERTIFY, GALLERY),
+    commands=(CERTIFY, EXPORT, GALLERY),
     verifiers=(CERTIFICATES,),
-    recipes=(
-        Recipe(
-            "sweep-degree6",
-            "every sign class of 6_bat and 6_honeycomb (half a minute of one core)",
-            {"triangulations": ("6_bat", "6_honeycomb"), "shard_size": 1 << 22},
-            {"triangulations": ("4_honeycomb",), "shard_size": 1 << 10},
-        ),
-        Recipe(
-            "sweep-ball8",
-            "degree 8, all signs within distance 5 of the Harnack signs",
-            {
-                "triangulations": ("8_honeycomb",),
-                "signs": "ball",
-                "radius": 5,
-                "shard_size": 1 << 18,
-            },
-            {
-                "triangulations": ("4_honeycomb",),
-                "signs": "ball",
-                "radius": 2,
-                "shard_size": 1 << 6,
-            },
-        ),
-        Recipe(
-            "sweep-random7",
-            "random signs on the four published triangulations of degree 7",
-            {
-                "triangulations": ("7_honeycomb", "7_spl", "7_fra", "7_cen"),
-                "signs": "random",
-                "samples": 1 << 22,
-                "shard_size": 1 << 20,
-            },
-            {
-                "triangulations": ("5_honeycomb",),
-                "signs": "random",
-                "samples": 1 << 12,
-                "shard_size": 1 << 10,
-            },
-        ),
-    ),
+    recipes=recipes_of("tcurve-sweep"),
 )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pydantic import BaseModel
 
-    from flows.progress import StepProgress
+    from workers.stages import StageProgress
 
 __all__ = ["arrow_table", "config_table", "fields_help", "progress_bars", "send_logs_to"]
 
@@ -68,13 +68,12 @@ class ProgressDisplay:
         self.bars = bars
         self._steps: dict[str, _Shown] = {}
 
-    def __call__(self, progress: StepProgress) -> None:
+    def __call__(self, progress: StageProgress) -> None:
         """Show how far a step is."""
         step = progress.step
         if step not in self._steps:
-            now = time.monotonic()
             task = self.bars.add_task(step, total=None, current="")
-            self._steps[step] = _Shown(task, progress.finished, now)
+            self._steps[step] = _Shown(task, progress.finished, time.monotonic())
         shown = self._steps[step]
         if not progress.total:
             self._say(step)
@@ -105,7 +104,7 @@ class _Shown:
     """Finished items and total of the last line."""
     at: float = float("-inf")
 
-    def is_due(self, progress: StepProgress) -> bool:
+    def is_due(self, progress: StageProgress) -> bool:
         """Whether this state is to be told; notes that it was."""
         now, state = time.monotonic(), (progress.finished, progress.total)
         is_end = progress.finished == progress.total
@@ -114,7 +113,7 @@ class _Shown:
         self.said, self.at = state, now
         return True
 
-    def seconds_left(self, progress: StepProgress) -> float | None:
+    def seconds_left(self, progress: StageProgress) -> float | None:
         """Estimated from the pace so far; None before there is one."""
         done = progress.finished - self.first
         if done <= 0 or progress.finished == progress.total:
@@ -122,7 +121,7 @@ class _Shown:
         return (time.monotonic() - self.started) / done * (progress.total - progress.finished)
 
 
-def describe_state(progress: StepProgress, left: float | None) -> str:
+def describe_state(progress: StageProgress, left: float | None) -> str:
     """One line: counts, the time that is left, what has been found."""
     failed = f", {progress.failed} failed" if progress.failed else ""
     end = "" if left is None or left < LINE_SECONDS else f", about {_duration(left)} left"
@@ -137,7 +136,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def describe_current(progress: StepProgress) -> str:
+def describe_current(progress: StageProgress) -> str:
     """What has been found, and the items that are computed now, the first three by name."""
     more = f" and {len(progress.current) - 3} more" if len(progress.current) > 3 else ""
     items = ", ".join(progress.current[:3]) + more
@@ -179,6 +178,8 @@ def fields_help(config_class: type[BaseModel]) -> Group:
     for name, field in schema["properties"].items():
         default = f"default {json.dumps(field['default'])}" if "default" in field else "required"
         facts = [fact for fact in (_type_of(field), _bounds_of(field), default) if fact]
+        if "$ref" in field:
+            facts = [f"a config of its own, set by {name}.FIELD"]
         lines.append(Text.assemble((name, "bold"), f": {', '.join(facts)}"))
         meaning = " ".join(field.get("description", "").split())
         lines.append(Padding(Text(meaning), (0, 0, 0, 4)))

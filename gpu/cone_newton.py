@@ -24,7 +24,7 @@ not smaller is halved, and t is that level from then on.
 
 Most affine spaces that meet the interior of the cone by a margin are done after 1 to 5 steps.
 Where the gradient in L vanishes before phi does, no point of L has the level; then a lower one is
-tried, and in the end nothing is returned.  That is no proof that there is nothing.
+tried, and in the end nothing is returned.  That does not prove that there is nothing.
 
 References
 ----------

@@ -70,7 +70,7 @@ def _ranks(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
 
 
 def positions(rows: NDArray[np.integer], table: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Index in `table`, whose rows are distinct, of every row; -1 where it is none of them."""
+    """Index in `table`, whose rows are distinct, of every row; -1 for a row that is not in it."""
     if not len(table):
         return np.full(len(rows), -1, dtype=np.int64)
     keys, table_keys = row_keys(rows, table)

@@ -25,7 +25,7 @@ from tasks.lattice.monomials import Rows, as_rows, row_keys
 
 DEFAULT_MAX_POINTS = 1_000_000
 
-# Midpoints of two rows are no vertices: cheap to find between even rows, if not too many, and
+# Midpoints of two rows are not vertices: cheap to find between even rows, if not too many, and
 # along short directions, which pays off for supports so large that most of them are full.
 _MAX_EVEN = 1000
 _FEW_TERMS = 5000
@@ -144,7 +144,7 @@ def _integer_type(normal: tuple[int, ...], row: NDArray[np.int64]) -> type:
 
 
 def _midpoints(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Some of the rows that lie in the middle between two others, so are no vertices."""
+    """Some of the rows that lie in the middle between two others, so are not vertices."""
     even = rows[~(rows & 1).any(axis=1)] // 2
     if 1 < len(even) <= _MAX_EVEN:
         i, j = np.triu_indices(len(even), 1)

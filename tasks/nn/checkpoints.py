@@ -1,7 +1,7 @@
 """Checkpoints of trainings: everything that is needed to go on as if nothing had happened.
 
     tensors   model.<name>, optimizer.<parameter number>.<moment>, generator
-    header    step, optimizer groups, moments that are no tensors, and what the caller adds
+    header    step, optimizer groups, moments that are not tensors, and what the caller adds
 
 The file's format, its digest and the way it is written are those of `tasks.nn.files`.
 """

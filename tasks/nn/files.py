@@ -113,7 +113,7 @@ def load_tensors(path: str | Path, content: np.ndarray | None = None) -> Checkpo
     Raises
     ------
     DamagedFileError
-        If it is no checkpoint of this project, or is damaged.
+        If it is not a checkpoint of this project, or is damaged.
     StoreError
         If the file is missing or cannot be read.
     """

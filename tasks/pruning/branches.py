@@ -32,8 +32,8 @@ from tasks.nn import (
 )
 from tasks.pruning.config import Vary
 from tasks.pruning.dynamic import train_behind
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel
-from tasks.pruning.workbench import Workbench
 from tasks.records import InputError, derive_seed
 
 __all__ = ["Branch", "Rates", "ScaledSchedule", "plan_branches", "retrain"]
@@ -131,7 +131,7 @@ def plan_branches(
 
 
 def retrain(
-    bench: Workbench,
+    setup: Setup,
     pruned: SparseModel,
     branch: Branch,
     rates: Rates,
@@ -156,11 +156,11 @@ def retrain(
         ones.
     """
     schedule = rates.schedule(branch.num_steps, branch.rate_scale)
-    state = bench.state(pruned.model, schedule, branch.seed, branch.weight_decay)
-    plan = bench.plan(branch.num_steps, pruned, checkpoint)
-    outcome = train_behind(pruned.masks, state, bench.batches(branch.seed), plan, feedback=feedback)
+    state = setup.state(pruned.model, schedule, branch.seed, branch.weight_decay)
+    plan = setup.plan(branch.num_steps, pruned, checkpoint)
+    outcome = train_behind(pruned.masks, state, setup.batches(branch.seed), plan, feedback=feedback)
     if outcome.status == FitStatus.FINISHED and not feedback:
-        bench.recalibrate(pruned.model)
+        setup.recalibrate(pruned.model)
     return outcome
 
 

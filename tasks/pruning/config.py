@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from gpu.backend import Device
-from tasks.pruning.cycles import Host
+from tasks.pruning.cycles import Method
 from tasks.records.config import FrozenConfig
 
 __all__ = ["ImpConfig", "SoupConfig", "TrainingConfig", "Vary"]
@@ -58,10 +58,10 @@ class TrainingConfig(FrozenConfig):
     epochs: float = Field(default=10.0, gt=0.0, le=_MAX_EPOCHS)
     """Epochs of the dense training, with a linear rate after 5 percent warm-up."""
 
-    batch: int = Field(default=64, ge=1, le=65_536)
+    batch_size: int = Field(default=64, ge=1, le=65_536)
     """Images per step."""
 
-    rate: float = Field(default=0.1, gt=0.0, le=10.0)
+    learning_rate: float = Field(default=0.1, gt=0.0, le=10.0)
     """Largest learning rate."""
 
     weight_decay: float = Field(default=5e-4, ge=0.0, le=1.0)
@@ -159,7 +159,7 @@ class SoupConfig(TrainingConfig):
     min_branches: int = Field(default=2, ge=1, le=100)
     """A soup goes on without members that failed if so many are left."""
 
-    host: Host = "imp"
+    method: Method = "imp"
     """Pruning method around the soup: iterative pruning with retraining; the same within the
     budget of one training; or gradual pruning during one training, with members between two
     prunings, where pruned weights are lost (gmp) or may come back (dpf)."""
@@ -181,13 +181,13 @@ class SoupConfig(TrainingConfig):
             raise ValueError(
                 f"min_branches {self.min_branches} must not exceed members {self.members}"
             )
-        if self.branches == "stacked" and (self.host == "dpf" or self.mixed_precision):
+        if self.branches == "stacked" and (self.method == "dpf" or self.mixed_precision):
             raise ValueError(
-                "branches stacked is not offered with host dpf or mixed_precision; "
+                "branches stacked is not offered with method dpf or mixed_precision; "
                 "take branches separate"
             )
-        if self.host != "imp" and self.granularity == "filters":
-            raise ValueError("granularity filters needs host imp")
+        if self.method != "imp" and self.granularity == "filters":
+            raise ValueError("granularity filters needs method imp")
         return self
 
 
@@ -209,7 +209,7 @@ class ImpConfig(TrainingConfig):
     """Epochs of retraining after every pruning. All methods get the same number of epochs in all:
     the dense ones and those of retraining."""
 
-    methods: tuple[Host, ...] = Field(default=("imp", "bimp", "gmp", "dpf"), min_length=1)
+    methods: tuple[Method, ...] = Field(default=("imp", "bimp", "gmp", "dpf"), min_length=1)
     """imp with every schedule; bimp within the same budget; and gradual pruning during one
     training, where pruned weights are lost (gmp) or may come back (dpf)."""
 

@@ -31,18 +31,18 @@ from typing import Literal, get_args
 from tasks.records import InputError
 
 __all__ = [
-    "HOSTS",
+    "METHODS",
     "Course",
     "Cycle",
-    "Host",
+    "Method",
     "gmp_sparsities",
     "imp_sparsities",
     "plan_course",
     "split_budget",
 ]
 
-Host = Literal["imp", "bimp", "gmp", "dpf"]
-HOSTS: tuple[Host, ...] = get_args(Host)
+Method = Literal["imp", "bimp", "gmp", "dpf"]
+METHODS: tuple[Method, ...] = get_args(Method)
 PRUNING_WINDOW = (0.1, 0.75)
 """Shares of a gradual training at which its first and last pruning happen."""
 
@@ -129,7 +129,7 @@ def split_budget(total: int, dense: int, num_cycles: int) -> tuple[int, ...]:
 
 
 def plan_course(
-    host: Host,
+    method: Method,
     sparsity: float,
     num_cycles: int,
     *,
@@ -137,7 +137,7 @@ def plan_course(
     cycle_steps: int,
     dense_share: float = 0.5,
 ) -> Course:
-    """Course to a sparsity.  All hosts take T + n T_rt steps.
+    """Course to a sparsity.  All methods take T + n T_rt steps.
 
     Parameters
     ----------
@@ -149,21 +149,21 @@ def plan_course(
     Raises
     ------
     InputError
-        For an unknown host, a sparsity outside [0, 1) or too few steps.
+        For an unknown method, a sparsity outside [0, 1) or too few steps.
     """
-    if host not in HOSTS:
-        raise InputError(f"no method is called {host!r}; known are {', '.join(HOSTS)}")
+    if method not in METHODS:
+        raise InputError(f"no method is called {method!r}; known are {', '.join(METHODS)}")
     total = dense_steps + num_cycles * cycle_steps
-    if host == "imp":
+    if method == "imp":
         lengths = split_budget(total, dense_steps, num_cycles)
         return Course(dense_steps, _cycles(imp_sparsities(sparsity, num_cycles), lengths, total))
-    if host == "bimp":
+    if method == "bimp":
         dense = round(dense_share * total)
         lengths = split_budget(total, dense, num_cycles)
         return Course(dense, _cycles(imp_sparsities(sparsity, num_cycles), lengths, total))
     lengths = _window(total, num_cycles)
     cycles = _cycles(gmp_sparsities(sparsity, num_cycles), lengths, total)
-    return Course(total - sum(lengths), cycles, continued=True, feedback=host == "dpf")
+    return Course(total - sum(lengths), cycles, continued=True, feedback=method == "dpf")
 
 
 def _window(total: int, num_cycles: int) -> tuple[int, ...]:

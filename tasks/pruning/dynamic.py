@@ -35,8 +35,8 @@ from tasks.nn import (
 from tasks.nn.sparsity import Masks, apply_masks, hold_masks
 from tasks.pruning.criteria import all_weights, prune
 from tasks.pruning.cycles import Course
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel
-from tasks.pruning.workbench import Workbench
 
 
 def masked_loss(masks: Masks, *, feedback: bool = False) -> Loss:
@@ -71,7 +71,7 @@ def train_behind(
 
 
 def train_gradually(
-    bench: Workbench, course: Course, *, replicate: int, seed: int
+    setup: Setup, course: Course, *, replicate: int, seed: int
 ) -> tuple[SparseModel, Fit]:
     """One training from scratch, pruned on the way; masks in force, normalization estimated anew.
 
@@ -82,22 +82,22 @@ def train_gradually(
     seed : int
         Of batches and augmentation.
     """
-    model = bench.new_model(replicate)
-    state = bench.state(model, bench.dense_schedule(course.num_steps), seed)
-    how = bench.pruning(replicate, regrow=course.feedback)
+    model = setup.new_model(replicate)
+    state = setup.state(model, setup.dense_schedule(course.num_steps), seed)
+    how = setup.pruning(replicate, regrow=course.feedback)
     sparse, until, curve = SparseModel(model, all_weights(model)), course.dense_steps, ()
     for cycle in (None, *course.cycles):
         if cycle is not None:
-            earlier, shape, until = sparse.masks, bench.dataset.shape, cycle.start + cycle.num_steps
+            earlier, shape, until = sparse.masks, setup.dataset.shape, cycle.start + cycle.num_steps
             masks = prune(model, cycle.sparsity, how, earlier=earlier, shape=shape)
             sparse = SparseModel(model, masks)
         # The optimizer keeps what it remembers.
-        plan, batches = bench.plan(until, sparse), bench.batches(seed)
+        plan, batches = setup.plan(until, sparse), setup.batches(seed)
         outcome = train_behind(sparse.masks, state, batches, plan, feedback=course.feedback)
         curve += outcome.curve
         if outcome.status != FitStatus.FINISHED:
             break
     apply_masks(model, sparse.masks)
     if outcome.status == FitStatus.FINISHED:
-        bench.recalibrate(model)
+        setup.recalibrate(model)
     return sparse, replace(outcome, curve=curve)

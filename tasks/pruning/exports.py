@@ -17,9 +17,9 @@ from tasks.nn.sparsity import apply_masks
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.imp import masked_copy
 from tasks.pruning.lineage import Provenance
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import load_sparse
 from tasks.pruning.verify import verified
-from tasks.pruning.workbench import Workbench
 from tasks.records import InputError, LatticeworkError, Status, Stored
 from tasks.records.volume import Volume
 
@@ -53,11 +53,11 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
     if not to:
         raise InputError("export needs a folder: give --to FOLDER")
     rows = _chosen(stored, item)
-    bench = Workbench.open(CONFIGS[stored.run.identity.flow](**stored.settings))
+    setup = Setup.open(CONFIGS[stored.run.identity.flow](**stored.settings))
     counts, place = Counter(row["item"] for row in rows), Volume.open(to)
     for row in rows:
         folder = row["item"] + (f".m{row['member']}" if counts[row["item"]] > 1 else "")
-        weights, about = _exported(stored, bench, row)
+        weights, about = _exported(stored, setup, row)
         tensors = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
         files = {
             "model.safetensors": dump_tensors(tensors),
@@ -96,33 +96,33 @@ def _refuse(item: str, models: Sequence[Mapping[str, Any]], run_id: str) -> Any:
 
 
 def _exported(
-    stored: Stored, bench: Workbench, row: Mapping[str, Any]
+    stored: Stored, setup: Setup, row: Mapping[str, Any]
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights of a model with its masks in force, and what is to be known of it."""
     checkpoint, folder = row["checkpoint"], stored.run.path
-    found = verified(bench, folder, checkpoint, row["method"])
+    found = verified(setup, folder, checkpoint, row["method"])
     if found["status"] != Status.OK:
         raise LatticeworkError(f"{row['item']}: {found['reason']}; it is not exported")
-    sparse, file = load_sparse(folder, checkpoint, bench.new_model(0))
+    sparse, file = load_sparse(folder, checkpoint, setup.new_model(0))
     provenance = Provenance.read(file.extra)
     if provenance.is_dense:
         with one_thread():
-            model = masked_copy(bench, sparse)
+            model = masked_copy(setup, sparse)
     else:
         model = sparse.model
         apply_masks(model, sparse.masks)
-    return model.state_dict(), _about(stored, bench, row, provenance)
+    return model.state_dict(), _about(stored, setup, row, provenance)
 
 
 def _about(
-    stored: Stored, bench: Workbench, row: Mapping[str, Any], provenance: Provenance
+    stored: Stored, setup: Setup, row: Mapping[str, Any], provenance: Provenance
 ) -> dict[str, Any]:
-    run, dataset = stored.run, bench.dataset
+    run, dataset = stored.run, setup.dataset
     channels, height, width = dataset.shape
     return {
         "architecture": {
             "constructor": "tasks.nn.models.build_model",
-            "name": bench.config.model,
+            "name": setup.config.model,
             "shape": [channels, height, width],
             "num_classes": dataset.num_classes,
         },

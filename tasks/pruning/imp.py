@@ -21,10 +21,10 @@ from tasks.nn.sparsity import apply_masks, prunable_weights
 from tasks.pruning.branches import Branch, Rates, retrain
 from tasks.pruning.config import ImpConfig, SoupConfig
 from tasks.pruning.criteria import all_weights, prune
-from tasks.pruning.cycles import Course, Cycle, Host, plan_course
+from tasks.pruning.cycles import Course, Cycle, Method, plan_course
 from tasks.pruning.dynamic import train_gradually
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel
-from tasks.pruning.workbench import Workbench
 from tasks.records import derive_seed
 
 
@@ -44,20 +44,20 @@ class Pruned:
     distance: float
 
 
-def soup_course(config: SoupConfig, bench: Workbench) -> Course:
+def soup_course(config: SoupConfig, setup: Setup) -> Course:
     """Course of one member's line in a soup."""
     return plan_course(
-        config.host,
+        config.method,
         config.sparsity,
         config.phases,
-        dense_steps=bench.num_steps(config.epochs),
-        cycle_steps=bench.num_steps(config.retrain_epochs),
+        dense_steps=setup.num_steps(config.epochs),
+        cycle_steps=setup.num_steps(config.retrain_epochs),
         dense_share=config.dense_share,
     )
 
 
 def imp_course(
-    config: ImpConfig, bench: Workbench, host: Host, budget: float, target: float
+    config: ImpConfig, setup: Setup, method: Method, budget: float, target: float
 ) -> Course:
     """Course of a cell of the comparison; all methods have the same number of steps in all.
 
@@ -68,9 +68,9 @@ def imp_course(
     target : float
         Final sparsity.
     """
-    dense, cycle = bench.num_steps(config.epochs), bench.num_steps(budget)
+    dense, cycle = setup.num_steps(config.epochs), setup.num_steps(budget)
     course = plan_course(
-        host,
+        method,
         target,
         config.cycles,
         dense_steps=dense,
@@ -81,7 +81,7 @@ def imp_course(
         return course
     total = dense + config.cycles * cycle
     return plan_course(
-        host,
+        method,
         target,
         config.updates,
         dense_steps=total - config.updates,
@@ -90,7 +90,7 @@ def imp_course(
 
 
 def train_dense(
-    bench: Workbench,
+    setup: Setup,
     num_steps: int,
     *,
     replicate: int,
@@ -106,19 +106,19 @@ def train_dense(
     until : int, optional
         Stop earlier, in the middle of the schedule.
     """
-    model = bench.new_model(replicate)
+    model = setup.new_model(replicate)
     dense = SparseModel(model, all_weights(model))
-    seed = derive_seed(bench.config.seed, "dense", replicate)
-    state = bench.state(model, bench.dense_schedule(num_steps), seed)
-    plan = bench.plan(until or num_steps, dense, checkpoint)
-    outcome = fit(state, bench.batches(seed), classification_loss, plan)
+    seed = derive_seed(setup.config.seed, "dense", replicate)
+    state = setup.state(model, setup.dense_schedule(num_steps), seed)
+    plan = setup.plan(until or num_steps, dense, checkpoint)
+    outcome = fit(state, setup.batches(seed), classification_loss, plan)
     if outcome.status == FitStatus.FINISHED:
-        bench.recalibrate(model)
+        setup.recalibrate(model)
     return dense, outcome
 
 
 def prune_phase(
-    bench: Workbench, sparse: SparseModel, cycle: Cycle, *, replicate: int, feedback: bool = False
+    setup: Setup, sparse: SparseModel, cycle: Cycle, *, replicate: int, feedback: bool = False
 ) -> Pruned:
     """The next masks, in force on the given network.
 
@@ -127,9 +127,9 @@ def prune_phase(
     feedback : bool
         Weights may come back; then only the masks change and the weights are left as they are.
     """
-    how = bench.pruning(replicate, regrow=feedback)
+    how = setup.pruning(replicate, regrow=feedback)
     masks = prune(
-        sparse.model, cycle.sparsity, how, earlier=sparse.masks, shape=bench.dataset.shape
+        sparse.model, cycle.sparsity, how, earlier=sparse.masks, shape=setup.dataset.shape
     )
     weights = {name: w.detach() for name, w in prunable_weights(sparse.model).items()}
     kept = {name: masks[name] for name in weights}
@@ -142,11 +142,11 @@ def prune_phase(
 
 
 def cycle_rates(
-    bench: Workbench, course: Course, cycle: Cycle, retraining: str, distance: float | None
+    setup: Setup, course: Course, cycle: Cycle, retraining: str, distance: float | None
 ) -> Rates:
     """Rates of the training after a pruning."""
     if course.continued:
-        schedule = bench.dense_schedule(course.num_steps)
+        schedule = setup.dense_schedule(course.num_steps)
         return Rates(
             "continued",
             schedule,
@@ -155,12 +155,12 @@ def cycle_rates(
             length=cycle.num_steps,
         )
     # Of BIMP the original training is the dense one within the budget.
-    original = bench.dense_schedule(course.dense_steps)
+    original = setup.dense_schedule(course.dense_steps)
     return Rates(retraining, original, course.dense_steps, distance=distance)
 
 
 def run_cycles(
-    bench: Workbench,
+    setup: Setup,
     dense: SparseModel,
     course: Course,
     *,
@@ -177,20 +177,20 @@ def run_cycles(
     """
     sparse, outcome = dense, Fit(FitStatus.FINISHED, "", ())
     for cycle in course.cycles:
-        pruned = prune_phase(bench, sparse, cycle, replicate=replicate)
-        rates = cycle_rates(bench, course, cycle, retraining, pruned.distance)
-        seed = derive_seed(bench.config.seed, "retraining", replicate, cycle.number)
-        branch = Branch(0, seed, bench.config.weight_decay, cycle.num_steps)
+        pruned = prune_phase(setup, sparse, cycle, replicate=replicate)
+        rates = cycle_rates(setup, course, cycle, retraining, pruned.distance)
+        seed = derive_seed(setup.config.seed, "retraining", replicate, cycle.number)
+        branch = Branch(0, seed, setup.config.weight_decay, cycle.num_steps)
         file = f"{checkpoint}-{cycle.number}.safetensors" if checkpoint else None
         sparse = pruned.sparse
-        outcome = retrain(bench, sparse, branch, rates, checkpoint=file)
+        outcome = retrain(setup, sparse, branch, rates, checkpoint=file)
         if outcome.status != FitStatus.FINISHED:
             break
     return sparse, outcome
 
 
 def run_course(
-    bench: Workbench,
+    setup: Setup,
     course: Course,
     dense: SparseModel | None,
     *,
@@ -200,23 +200,23 @@ def run_course(
 ) -> tuple[SparseModel, Fit]:
     """A whole course: from a stored dense network, or from scratch if there is none."""
     if course.continued:
-        seed = derive_seed(bench.config.seed, "dense", replicate)
-        return train_gradually(bench, course, replicate=replicate, seed=seed)
+        seed = derive_seed(setup.config.seed, "dense", replicate)
+        return train_gradually(setup, course, replicate=replicate, seed=seed)
     if dense is None:
         file = f"{checkpoint}-0.safetensors" if checkpoint else None
         dense, outcome = train_dense(
-            bench, course.dense_steps, replicate=replicate, checkpoint=file
+            setup, course.dense_steps, replicate=replicate, checkpoint=file
         )
         if outcome.status != FitStatus.FINISHED:
             return dense, outcome
     return run_cycles(
-        bench, dense, course, retraining=retraining, replicate=replicate, checkpoint=checkpoint
+        setup, dense, course, retraining=retraining, replicate=replicate, checkpoint=checkpoint
     )
 
 
-def masked_copy(bench: Workbench, sparse: SparseModel) -> nn.Module:
+def masked_copy(setup: Setup, sparse: SparseModel) -> nn.Module:
     """Copy with the masks in force and its normalization estimated anew, to be evaluated."""
     model = copy.deepcopy(sparse.model)
     apply_masks(model, sparse.masks)
-    bench.recalibrate(model)
+    setup.recalibrate(model)
     return model

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
-from tasks.pruning.cycles import Host
+from tasks.pruning.cycles import Method
 
 __all__ = [
     "CHECKPOINTS",
@@ -85,7 +85,7 @@ class Cell:
 
     Attributes
     ----------
-    host : Host
+    method : Method
     schedule : str
         Retraining of ``imp``; empty for the others.
     budget : float
@@ -94,15 +94,15 @@ class Cell:
         Final sparsity.
     """
 
-    host: Host
+    method: Method
     schedule: str
     budget: float
     target: float
 
     @property
-    def method(self) -> str:
+    def name(self) -> str:
         """Name in the table of models."""
-        return f"{self.host}-{self.schedule}" if self.schedule else self.host
+        return f"{self.method}-{self.schedule}" if self.schedule else self.method
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +192,7 @@ class ImpItem(PruningItem):
     @property
     def method(self) -> str:
         """What stands in the table of models where it failed."""
-        return self.cell.method if self.cell else "pretrain"
+        return self.cell.name if self.cell else "pretrain"
 
     @property
     def budget(self) -> float | None:
@@ -228,9 +228,9 @@ def soup_items(config: SoupConfig) -> dict[str, list[SoupItem]]:
 def imp_items(config: ImpConfig) -> dict[str, list[ImpItem]]:
     """Title of a wave -> its items: the dense networks, then all cells."""
     cells = [
-        Cell(host, schedule, budget, target)
-        for host in dict.fromkeys(config.methods)
-        for schedule in (dict.fromkeys(config.schedules) if host == "imp" else ("",))
+        Cell(method, schedule, budget, target)
+        for method in dict.fromkeys(config.methods)
+        for schedule in (dict.fromkeys(config.schedules) if method == "imp" else ("",))
         for budget in dict.fromkeys(config.retrain_epochs)
         for target in dict.fromkeys(config.sparsities)
     ]
@@ -247,7 +247,7 @@ def planned_items(config: TrainingConfig) -> Mapping[str, Sequence[AnyItem]]:
         return soup_items(config)
     if isinstance(config, ImpConfig):
         return imp_items(config)
-    raise TypeError(f"{type(config).__name__} is no config of a study")
+    raise TypeError(f"{type(config).__name__} is not a config of a study")
 
 
 def checkpoint_path(checkpoint: str) -> str:
@@ -326,9 +326,9 @@ def _lines(config: SoupConfig) -> range:
 
 
 def _cell_item(config: ImpConfig, cell: Cell, replicate: int) -> ImpItem:
-    parents = (Parent("dense"),) if cell.host == "imp" else ()
+    parents = (Parent("dense"),) if cell.method == "imp" else ()
     return ImpItem(
-        key=f"{cell.method}.e{_digits(cell.budget)}.t{_digits(cell.target)}.s{replicate}",
+        key=f"{cell.name}.e{_digits(cell.budget)}.t{_digits(cell.target)}.s{replicate}",
         replicate=replicate,
         phase=config.cycles,
         parents=parents,

@@ -29,8 +29,8 @@ from torch.nn.functional import cross_entropy
 from tasks.nn import average_states, ensemble, state_distance
 from tasks.nn.data import evaluation_batches
 from tasks.nn.sparsity import apply_masks, prunable_weights
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel, mask_id
-from tasks.pruning.workbench import Workbench
 from tasks.records import InputError
 
 MERGES = ("uniform", "greedy", "learned")
@@ -71,7 +71,7 @@ class PredictionEnsemble(nn.Module):
         return ensemble(outputs)
 
 
-def merge(rule: str, members: Sequence[SparseModel], bench: Workbench, model: nn.Module) -> Soup:
+def merge(rule: str, members: Sequence[SparseModel], setup: Setup, model: nn.Module) -> Soup:
     """Merge members into `model`, a network of their architecture that is overwritten.
 
     Raises
@@ -83,12 +83,12 @@ def merge(rule: str, members: Sequence[SparseModel], bench: Workbench, model: nn
         raise InputError(f"no merge is called {rule!r}; known are {', '.join(MERGES)}")
     check_same_masks(members)
     if rule == "greedy":
-        return _greedy(members, bench, model)
+        return _greedy(members, setup, model)
     everyone = tuple(range(len(members)))
-    soup = _mixed(members, everyone, bench, model)
+    soup = _mixed(members, everyone, setup, model)
     if rule == "uniform" or len(members) == 1:
         return soup
-    return _learned(members, soup, bench)
+    return _learned(members, soup, setup)
 
 
 def check_same_masks(members: Sequence[SparseModel]) -> None:
@@ -133,7 +133,7 @@ def mixed_state(
 def _mixed(
     members: Sequence[SparseModel],
     chosen: tuple[int, ...],
-    bench: Workbench,
+    setup: Setup,
     model: nn.Module,
     weights: Mapping[str, Sequence[float]] | None = None,
 ) -> Soup:
@@ -143,45 +143,45 @@ def _mixed(
     used = weights or {layer: (1 / len(chosen),) * len(chosen) for layer in layers}
     model.load_state_dict(mixed_state(states, weights) if weights else average_states(states))
     apply_masks(model, members[0].masks)
-    bench.recalibrate(model)
+    setup.recalibrate(model)
     return Soup(
         SparseModel(model, members[0].masks), chosen, {n: tuple(w) for n, w in used.items()}
     )
 
 
-def _greedy(members: Sequence[SparseModel], bench: Workbench, model: nn.Module) -> Soup:
-    accuracies = [bench.validation_accuracy(member.model) for member in members]
+def _greedy(members: Sequence[SparseModel], setup: Setup, model: nn.Module) -> Soup:
+    accuracies = [setup.validation_accuracy(member.model) for member in members]
     order = sorted(range(len(members)), key=lambda j: -accuracies[j])
     chosen, best = (order[0],), accuracies[order[0]]
     for j in order[1:]:
-        accuracy = bench.validation_accuracy(
-            _mixed(members, (*chosen, j), bench, model).sparse.model
+        accuracy = setup.validation_accuracy(
+            _mixed(members, (*chosen, j), setup, model).sparse.model
         )
         if accuracy >= best:
             chosen, best = (*chosen, j), accuracy
     if len(chosen) > 1:
-        return _mixed(members, chosen, bench, model)
+        return _mixed(members, chosen, setup, model)
     # As it is: estimating its statistics again could change what was compared.
     model.load_state_dict(members[chosen[0]].model.state_dict())
     layers = {_layer(name) for name in model.state_dict()}
     return Soup(SparseModel(model, members[0].masks), chosen, dict.fromkeys(layers, (1.0,)))
 
 
-def _learned(members: Sequence[SparseModel], mean: Soup, bench: Workbench) -> Soup:
+def _learned(members: Sequence[SparseModel], mean: Soup, setup: Setup) -> Soup:
     """Learn the weights, and keep the mean if they do not help."""
     model, kept = mean.sparse.model, mean.sparse.model.state_dict()
     kept = {name: value.clone() for name, value in kept.items()}
-    before = bench.validation_accuracy(model)
-    weights = learned_weights(members, bench, model)
-    soup = _mixed(members, mean.chosen, bench, model, weights)
-    if bench.validation_accuracy(model) >= before:
+    before = setup.validation_accuracy(model)
+    weights = learned_weights(members, setup, model)
+    soup = _mixed(members, mean.chosen, setup, model, weights)
+    if setup.validation_accuracy(model) >= before:
         return soup
     model.load_state_dict(kept)
     return mean
 
 
 def learned_weights(
-    members: Sequence[SparseModel], bench: Workbench, model: nn.Module
+    members: Sequence[SparseModel], setup: Setup, model: nn.Module
 ) -> dict[str, tuple[float, ...]]:
     """Weights per layer that minimize the loss on the validation images, each with sum 1.
 
@@ -191,9 +191,9 @@ def learned_weights(
     parameters = [dict(member.model.named_parameters()) for member in members]
     stacks = {n: torch.stack([p[n].detach() for p in parameters]) for n in parameters[0]}
     layers = list(dict.fromkeys(_layer(name) for name in stacks))
-    logits = torch.zeros(len(layers), len(members), device=bench.device, requires_grad=True)
+    logits = torch.zeros(len(layers), len(members), device=setup.device, requires_grad=True)
     optimizer = torch.optim.Adam([logits], lr=_LEARNING_RATE)
-    batches = list(evaluation_batches(bench.dataset, bench.dataset.validation, _LEARNING_BATCH))
+    batches = list(evaluation_batches(setup.dataset, setup.dataset.validation, _LEARNING_BATCH))
     buffers = dict(model.named_buffers())
     model.train()
     for step in range(_LEARNING_STEPS):

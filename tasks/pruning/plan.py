@@ -73,7 +73,7 @@ def pruning_inputs(config: TrainingConfig) -> Inputs:
     if config.dataset in _BUILT_IN:
         return Inputs()
     # Imported here: planning needs no PyTorch.
-    from tasks.pruning.workbench import images_digest, load_images
+    from tasks.pruning.setups import images_digest, load_images
 
     digest = images_digest(load_images(config))
     return Inputs({config.dataset: digest}, digest)

@@ -7,32 +7,32 @@ from collections.abc import Sequence
 from tasks.nn.sparsity import layer_counts, prunable_weights
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.imp import imp_course, soup_course
+from tasks.pruning.setups import Setup
 from tasks.pruning.soups import SoupPhase
-from tasks.pruning.workbench import Workbench
 from tasks.records import InputError
 
 
 def rehearse(config: TrainingConfig) -> None:
     """Refuse a config whose images, network, batches or prunings do not fit together."""
-    bench = Workbench.open(config)
-    if not len(bench.dataset.validation):
+    setup = Setup.open(config)
+    if not len(setup.dataset.validation):
         raise InputError(
-            f"{len(bench.dataset.train)} training images leave none for validation, "
+            f"{len(setup.dataset.train)} training images leave none for validation, "
             "which takes every tenth; give more"
         )
     if isinstance(config, SoupConfig):
-        for cycle in soup_course(config, bench).cycles:
-            _ = SoupPhase.of(bench, config, 0, cycle.number).branches  # refuses what is too short
-        _check_layers(bench, [config.sparsity])
+        for cycle in soup_course(config, setup).cycles:
+            _ = SoupPhase.of(setup, config, 0, cycle.number).branches  # refuses what is too short
+        _check_layers(setup, [config.sparsity])
     if isinstance(config, ImpConfig):
-        for host in config.methods:
-            imp_course(config, bench, host, min(config.retrain_epochs), max(config.sparsities))
-        _check_layers(bench, config.sparsities)
+        for method in config.methods:
+            imp_course(config, setup, method, min(config.retrain_epochs), max(config.sparsities))
+        _check_layers(setup, config.sparsities)
 
 
-def _check_layers(bench: Workbench, sparsities: Sequence[float]) -> None:
+def _check_layers(setup: Setup, sparsities: Sequence[float]) -> None:
     """Refuse sparsities at which a layer is sure to be empty."""
-    weights, config = prunable_weights(bench.new_model(0)), bench.config
+    weights, config = prunable_weights(setup.new_model(0)), setup.config
     # Over all layers together too there must be a weight for each; filters keep one per group.
     allocation = "uniform" if config.allocation == "global" else config.allocation
     if config.granularity == "weights":

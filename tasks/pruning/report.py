@@ -78,7 +78,7 @@ def _soup_figure(stored: Stored) -> Any:
 def _steps_per_epoch(models: Sequence[Row], config: Mapping[str, Any]) -> float:
     """From the dense training, which has a known number of epochs unless it is cut short."""
     steps = [row["total_steps"] for row in models if row["method"] == "dense"]
-    known = config["host"] == "imp" and steps and steps[0]
+    known = config["method"] == "imp" and steps and steps[0]
     return steps[0] / config["epochs"] if known else 0.0
 
 

@@ -25,8 +25,8 @@ from tasks.pruning.items import (
     checkpoint_path,
 )
 from tasks.pruning.lineage import NewModel, Provenance, StoredModel
+from tasks.pruning.setups import Measures, Setup
 from tasks.pruning.sparse_models import load_sparse, mask_id, store_sparse
-from tasks.pruning.workbench import Measures, Workbench
 from tasks.records.errors import LatticeworkError
 from tasks.records.rows import FILES, Rows
 from tasks.records.status import Status
@@ -51,9 +51,9 @@ def soup_rows(item: SoupItem, place: Place, *shared: CheckpointBytes) -> Rows:
         If too much of what it needs is missing.
     """
 
-    def make(bench: Workbench, running: str, parents: Sequence[StoredModel]) -> list[NewModel]:
+    def make(setup: Setup, running: str, parents: Sequence[StoredModel]) -> list[NewModel]:
         phase = soups.SoupPhase.of(
-            bench,
+            setup,
             item.config,
             item.replicate,
             item.phase,
@@ -68,28 +68,28 @@ def soup_rows(item: SoupItem, place: Place, *shared: CheckpointBytes) -> Rows:
 def imp_rows(item: ImpItem, place: Place, *shared: CheckpointBytes) -> Rows:
     """Rows of ``models`` and ``curve`` of a dense network or a cell; see `soup_rows`."""
 
-    def make(bench: Workbench, running: str, parents: Sequence[StoredModel]) -> list[NewModel]:
+    def make(setup: Setup, running: str, parents: Sequence[StoredModel]) -> list[NewModel]:
         if item.cell is None:
-            return [_dense(item, bench, running)]
-        return [_compared(item, item.cell, bench, running, parents)]
+            return [_dense(item, setup, running)]
+        return [_compared(item, item.cell, setup, running, parents)]
 
     return _rows(item, place, shared, make)
 
 
-def _dense(item: ImpItem, bench: Workbench, running: str) -> NewModel:
+def _dense(item: ImpItem, setup: Setup, running: str) -> NewModel:
     """The dense network of a repetition."""
-    steps, file = bench.num_steps(item.config.epochs), f"{running}.safetensors"
-    sparse, fit = train_dense(bench, steps, replicate=item.replicate, checkpoint=file)
+    steps, file = setup.num_steps(item.config.epochs), f"{running}.safetensors"
+    sparse, fit = train_dense(setup, steps, replicate=item.replicate, checkpoint=file)
     return NewModel("dense", sparse, Provenance.of_dense(steps), fit)
 
 
 def _compared(
-    item: ImpItem, cell: Cell, bench: Workbench, running: str, parents: Sequence[StoredModel]
+    item: ImpItem, cell: Cell, setup: Setup, running: str, parents: Sequence[StoredModel]
 ) -> NewModel:
     """A cell of the comparison of schedules, budgets and sparsities."""
-    course = imp_course(item.config, bench, cell.host, cell.budget, cell.target)
+    course = imp_course(item.config, setup, cell.method, cell.budget, cell.target)
     sparse, fit = run_course(
-        bench,
+        setup,
         course,
         parents[0].sparse if parents else None,
         retraining=cell.schedule or "allr",
@@ -98,23 +98,23 @@ def _compared(
     )
     steps = course.num_steps - (course.dense_steps if parents else 0)
     provenance = Provenance(steps, course.num_steps, course.dense_steps, cell.target)
-    return NewModel(cell.method, sparse, provenance, fit)
+    return NewModel(cell.name, sparse, provenance, fit)
 
 
 def _rows(
     item: AnyItem,
     place: Place,
     shared: Sequence[CheckpointBytes],
-    make: Callable[[Workbench, str, Sequence[StoredModel]], list[NewModel]],
+    make: Callable[[Setup, str, Sequence[StoredModel]], list[NewModel]],
 ) -> Rows:
     if item.problem:
         raise LatticeworkError(item.problem)
     with one_thread():
-        bench = Workbench.open(item.config, place.device)
-        parents = _parents(item, bench, place.folder, shared)
+        setup = Setup.open(item.config, place.device)
+        parents = _parents(item, setup, place.folder, shared)
         running = f"{place.folder}/{CHECKPOINTS}/running-{item.key}"
-        models = make(bench, running, parents)
-        rows = [_store(item, model, bench, place.folder) for model in models]
+        models = make(setup, running, parents)
+        rows = [_store(item, model, setup, place.folder) for model in models]
         remove_running(place.folder, item.key)
     named = dict.fromkeys(row["checkpoint"] for row in rows if row["checkpoint"])
     return {
@@ -126,19 +126,19 @@ def _rows(
 
 
 def _parents(
-    item: AnyItem, bench: Workbench, folder: str, shared: Sequence[CheckpointBytes]
+    item: AnyItem, setup: Setup, folder: str, shared: Sequence[CheckpointBytes]
 ) -> list[StoredModel]:
     """The models that the item is made from."""
     contents = {each.checkpoint: each.content for each in shared}
     found = []
     for parent in item.parents:
-        model, content = bench.new_model(item.replicate), contents.get(parent.checkpoint)
+        model, content = setup.new_model(item.replicate), contents.get(parent.checkpoint)
         sparse, stored = load_sparse(folder, parent.checkpoint, model, content)
         found.append(StoredModel(sparse, Provenance.read(stored.extra), parent.member))
     return found
 
 
-def _store(item: AnyItem, made: NewModel, bench: Workbench, folder: str) -> dict[str, Any]:
+def _store(item: AnyItem, made: NewModel, setup: Setup, folder: str) -> dict[str, Any]:
     """Store a model; its row.
 
     One that diverged keeps its last good weights; one whose loss is not finite has no file.
@@ -147,7 +147,7 @@ def _store(item: AnyItem, made: NewModel, bench: Workbench, folder: str) -> dict
     measured: dict[str, Any] = {}
     checkpoint = None
     if not reason:
-        measures = bench.measure(made.evaluated, corrupted=made.method != "pruned")
+        measures = setup.measure(made.evaluated, corrupted=made.method != "pruned")
         measured, reason = _measured(measures), "" if _is_finite(measures) else _EXPLODED
     if reason != _EXPLODED and not made.num_networks:
         header = made.provenance.header(made.method)
@@ -166,7 +166,7 @@ def _store(item: AnyItem, made: NewModel, bench: Workbench, folder: str) -> dict
         "checkpoint": checkpoint,
         "mask": None if made.num_networks else mask_id(sparse.masks),
         "parents": item.checkpoints,
-        "speed_up": bench.speed_up(sparse) / max(made.num_networks, 1),
+        "speed_up": setup.speed_up(sparse) / max(made.num_networks, 1),
         **(measured if not reason else {}),
     }
 

@@ -38,9 +38,9 @@ from tasks.pruning.imp import (
 from tasks.pruning.lineage import NewModel, Provenance, StoredModel
 from tasks.pruning.merging import PredictionEnsemble, Soup, member_distances, mixed_state
 from tasks.pruning.merging import merge as merge_members
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel, mask_id
 from tasks.pruning.stacked import retrain_stacked
-from tasks.pruning.workbench import Workbench
 from tasks.records import derive_seed
 
 SOUP = -1
@@ -53,7 +53,7 @@ class SoupPhase:
 
     Attributes
     ----------
-    bench : Workbench
+    setup : Setup
     config : SoupConfig
     course : Course
     replicate : int
@@ -64,7 +64,7 @@ class SoupPhase:
         File where a training saves itself, and goes on from.
     """
 
-    bench: Workbench
+    setup: Setup
     config: SoupConfig
     course: Course
     replicate: int
@@ -74,10 +74,10 @@ class SoupPhase:
 
     @classmethod
     def of(
-        cls, bench: Workbench, config: SoupConfig, replicate: int, number: int, **more: Any
+        cls, setup: Setup, config: SoupConfig, replicate: int, number: int, **more: Any
     ) -> SoupPhase:
         """A phase of the course that the config describes."""
-        return cls(bench, config, soup_course(config, bench), replicate, number, **more)
+        return cls(setup, config, soup_course(config, setup), replicate, number, **more)
 
     @property
     def cycle(self) -> Cycle:
@@ -100,18 +100,18 @@ class SoupPhase:
         """The model, pruned in place."""
         feedback = self.course.feedback
         return prune_phase(
-            self.bench, sparse, self.cycle, replicate=self.replicate, feedback=feedback
+            self.setup, sparse, self.cycle, replicate=self.replicate, feedback=feedback
         )
 
     def rates(self, distance: float | None) -> Rates:
         """Rates of the retraining."""
         kind = self.config.retraining
-        return cycle_rates(self.bench, self.course, self.cycle, kind, distance)
+        return cycle_rates(self.setup, self.course, self.cycle, kind, distance)
 
     def retrained(self, sparse: SparseModel, branch: Branch, rates: Rates) -> Fit:
         """One member, trained in place."""
         return retrain(
-            self.bench,
+            self.setup,
             sparse,
             branch,
             rates,
@@ -121,7 +121,7 @@ class SoupPhase:
 
     def visible(self, sparse: SparseModel) -> nn.Module:
         """The model that is evaluated: masks in force."""
-        return masked_copy(self.bench, sparse) if self.course.feedback else sparse.model
+        return masked_copy(self.setup, sparse) if self.course.feedback else sparse.model
 
     def after(self, before: Provenance, steps: int) -> Provenance:
         """Of a model that comes from another one by so many steps."""
@@ -149,7 +149,7 @@ def pretrain(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]
     course = phase.course
     total = course.num_steps if course.continued else course.dense_steps
     sparse, fit = train_dense(
-        phase.bench,
+        phase.setup,
         total,
         replicate=phase.replicate,
         until=course.dense_steps,
@@ -162,7 +162,7 @@ def prune(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
     """The network with the masks of the phase, normalization estimated anew."""
     [parent] = parents
     found = phase.pruned(parent.sparse)
-    phase.bench.recalibrate(found.sparse.model)
+    phase.setup.recalibrate(found.sparse.model)
     rates = phase.rates(found.distance).distance
     provenance = replace(phase.after(parent.provenance, 0), rates=rates)
     return [phase.new_model("pruned", found.sparse, provenance)]
@@ -180,17 +180,17 @@ def branch(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
 def stack(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
     """All members of the soup, trained in one process."""
     [parent] = parents
-    bench, masks, rates = phase.bench, parent.sparse.masks, phase.rates(parent.provenance.rates)
+    setup, masks, rates = phase.setup, parent.sparse.masks, phase.rates(parent.provenance.rates)
     together, fits = retrain_stacked(
-        bench, parent.sparse, phase.branches, rates, checkpoint=phase.checkpoint
+        setup, parent.sparse, phase.branches, rates, checkpoint=phase.checkpoint
     )
     models = []
     for settings, fit in zip(phase.branches, fits, strict=True):
-        model = bench.new_model(phase.replicate)
+        model = setup.new_model(phase.replicate)
         model.load_state_dict(together.member(settings.number))
         apply_masks(model, masks)
         if fit.status == FitStatus.FINISHED:
-            bench.recalibrate(model)
+            setup.recalibrate(model)
         sparse = SparseModel(model, masks)
         provenance = phase.after(parent.provenance, settings.num_steps)
         models.append(NewModel("member", sparse, provenance, fit, member=settings.number))
@@ -213,7 +213,7 @@ def merge(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
     first = parents[0].provenance
     seen = [SparseModel(phase.visible(p.sparse), p.sparse.masks) for p in parents]
     soup = merge_members(
-        phase.config.merge, seen, phase.bench, phase.bench.new_model(phase.replicate)
+        phase.config.merge, seen, phase.setup, phase.setup.new_model(phase.replicate)
     )
     onward = _onward(phase, soup, [parent.sparse for parent in parents])
     # With the soup's members' steps alone; those before them are shared.
@@ -241,15 +241,15 @@ def reprune(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
 
     Networks with one common mask have nothing to be pruned again.
     """
-    lines, bench = [parent.sparse for parent in parents], phase.bench
-    model = bench.new_model(phase.replicate)
+    lines, setup = [parent.sparse for parent in parents], phase.setup
+    model = setup.new_model(phase.replicate)
     model.load_state_dict(average_states([line.model.state_dict() for line in lines]))
     masks = lines[0].masks
     if len({mask_id(line.masks) for line in lines}) > 1:
         union = SparseModel(model, {n: _any([line.masks[n] for line in lines]) for n in masks})
-        masks = prune_phase(bench, union, phase.cycle, replicate=phase.replicate).sparse.masks
+        masks = prune_phase(setup, union, phase.cycle, replicate=phase.replicate).sparse.masks
     apply_masks(model, masks)
-    bench.recalibrate(model)
+    setup.recalibrate(model)
     first = parents[0].provenance
     own = sum(parent.provenance.total_steps - first.dense_steps for parent in parents)
     provenance = replace(phase.after(first, 0), total_steps=first.dense_steps + own)
@@ -270,7 +270,7 @@ def _onward(phase: SoupPhase, soup: Soup, members: Sequence[SparseModel]) -> Spa
     """The soup as the next phase takes it: weights that may come back are averaged, too."""
     if not phase.course.feedback or phase.number == len(phase.course.cycles):
         return soup.sparse
-    dense = phase.bench.new_model(phase.replicate)
+    dense = phase.setup.new_model(phase.replicate)
     states = [members[j].model.state_dict() for j in soup.chosen]
     dense.load_state_dict(mixed_state(states, soup.weights))
     return SparseModel(dense, soup.sparse.masks)

@@ -19,12 +19,12 @@ from tasks.nn import (
 from tasks.nn.sparsity import apply_masks
 from tasks.pruning.branches import Branch, Rates
 from tasks.pruning.dynamic import masked_loss
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel
-from tasks.pruning.workbench import Workbench
 
 
 def retrain_stacked(
-    bench: Workbench,
+    setup: Setup,
     pruned: SparseModel,
     branches: Sequence[Branch],
     rates: Rates,
@@ -43,7 +43,7 @@ def retrain_stacked(
         StackedSchedule(tuple(rates.schedule(b.num_steps, b.rate_scale) for b in branches)),
         num_steps=tuple(b.num_steps for b in branches),
     )
-    batches = StackedBatches(tuple(bench.batches(b.seed) for b in branches))
-    plan = bench.plan(max(state.num_steps), pruned, checkpoint)
+    batches = StackedBatches(tuple(setup.batches(b.seed) for b in branches))
+    plan = setup.plan(max(state.num_steps), pruned, checkpoint)
     whole = fit(state, batches, masked_loss(pruned.masks), plan)
     return stack, [state.outcome(j, whole) for j in range(len(branches))]

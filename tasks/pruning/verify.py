@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from tasks.nn.sparsity import prunable_weights, total_kept
 from tasks.pruning.items import ModelCheck
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel, load_sparse, mask_id, num_stray
-from tasks.pruning.workbench import Workbench
 from tasks.records.rows import Row, Rows
 from tasks.records.status import Status
 from tasks.records.work import Place
@@ -23,10 +23,10 @@ from tasks.records.work import Place
 
 def verification_rows(work: ModelCheck, place: Place, models: pa.Table) -> Rows:
     """Rows of ``verification``: one for each model of an item that has a file."""
-    bench = Workbench.open(work.config)
+    setup = Setup.open(work.config)
     stored = [(row["checkpoint"], row["method"]) for row in models.to_pylist() if row["checkpoint"]]
     rows = [
-        {"item": work.key, **verified(bench, place.folder, checkpoint, method)}
+        {"item": work.key, **verified(setup, place.folder, checkpoint, method)}
         for checkpoint, method in stored
     ]
     return {"verification": rows}
@@ -37,10 +37,10 @@ def known_of_verification(work: ModelCheck) -> list[Row]:
     return [{"item": work.key}]
 
 
-def verified(bench: Workbench, folder: str, checkpoint: str, method: str) -> dict[str, Any]:
+def verified(setup: Setup, folder: str, checkpoint: str, method: str) -> dict[str, Any]:
     """Verdict on one model: its status, what is wrong with it, and what its masks keep."""
-    sparse, stored = load_sparse(folder, checkpoint, bench.new_model(0))
-    reasons = list(_faults(bench, folder, sparse, method, stored.extra))
+    sparse, stored = load_sparse(folder, checkpoint, setup.new_model(0))
+    reasons = list(_faults(setup, folder, sparse, method, stored.extra))
     if stored.digest[: len(checkpoint)] != checkpoint:
         reasons.append("its content does not have the id that names it")
     return {
@@ -53,20 +53,20 @@ def verified(bench: Workbench, folder: str, checkpoint: str, method: str) -> dic
 
 
 def _faults(
-    bench: Workbench, folder: str, sparse: SparseModel, method: str, extra: dict[str, Any]
+    setup: Setup, folder: str, sparse: SparseModel, method: str, extra: dict[str, Any]
 ) -> Iterator[str]:
     """What is wrong with a model."""
     if mask_id(sparse.masks) != extra["mask"]:
         yield "its masks do not have the id that the file states"
     if not extra.get("is_dense") and num_stray(sparse):
         yield f"{num_stray(sparse)} pruned weights are not zero"
-    if bench.config.granularity == "weights":
+    if setup.config.granularity == "weights":
         size = sum(w.numel() for w in prunable_weights(sparse.model).values())
         wanted = total_kept(size, extra["target"])
         if sparse.num_kept != wanted:
             yield f"{sparse.num_kept} of {size} weights are kept, {wanted} were wanted"
     if method == "soup":
         for parent in extra["parents"]:
-            _, member = load_sparse(folder, parent, bench.new_model(0))
+            _, member = load_sparse(folder, parent, setup.new_model(0))
             if member.extra["mask"] != extra["mask"]:
                 yield f"its masks differ from those of its member {parent}"

@@ -140,8 +140,8 @@ def split_unplanned(
     """Parts of one table, without and with those that no plan asked for.
 
     A table follows the plan if it holds a part of any planned item; in such a table all other
-    parts are strays, like copies made by hand. A table of other keys, as summaries by triangulation
-    in a run planned by shards, is kept whole, and so is the execution table.
+    parts are unplanned, like copies made by hand. A table of other keys, as summaries by
+    triangulation in a run planned by shards, is kept whole, and so is the execution table.
     """
     follows = any(name.item in planned and name.table != EXECUTION_TABLE for name in names)
     kept = [name for name in names if name.item in planned or not follows]

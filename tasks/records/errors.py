@@ -1,8 +1,11 @@
 """Error tree of the project.
 
 Every deliberate error is a `LatticeworkError` whose text is one clear line: what was given, what
-is allowed, what to do. Outcomes of science are no errors but a `Status` in a row.
+is allowed, what to do. Outcomes of science are not errors but a `Status` in a row.
 """
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 _MAX_SHOWN = 60
 _MAX_PATH = 160
@@ -41,6 +44,14 @@ def printable(text: str) -> str:
 def abridged(path: str) -> str:
     """A path or URI for messages; of a very long one only both ends."""
     return path if len(path) <= _MAX_PATH else f"{path[:80]}...{path[-60:]}"
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """One line: what was given, what is probably meant, what there is."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"unknown {what} {name!r}; {hint}known: {', '.join(names)}"
 
 
 class LatticeworkError(Exception):

@@ -35,7 +35,7 @@ class RunIdentity:
     config
         Canonical JSON of the frozen config.
     inputs
-        Pairs (name, SHA-256 of the content); kept sorted, so their order is no part of identity.
+        Pairs (name, SHA-256 of the content); kept sorted, so their order does not matter.
     code_version
         See `code_version`.
     seed
@@ -44,7 +44,7 @@ class RunIdentity:
     Raises
     ------
     InputError
-        For a flow name that is no folder name or a config that is no JSON text.
+        For a flow name that cannot name a folder or a config that JSON cannot express.
     """
 
     flow: str

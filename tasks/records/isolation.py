@@ -100,7 +100,7 @@ def run_limited(
     Raises
     ------
     InputError
-        If a limit is no positive number or the call cannot be pickled.
+        If a limit is not a positive number or the call cannot be pickled.
     """
     for name, limit in (("seconds", seconds), ("memory_gib", memory_gib)):
         if not (math.isfinite(limit) and limit > 0):

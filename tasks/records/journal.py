@@ -28,7 +28,7 @@ class Journal:
             self._told[fault.path] = fault.reason
             logger.warning("%s; %s", fault, consequence)
 
-    def strays(self, paths: Iterable[str]) -> None:
+    def unplanned(self, paths: Iterable[str]) -> None:
         """Warn, in one line, of parts that are ignored as their items are not planned."""
         news = [path for path in paths if self._told.get(path) != _NOT_PLANNED]
         self._told.update(dict.fromkeys(news, _NOT_PLANNED))

@@ -1,32 +1,52 @@
-"""Packages that import what they export when it is asked for.
+"""References to objects, and packages that import what they export when it is asked for.
 
 A package lists its exports as imports below ``if TYPE_CHECKING:``, where type checkers, editors and
 `tasks.records.version` find them, and sets ``__getattr__ = lazy_exports(__name__, __file__)``.
 """
 
 import ast
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-__all__ = ["exports_of", "lazy_exports"]
+__all__ = ["Reference", "exports_of", "lazy_exports", "load"]
+
+Reference = str
+"""``package.module:object``."""
+
+
+def load(reference: Reference) -> Any:
+    """The object that a reference names; imports its module."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
 
 
 def lazy_exports(package: str, file: str) -> Callable[[str], Any]:
-    """A ``__getattr__`` that resolves the exports listed in the package's source."""
-    sources: dict[str, str] = {}
+    """A ``__getattr__`` that resolves the exports listed in the package's source.
+
+    An export that has the name of its module stays the export, also once the module is imported.
+    """
+    sources = exports_of(ast.parse(Path(file).read_bytes()))
+    hidden = {name for name, module in sources.items() if module == f"{package}.{name}"}
+
+    class Package(ModuleType):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in hidden and isinstance(value, ModuleType):
+                value = getattr(value, name)
+            super().__setattr__(name, value)
 
     def resolve(name: str) -> Any:
-        if not sources:
-            tree = ast.parse(Path(file).read_bytes())
-            sources.update(exports_of(tree))
         if name not in sources:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(sources[name]), name)
-        vars(import_module(package))[name] = value
+        setattr(sys.modules[package], name, value)
         return value
 
+    if hidden:
+        sys.modules[package].__class__ = Package
     return resolve
 
 

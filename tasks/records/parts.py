@@ -1,4 +1,4 @@
-"""Parts: one table of one item as an Arrow IPC file with a sidecar that vouches for it.
+"""Parts: one table of one item as an Arrow IPC file with a sidecar that has its checksum.
 
 ``<table>/<table>-<item>.arrow`` holds the rows, uncompressed, in batches of at most 65536 rows;
 ``<table>/<table>-<item>.json`` (the sidecar) holds item, rows, bytes and SHA-256 and is written
@@ -70,7 +70,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What vouches for a part.
+    """Size, checksum and status of a part, and what it was made from.
 
     `status` is the first of its rows that is not ok, `content` a digest of its rows without the
     columns that name a run, so that equal science in two runs has equal content. Sidecars of
@@ -171,7 +171,7 @@ def brief(text: str) -> str:
     return canonical_json({"sha256": hashlib.sha256(text.encode()).hexdigest()})
 
 
-def vouch(name: PartName, *, rows: int, data: pa.Buffer) -> PartRef:
+def part_ref(name: PartName, *, rows: int, data: pa.Buffer) -> PartRef:
     """Reference of the part `name` with content `data`."""
     digest = hashlib.sha256(memoryview(data)).hexdigest()
     return PartRef(name.table, name.item, name.path, rows=rows, bytes=data.size, sha256=digest)
@@ -220,7 +220,7 @@ def load_part(volume: Volume, name: PartName, run_id: str) -> tuple[PartRef, pa.
         raise CorruptPartError(
             name.path, f"has {data.size} bytes where its sidecar says {sidecar.bytes}"
         )
-    part = vouch(name, rows=sidecar.rows, data=data)
+    part = part_ref(name, rows=sidecar.rows, data=data)
     if part.sha256 != sidecar.sha256:
         raise CorruptPartError(name.path, "sha256 differs from its sidecar")
     return part, _open_table(data, name, rows=sidecar.rows)

@@ -36,7 +36,7 @@ def query_tables(tables: Mapping[str, pa.Table], sql: str) -> pa.Table:
     Raises
     ------
     InputError
-        The query is wrong, is no query, or would leave the given tables.
+        The text is wrong, is not a query, or would leave the given tables.
     """
     connection = duckdb.connect(":memory:", config=SEALED)
     try:

@@ -23,7 +23,7 @@ def check_text(text: str, what: str) -> None:
     Raises
     ------
     InputError
-        If it is blank, holds a null character (``%00`` in a URI), or is no Unicode text.
+        If it is blank, holds a null character (``%00`` in a URI), or is not Unicode text.
     """
     if not text.strip():
         raise InputError(f"{what} is blank; give a folder or a URI")

@@ -27,10 +27,10 @@ from tasks.records.parts import (
     PartRef,
     Sidecar,
     brief,
+    part_ref,
     read_sidecar,
     serialize,
     sidecar_bytes,
-    vouch,
 )
 from tasks.records.schema import EXECUTION_SCHEMA, check_science_schema, execution_rows
 from tasks.records.volume import Volume
@@ -107,7 +107,7 @@ class Run:
         check_science_schema(data.schema, f"table {table!r}")
         name = PartName.of(table, item)
         content = serialize(data, self._science_metadata)
-        part = vouch(name, rows=data.num_rows, data=content)
+        part = part_ref(name, rows=data.num_rows, data=content)
         sidecar = sidecar_bytes(part, self.run_id, data, origin)
         if not self._holds(part, name, data):
             self.volume.write(name.path, content)
@@ -205,7 +205,7 @@ class Run:
         return self._reader.load(PartName.of(table, item))[1]
 
     def sidecar(self, table: str, item: str) -> Sidecar | None:
-        """What vouches for the part of an item; None if there is none.
+        """The sidecar of the part of an item; None if there is none.
 
         Raises
         ------
@@ -314,7 +314,7 @@ class Run:
         name = PartName.of(EXECUTION_TABLE, item)
         while not self.volume.create(name.path, content):
             name = replace(name, attempt=name.attempt + 1)
-        part = vouch(name, rows=rows.num_rows, data=content)
+        part = part_ref(name, rows=rows.num_rows, data=content)
         self.volume.write(name.sidecar, sidecar_bytes(part, self.run_id, rows, _UNKNOWN))
         return part
 
@@ -334,7 +334,7 @@ class Run:
         """Parts of planned items, table by table; all parts where nothing is planned."""
         known = {*planned, *self.planned} if self.planned else ()
         split = [split_unplanned(self._names(table), known) for table in tables]
-        self._journal.strays(name.path for _, strays in split for name in strays)
+        self._journal.unplanned(name.path for _, others in split for name in others)
         return [name for names, _ in split for name in names]
 
     def _names(self, table: str) -> list[PartName]:

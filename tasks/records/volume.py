@@ -4,7 +4,7 @@ A local write goes to a temporary name, is flushed and synced, and is then renam
 so a file is seen whole or not at all. Object stores have no rename; there a write appears when its
 stream closes, and the order of writes (data, then sidecar, then manifest) does the same service.
 The rename itself is not synced to the folder: a rename lost with the power leaves a part that its
-sidecar does not vouch for, and such a part is done again.
+sidecar does not match, and such a part is done again.
 """
 
 import errno

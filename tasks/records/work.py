@@ -43,7 +43,8 @@ class Item:
         What the call gets first; it is pickled.
     origin
         Plain data that the result depends on, beside the config's settings, the code and the parts
-        that are read. An item of equal key and origin has the same result.
+        that are read. An item of equal key and origin has the same result. By default the contents
+        of all inputs.
     parts
         Keys of the items whose stored rows the call gets; by default its own key.
     shares
@@ -54,7 +55,7 @@ class Item:
 
     key: str
     argument: Any
-    origin: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] | None = None
     parts: tuple[str, ...] = ()
     shares: tuple[str, ...] = ()
     size: int = 1

@@ -94,7 +94,7 @@ def as_rows(rows: ArrayLike) -> tuple[Row, ...]:
 
 
 def as_matrix(gram: Gram, size: int) -> list[list[fmpq]]:
-    """Rows of a symmetric matrix of this size; `InputError` if it is none."""
+    """Rows of a symmetric matrix of this size; `InputError` if it is not one."""
     is_exact = isinstance(gram, fmpq_mat)
     rows = gram.tolist() if is_exact else [[rational(q) for q in row] for row in gram]
     if len(rows) != size or any(len(row) != size for row in rows):

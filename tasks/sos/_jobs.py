@@ -96,7 +96,7 @@ class CertifyJob:
         config = self.config
         settings = Settings(
             basis=config.basis,
-            sparsity=config.sparsity,
+            blocks=config.blocks,
             solver=config.solver,
             memory_gib=config.memory_gib,
             seed=config.seed,

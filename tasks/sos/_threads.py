@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-import scipy.linalg  # noqa: F401  loads the BLAS that is to be found
+import scipy.linalg  # noqa: F401  loads the BLAS to be detected
 from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()

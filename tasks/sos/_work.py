@@ -11,7 +11,7 @@ from tasks.records import BudgetExceeded
 from tasks.sos.bases.reductions import VariableScaling
 from tasks.sos.bases.rules import BasisSource
 from tasks.sos.certificates import AnyCertificate
-from tasks.sos.config import BasisMethod, SolverName, Sparsity
+from tasks.sos.config import BasisMethod, Blocks, SolverName
 from tasks.sos.gram.interior import InteriorSolution
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.polynomials.polynomial import Polynomial
@@ -25,7 +25,7 @@ class Settings:
     basis: BasisMethod | BasisSource = "auto"
     """Which bases are tried, see `tasks.sos.cascade`; auto: even square roots, then half of the
     Newton polytope; or what gives them."""
-    sparsity: Sparsity = "sign"
+    blocks: Blocks = "sign"
     """Blocks by sign symmetries or the components of term sparsity, which lose nothing, or the
     cliques of a chordal extension, which may."""
     solver: SolverName = "auto"
@@ -51,7 +51,7 @@ class Attempt:
         m, m_b, S and K.
     feasibility : str
         What the numbers said; ``unique`` for K = 0, ``completed`` where the entries that the
-        equations determine gave the others, ``uncovered`` if the basis cannot do.
+        equations determine gave the others, ``uncovered`` if the basis cannot represent p.
     lower, upper : float
         Bounds on the largest t with Q - t W >= 0, up to rounding errors; NaN where nothing was
         solved, or where rounding errors are all there is.

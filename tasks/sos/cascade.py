@@ -86,7 +86,7 @@ def scored_bases(
 
 
 def _vertex_halves(p: Polynomial) -> Rows:
-    """The halves of the vertices; an odd vertex has none, and then p is no sum of squares."""
+    """The halves of the vertices; an odd vertex has none, and then p is not a sum of squares."""
     vertices = p.exponents[newton_vertices(p.exponents)]
     return even_sqrt_basis(vertices)
 

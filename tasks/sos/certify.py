@@ -30,7 +30,7 @@ from tasks.sos.certificates import (
     NotSosCertificate,
     SosCertificate,
 )
-from tasks.sos.config import Sparsity
+from tasks.sos.config import Blocks
 from tasks.sos.gram.completion import complete_by_rank
 from tasks.sos.gram.interior import Feasibility, InteriorSolution, diagonal_weights
 from tasks.sos.gram.numerics import QUICK, NotSolvedError, solve_numerically
@@ -102,7 +102,7 @@ def _by_basis(work: Work, candidate: Candidate) -> Certification:
     """Decide with one basis, as far as it goes."""
     p = work.scaled
     with work.stage("blocks"):
-        problem = GramProblem.of(p, _blocks(candidate.basis, p, work.settings.sparsity))
+        problem = GramProblem.of(p, _blocks(candidate.basis, p, work.settings.blocks))
     if problem.uncovered:
         _note(work, candidate, problem, "uncovered")
         return _refuted(work, candidate, uncovered_functional(problem), (), "uncovered term")
@@ -127,7 +127,7 @@ def _by_numbers(
 ) -> Certification:
     """Solve in floats, and conclude from that."""
     known = candidate.basis.tobytes()
-    work.tried.discard(known)  # to solve again is no repetition
+    work.tried.discard(known)  # solving again is not a repetition
     try:
         solution = _solution(work, problem, is_quick=is_quick)
     except NotSolvedError as error:
@@ -176,12 +176,12 @@ def _solution(work: Work, problem: GramProblem, *, is_quick: bool) -> InteriorSo
         )
 
 
-def _blocks(basis: NDArray[np.int32], p: Polynomial, sparsity: Sparsity) -> list[NDArray[np.int32]]:
+def _blocks(basis: NDArray[np.int32], p: Polynomial, blocks: Blocks) -> list[NDArray[np.int32]]:
     """Parts of a basis between which the Gram matrix may be 0."""
-    if sparsity == "sign":
+    if blocks == "sign":
         found = sign_symmetry_blocks(basis, p.exponents)
     else:
-        found = term_sparsity_blocks(basis, p.exponents, chordal=sparsity == "chordal")
+        found = term_sparsity_blocks(basis, p.exponents, chordal=blocks == "chordal")
     return [basis[block] for block in found]
 
 
@@ -329,9 +329,9 @@ def _refuted(
         return work.finished(Verdict.NEGATIVE, "negative point", original)
     if not candidate.is_complete:
         return work.finished(Verdict.UNDECIDED, f"no squares over this basis: {reason}")
-    if work.settings.sparsity == "chordal":
+    if work.settings.blocks == "chordal":
         # The functional is positive on every clique, which says nothing of their union.
-        why = f"no squares over these cliques: {reason}; sparsity=sign may find some, or refute"
+        why = f"no squares over these cliques: {reason}; blocks=sign may find some, or refute"
         return work.finished(Verdict.UNDECIDED, why)
     if functional is None:
         return work.finished(Verdict.UNDECIDED, reason)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tasks.records.config import FrozenConfig
 from tasks.sos.benchmarking.config import BenchmarkConfig
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.sampling.datasets import DatasetConfig
 
 
@@ -18,8 +18,8 @@ class NeuralSosConfig(FrozenConfig):
     dataset: DatasetConfig = Field(default=DatasetConfig())
     """Polynomials to learn from."""
 
-    train: TrainConfig = Field(default=TrainConfig())
-    """The training; its shards are those of the data set."""
+    train: PredictorConfig = Field(default=PredictorConfig(families=DatasetConfig().families))
+    """The training; its shards are those of the data set, its families among those drawn there."""
 
     benchmark: BenchmarkConfig = Field(default=BenchmarkConfig(seed=1))
     """The benchmark; its scorer is the model of the training. Its seed differs from that of the
@@ -30,6 +30,16 @@ class NeuralSosConfig(FrozenConfig):
         if self.train.model != "scorer":
             raise ValueError(
                 f"train.model is {self.train.model}; the benchmark takes a scorer: set it to scorer"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _learns_what_is_drawn(self) -> Self:
+        drawn = self.dataset.families
+        if others := [family for family in self.train.families if family not in drawn]:
+            raise ValueError(
+                f"train.families {', '.join(others)}: not in the data set; "
+                f"allowed are those of dataset.families: {', '.join(drawn)}"
             )
         return self
 

@@ -28,7 +28,7 @@ ConicSolver = Literal["clarabel", "scs", "mosek"]
 SolverName = Literal["auto", "interior", ConicSolver]
 """What solves Gram problems, see `tasks.sos.gram.numerics`."""
 
-Sparsity = Literal["sign", "term", "chordal"]
+Blocks = Literal["sign", "term", "chordal"]
 """Blocks of Gram matrices, see `tasks.sos.certify.Settings`."""
 
 
@@ -42,12 +42,12 @@ class CertifyConfig(FrozenConfig):
     a file, benchmarks for the 50 classical polynomials, or one of their names."""
 
     basis: BasisMethod = "auto"
-    """Monomials of the squares. auto: the square roots of the even terms, and if they do not do,
-    half of the Newton polytope. cascade: what a trained network proposes, then larger and larger
-    bases in the order of its scores, then half of the Newton polytope; predicted: without those in
-    between. The others are baselines: full has all monomials up to half the degree."""
+    """Monomials of the squares. auto: the square roots of the even terms, and if these are not
+    enough, half of the Newton polytope. cascade: what a trained network proposes, then larger and
+    larger bases in the order of its scores, then half of the Newton polytope; predicted: without
+    those in between. The others are baselines: full has all monomials up to half the degree."""
 
-    sparsity: Sparsity = "sign"
+    blocks: Blocks = "sign"
     """Blocks of the Gram matrix: by sign symmetries, or the components of term sparsity, which both
     lose nothing; or the smaller cliques of a chordal extension, which may lose a proof and refute
     nothing."""
@@ -68,7 +68,7 @@ class CertifyConfig(FrozenConfig):
     """Share of the certificates that are checked again by code that shares nothing with what made
     them."""
 
-    batch: int = Field(default=0, ge=0, le=10_000)
+    per_call: int = Field(default=0, ge=0, le=10_000)
     """Polynomials per call on a worker; 0: four, or more where that would be above 256 calls."""
 
     seed: int = Field(default=0, ge=0, le=2**63 - 1)

@@ -14,7 +14,7 @@ from tasks.records.volume import Volume
 from tasks.sos.certificates import parse_sos_certificate
 from tasks.sos.checker.verification import verify_sos_certificate
 
-__all__ = ["MAX_STEM", "file_stems", "write_certificates"]
+__all__ = ["MAX_STEM", "export", "file_stems", "write_certificates"]
 
 CERTIFICATES = "certificates"
 """Folder of the certificates in a run's folder, unless another one is asked for."""
@@ -55,6 +55,13 @@ def write_certificates(stored: Stored, *, name: str = "", to: str = "") -> Itera
     if missing:
         more = f"; and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise LatticeworkError(f"{missing[0]}{more}")
+
+
+def export(stored: Stored, *, item: str = "", to: str = "") -> Iterator[str]:
+    """`write_certificates` to a folder that has to be given; `item` is a polynomial's name."""
+    if not to:
+        raise InputError("export needs a folder: give --to FOLDER")
+    return write_certificates(stored, name=item, to=to)
 
 
 def _rows(stored: Stored) -> list[dict[str, Any]]:

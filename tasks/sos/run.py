@@ -54,7 +54,7 @@ def certify_inputs(config: CertifyConfig) -> Inputs:
     Raises
     ------
     InputError
-        For a missing or unreadable file, an unknown name, or a text that is no polynomial.
+        For a missing or unreadable file, an unknown name, or a text that is not a polynomial.
     """
     entries = load_polynomials(config.polynomials)
     contents = {entry.name: _digest(entry) for entry in entries}
@@ -64,7 +64,7 @@ def certify_inputs(config: CertifyConfig) -> Inputs:
 def certify_items(plan: Plan) -> list[Item]:
     """One item for each batch."""
     entries, contents = plan.value
-    size = plan.config.batch or max(4, math.ceil(len(entries) / _MAX_CALLS))
+    size = plan.config.per_call or max(4, math.ceil(len(entries) / _MAX_CALLS))
     items = []
     for k, start in enumerate(range(0, len(entries), size)):
         batch = tuple(entries[start : start + size])

@@ -11,7 +11,7 @@ that was interrupted, or ran on other workers, goes on exactly as it would have.
 Parents are elites of schemes with few hits: the search works where the map of schemes is thin.
 
 A search that has found nothing new for some time has settled near a few triangulations.  It then
-starts again from the seeds, on a new *island* with elites and hits of its own, while certificates
+begins again from the starts, on a new *island* with elites and hits of its own, while certificates
 and the second parents of crossings still come from all islands.
 """
 
@@ -118,7 +118,7 @@ class Archive:
     """All islands together."""
     island: Island = field(default_factory=Island)
     num_islands: int = 1
-    seeds: list[Triangulation] = field(default_factory=list)
+    starts: list[Triangulation] = field(default_factory=list)
     """Candidates of round 0: the parents on an island that has nothing yet."""
     keys: set[str] = field(default_factory=set)
     """Canonical keys of all candidates, also of those without a census."""
@@ -132,7 +132,7 @@ class Archive:
         self.num_candidates += 1
         self.keys.add(candidate.key)
         if candidate.round == 0:
-            self.seeds.append(candidate.triangulation)
+            self.starts.append(candidate.triangulation)
         self.everywhere.add(candidate)
         self.island.add(candidate)
         better = []
@@ -167,10 +167,10 @@ class Archive:
         return sorted(map(self.scheme, self.finds))
 
     def choose_parent(self, rng: np.random.Generator) -> Triangulation:
-        """Draw a parent from the present island, or a seed if that has nothing yet."""
+        """Draw a parent from the present island, or one of the starts if that has nothing yet."""
         if self.island.elites:
             return self.island.choose(rng)
-        return self.seeds[int(rng.integers(len(self.seeds)))]
+        return self.starts[int(rng.integers(len(self.starts)))]
 
     def choose_mate(self, rng: np.random.Generator) -> Triangulation:
         """Draw the second parent of a crossing: on every third island from all, else from its own.

@@ -9,8 +9,8 @@ that is linear on the triangles of T, and let
     spread = max over triangles D and vertices p of D of  sum over q not in D of |b_{D,p}(q)|,
 
 where b_{D,p} is the affine function that is 1 at p and 0 at the other vertices of D, an integer at
-every q, and (w on F) interpolates linearly.  A minimal non-face is a pair of points that is no
-edge, or three points with three edges that are no triangle; gap > 0, as W is strictly convex.
+every q, and (w on F) interpolates linearly.  A minimal non-face is a pair of points that is not
+an edge, or three points with three edges that are not a triangle; gap > 0, as W is strictly convex.
 
 Claim: the curve is nonsingular, and isotopic to the T-curve, for every real B with B^gap > spread.
 
@@ -107,7 +107,7 @@ def _cross(u: NDArray[np.int64], v: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _pair_gaps(triangulation: Triangulation, weights: tuple[int, ...]) -> list[Fraction]:
-    """For each pair of points that is no edge, the largest height of its chord above W.
+    """For each pair of points that is not an edge, the largest height of its chord above W.
 
     Chord minus W is concave and linear between edges of T, so it is largest on one of those.
     """
@@ -136,7 +136,7 @@ def _height(weights: tuple[int, ...], ends: tuple[int, ...], den: int, r: int, t
 
 
 def _triple_gaps(triangulation: Triangulation, weights: tuple[int, ...]) -> list[Fraction]:
-    """For three points with three edges that are no triangle, the largest height above W.
+    """For three points with three edges that are not a triangle, the largest height above W.
 
     The difference is concave, 0 on the edges, and largest at a point of T inside.
     """

@@ -23,7 +23,7 @@ from tasks.tcurves.witnesses import (
     choose_schemes,
 )
 
-__all__ = ["CERTIFICATES", "run_witnesses", "write_certificates", "write_galleries"]
+__all__ = ["CERTIFICATES", "export", "run_witnesses", "write_certificates", "write_galleries"]
 
 CERTIFICATES = "certificates"
 """Folder of the certificates in a run's folder, unless another one is asked for."""
@@ -93,6 +93,13 @@ def write_certificates(
             f"no certificate of {', '.join(left)}: found only on triangulations that are not "
             "certified regular"
         )
+
+
+def export(stored: Stored, *, item: str = "", to: str = "") -> Iterator[str]:
+    """`write_certificates` to a folder that has to be given; `item` is a scheme."""
+    if not to:
+        raise InputError("export needs a folder: give --to FOLDER")
+    return write_certificates(stored, scheme=item, to=to)
 
 
 def _certificate_text(witness: Witness, run: Run) -> str:

@@ -1,4 +1,4 @@
-"""The plan of a hunt for schemes: its config, its tables, its seeds and what is known.
+"""The plan of a hunt for schemes: its config, its tables, its starts and what is known.
 
 A hunt goes through rounds (`hunt_rounds`): an archive proposes candidates, each is certified and
 counted, and the archive learns.
@@ -32,7 +32,7 @@ class HuntConfig(FrozenConfig):
     degree: int = Field(default=7, ge=3, le=9)
     """Degree of the curves."""
 
-    seeds: tuple[str, ...] = Field(default=(), max_length=10_000)
+    starts: tuple[str, ...] = Field(default=(), max_length=10_000)
     """Triangulations to start from, as names or files; empty: the honeycomb alone."""
 
     known: str = Field(default="auto", min_length=1)
@@ -42,7 +42,7 @@ class HuntConfig(FrozenConfig):
     round_size: int = Field(default=16, ge=1, le=4096)
     """Candidates of a round; the archive learns after each round."""
 
-    batch: int = Field(default=4, ge=1, le=1024)
+    per_call: int = Field(default=4, ge=1, le=1024)
     """Candidates of one call to a worker."""
 
     proposals: int = Field(default=16, ge=0, le=4096)
@@ -62,7 +62,7 @@ class HuntConfig(FrozenConfig):
 
     patience: int = Field(default=600, ge=0)
     """Censuses without a scheme that is new since the last start, after which the search starts
-    again from the seeds, keeping what it has found; 0: never."""
+    again from `starts`, keeping what it has found; 0: never."""
 
     min_ovals: int = Field(default=0, ge=0, le=29)
     """Ovals from which on a targeted census counts."""
@@ -76,7 +76,7 @@ class HuntConfig(FrozenConfig):
     memory_gib: float = Field(default=1.0, gt=0.0, le=4096.0)
     """Memory budget of one census in GiB; also bounds its time. Beyond it: status over_budget."""
 
-    minutes: float = Field(default=5.0, gt=0.0)
+    seconds: float = Field(default=300.0, gt=0.0)
     """No new round starts after this time; running the hunt again goes on from there."""
 
     stop_at: int = Field(default=0, ge=0)
@@ -104,7 +104,7 @@ class HuntConfig(FrozenConfig):
 
 
 CANDIDATES_SCHEMA = science_schema(
-    column("round", pa.int32(), "round, from 0: the seeds"),
+    column("round", pa.int32(), "round, from 0: the starts"),
     column("index", pa.int32(), "place within the round"),
     column("source", pa.string(), "seed, mutation, crossing, heights or symmetric"),
     column("parent", pa.string(), "canonical key of the (first) parent"),
@@ -150,31 +150,31 @@ KNOWN_SCHEMA = science_schema(column("scheme", pa.string(), "real scheme in Viro
 class HuntInputs:
     """Where a hunt starts, and what it knows."""
 
-    seeds: tuple[Triangulation, ...]
+    starts: tuple[Triangulation, ...]
     known: frozenset[str]
     """Schemes that are not news, in Viro notation."""
 
 
 def hunt_inputs(config: HuntConfig) -> Inputs:
-    """Load seeds and known schemes.
+    """Load the starting triangulations and the known schemes.
 
     Raises
     ------
     InputError
-        For bad seeds, seeds of another degree, or a bad list of known schemes.
+        For bad triangulations, those of another degree, or a bad list of known schemes.
     """
-    seeds = load_triangulations(config.seeds) if config.seeds else [honeycomb(config.degree)]
-    for seed in seeds:
-        if seed.degree != config.degree:
+    starts = load_triangulations(config.starts) if config.starts else [honeycomb(config.degree)]
+    for start in starts:
+        if start.degree != config.degree:
             raise InputError(
-                f"seed {seed.name} has degree {seed.degree}; this hunt is in degree {config.degree}"
+                f"{start.name} has degree {start.degree}; this hunt is in degree {config.degree}"
             )
     known = _known_schemes(config)
-    contents = {seed.name: seed.content_hash() for seed in seeds}
+    contents = {start.name: start.content_hash() for start in starts}
     return Inputs(
         {**contents, "known schemes": fingerprint(sorted(known))},
-        HuntInputs(tuple(seeds), frozenset(known)),
-        {"seeds": list(contents)},
+        HuntInputs(tuple(starts), frozenset(known)),
+        {"starts": list(contents)},
     )
 
 

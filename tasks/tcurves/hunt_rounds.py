@@ -73,7 +73,7 @@ def item_key(number: int, first: int) -> str:
 
 
 def hunt_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
-    """Go through rounds until the time is over, enough is found, or no seed gives a scheme.
+    """Go through rounds until the time is over, enough is found, or no start gives a scheme.
 
     Rounds that are stored are replayed, which takes seconds; the archive learns after each.
 
@@ -83,10 +83,10 @@ def hunt_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
         If items of a round were lost with their workers: what a hunt finds depends on its seed
         only, so it cannot go on without them.
     LatticeworkError
-        If no seed gave a scheme, or a round before the last one is damaged and there is no time.
+        If no start gave a scheme, or a round before the last one is damaged and there is no time.
     """
     config: HuntConfig = plan.config
-    deadline = time.monotonic() + 60 * config.minutes
+    deadline = time.monotonic() + config.seconds
     stored.write("known", "known", known_rows(plan.value.known))
     archive = Archive(config.degree, patience=config.patience)
     history = hashlib.sha256()
@@ -107,7 +107,7 @@ def hunt_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
             history.update(stored.content("candidates", key).encode())
         _learn(plan, stored, archive, number, rows)
         if not archive.finds:
-            raise LatticeworkError(f"no seed gave a scheme: {_reasons(rows)}; give other seeds")
+            raise LatticeworkError(f"no start gave a scheme: {_reasons(rows)}; give other starts")
 
 
 def _stored_round(stored: Stored, keys: Sequence[str], number: int) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ def _check_last(stored: Stored, number: int) -> None:
     later = [key for key in stored.run.stored_items("candidates") if key >= f"r{number + 1:06d}"]
     if later:
         raise LatticeworkError(
-            f"round {number} is damaged; run the hunt with its former stop_at and minutes, or "
+            f"round {number} is damaged; run the hunt with its former stop_at and seconds, or "
             "more, to make it again"
         )
 
@@ -161,16 +161,16 @@ def _reasons(rows: list[dict[str, Any]]) -> str:
 
 
 def round_works(plan: Plan, archive: Archive, number: int) -> list[HuntWork]:
-    """Propose the items of a round: the seeds in round 0, then parents drawn from the archive."""
+    """Propose the items of a round: the starts in round 0, then parents drawn from the archive."""
     config: HuntConfig = plan.config
     seen = (archive.tried(), archive.maximal_hits())
     if number == 0:
-        origins = [Origin("seed", seed) for seed in plan.value.seeds]
+        origins = [Origin("seed", start) for start in plan.value.starts]
         size = 1
     else:
         rng = stream(config.seed, "parents", number)
         origins = [_draw_origin(config, archive, rng) for _ in range(config.round_size)]
-        size = config.batch
+        size = config.per_call
     return [
         HuntWork(config, number, first, tuple(origins[first : first + size]), *seen)
         for first in range(0, len(origins), size)

@@ -4,7 +4,7 @@ A *sweep* of a triangulation evaluates a range of its sign classes, random sign 
 Hamming balls around given sign vectors.  It is cut into *shards* of equal size, the last one
 possibly smaller; a shard is one item of work and knows its sign vectors from its number alone.
 
-The device is no part of a run's identity: the results are the same everywhere.
+The device is not part of a run's identity: the results are the same everywhere.
 """
 
 from __future__ import annotations

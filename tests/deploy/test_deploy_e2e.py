@@ -175,7 +175,7 @@ def test_the_form_explains_every_field_of_the_config(server):
     assert set(fields) == set(CensusConfig.model_fields)
     assert all(field["description"] for field in fields.values())
     assert fields["engine"]["enum"] == ["frontier", "union-find"]
-    assert {"config", "store", "ray_address"} == set(schema["properties"])
+    assert {"config", "store", "ray_address", "continued"} == set(schema["properties"])
 
 
 def test_the_active_schedule_yields_scheduled_runs(server):

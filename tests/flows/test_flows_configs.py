@@ -1,5 +1,7 @@
 """From words to configs: what is accepted, and what each refusal says."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -187,3 +189,45 @@ def test_addresses_of_the_known_forms_are_accepted(address):
 def test_other_addresses_are_refused(address):
     with pytest.raises(InputError, match="address"):
         check_address(address)
+
+
+# --- recipes of one's own -----------------------------------------------------------------------
+
+OWN = """
+[mine]
+summary = "three"
+settings = { triangulations = ["6_bat"], witnesses = false }
+[other]
+like = "mine"
+settings = { min_ovals = 3 }
+"""
+
+
+def test_a_file_holds_recipes_of_one_s_own(tmp_path):
+    (tmp_path / "own.toml").write_text(OWN)
+    path = str(tmp_path / "own.toml")
+    assert build_config(STUDY, recipe=path).triangulations == ("6_bat",)
+    other = build_config(STUDY, recipe=f"{path}#other", assignments={"min_ovals": 4})
+    assert (other.min_ovals, other.witnesses) == (4, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "there is no recipe in it"),
+        ("[a]\nsetting = 1", "a must be a table of like, settings"),
+        ("a = 1", "a must be a table"),
+        ("[a", "own.toml: "),
+        (OWN, "unknown recipe 'othr'; did you mean other?"),
+    ],
+)
+def test_a_bad_file_of_recipes_is_refused_in_one_line(tmp_path, text, message):
+    (tmp_path / "own.toml").write_text(text)
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        build_config(STUDY, recipe=f"{tmp_path}/own.toml#othr")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_of_recipes_is_refused():
+    with pytest.raises(InputError, match=r"recipes none.toml: .*No such file"):
+        build_config(STUDY, recipe="none.toml")

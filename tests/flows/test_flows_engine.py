@@ -251,8 +251,15 @@ def test_a_run_of_older_code_is_continued_if_asked_and_names_both_versions(run, 
     assert science_bytes(new["path"]) == before
 
 
-def test_what_cannot_be_continued_is_refused(run, capsys):
-    assert run(more=("--continue", "nothing"))[0] == 2
+def test_what_cannot_be_continued_is_refused(run):
+    code, outcome, _ = run(more=("--continue", "nothing"))
+    assert (code, outcome["status"]) == (2, "refused")
+    _, old, _ = run("numbers=[1]")
+    record = Path(old["path"]) / "run.json"
+    record.write_text(record.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    code, outcome, _ = run("numbers=[1, 2]", more=("--continue", old["run_id"]))
+    assert code == 2
+    assert "it can be read, but not continued" in outcome["error"]
 
 
 # --- reports, figures, commands -----------------------------------------------------------------

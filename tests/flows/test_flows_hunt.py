@@ -114,7 +114,7 @@ def test_a_seed_that_gives_nothing_is_said_with_its_reason(prefect_api, tmp_path
     settings = ("--set", "degree=6", "--set", "memory_gib=1e-6")
     code = main([*RUN, *settings, "--out", str(tmp_path)])
     assert code == 1
-    assert "no seed gave a scheme: " in capsys.readouterr().err.splitlines()[-1]
+    assert "no start gave a scheme: " in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_seed_that_gives_nothing_is_said_with_its_reason(prefect_api, tmp_path
     [
         ("degree=10", "degree: 10 is not allowed"),
         ("degree=2", "degree: 2 is not allowed"),
-        ("seeds=6_bat", "this hunt is in degree 5"),
+        ("starts=6_bat", "this hunt is in degree 5"),
         ("known=/no/such/file", "cannot read the known schemes"),
         ("round_size=0", "round_size: 0 is not allowed"),
     ],

@@ -25,7 +25,7 @@ SEXTICS = possible_schemes(6)
 
 
 def hunted(folder: Path, *, change: Callable | None = None, **settings) -> Stored:
-    """A hunt of the round of the seeds alone; the rows of its archive changed, if at all."""
+    """A hunt of the round of the starts alone; the rows of its archive changed, if at all."""
     stored = stored_run(STUDY, HuntConfig(stop_at=1, **settings), folder)
     if change:
         archive = stored.table("archive")
@@ -41,8 +41,8 @@ def hunt_beyond(tmp_path):
     def hunt(schemes, *, change: Callable | None = None) -> Stored:
         path = tmp_path / f"{len(schemes)}.json"
         path.write_text(json.dumps(list(schemes)))
-        seeds = ("6_bat", "6_moth")
-        return hunted(tmp_path / "store", change=change, degree=6, seeds=seeds, known=str(path))
+        starts = ("6_bat", "6_moth")
+        return hunted(tmp_path / "store", change=change, degree=6, starts=starts, known=str(path))
 
     return hunt
 

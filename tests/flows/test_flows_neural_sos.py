@@ -83,6 +83,7 @@ def test_a_chain_stops_at_the_link_that_fails(prefect_api, tmp_path, capsys, mon
     ("setting", "message"),
     [
         ("benchmark.seed=0", "benchmark.seed and dataset.seed are both 0"),
+        ('train.families=["dense", "banded"]', "train.families banded: not in the data set"),
         ("train.model=autoregressive", "train.model is autoregressive"),
         ("train.shards=x.arrow", "train.shards follows from earlier links: leave it out"),
         ("benchmark.scorer=x.safetensors", "benchmark.scorer follows from earlier links"),
@@ -97,3 +98,8 @@ def test_what_a_link_refuses_is_refused_before_the_first_one_starts(
     [line] = capsys.readouterr().err.splitlines()
     assert message in line
     assert not list(tmp_path.iterdir())
+
+
+def test_a_chain_cannot_continue_a_run(tmp_path, capsys):
+    assert main([*RUN, "--continue", "latest", "--out", str(tmp_path)]) == 2
+    assert "continue the runs of its studies" in capsys.readouterr().err

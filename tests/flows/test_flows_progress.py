@@ -8,16 +8,17 @@ import numpy as np
 import pyarrow as pa
 from rich.console import Console
 
-from flows.progress import ProgressArtifact, StepProgress, announce, listening, reporter
+from flows.progress import ProgressArtifact, announce, listening, reporter
 from flows.terminal import arrow_table, describe_current, progress_bars, send_logs_to
+from workers.stages import StageProgress
 
 
 def test_the_listener_of_the_context_hears_every_step():
     heard = []
     with listening(heard.append):
         announce("starting")
-        reporter("census")(StepProgress("census", total=2, finished=1))
-    assert heard == [StepProgress("starting"), StepProgress("census", total=2, finished=1)]
+        reporter("census")(StageProgress("census", total=2, finished=1))
+    assert heard == [StageProgress("starting"), StageProgress("census", total=2, finished=1)]
 
 
 def test_without_a_listener_announcements_go_nowhere_and_progress_to_an_artifact():
@@ -32,7 +33,7 @@ def test_the_artifact_is_written_at_most_once_a_second_and_at_the_end(monkeypatc
     monkeypatch.setattr("flows.progress.time", SimpleNamespace(monotonic=lambda: next(clock)))
     artifact = ProgressArtifact("census")
     for finished in range(101):
-        artifact.update(StepProgress("census", total=100, finished=finished))
+        artifact.update(StageProgress("census", total=100, finished=finished))
     assert written == [
         (done, f"census: {done:.0f} of 100 items done") for done in (0.0, 40.0, 80.0, 100.0)
     ]
@@ -41,14 +42,14 @@ def test_the_artifact_is_written_at_most_once_a_second_and_at_the_end(monkeypatc
 def test_the_artifact_tells_what_has_been_found(monkeypatch):
     written = []
     monkeypatch.setattr(ProgressArtifact, "_write", lambda _, *text: written.append(text))
-    ProgressArtifact("sweep").update(StepProgress("sweep", total=2, finished=1, note="5 schemes"))
+    ProgressArtifact("sweep").update(StageProgress("sweep", total=2, finished=1, note="5 schemes"))
     assert written == [(50.0, "sweep: 1 of 2 items done; 5 schemes")]
 
 
 def test_a_step_that_publishes_tells_the_listener_and_the_artifact(monkeypatch):
     heard, written = [], []
     monkeypatch.setattr(ProgressArtifact, "_write", lambda _, *text: written.append(text))
-    progress = StepProgress("sweep", total=2, finished=2)
+    progress = StageProgress("sweep", total=2, finished=2)
     with listening(heard.append):
         reporter("sweep", publish=True)(progress)
     assert heard == [progress]
@@ -56,12 +57,12 @@ def test_a_step_that_publishes_tells_the_listener_and_the_artifact(monkeypatch):
 
 
 def test_current_items_are_the_first_three_by_name():
-    assert describe_current(StepProgress("s", current=("a", "b"))) == "a, b"
-    assert describe_current(StepProgress("s", current=tuple("abcde"))) == "a, b, c and 2 more"
+    assert describe_current(StageProgress("s", current=("a", "b"))) == "a, b"
+    assert describe_current(StageProgress("s", current=tuple("abcde"))) == "a, b, c and 2 more"
 
 
 def test_what_has_been_found_stands_before_the_current_items():
-    progress = StepProgress("s", current=("a",), note="5 schemes")
+    progress = StageProgress("s", current=("a",), note="5 schemes")
     assert describe_current(progress) == "5 schemes; a"
 
 
@@ -76,7 +77,7 @@ def told(monkeypatch, states) -> list[str]:
     with progress_bars(console) as show:
         for second, finished in states:
             now[0] = float(second)
-            show(StepProgress("census", total=100, finished=finished, failed=finished // 60))
+            show(StageProgress("census", total=100, finished=finished, failed=finished // 60))
     return console.file.getvalue().splitlines()
 
 
@@ -98,14 +99,14 @@ def test_short_steps_tell_their_beginning_and_their_end(monkeypatch):
 def test_steps_without_items_are_named():
     console = plain_console()
     with progress_bars(console) as show:
-        show(StepProgress("starting Ray"))
+        show(StageProgress("starting Ray"))
     assert console.file.getvalue() == "starting Ray\n"
 
 
 def test_on_a_terminal_the_bar_names_the_current_item():
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     with progress_bars(console) as show:
-        show(StepProgress("census", total=2, finished=1, current=("7_fra",)))
+        show(StageProgress("census", total=2, finished=1, current=("7_fra",)))
         show.bars.refresh()
         drawn = console.file.getvalue()
     assert "7_fra" in drawn

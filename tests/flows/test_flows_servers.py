@@ -78,10 +78,3 @@ def test_a_port_that_others_listen_on_is_refused_in_one_line(monkeypatch):
         port = other.getsockname()[1]
         with pytest.raises(InfrastructureError, match=f"port {port} of this machine cannot be"):
             servers.prefect_server(port=port).__enter__()
-
-
-def test_a_held_port_is_for_the_server_alone():
-    with servers._held_port(0) as port:
-        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
-            stranger.bind(("127.0.0.1", port))
-        socket.create_server(("127.0.0.1", port)).close()

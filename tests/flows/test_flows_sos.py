@@ -25,7 +25,7 @@ from tasks.sos.report import CertifyTally, certify_rows, describe_blocks
 pytestmark = pytest.mark.flow
 
 NAMES = ["sosdemo1", "motzkin", "neg_biquartic", "booth", "(x - y)^2 + 1/3"]
-RUN = ["run", "sos-certify", "--address", "serial", "--set", "batch=2"]
+RUN = ["run", "sos-certify", "--address", "serial", "--set", "per_call=2"]
 GIVEN = ["--set", f"polynomials={json.dumps(NAMES)}"]
 KEYS = ["000000", "000001", "000002"]
 DO_JOB = _jobs.do_job
@@ -34,7 +34,7 @@ DO_JOB = _jobs.do_job
 @pytest.fixture
 def without_pictures(monkeypatch):
     """Pictures take longer than everything else."""
-    monkeypatch.setattr("flows.reports.draw", lambda *_, **__: [])
+    monkeypatch.setattr("flows.reports.figures_of", lambda *_: [])
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_poison_of_every_kind_stops_nobody_else_and_a_rerun_mends_it(
     certified, rigged, monkeypatch, capsys, tmp_path
 ):
     texts = ["x^2 + 1", "hangs^2", "crashes^2", "eats^2", "y^2"]
-    given = ["--set", f"polynomials={json.dumps(texts)}", "--set", "batch=5"]
+    given = ["--set", f"polynomials={json.dumps(texts)}", "--set", "per_call=5"]
     code, outcome, err = certified(*given, "--set", "seconds=8", "--set", "memory_gib=1")
     assert code == 1
     assert err.splitlines()[-1].startswith(

@@ -16,7 +16,7 @@ from tasks.sos.sampling.report import DatasetTally, dataset_report, dataset_rows
 pytestmark = pytest.mark.flow
 
 RUN = ["run", "sos-dataset", "--address", "serial"]
-SMALL = {"families": ("dense", "vanishing"), "grid": ("n3-d4-m8",), "rows": 40, "shard_rows": 20}
+SMALL = {"families": ("dense", "vanishing"), "grid": ("n3-d4-m8",), "rows": 40, "shard_size": 20}
 KEYS = [f"{family}-n3-d4-m8.00000{k}" for family in ("dense", "vanishing") for k in range(2)]
 
 

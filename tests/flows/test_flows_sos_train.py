@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 from flows.cli import main
-from flows.planning import plan_run
-from flows.sos_train import SMOKE, STUDY
+from flows.sos_train import STUDY
 from tasks.nn import load_tensors, save_tensors
 from tasks.records import Store, Stored
 from tasks.sos.prediction import run as training_run
-from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.items import CHECKPOINT, MODEL
 from tasks.sos.prediction.metrics import sign_test
 from tasks.sos.prediction.predictor import load_predictor
@@ -30,7 +28,7 @@ def trained(prefect_api, tmp_path, capsys):
         code = main([*RUN, "--out", str(store), *arguments])
         path = json.loads(capsys.readouterr().out.splitlines()[-1])["path"]
         found = Store.open(str(store)).find_run(path)
-        return code, Stored(found, plan_run(STUDY, TrainConfig(**SMOKE)).schemas)
+        return code, Stored(found, STUDY.schemas(found.record.config))
 
     return run
 

@@ -181,7 +181,7 @@ def test_more_repetitions_take_over_those_that_another_run_has(ran, tmp_path):
 @pytest.mark.ray
 def test_one_two_and_four_workers_give_the_same_rows(local_ray, tmp_path):
     config = SoupConfig(
-        dataset="synthetic", batch=60, epochs=1, retrain_epochs=0.5, sparsity=0.7, phases=1,
+        dataset="synthetic", batch_size=60, epochs=1, retrain_epochs=0.5, sparsity=0.7, phases=1,
         members=4, seeds=1, ood_images=0, recalibration_images=100, baselines=("long",),
     )  # fmt: skip
     found = []
@@ -262,7 +262,7 @@ def test_exported_soups_have_their_accuracy_and_sparsity_elsewhere(ran, tmp_path
 
 
 def test_networks_with_hidden_weights_are_exported_as_they_are_evaluated(ran, tmp_path):
-    settings = ["--set", "host=dpf", "--set", "phases=2", "--set", "baselines=[]"]
+    settings = ["--set", "method=dpf", "--set", "phases=2", "--set", "baselines=[]"]
     _, outcome, _ = ran(*settings)
     assert exported(outcome, tmp_path, "--item", "merge.s0.p1") == 0
     [row] = [row for row in stored(outcome["path"]).read("models").to_pylist()
@@ -311,7 +311,7 @@ def test_a_comparison_exports_the_cell_that_is_named(ran, tmp_path, capsys):
         ("sparse-soup", "sparsity=1", "sparsity: 1 is not allowed"),
         ("sparse-soup", "dataset=mnist", "dataset: 'mnist' is not allowed"),
         ("sparse-soup", "model=resnet", "model: 'resnet' is not allowed"),
-        ("sparse-soup", "batch=5000", "batches of 5000 from"),
+        ("sparse-soup", "batch_size=5000", "batches of 5000 from"),
         ("sparse-soup", "min_branches=50", "must not exceed members"),
         ("sparse-soup", "sparsity=0.99999", "a layer would be empty; take a lower sparsity"),
         ("sparse-soup", "dataset=cifar10", "files of cifar10 are missing (looked in:"),

@@ -7,7 +7,7 @@ These tests import nothing but NumPy, Numba, CuPy and `gpu`, so that they run on
 import numpy as np
 import pytest
 
-from gpu import components, schemes
+from gpu import schemes
 from gpu.octants import grid_of_degree
 
 pytestmark = pytest.mark.gpu
@@ -42,18 +42,6 @@ def test_batches_give_the_same_codes(degree, each):
     grid = grid_of_degree(degree)
     on_gpu = schemes.scheme_codes(triangles, grid, signs, device="cuda")
     assert (on_gpu == schemes.scheme_codes(triangles, grid, signs)).all()
-
-
-@pytest.mark.parametrize("degree", range(1, 10))
-@pytest.mark.parametrize("each", [False, True])
-def test_components_are_counted_alike(degree, each):
-    signs = np.random.default_rng(degree).integers(0, 1 << num_points(degree), 100_000)
-    triangles = honeycomb(degree)[None]
-    if each:
-        triangles = np.repeat(triangles, signs.size, axis=0)
-    grid = grid_of_degree(degree)
-    on_gpu = components.num_components(triangles, grid, signs, device="cuda")
-    assert (on_gpu == components.num_components(triangles, grid, signs)).all()
 
 
 @pytest.mark.parametrize("degree", range(2, 10))

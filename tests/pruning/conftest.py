@@ -1,10 +1,10 @@
-"""One thread, and one workbench of drawn images for all tests."""
+"""One thread, and one setup of drawn images for all tests."""
 
 import pytest
 import torch
 from small_runs import small_config
 
-from tasks.pruning.workbench import Workbench
+from tasks.pruning.setups import Setup
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -26,5 +26,5 @@ def same_numbers():
 
 
 @pytest.fixture(scope="session")
-def bench():
-    return Workbench.open(small_config())
+def setup():
+    return Setup.open(small_config())

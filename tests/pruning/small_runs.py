@@ -3,7 +3,6 @@
 import copy
 
 from flows import find_study
-from flows.calls import StageCall
 from flows.planning import plan_run
 from tasks.nn.sparsity import apply_masks
 from tasks.pruning.config import SoupConfig
@@ -13,12 +12,13 @@ from tasks.pruning.plan import known_of_model, link
 from tasks.pruning.sparse_models import SparseModel
 from tasks.records import LatticeworkError, Place, Status, lay_out
 from tasks.records.rows import failed_rows
+from workers.stages import StageCall
 
 
 def small_config(kind=SoupConfig, **changes):
     """Two phases, two members, six steps an epoch."""
     values = {
-        "dataset": "synthetic", "batch": 60, "epochs": 2, "recalibration_images": 100,
+        "dataset": "synthetic", "batch_size": 60, "epochs": 2, "recalibration_images": 100,
         "ood_images": 10, "ood_severities": (3,), "seeds": 1,
     }  # fmt: skip
     if kind is SoupConfig:
@@ -63,16 +63,16 @@ def run_soup(folder, call=done, **changes):
     return run_items(small_config(**changes), folder, call)["models"]
 
 
-def pruned_network(bench, sparsity=0.8):
+def pruned_network(setup, sparsity=0.8):
     """A network that was not trained, pruned."""
-    model = bench.new_model(0)
+    model = setup.new_model(0)
     masks = prune(model, sparsity, Pruning())
     apply_masks(model, masks)
     return SparseModel(model, masks)
 
 
-def dense_network(bench, replicate=0):
-    model = bench.new_model(replicate)
+def dense_network(setup, replicate=0):
+    model = setup.new_model(replicate)
     return SparseModel(model, all_weights(model))
 
 

@@ -11,8 +11,8 @@ from small_runs import copied, pruned_network, same_weights, small_config
 from tasks.nn import FitStatus, Linear, load_tensors
 from tasks.nn.data import ImageBatches
 from tasks.pruning.branches import Branch, Rates, ScaledSchedule, plan_branches, retrain
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import num_stray
-from tasks.pruning.workbench import Workbench
 from tasks.records import InputError
 
 RATES = Rates("llr", Linear(0.1, 0.0, 40), 40)
@@ -63,28 +63,28 @@ def test_rates_go_on_where_the_original_training_is_and_can_be_stretched():
     assert ScaledSchedule(original, 3.0).at(50) == pytest.approx(1.5)
 
 
-def test_retraining_keeps_the_mask_and_changes_what_is_left(bench):
-    pruned = pruned_network(bench)
+def test_retraining_keeps_the_mask_and_changes_what_is_left(setup):
+    pruned = pruned_network(setup)
     member = copied(pruned)
-    outcome = retrain(bench, member, Branch(0, 1, 1e-3, 8), RATES)
+    outcome = retrain(setup, member, Branch(0, 1, 1e-3, 8), RATES)
     assert outcome.status == FitStatus.FINISHED
     assert num_stray(member) == 0
     assert member.num_kept == pruned.num_kept
     assert not same_weights(member, pruned)
 
 
-def test_statistics_of_members_are_estimated_on_the_same_images(bench):
-    member = pruned_network(bench)
-    retrain(bench, member, Branch(0, 1, 0.0, 3), RATES)
+def test_statistics_of_members_are_estimated_on_the_same_images(setup):
+    member = pruned_network(setup)
+    retrain(setup, member, Branch(0, 1, 0.0, 3), RATES)
     before = {n: b.clone() for n, b in member.model.named_buffers()}
-    bench.recalibrate(member.model)
+    setup.recalibrate(member.model)
     assert all(torch.equal(b, before[n]) for n, b in member.model.named_buffers())
 
 
-def test_a_loss_that_is_not_finite_ends_with_a_status(bench):
-    member = pruned_network(bench)
+def test_a_loss_that_is_not_finite_ends_with_a_status(setup):
+    member = pruned_network(setup)
     wild = Rates("llr", Linear(1e30, 1e30, 40), 40)
-    outcome = retrain(bench, member, Branch(0, 1, 0.0, 12), wild)
+    outcome = retrain(setup, member, Branch(0, 1, 0.0, 12), wild)
     assert outcome.status == FitStatus.DIVERGED
     assert "lower the rate or clip more" in outcome.reason
     assert num_stray(member) == 0
@@ -110,17 +110,17 @@ def cut(_):
 
 @pytest.mark.parametrize("feedback", [False, True])
 def test_a_member_that_diverges_keeps_weights_and_statistics_of_the_last_good_step(
-    bench, monkeypatch, feedback
+    setup, monkeypatch, feedback
 ):
-    diverged, ended = pruned_network(bench), pruned_network(bench)
+    diverged, ended = pruned_network(setup), pruned_network(setup)
     branch, batches = Branch(0, 1, 0.0, 12), ImageBatches.at
     poisoned = with_a_bad_batch(batches, lambda inputs: inputs * float("nan"))
     monkeypatch.setattr(ImageBatches, "at", poisoned)
-    outcome = retrain(bench, diverged, branch, RATES, feedback=feedback)
+    outcome = retrain(setup, diverged, branch, RATES, feedback=feedback)
     assert outcome.status == FitStatus.DIVERGED
     monkeypatch.setattr(ImageBatches, "at", with_a_bad_batch(batches, cut))
     with pytest.raises(PowerCutError):
-        retrain(bench, ended, branch, RATES, feedback=feedback)
+        retrain(setup, ended, branch, RATES, feedback=feedback)
     assert same_weights(diverged, ended)
 
 
@@ -132,7 +132,7 @@ torch.set_num_threads(1)
 from small_runs import pruned_network, small_config
 from tasks.nn import Linear, fitting
 from tasks.pruning.branches import Branch, Rates, retrain
-from tasks.pruning.workbench import Workbench
+from tasks.pruning.setups import Setup
 save, saved = fitting.save_checkpoint, []
 def killed(*arguments):
     save(*arguments)
@@ -140,9 +140,9 @@ def killed(*arguments):
     if len(saved) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
 fitting.save_checkpoint = killed
-bench = Workbench.open(small_config(checkpoint_steps=3))
+setup = Setup.open(small_config(checkpoint_steps=3))
 rates = Rates("llr", Linear(0.1, 0.0, 40), 40)
-retrain(bench, pruned_network(bench), Branch(0, 1, 1e-3, 12), rates, checkpoint={file!r})
+retrain(setup, pruned_network(setup), Branch(0, 1, 1e-3, 12), rates, checkpoint={file!r})
 """
 
 
@@ -152,18 +152,18 @@ def test_a_killed_member_goes_on_to_the_same_weights_bit_for_bit(tmp_path):
     program = PROGRAM.format(tests=str(here.parent), file=file)
     run_python("-c", program, cwd=here.parents[2], code=-signal.SIGKILL)
     assert load_tensors(file).extra["step"] == 6
-    bench = Workbench.open(small_config(checkpoint_steps=3))
-    resumed, whole = pruned_network(bench), pruned_network(bench)
+    setup = Setup.open(small_config(checkpoint_steps=3))
+    resumed, whole = pruned_network(setup), pruned_network(setup)
     branch = Branch(0, 1, 1e-3, 12)
-    continued = retrain(bench, resumed, branch, RATES, checkpoint=file)
-    assert retrain(bench, whole, branch, RATES) == continued
+    continued = retrain(setup, resumed, branch, RATES, checkpoint=file)
+    assert retrain(setup, whole, branch, RATES) == continued
     assert same_weights(resumed, whole)
 
 
-def test_a_checkpoint_of_another_member_is_not_gone_on_with(bench, tmp_path):
+def test_a_checkpoint_of_another_member_is_not_gone_on_with(setup, tmp_path):
     file = tmp_path / "member.safetensors"
-    retrain(bench, pruned_network(bench), Branch(0, 1, 0.0, 3), RATES, checkpoint=file)
-    found, expected = pruned_network(bench), pruned_network(bench)
-    retrain(bench, found, Branch(1, 2, 0.0, 3), RATES, checkpoint=file)
-    retrain(bench, expected, Branch(1, 2, 0.0, 3), RATES)
+    retrain(setup, pruned_network(setup), Branch(0, 1, 0.0, 3), RATES, checkpoint=file)
+    found, expected = pruned_network(setup), pruned_network(setup)
+    retrain(setup, found, Branch(1, 2, 0.0, 3), RATES, checkpoint=file)
+    retrain(setup, expected, Branch(1, 2, 0.0, 3), RATES)
     assert same_weights(found, expected)

@@ -129,8 +129,8 @@ def test_impossible_prunings_are_refused(how, sparsity, reason):
     assert reason in str(caught.value)
 
 
-def test_a_layer_that_would_be_left_empty_is_named(bench):
-    sparse = dense_network(bench)
+def test_a_layer_that_would_be_left_empty_is_named(setup):
+    sparse = dense_network(setup)
     with torch.no_grad():
         prunable_weights(sparse.model)["0.weight"].mul_(1e-6)
     with pytest.raises(InputError, match=r"leave 0\.weight without weights"):

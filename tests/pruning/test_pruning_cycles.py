@@ -16,7 +16,7 @@ from tasks.pruning import (
     split_budget,
 )
 from tasks.pruning import cycles as module
-from tasks.pruning.cycles import HOSTS
+from tasks.pruning.cycles import METHODS
 from tasks.records import InputError
 
 
@@ -65,18 +65,18 @@ def test_a_budget_is_spent_exactly_and_the_last_cycle_has_the_rest(dense, more, 
     assert lengths[0] <= lengths[-1] < lengths[0] + n
 
 
-@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n", [1, 3, 7])
-def test_all_courses_take_the_same_steps_and_end_at_the_sparsity(host, n):
-    course = plan_course(host, 0.95, n, dense_steps=500, cycle_steps=40)
+def test_all_courses_take_the_same_steps_and_end_at_the_sparsity(method, n):
+    course = plan_course(method, 0.95, n, dense_steps=500, cycle_steps=40)
     assert course.num_steps == 500 + 40 * n
     assert course.cycles[-1].sparsity == 0.95
     at = course.dense_steps
     for number, cycle in enumerate(course.cycles, start=1):
         assert (cycle.number, cycle.start) == (number, at)
         at += cycle.num_steps
-    assert course.continued == (host in ("gmp", "dpf"))
-    assert course.feedback == (host == "dpf")
+    assert course.continued == (method in ("gmp", "dpf"))
+    assert course.feedback == (method == "dpf")
 
 
 def test_bimp_trains_its_share_of_the_budget_before_pruning():

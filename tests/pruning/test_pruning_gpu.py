@@ -7,9 +7,9 @@ from small_runs import copied, pruned_network, small_config
 from benchmarks.pruning import STACKED_BAR, stacked_throughput
 from tasks.nn import Linear
 from tasks.pruning.branches import Rates, plan_branches, retrain
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import num_stray
 from tasks.pruning.stacked import retrain_stacked
-from tasks.pruning.workbench import Workbench
 
 pytestmark = pytest.mark.gpu
 
@@ -21,12 +21,12 @@ def members(count, num_steps):
 
 
 def test_members_on_the_gpu_keep_their_masks_and_agree_with_stacked_ones():
-    bench = Workbench.open(small_config(), "cuda")
-    pruned = pruned_network(bench)
+    setup = Setup.open(small_config(), "cuda")
+    pruned = pruned_network(setup)
     [branch] = members(1, 1)
     alone = copied(pruned)
-    retrain(bench, alone, branch, RATES)
-    stack, _ = retrain_stacked(bench, copied(pruned), [branch], RATES)
+    retrain(setup, alone, branch, RATES)
+    stack, _ = retrain_stacked(setup, copied(pruned), [branch], RATES)
     assert num_stray(alone) == 0
     for name, value in alone.model.named_parameters():
         torch.testing.assert_close(stack.member(0)[name], value.detach(), atol=1e-5, rtol=0)

@@ -46,45 +46,45 @@ def test_schedules_start_from_the_same_mask_and_gradual_pruning_finds_another(co
     assert len({masks[m] for m in ("imp-llr", "bimp", "gmp", "dpf")}) == 4
 
 
-def test_a_phase_prunes_in_place_and_measures_the_distance(bench):
-    sparse = dense_network(bench)
+def test_a_phase_prunes_in_place_and_measures_the_distance(setup):
+    sparse = dense_network(setup)
     weights = {n: w.detach().clone() for n, w in prunable_weights(sparse.model).items()}
-    first = prune_phase(bench, sparse, Cycle(1, 0.5, 0, 1), replicate=0)
+    first = prune_phase(setup, sparse, Cycle(1, 0.5, 0, 1), replicate=0)
     assert num_stray(first.sparse) == 0
     assert first.distance == pytest.approx(pruning_distance(weights, first.sparse.masks))
     assert 0.3 < first.distance < 0.45  # Gaussian weights of unlike layers; 0.378 if alike
 
 
-def test_the_adaptive_rates_of_a_cycle_are_those_of_its_distance(bench):
+def test_the_adaptive_rates_of_a_cycle_are_those_of_its_distance(setup):
     course = plan_course("imp", 0.5, 1, dense_steps=100, cycle_steps=20)
-    rates = cycle_rates(bench, course, course.cycles[0], "allr", 0.6)
+    rates = cycle_rates(setup, course, course.cycles[0], "allr", 0.6)
     top = max(rates.schedule(20).at(t) for t in range(20))
-    assert top == pytest.approx(0.6 * bench.config.rate)
-    short = cycle_rates(bench, course, course.cycles[0], "allr", 0.01)
+    assert top == pytest.approx(0.6 * setup.config.learning_rate)
+    short = cycle_rates(setup, course, course.cycles[0], "allr", 0.01)
     assert max(short.schedule(20).at(t) for t in range(20)) == pytest.approx(0.2 * 0.1)
 
 
-def test_bimp_takes_the_dense_training_of_its_budget_as_the_original_one(bench):
+def test_bimp_takes_the_dense_training_of_its_budget_as_the_original_one(setup):
     course = plan_course("bimp", 0.5, 2, dense_steps=100, cycle_steps=20, dense_share=0.5)
-    assert cycle_rates(bench, course, course.cycles[0], "allr", 0.5).original_steps == 70
+    assert cycle_rates(setup, course, course.cycles[0], "allr", 0.5).original_steps == 70
 
 
-@pytest.mark.parametrize("host", ["gmp", "dpf"])
-def test_gradual_pruning_ends_with_masks_in_force(bench, host):
+@pytest.mark.parametrize("method", ["gmp", "dpf"])
+def test_gradual_pruning_ends_with_masks_in_force(setup, method):
     config = small_config(ImpConfig, **SMALL)
-    course = imp_course(config, bench, host, 1.0, 0.8)
+    course = imp_course(config, setup, method, 1.0, 0.8)
     assert len(course.cycles) == 3 and course.num_steps == 18
-    sparse, outcome = run_course(bench, course, None, retraining="allr", replicate=0)
+    sparse, outcome = run_course(setup, course, None, retraining="allr", replicate=0)
     assert outcome.status == FitStatus.FINISHED
     assert num_stray(sparse) == 0
     assert sparse.num_kept == total_kept(32656, 0.8)
 
 
-def test_feedback_reaches_pruned_weights_by_the_gradient_at_the_masked_ones(bench):
-    sparse = pruned_network(bench)
-    dense = dense_network(bench)
-    images = bench.dataset.normalized(bench.dataset.train.images[:20])
-    batch = images, bench.dataset.train.labels[:20]
+def test_feedback_reaches_pruned_weights_by_the_gradient_at_the_masked_ones(setup):
+    sparse = pruned_network(setup)
+    dense = dense_network(setup)
+    images = setup.dataset.normalized(setup.dataset.train.images[:20])
+    batch = images, setup.dataset.train.labels[:20]
     masked_loss(sparse.masks, feedback=True)(dense.model, batch).backward()
     torch.nn.functional.cross_entropy(sparse.model(batch[0]), batch[1]).backward()
     hidden = prunable_weights(dense.model)["4.weight"].grad

@@ -1,4 +1,4 @@
-"""Whole soups from items: lineage, exact sparsity, survivors, variations and hosts."""
+"""Whole soups from items: lineage, exact sparsity, survivors, variations and methods."""
 
 import pytest
 import torch
@@ -71,9 +71,9 @@ def test_the_repruned_mean_of_one_mask_is_the_soup(rows):
     "changes",
     [
         {"vary": "weight_decay", "merge": "greedy"},
-        {"vary": "retrain_length", "merge": "learned", "host": "gmp"},
-        {"vary": "lr", "host": "dpf"},
-        {"host": "bimp", "phases": 1, "baselines": ()},
+        {"vary": "retrain_length", "merge": "learned", "method": "gmp"},
+        {"vary": "lr", "method": "dpf"},
+        {"method": "bimp", "phases": 1, "baselines": ()},
         {"granularity": "filters", "sparsity": 0.5, "phases": 1},
         {"branches": "stacked", "phases": 1},
         {"criterion": "random", "allocation": "erk", "phases": 1, "baselines": ("imp",)},
@@ -88,7 +88,7 @@ def test_every_variation_and_host_ends_at_its_sparsity(changes, tmp_path):
     assert soup["target"] == small_config(**changes).sparsity
     assert abs(soup["sparsity"] - soup["target"]) < (0.01 if "granularity" in changes else 1e-4)
     assert 0.2 < soup["accuracy"] <= 1
-    if changes.get("host") in ("gmp", "dpf") and changes["vary"] == "lr":
+    if changes.get("method") in ("gmp", "dpf") and changes["vary"] == "lr":
         assert soup["total_steps"] == of(found, "long", last)[0]["total_steps"]
 
 
@@ -131,7 +131,7 @@ def test_a_training_that_diverges_is_a_row_and_keeps_the_last_good_checkpoint(
     tmp_path, monkeypatch
 ):
     config = small_config(baselines=())
-    monkeypatch.setattr("tasks.pruning.workbench.Workbench.dense_schedule", lambda *_: Wild())
+    monkeypatch.setattr("tasks.pruning.setups.Setup.dense_schedule", lambda *_: Wild())
     found = run_items(config, tmp_path)["models"]
     dense = found[0]
     assert dense["status"] == "failed" and "at learning rate" in dense["reason"]
@@ -152,7 +152,7 @@ class Wild:
 def test_a_training_that_explodes_in_its_last_step_failed(tmp_path, monkeypatch):
     """Its last loss was still finite; that of the model is not."""
     config, last = small_config(baselines=(), phases=1, clip=1e9), Wild(after=10)
-    monkeypatch.setattr("tasks.pruning.workbench.Workbench.dense_schedule", lambda *_: last)
+    monkeypatch.setattr("tasks.pruning.setups.Setup.dense_schedule", lambda *_: last)
     dense, *rest = run_items(config, tmp_path)["models"]
     assert dense["status"] == "failed" and "not finite" in dense["reason"]
     assert dense["checkpoint"] is None and dense["accuracy"] is None
@@ -181,7 +181,7 @@ def test_the_device_and_the_place_of_the_files_do_not_name_a_run(tmp_path):
         for changes in ({}, {"device": "cuda"}, {"data_folder": str(tmp_path)})
     }
     assert len(ids) == 1
-    assert planned(small_config(rate=0.05)).identity.run_id not in ids
+    assert planned(small_config(learning_rate=0.05)).identity.run_id not in ids
 
 
 def test_missing_files_are_named_with_the_way_to_get_them(tmp_path):
@@ -196,15 +196,15 @@ def test_missing_files_are_named_with_the_way_to_get_them(tmp_path):
     ("changes", "reason"),
     [
         ({"model": "vgg16-bn"}, "at least 32 x 32 pixels"),
-        ({"batch": 1000}, "batches of 1000 from 360 images"),
-        ({"host": "gmp", "epochs": 0.2, "retrain_epochs": 0.2, "phases": 9}, "give more steps"),
+        ({"batch_size": 1000}, "batches of 1000 from 360 images"),
+        ({"method": "gmp", "epochs": 0.2, "retrain_epochs": 0.2, "phases": 9}, "give more steps"),
         ({"vary": "retrain_length", "retrain_epochs": 0.2, "members": 3}, "more epochs"),
         # Only the last cycle of a budget is long enough.
         (
             {
-                "host": "bimp",
+                "method": "bimp",
                 "vary": "retrain_length",
-                "batch": 300,
+                "batch_size": 300,
                 "epochs": 8,
                 "phases": 3,
                 "members": 3,
@@ -231,8 +231,8 @@ def test_what_does_not_fit_together_is_refused_before_anything_starts(changes, r
         {"dataset": "mnist"},
         {"model": "transformer"},
         {"ood_severities": (6,)},
-        {"branches": "stacked", "host": "dpf"},
-        {"granularity": "filters", "host": "gmp"},
+        {"branches": "stacked", "method": "dpf"},
+        {"granularity": "filters", "method": "gmp"},
     ],
     ids=str,
 )

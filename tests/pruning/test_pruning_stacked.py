@@ -27,9 +27,9 @@ from tasks.nn import (
 from tasks.nn.sparsity import hold_masks
 from tasks.pruning.branches import Branch, Rates, plan_branches, retrain
 from tasks.pruning.dynamic import masked_loss
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel, num_stray
 from tasks.pruning.stacked import retrain_stacked
-from tasks.pruning.workbench import Workbench
 
 RATES = Rates("llr", Linear(0.1, 0.0, 40), 40)
 RATE = (0.1, 0.05, 0.2)
@@ -87,8 +87,8 @@ def together(pruned, num_steps, dtype):
 @pytest.mark.parametrize(
     ("dtype", "num_steps", "tolerance"), [(torch.float32, 1, 1e-6), (torch.float64, 20, 1e-10)]
 )
-def test_stacked_and_separate_members_agree(bench, dtype, num_steps, tolerance):
-    pruned = pruned_network(bench)
+def test_stacked_and_separate_members_agree(setup, dtype, num_steps, tolerance):
+    pruned = pruned_network(setup)
     pruned = SparseModel(pruned.model.to(dtype), pruned.masks)
     alone = separately(pruned, num_steps, dtype)
     for mine, theirs in zip(together(pruned, num_steps, dtype), alone, strict=True):
@@ -97,8 +97,8 @@ def test_stacked_and_separate_members_agree(bench, dtype, num_steps, tolerance):
             torch.testing.assert_close(value, theirs[name], atol=tolerance, rtol=0)
 
 
-def test_accumulated_batches_of_members_are_their_means(bench):
-    pruned, dtype = pruned_network(bench), torch.float64
+def test_accumulated_batches_of_members_are_their_means(setup):
+    pruned, dtype = pruned_network(setup), torch.float64
     pruned = SparseModel(pruned.model.to(dtype), pruned.masks)
     halves = [stacked(pruned, 1), stacked(pruned, 1)]
     stream = StackedBatches(tuple(Drawn(j, dtype) for j in range(3)))
@@ -115,38 +115,38 @@ def mean_output(model, batch):
     return model(batch[0]).square().mean()
 
 
-def test_a_stacked_retraining_is_that_of_its_members(bench):
-    pruned = pruned_network(bench)
+def test_a_stacked_retraining_is_that_of_its_members(setup):
+    pruned = pruned_network(setup)
     branches = plan_branches(
         "retrain_length", 2, seed=1, weight_decay=1e-3, num_steps=2, spread=2.0
     )
-    stack, outcomes = retrain_stacked(bench, copied(pruned), branches, RATES)
+    stack, outcomes = retrain_stacked(setup, copied(pruned), branches, RATES)
     assert [len(outcome.curve) for outcome in outcomes] == [1, 1]
     for branch in branches:
         member = copied(pruned)
-        retrain(bench, member, branch, RATES)
+        retrain(setup, member, branch, RATES)
         alone = dict(member.model.named_parameters())
         mine = stack.member(branch.number)
         for name, value in alone.items():
             torch.testing.assert_close(mine[name], value.detach(), atol=1e-5, rtol=0)
 
 
-def test_a_member_that_diverges_stands_still_and_the_others_go_on(bench):
-    pruned = pruned_network(bench)
+def test_a_member_that_diverges_stands_still_and_the_others_go_on(setup):
+    pruned = pruned_network(setup)
     branches = [Branch(0, 1, 0.0, 6), Branch(1, 1, 0.0, 6, rate_scale=1e30)]
-    stack, outcomes = retrain_stacked(bench, copied(pruned), branches, RATES)
+    stack, outcomes = retrain_stacked(setup, copied(pruned), branches, RATES)
     assert [o.status for o in outcomes] == [FitStatus.FINISHED, FitStatus.DIVERGED]
     assert "lower the rate" in outcomes[1].reason
     alone = copied(pruned)
-    retrain(bench, alone, branches[0], RATES)
+    retrain(setup, alone, branches[0], RATES)
     mine = stack.member(0)["4.weight"]
     wanted = alone.model.state_dict()["4.weight"]
     torch.testing.assert_close(mine, wanted, atol=1e-4, rtol=0)
 
 
 def test_a_stack_that_broke_off_goes_on_bit_for_bit(tmp_path, monkeypatch):
-    bench = Workbench.open(small_config(checkpoint_steps=2))
-    pruned, file = pruned_network(bench), str(tmp_path / "stack.safetensors")
+    setup = Setup.open(small_config(checkpoint_steps=2))
+    pruned, file = pruned_network(setup), str(tmp_path / "stack.safetensors")
     branches = plan_branches("seed", 2, seed=1, weight_decay=1e-3, num_steps=5, spread=2.0)
     step, taken = StackedState.take_step, []
 
@@ -159,21 +159,21 @@ def test_a_stack_that_broke_off_goes_on_bit_for_bit(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(StackedState, "take_step", broken)
         with pytest.raises(RuntimeError):
-            retrain_stacked(bench, copied(pruned), branches, RATES, checkpoint=file)
-    resumed, outcomes = retrain_stacked(bench, copied(pruned), branches, RATES, checkpoint=file)
-    whole, expected = retrain_stacked(bench, copied(pruned), branches, RATES)
+            retrain_stacked(setup, copied(pruned), branches, RATES, checkpoint=file)
+    resumed, outcomes = retrain_stacked(setup, copied(pruned), branches, RATES, checkpoint=file)
+    whole, expected = retrain_stacked(setup, copied(pruned), branches, RATES)
     assert outcomes == expected
     for j in range(2):
         mine, theirs = resumed.member(j), whole.member(j)
         assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-def test_pruned_weights_of_all_members_stay_zero(bench):
-    pruned = pruned_network(bench)
+def test_pruned_weights_of_all_members_stay_zero(setup):
+    pruned = pruned_network(setup)
     branches = plan_branches("lr", 3, seed=1, weight_decay=1e-2, num_steps=4, spread=2.0)
-    stack, _ = retrain_stacked(bench, copied(pruned), branches, RATES)
+    stack, _ = retrain_stacked(setup, copied(pruned), branches, RATES)
     for j in range(3):
-        model = bench.new_model(0)
+        model = setup.new_model(0)
         model.load_state_dict(stack.member(j))
         assert num_stray(SparseModel(model, pruned.masks)) == 0
 

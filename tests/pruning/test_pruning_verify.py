@@ -25,18 +25,18 @@ def verified(folder, checkpoint, method="member"):
     return row
 
 
-def test_a_stored_model_comes_back_with_its_masks(bench, tmp_path):
-    sparse = pruned_network(bench)
+def test_a_stored_model_comes_back_with_its_masks(setup, tmp_path):
+    sparse = pruned_network(setup)
     name = store_sparse(str(tmp_path), sparse, extra={"target": 0.8})
-    again, stored = load_sparse(str(tmp_path), name, bench.new_model(1))
+    again, stored = load_sparse(str(tmp_path), name, setup.new_model(1))
     assert all(torch.equal(again.masks[n], m) for n, m in sparse.masks.items())
     assert stored.extra["mask"] == mask_id(sparse.masks)
     assert verified(tmp_path, name)["status"] == "ok"
     assert store_sparse(str(tmp_path), sparse, extra={"target": 0.8}) == name
 
 
-def test_equal_masks_have_equal_ids_and_others_do_not(bench):
-    masks = dict(pruned_network(bench).masks)
+def test_equal_masks_have_equal_ids_and_others_do_not(setup):
+    masks = dict(pruned_network(setup).masks)
     assert mask_id(masks) == mask_id({n: m.clone() for n, m in reversed(masks.items())})
     flipped = masks | {"17.weight": ~masks["17.weight"]}
     assert mask_id(flipped) != mask_id(masks)
@@ -51,8 +51,8 @@ def test_all_models_of_a_soup_pass(tmp_path):
             assert found["kept"] == row["kept"]
 
 
-def test_a_weight_outside_the_mask_is_found(bench, tmp_path):
-    sparse = pruned_network(bench)
+def test_a_weight_outside_the_mask_is_found(setup, tmp_path):
+    sparse = pruned_network(setup)
     with torch.no_grad():
         weight = sparse.model.get_parameter("4.weight")
         weight[~sparse.masks["4.weight"]] = 1e-9
@@ -62,8 +62,8 @@ def test_a_weight_outside_the_mask_is_found(bench, tmp_path):
     assert row["stray"] > 0
 
 
-def test_a_sparsity_that_is_off_by_one_weight_is_found(bench, tmp_path):
-    sparse = pruned_network(bench)
+def test_a_sparsity_that_is_off_by_one_weight_is_found(setup, tmp_path):
+    sparse = pruned_network(setup)
     masks = {n: m.clone() for n, m in sparse.masks.items()}
     row, column = (~masks["17.weight"]).nonzero()[0]
     masks["17.weight"][row, column] = True
@@ -71,16 +71,16 @@ def test_a_sparsity_that_is_off_by_one_weight_is_found(bench, tmp_path):
     assert "6532 of 32656 weights are kept, 6531 were wanted" in verified(tmp_path, store)["reason"]
 
 
-def test_a_soup_with_another_mask_than_its_members_is_found(bench, tmp_path):
-    member = store_sparse(str(tmp_path), pruned_network(bench, 0.7), extra={"target": 0.7})
+def test_a_soup_with_another_mask_than_its_members_is_found(setup, tmp_path):
+    member = store_sparse(str(tmp_path), pruned_network(setup, 0.7), extra={"target": 0.7})
     soup = store_sparse(
-        str(tmp_path), pruned_network(bench), parents=[member], extra={"target": 0.8}
+        str(tmp_path), pruned_network(setup), parents=[member], extra={"target": 0.8}
     )
     assert f"its member {member}" in verified(tmp_path, soup, "soup")["reason"]
 
 
-def test_damaged_and_foreign_files_are_refused(bench, tmp_path):
-    name = store_sparse(str(tmp_path), pruned_network(bench), extra={"target": 0.8})
+def test_damaged_and_foreign_files_are_refused(setup, tmp_path):
+    name = store_sparse(str(tmp_path), pruned_network(setup), extra={"target": 0.8})
     path = tmp_path / CHECKPOINTS / f"{name}.safetensors"
     stored = load_tensors(path)
     save_tensors(path, stored.tensors, stored.extra | {"target": 0.5})
@@ -89,14 +89,14 @@ def test_damaged_and_foreign_files_are_refused(bench, tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(StoreError, match="damaged"):
-        load_sparse(str(tmp_path), name, bench.new_model(0))
+        load_sparse(str(tmp_path), name, setup.new_model(0))
     with pytest.raises(StoreError):
-        load_sparse(str(tmp_path), "0" * 16, bench.new_model(0))
+        load_sparse(str(tmp_path), "0" * 16, setup.new_model(0))
 
 
-def test_a_model_without_masks_is_refused(bench, tmp_path):
-    sparse = pruned_network(bench)
+def test_a_model_without_masks_is_refused(setup, tmp_path):
+    sparse = pruned_network(setup)
     masks = {n: m for n, m in sparse.masks.items() if n != "0.weight"}
     name = store_sparse(str(tmp_path), SparseModel(sparse.model, masks))
     with pytest.raises(InputError, match=r"no mask of 0\.weight"):
-        load_sparse(str(tmp_path), name, bench.new_model(0))
+        load_sparse(str(tmp_path), name, setup.new_model(0))

@@ -29,13 +29,13 @@ def _flip(path: Path) -> None:
 def hashed(monkeypatch) -> list[str]:
     """Parts whose bytes are hashed; every verdict is remembered at once."""
     calls: list[str] = []
-    vouch = parts_module.vouch
+    part_ref = parts_module.part_ref
 
     def counting(name, **arguments):
         calls.append(name.path)
-        return vouch(name, **arguments)
+        return part_ref(name, **arguments)
 
-    monkeypatch.setattr(parts_module, "vouch", counting)
+    monkeypatch.setattr(parts_module, "part_ref", counting)
     monkeypatch.setattr(check_module, "_SETTLED_NS", -(10**12))
     return calls
 
@@ -151,8 +151,10 @@ def _file_system_clock(folder: Path) -> int:
 def test_a_verdict_about_a_file_that_changed_just_now_is_not_remembered(full_run, monkeypatch):
     calls = []
     monkeypatch.setattr(check_module, "_SETTLED_NS", 10**12)  # "just now" lasts for the test
-    vouch = parts_module.vouch
-    monkeypatch.setattr(parts_module, "vouch", lambda n, **a: calls.append(n) or vouch(n, **a))
+    part_ref = parts_module.part_ref
+    monkeypatch.setattr(
+        parts_module, "part_ref", lambda n, **a: calls.append(n) or part_ref(n, **a)
+    )
     full_run.check()
     full_run.check()
     assert len(calls) == 12

@@ -1,8 +1,8 @@
 """Calls of a study in this process, answered with tables."""
 
-from flows.calls import Answer, StageCall
 from flows.planning import plan_run
 from tasks.records import Place
+from workers.stages import Answer, StageCall
 
 
 def answers(study, config, *, folder="") -> list[Answer]:

@@ -20,7 +20,7 @@ from tasks.sos.benchmarking.summary import Rate, summarize
 from tasks.sos.sampling.generation import Rows
 
 SMALL = BenchmarkConfig(
-    cells=("dense-n3-d2-m5",), methods=("even-sqrt", "vertices", "newton"), instances=3, batch=2
+    cells=("dense-n3-d2-m5",), methods=("even-sqrt", "vertices", "newton"), instances=3, per_call=2
 )
 
 
@@ -61,8 +61,8 @@ def test_a_method_or_cell_that_is_given_twice_is_refused(given, message):
 
 
 def test_an_instance_does_not_depend_on_its_batch():
-    whole = items_of(STUDY, SMALL.model_copy(update={"batch": 3}))
-    parts = items_of(STUDY, SMALL.model_copy(update={"batch": 1}))
+    whole = items_of(STUDY, SMALL.model_copy(update={"per_call": 3}))
+    parts = items_of(STUDY, SMALL.model_copy(update={"per_call": 1}))
     first = [one for item in whole for one in instances(item.argument)]
     second = [one for item in parts for one in instances(item.argument)]
     assert first == second

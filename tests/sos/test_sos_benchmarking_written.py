@@ -22,11 +22,11 @@ from tasks.sos.benchmarking.models import check_unchanged, models_of, placed
 from tasks.sos.benchmarking.written import WrittenBases, WrittenJob
 from tasks.sos.prediction.autoregressive import MonomialTransformer
 from tasks.sos.prediction.baseline import load_baseline, save_baseline
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.predictor import SHIPPED_MODEL
 from tasks.sos.sampling.cells import Cell
 
-TRAINED = TrainConfig(
+TRAINED = PredictorConfig(
     model="autoregressive", families=("dense",), max_variables=3, max_half_degree=2, max_size=6
 )
 NAP = 0.2
@@ -35,7 +35,7 @@ METHODS = ("autoregressive", "autoregressive-1", "even-sqrt", "newton")
 
 def config_of(model, **changes):
     cells = ("dense-n3-d2-m5",)
-    given = {"cells": cells, "methods": METHODS, "instances": 2, "batch": 2, "baseline": model}
+    given = {"cells": cells, "methods": METHODS, "instances": 2, "per_call": 2, "baseline": model}
     return BenchmarkConfig(**(given | changes))
 
 

@@ -196,7 +196,7 @@ def test_the_small_basis_alone_claims_nothing_false(text, verdict):
 @pytest.mark.parametrize(("text", "verdict"), SAMPLES.items())
 def test_the_components_of_term_sparsity_lose_nothing(text, verdict):
     """Products across them are neither terms nor products within."""
-    assert checked(text, Settings(sparsity="term")).verdict is verdict
+    assert checked(text, Settings(blocks="term")).verdict is verdict
 
 
 CHORDAL_LOSES = (
@@ -211,16 +211,16 @@ CHORDAL_LOSES = (
 def test_cliques_do_not_refute_a_sum_of_squares_that_they_lose(given):
     """A functional that is positive on every clique need not be positive on their union."""
     (entry,) = load_polynomials([given])
-    found = checked(entry.polynomial, Settings(sparsity="chordal"))
+    found = checked(entry.polynomial, Settings(blocks="chordal"))
     assert found.verdict is Verdict.UNDECIDED
-    assert "sparsity=sign" in found.reason
+    assert "blocks=sign" in found.reason
     assert checked(entry.polynomial, Settings()).verdict is Verdict.PROVED
 
 
-@pytest.mark.parametrize("sparsity", ["term", "chordal"])
-def test_no_sparsity_contradicts_what_is_known_of_the_classics(sparsity):
+@pytest.mark.parametrize("blocks", ["term", "chordal"])
+def test_no_blocks_contradict_what_is_known_of_the_classics(blocks):
     for entry in load_polynomials(["benchmarks"]):
-        found = checked(entry.polynomial, Settings(sparsity=sparsity))
+        found = checked(entry.polynomial, Settings(blocks=blocks))
         if found.verdict.is_exact:
             assert (found.verdict is Verdict.PROVED) == entry.known["is_sos"], entry.name
 
@@ -235,7 +235,7 @@ def test_a_unique_choice_for_cliques_refutes_nothing():
             "(" + " + ".join(f"({c})*{z}" for c, z in zip(row, monomials, strict=True)) + ")^2"
             for row in factor.tolist()
         )
-        found = checked(text, Settings(sparsity="chordal"))
+        found = checked(text, Settings(blocks="chordal"))
         assert found.verdict not in (Verdict.REFUTED_SOS, Verdict.NEGATIVE), text
 
 

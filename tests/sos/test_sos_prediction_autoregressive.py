@@ -12,7 +12,7 @@ from tasks.records import InputError, stream
 from tasks.sos.prediction import run as training_run
 from tasks.sos.prediction.autoregressive import MonomialTransformer
 from tasks.sos.prediction.baseline import load_baseline
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.decoding import (
     greedy_bases,
     greedy_basis,
@@ -26,15 +26,15 @@ from tasks.sos.prediction.sequences import sequence_batch, sequence_loss, sequen
 from tasks.sos.prediction.training import draw_graphs
 
 CPU = torch.device("cpu")
-CONFIG = TrainConfig(
+CONFIG = PredictorConfig(
     model="autoregressive",
     families=("dense",),
     width=16,
     heads=2,
     rounds=2,
     steps=4,
-    batch=4,
-    every=2,
+    batch_size=4,
+    checkpoint_steps=2,
     max_variables=3,
     max_half_degree=3,
     max_size=6,
@@ -176,7 +176,7 @@ def test_too_many_variables_are_refused():
 
 @pytest.mark.slow
 def test_it_learns_a_few_examples_by_heart():
-    config = CONFIG.model_copy(update={"rate": 5e-3, "width": 32})
+    config = CONFIG.model_copy(update={"learning_rate": 5e-3, "width": 32})
     graphs, kind = draw_graphs(config, "training", 0, 4), learner(config)
     state = new_state(config, CPU)
     batch = kind.batch(graphs, CPU)

@@ -10,7 +10,6 @@ from tasks.records import InputError, StoreError, stream
 from tasks.sos import parse_polynomial
 from tasks.sos.prediction.autoregressive import MonomialTransformer
 from tasks.sos.prediction.baseline import SHIPPED_BASELINE, load_baseline, save_baseline
-from tasks.sos.prediction.config import TrainConfig
 from tasks.sos.prediction.decoding import greedy_bases
 from tasks.sos.prediction.examples import row_example
 from tasks.sos.prediction.metrics import score_basis, summarize
@@ -24,9 +23,9 @@ def baseline():
 
 def test_the_file_is_small_and_its_card_says_how_it_was_made(baseline):
     assert SHIPPED_BASELINE.stat().st_size <= 4_000_000
-    config = TrainConfig.model_validate(baseline.card["config"])
-    assert config.model == "autoregressive" and config.seed == 0
-    assert baseline.card["steps"] == config.steps
+    config = baseline.card["config"]
+    assert config["model"] == "autoregressive" and config["seed"] == 0
+    assert baseline.card["steps"] == config["steps"]
     assert baseline.model.num_variables == config.max_variables
     families = {row["family"] for row in baseline.card["scores"]}
     assert families == {*config.families, "all"}

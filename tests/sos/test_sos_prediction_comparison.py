@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 
 from tasks.sos.prediction import evaluation
 from tasks.sos.prediction import run as training_run
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.evaluation import Calibration, compare_methods
 from tasks.sos.prediction.metrics import BasisScore, sign_test
 from tasks.sos.prediction.training import draw_graphs
@@ -24,7 +24,7 @@ def test_the_sign_test_is_the_exact_two_sided_one(pair):
 
 def compared(monkeypatch, family, mine, rule):
     """The scores of one family, given what either method covers."""
-    graphs = draw_graphs(TrainConfig(families=(family,), **SMALL), "test", 0, len(mine))
+    graphs = draw_graphs(PredictorConfig(families=(family,), **SMALL), "test", 0, len(mine))
     given = {
         name: [BasisScore(covered, 1.0, 1.0, 0, 5) for covered in found]
         for name, found in (("score_predictions", mine), ("even_sqrt_scores", rule))

@@ -7,7 +7,7 @@ from tasks.lattice import positions
 from tasks.sos import parse_polynomial
 from tasks.sos.bases.monomial_bases import even_sqrt_basis
 from tasks.sos.prediction.calibration import sigmoid
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.evaluation import even_sqrt_scores, score_predictions
 from tasks.sos.prediction.metrics import summarize
 from tasks.sos.prediction.predictor import SHIPPED_MODEL, predicted_basis, shipped_predictor
@@ -22,10 +22,10 @@ def predictor():
 def test_the_file_is_small_and_its_card_says_how_it_was_made(predictor):
     assert SHIPPED_MODEL.stat().st_size <= 10_000_000
     card = predictor.card
-    config = TrainConfig.model_validate(card["config"])
-    assert card["steps"] == config.steps and config.seed == 0
+    config = card["config"]
+    assert card["steps"] == config["steps"] and config["seed"] == 0
     families = {row["family"] for row in card["scores"]}
-    assert families == {*config.families, "all"}
+    assert families == {*config["families"], "all"}
     assert min(row["count"] for row in card["scores"]) >= 500
     assert "covers_less_than_even_sqrt" in card
     assert predictor.thresholds[0][0] == 0.2
@@ -35,7 +35,7 @@ def test_the_file_is_small_and_its_card_says_how_it_was_made(predictor):
 def test_on_fresh_polynomials_with_cancellation_it_beats_the_rule(predictor):
     # A seed of no training: vanishing squares, where even square roots are not enough.
     families = ("vanishing", "binomial_squares", "multiplied")
-    config = TrainConfig(seed=2026, families=families, max_variables=8, max_size=30)
+    config = PredictorConfig(seed=2026, families=families, max_variables=8, max_size=30)
     graphs = draw_graphs(config, "test", 0, 90)
     logits = logits_of(predictor.model, graphs, predictor.device)
     probabilities = [sigmoid(values / predictor.temperature) for values in logits]

@@ -16,7 +16,7 @@ from flows.planning import plan_run
 from tasks.records import InputError, StoreError, describe_validation_error, stream
 from tasks.sos.prediction import run as training_run
 from tasks.sos.prediction.calibration import conformal_threshold
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.examples import Ranges, draw_example
 from tasks.sos.prediction.learners import TrainingBatches
 from tasks.sos.prediction.sources import FamilySource, _is_for, inputs_of, source
@@ -25,12 +25,12 @@ from tasks.sos.sampling.datasets import DatasetConfig
 from tasks.sos.sampling.shards import split_codes
 
 CPU = torch.device("cpu")
-TINY = TrainConfig(
+TINY = PredictorConfig(
     width=8,
     rounds=1,
     steps=4,
-    batch=6,
-    every=2,
+    batch_size=6,
+    checkpoint_steps=2,
     max_variables=3,
     max_half_degree=3,
     max_size=6,
@@ -59,7 +59,7 @@ def stored(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shards")
     for mode, family in (("compact", "dense"), ("expanded", "vanishing")):
         config = DatasetConfig(
-            families=(family,), grid=("n2-d3-m4",), rows=2000, shard_rows=2000, mode=mode
+            families=(family,), grid=("n2-d3-m4",), rows=2000, shard_size=2000, mode=mode
         )
         [found] = answers(sos_dataset.STUDY, config)
         table = found.tables["polynomials"]
@@ -194,20 +194,20 @@ def test_shards_without_enough_rows_for_alpha_are_refused_with_both_numbers(stor
 
 
 def test_the_calibration_is_large_enough_for_alpha_or_refused():
-    assert TrainConfig(calibration=199, alpha=0.005).calibration == 199
+    assert PredictorConfig(calibration=199, alpha=0.005).calibration == 199
     assert conformal_threshold(np.full(199, 0.5), alpha=0.005) == 0.5
     with pytest.raises(ValidationError) as found:
-        TrainConfig(calibration=198, alpha=0.005)
+        PredictorConfig(calibration=198, alpha=0.005)
     line = describe_validation_error(found.value)
     assert "alpha 0.005" in line and "199" in line
     # What writes a basis has no threshold.
-    assert TrainConfig(model="autoregressive", calibration=20, alpha=0.005).calibration == 20
+    assert PredictorConfig(model="autoregressive", calibration=20, alpha=0.005).calibration == 20
 
 
 @pytest.mark.parametrize("family", ["negative", "outside_cone"])
 def test_families_that_are_no_sums_of_squares_are_refused(family):
     with pytest.raises(ValidationError) as found:
-        TrainConfig(families=("dense", family))
+        PredictorConfig(families=("dense", family))
     line = describe_validation_error(found.value)
     assert f"{family}: no sums of squares" in line and "binomial_squares" in line
 
@@ -223,7 +223,7 @@ def test_the_shares_of_the_processes_make_the_batch():
 
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="multiple of processes"):
-        TrainConfig(batch=7, processes=2)
+        PredictorConfig(batch_size=7, processes=2)
 
 
 @pytest.mark.slow

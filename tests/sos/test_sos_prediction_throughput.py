@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from benchmarks.sos_prediction import TRAINING, training
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 
-TINY = TrainConfig(width=8, rounds=1, batch=4, max_variables=3, max_half_degree=3, max_size=6)
+TINY = PredictorConfig(
+    width=8, rounds=1, batch_size=4, max_variables=3, max_half_degree=3, max_size=6
+)
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def test_a_training_step_has_a_rate_and_a_share_of_a_matrix_product(one_thread):
     found = training(TINY, torch.device("cpu"), size=128)
     assert found.steps > 0
     # A polynomial has at least three terms, and a term at least one pair.
-    assert found.pairs >= found.terms >= 3 * TINY.batch * found.steps
+    assert found.pairs >= found.terms >= 3 * TINY.batch_size * found.steps
     assert 0 < found.utilization < 1
 
 

@@ -9,7 +9,7 @@ from flows.planning import plan_run
 from flows.sos_train import STUDY
 from tasks.nn import load_tensors
 from tasks.sos.prediction import run as training_run
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.evaluation import calibrate, compare_methods
 from tasks.sos.prediction.items import CHECKPOINT, MODEL, TrainItem
 from tasks.sos.prediction.learners import TrainingBatches, new_state
@@ -17,12 +17,12 @@ from tasks.sos.prediction.predictor import load_predictor
 from tasks.sos.prediction.training import basis_loss, draw_graphs, joined, logits_of
 
 CPU = torch.device("cpu")
-TINY = TrainConfig(
+TINY = PredictorConfig(
     width=8,
     rounds=1,
     steps=6,
-    batch=6,
-    every=2,
+    batch_size=6,
+    checkpoint_steps=2,
     max_variables=3,
     max_half_degree=3,
     max_size=6,
@@ -143,7 +143,13 @@ def test_every_weight_has_a_gradient():
 
 @pytest.mark.parametrize("kind", ["scorer", "autoregressive"])
 def test_mixed_precision_takes_finite_steps_and_keeps_the_weights_in_full(kind):
-    changes = {"mixed_precision": True, "model": kind, "heads": 2, "validation": 4, "every": 6}
+    changes = {
+        "mixed_precision": True,
+        "model": kind,
+        "heads": 2,
+        "validation": 4,
+        "checkpoint_steps": 6,
+    }
     state, curve = training_run.train(TINY.model_copy(update=changes), CPU)
     assert np.isfinite(curve[-1]["loss"])
     assert {value.dtype for value in state.model.parameters()} == {torch.float32}
@@ -151,7 +157,9 @@ def test_mixed_precision_takes_finite_steps_and_keeps_the_weights_in_full(kind):
 
 @pytest.mark.slow
 def test_a_short_training_learns(tmp_path):
-    config = TINY.model_copy(update={"width": 16, "steps": 60, "batch": 12, "every": 30})
+    config = TINY.model_copy(
+        update={"width": 16, "steps": 60, "batch_size": 12, "checkpoint_steps": 30}
+    )
     state, curve = training_run.train(config, CPU)
     start = basis_loss(new_state(config, CPU).model, joined(draw_graphs(config, "test", 0, 48)))
     end = basis_loss(state.model, joined(draw_graphs(config, "test", 0, 48)))

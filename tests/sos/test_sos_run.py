@@ -40,7 +40,7 @@ def rigged(monkeypatch):
 
 
 def plan_of(*polynomials, **settings):
-    return plan_run(STUDY, CertifyConfig(polynomials=polynomials, batch=100, **settings))
+    return plan_run(STUDY, CertifyConfig(polynomials=polynomials, per_call=100, **settings))
 
 
 def called(*polynomials, **settings):
@@ -65,7 +65,7 @@ def file_of(tmp_path, *records, name="mine.json"):
 
 
 def test_polynomials_are_cut_into_batches_in_their_order():
-    items = items_of(STUDY, CertifyConfig(polynomials=("benchmarks",), batch=20))
+    items = items_of(STUDY, CertifyConfig(polynomials=("benchmarks",), per_call=20))
     assert [item.key for item in items] == ["000000", "000001", "000002"]
     assert [len(item.argument.entries) for item in items] == [20, 20, 10]
     assert [item.size for item in items] == [20, 20, 10]
@@ -92,7 +92,13 @@ def test_limits_are_no_part_of_the_identity_but_all_else_is():
         return plan_run(STUDY, CertifyConfig(**settings)).identity.run_id
 
     assert run_id() == run_id(seconds=1, memory_gib=1)
-    others = [{"basis": "full"}, {"sparsity": "term"}, {"solver": "scs"}, {"batch": 9}, {"seed": 1}]
+    others = [
+        {"basis": "full"},
+        {"blocks": "term"},
+        {"solver": "scs"},
+        {"per_call": 9},
+        {"seed": 1},
+    ]
     others += [{"verify_share": 0.5}, {"polynomials": ("booth",)}]
     assert len({run_id(), *(run_id(**other) for other in others)}) == 8
 

@@ -19,7 +19,7 @@ CONFIG = DatasetConfig(
     families=("dense", "binomial_squares", "negative"),
     grid=("n3-d4-m8",),
     rows=400,
-    shard_rows=150,
+    shard_size=150,
 )
 
 

@@ -76,7 +76,7 @@ def test_cards_count_the_rows():
 
 
 def test_cards_of_shards_sum_up_to_that_of_the_whole():
-    config = DatasetConfig(families=("dense", "sparse"), grid=(POINT,), rows=50, shard_rows=17)
+    config = DatasetConfig(families=("dense", "sparse"), grid=(POINT,), rows=50, shard_size=17)
     texts = [each.tables["cards"]["card"][0].as_py() for each in answers(STUDY, config)]
     assert len(texts) == 6
     whole = [shard(families=(f,), rows=50)["cards"]["card"][0].as_py() for f in ("dense", "sparse")]
@@ -117,7 +117,7 @@ def test_equal_polynomials_of_different_rows_and_data_sets_are_in_one_split():
 
 def test_shards_cover_the_rows_of_every_data_set():
     config = DatasetConfig(families=("dense", "low_rank"), grid=(POINT, "n2-d2-m3"), rows=7,
-                           shard_rows=3)  # fmt: skip
+                           shard_size=3)  # fmt: skip
     items = items_of(STUDY, config)
     assert len({item.argument.cell for item in items}) == 4
     assert [item.key for item in items[:3]] == [f"dense-{POINT}.{k:06d}" for k in range(3)]
@@ -132,7 +132,7 @@ def test_points_that_are_written_in_two_ways_are_one_data_set():
 
 def test_rows_do_not_depend_on_the_cut():
     whole = shard(rows=30)["polynomials"]
-    config = DatasetConfig(families=("vanishing",), grid=(POINT,), rows=30, shard_rows=11)
+    config = DatasetConfig(families=("vanishing",), grid=(POINT,), rows=30, shard_size=11)
     parts = [each.tables["polynomials"] for each in answers(STUDY, config)]
     lead = ["fingerprint"]
     assert pa.concat_tables(parts).drop(lead).equals(whole.drop(lead))
@@ -148,8 +148,8 @@ def test_a_failed_shard_is_a_card_without_rows():
     ("changes", "message"),
     [
         ({"grid": ("6-10-30",)}, "write it like n6-d10-m30"),
-        ({"rows": 10**9, "shard_rows": 1}, "raise shard_rows"),
-        ({"mode": "expanded", "grid": ("n6-d10-m60",), "rows": 10**6}, "set shard_rows to 8,"),
+        ({"rows": 10**9, "shard_size": 1}, "raise shard_size"),
+        ({"mode": "expanded", "grid": ("n6-d10-m60",), "rows": 10**6}, "set shard_size to 8,"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(changes, message):

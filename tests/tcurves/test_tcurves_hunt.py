@@ -58,7 +58,7 @@ def candidates(plan: PlannedRun, work: HuntWork) -> list[dict]:
 
 
 def first_candidate(config: HuntConfig, origin: Origin | None = None) -> dict:
-    """The row of the first seed, or of what is put in its place."""
+    """The row of the first start, or of what is put in its place."""
     planned = plan_hunt(config)
     work = round_works(planned.plan, Archive(config.degree), 0)[0]
     [row] = candidates(planned, replace(work, origins=(origin,)) if origin else work)
@@ -238,7 +238,7 @@ def test_a_census_beyond_the_budget_is_a_row():
 
 
 def test_a_failed_item_is_a_row_for_each_candidate():
-    planned, archive, _ = hunted(HuntConfig(degree=4, round_size=3, batch=3), 1)
+    planned, archive, _ = hunted(HuntConfig(degree=4, round_size=3, per_call=3), 1)
     [work] = round_works(planned.plan, archive, 1)
     tables = failed_tables(planned, HUNT, Item(work.key, work), Status.FAILED, "no room")
     rows = tables["candidates"].to_pylist()
@@ -251,7 +251,7 @@ def test_a_failed_item_is_a_row_for_each_candidate():
 
 @pytest.mark.parametrize("number", [1, 7])
 def test_the_items_of_a_round_cover_its_candidates_in_order(number):
-    planned, archive, _ = hunted(HuntConfig(degree=4, round_size=7, batch=3), 1)
+    planned, archive, _ = hunted(HuntConfig(degree=4, round_size=7, per_call=3), 1)
     assert [work.key for work in round_works(planned.plan, archive, 0)] == ["r000000.00000"]
     works = round_works(planned.plan, archive, number)
     assert [work.key for work in works] == [f"r{number:06d}.{i:05d}" for i in (0, 3, 6)]
@@ -349,7 +349,7 @@ def test_an_island_without_discoveries_is_left_and_its_finds_are_kept():
     assert (archive.num_islands, archive.island.elites) == (2, {})
     assert set(archive.finds) == {2, 10}
     rng = np.random.default_rng(0)
-    assert archive.choose_parent(rng) in archive.seeds
+    assert archive.choose_parent(rng) in archive.starts
     archive.add(candidate((2, 0), 0, [12]))
     assert set(archive.island.elites) == {12}
     assert set(archive.everywhere.elites) == {2, 10, 12}
@@ -415,4 +415,4 @@ def test_known_schemes_can_be_given(tmp_path):
 
 def test_seeds_of_another_degree_are_refused():
     with pytest.raises(InputError, match="6_bat has degree 6; this hunt is in degree 7"):
-        plan_hunt(HuntConfig(degree=7, seeds=("6_bat",)))
+        plan_hunt(HuntConfig(degree=7, starts=("6_bat",)))

@@ -30,7 +30,7 @@ class Augmentation:
         Width of the border in pixels.
     flip : bool
     zoom : float
-        Smallest share of the area, in (0, 1]; 1 is no zoom.
+        Smallest share of the area, in (0, 1]; 1 means no zoom.
     cutout : int
         Side of the square in pixels.
     """

@@ -27,7 +27,7 @@ def read_idx(path: str | Path) -> Tensor:
     Raises
     ------
     InputError
-        If the file cannot be read, is no IDX file of bytes, or has another length than it says.
+        If the file cannot be read, is not an IDX file of bytes, or has another length than it says.
     """
     data = _content(Path(path))
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] != _UNSIGNED_BYTES:

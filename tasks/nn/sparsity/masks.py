@@ -190,7 +190,7 @@ def apply_masks(model: nn.Module, masks: Masks) -> None:
     check_masks(masks, parameters)
     with torch.no_grad():
         for name, mask in masks.items():
-            # Not a product: 0 * infinity and 0 * NaN are no zeros.
+            # Not a product: 0 * infinity and 0 * NaN are not zero.
             parameters[name].masked_fill_(~mask.to(parameters[name].device), 0.0)
 
 

@@ -93,7 +93,7 @@ def even_sqrt_basis(support: ArrayLike) -> Rows:
 
 
 def covers(basis: ArrayLike, support: ArrayLike) -> Rows:
-    """The rows of the support that are no sum of two elements of the basis; empty if it covers.
+    """The rows of the support that are not a sum of two elements of the basis; empty if it covers.
 
     >>> covers([[1, 0], [0, 1]], [[2, 0], [1, 1], [1, 0]]).tolist()
     [[1, 0]]

@@ -51,7 +51,7 @@ class Candidate:
 
     @property
     def is_complete(self) -> bool:
-        """Whether a polynomial without squares over this basis is no sum of squares."""
+        """Whether a polynomial without squares over this basis is not a sum of squares."""
         return self.removed is not None
 
 

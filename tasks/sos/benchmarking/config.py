@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from pydantic import Field, field_validator
 
 from tasks.records.config import FrozenConfig
-from tasks.sos.config import BasisMethod, Sparsity
+from tasks.sos.config import BasisMethod, Blocks
 
 Method = Literal[
     "cascade",
@@ -24,7 +24,7 @@ Method = Literal[
     "no-repair",
 ]
 METHODS: tuple[Method, ...] = get_args(Method)
-HOW: dict[Method, tuple[BasisMethod, Sparsity]] = {
+HOW: dict[Method, tuple[BasisMethod, Blocks]] = {
     "cascade": ("cascade", "sign"),
     "predicted": ("predicted", "sign"),
     "even-sqrt": ("auto", "sign"),
@@ -81,7 +81,7 @@ class BenchmarkConfig(FrozenConfig):
     memory_gib: float = Field(default=4.0, gt=0.0, le=4096.0)
     """Resident memory of the process that works on one polynomial, in GiB."""
 
-    batch: int = Field(default=10, ge=1, le=10_000)
+    per_call: int = Field(default=10, ge=1, le=10_000)
     """Polynomials per call on a worker."""
 
     seed: int = Field(default=0, ge=0, le=2**63 - 1)

@@ -1,8 +1,8 @@
 """The trained models that methods of a benchmark use, and what lies beyond their training.
 
 A polynomial is *out of distribution* for a method if its family, its number of variables, its
-degree or the size of its planted basis is none that the model was trained on; it is *out of range*
-if the model cannot read it.
+degree or the size of its planted basis was not in the model's training; it is *out of range* if
+the model cannot read it.
 """
 
 from __future__ import annotations

@@ -112,8 +112,8 @@ def benchmark_items(plan: Plan) -> list[Item]:
     for name in config.cells:
         size = _cell_size(name, config.instances)
         own = config.model_copy(update={"cells": (name,)})
-        for first in range(0, size, config.batch):
-            key, count = f"{name}.{first:06d}", min(config.batch, size - first)
+        for first in range(0, size, config.per_call):
+            key, count = f"{name}.{first:06d}", min(config.per_call, size - first)
             work = BenchmarkWork(key, name, first, count, own, models)
             origin = {"cell": name, "first": first, "count": count, "models": models}
             items.append(Item(key, work, origin, size=count * len(config.methods)))
@@ -195,10 +195,10 @@ def _job(
     if method in WRITTEN:
         permutations = 1 if method == "autoregressive-1" else config.permutations
         return WrittenJob(p, baseline_path(config), permutations, config.memory_gib)
-    basis, sparsity = HOW[method]
+    basis, blocks = HOW[method]
     if config.scorer and basis in LEARNED_BASES:
         return ScoredJob(p, config.scorer, basis, config.memory_gib)
-    settings = CertifyConfig(basis=basis, sparsity=sparsity, memory_gib=config.memory_gib)
+    settings = CertifyConfig(basis=basis, blocks=blocks, memory_gib=config.memory_gib)
     return _jobs.CertifyJob(p, settings)
 
 

@@ -28,7 +28,7 @@ def read_object(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file cannot be read, is too large, or is no JSON object of unique keys without
+        If the file cannot be read, is too large, or is not a JSON object of unique keys without
         floats.
     """
     try:

@@ -1,7 +1,7 @@
 """A Gram matrix of low rank from the entries that the equations determine.
 
-An entry whose monomial is no other product of basis monomials is known: it is the coefficient, or
-half of it above the diagonal.  In many variables most entries are.  If a principal submatrix of
+An entry whose monomial is not another product of basis monomials is known: it is the coefficient,
+or half of it above the diagonal.  In many variables most entries are.  If a principal submatrix of
 known entries, on rows D, has a rank r below its size, then the Gram matrix Q = L L' has rank r too
 unless it is larger elsewhere: L_D is read off the eigenvectors of Q_DD, every other row of L off
 the known entries in its column by linear least squares, and the unknown entries are products of
@@ -27,7 +27,7 @@ from tasks.sos.gram.problem import GramProblem, Grams
 
 MAX_CLIQUE = 32
 MARGIN = 3
-"""Least number of kernel vectors of a submatrix that are no coincidence."""
+"""Least number of kernel vectors of a submatrix that cannot be a coincidence."""
 SMALL = 1e-9
 """Eigenvalues of a submatrix relative to the largest, up to which they count as 0."""
 INDEPENDENT = 1e-6

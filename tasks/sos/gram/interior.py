@@ -6,7 +6,7 @@ with diagonal W_b > 0.  t > 0 gives a strictly feasible Gram matrix.  The dual p
 
     minimize L(p) = sum_a c_a L_a  such that  M_b(L) >= 0 and sum_b <W_b, M_b(L)> = 1
 
-over moment functionals L has the same optimum; L(p) < 0 proves that p is no sum of squares over
+over moment functionals L has the same optimum; L(p) < 0 proves that p is not a sum of squares over
 these bases.  Either problem is a linear matrix inequality: in *image form* over the K free
 dimensions of the Gram matrix, in *kernel form* over the S moments.  The one with fewer unknowns is
 solved (`gpu.lmi`), and both give Q and L.

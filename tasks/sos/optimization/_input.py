@@ -15,7 +15,7 @@ LARGEST = fmpq(1 << 500)
 
 
 def check_posed(polynomials: Iterable[Polynomial]) -> None:
-    """Refuse polynomials in no variables, or of a size whose square is no float.
+    """Refuse polynomials in no variables, or of a size whose square overflows.
 
     Raises
     ------

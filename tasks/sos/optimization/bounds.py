@@ -77,8 +77,9 @@ class Bound:
     point, value : optional
         Rational point (of the set) with the least value found, and that value: an upper bound.
     certificate : optional
-        For PROVED that p >= lower.  For REFUTED_SOS that p + c is no sum of squares, with L(1) = 0,
-        so that c does not matter.  For NEGATIVE that the leading form is negative at a point.
+        For PROVED that p >= lower.  For REFUTED_SOS that p + c is not a sum of squares, with
+        L(1) = 0, so that c does not matter.  For NEGATIVE that the leading form is negative
+        somewhere.
     seconds : float
     """
 
@@ -100,7 +101,7 @@ class Bound:
 
 
 def check_tolerance(tolerance: float) -> None:
-    """Refuse what is no tolerance.
+    """Refuse what is not a tolerance.
 
     Raises
     ------

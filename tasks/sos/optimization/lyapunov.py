@@ -279,7 +279,7 @@ class _Task:
 
 
 def _check_field(field: Sequence[Polynomial]) -> None:
-    """Refuse what is no vector field with an equilibrium at 0."""
+    """Refuse what is not a vector field with an equilibrium at 0."""
     if not field:
         raise InputError("the vector field is empty: give one polynomial per variable")
     names = field[0].variables

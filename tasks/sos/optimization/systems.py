@@ -87,7 +87,7 @@ class GramSystem:
 
     @cached_property
     def free_entries(self) -> list[int]:
-        """Entries that are no pivots."""
+        """Entries that are not pivots."""
         return sorted(set(range(self.program.num_entries)) - {p for p, _ in self._pivots})
 
     @cached_property
@@ -145,7 +145,7 @@ class GramSystem:
         values = []
         for f in range(self.program.num_entries, len(self.program.columns)):
             row = self.echelon.rows.get(f)
-            # Free variables that are no pivots are 0, so only entries stand on the right.
+            # Free variables that are not pivots are 0, so only entries stand on the right.
             known = {u: v for u, v in (row or {}).items() if u < self.program.num_entries}
             values.append(self._solved(known, entries) if row is not None else fmpq(0))
         return values

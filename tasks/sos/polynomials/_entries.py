@@ -19,7 +19,7 @@ _FIELDS = ("name", "text", *_ARRAYS)
 
 @dataclass(frozen=True)
 class PolynomialEntry:
-    """A named polynomial of an input, or the reason why it is none.
+    """A named polynomial of an input, or the reason why it could not be read.
 
     Attributes
     ----------

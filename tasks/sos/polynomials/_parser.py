@@ -36,7 +36,7 @@ MAX_STEPS = 100_000_000
 
 _EXPONENT_STEPS = 10  # An expanded exponent takes as long as so many products of terms.
 
-# A name takes its power along, since most powers are of names; a malformed one is left over.
+# The token for a name includes its power; a malformed power is left for the next token.
 TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?:\s*(?:\^|\*\*)\s*(?P<power>[0-9]+)(?![0-9.eE]))?"

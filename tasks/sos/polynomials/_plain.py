@@ -67,7 +67,7 @@ class TermList:
 
 
 def plain_sum(text: str, variables: tuple[str, ...], *, max_entries: int) -> Polynomial | None:
-    """The polynomial of a sum of plain terms; None if the text is none, or is too large."""
+    """The polynomial of a sum of plain terms; None if it is something else, or too large."""
     terms = _TERM.findall(text)
     lengths = [len(sign) + len(term) for sign, term in terms]
     if sum(lengths) < len(text) or max(lengths, default=0) > _LONGEST_TERM:

@@ -42,7 +42,7 @@ def check_variables(variables: Any) -> tuple[str, ...]:
 
 
 def check_exponents(exponents: ArrayLike, shape: tuple[int, int]) -> NDArray[np.int32]:
-    """The rows as int32 of this shape (T, n); `InputError` if they are none."""
+    """The rows as int32 of this shape (T, n); `InputError` if they are not."""
     try:
         rows = np.asarray(exponents)
     except (ValueError, OverflowError) as error:
@@ -65,7 +65,7 @@ def check_exponents(exponents: ArrayLike, shape: tuple[int, int]) -> NDArray[np.
 
 
 def _offender(rows: NDArray[Any]) -> str:
-    """The first entry that is no exponent."""
+    """The first entry that is not an exponent."""
     entries = rows.ravel().tolist()
     is_whole = (
         isinstance(e, int | float) and 0 <= e <= MAX_EXPONENT and e % 1 == 0 for e in entries

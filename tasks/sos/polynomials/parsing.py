@@ -28,9 +28,9 @@ MAX_DEGREE = 10_000
 MAX_VARIABLES = 10_000
 
 NO_NUMBERS = ("nan", "inf", "infinity")
-"""What programs write for floats that are none."""
+"""What programs write for floats that are not numbers."""
 
-# The e of 1e3 is none.
+# The e of 1e3 is not a name.
 _NAME = re.compile(r"(?<![A-Za-z0-9_.])[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -88,7 +88,7 @@ def from_sympy(expression: Any, gens: Sequence[Any] | None = None) -> Polynomial
     Raises
     ------
     InputError
-        If it is no polynomial in these symbols over the rationals.
+        If it is not a polynomial in these symbols over the rationals.
     """
     import sympy
 

@@ -266,7 +266,7 @@ class Polynomial:
         return Polynomial(self.variables, flint)
 
     def _operand(self, other: Any) -> fmpq_mpoly | fmpq | None:
-        """A number, or a polynomial in the same variables; None if the other is no operand."""
+        """A number, or a polynomial in the same variables; None if it cannot be one."""
         if is_exact(other):
             return rational(other)
         if not isinstance(other, Polynomial):

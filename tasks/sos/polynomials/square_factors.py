@@ -1,7 +1,7 @@
 """Square factors: p = g^2 q with q free of squares.
 
 If q is a sum of squares, so is p, and over g times the monomials of q; the zeros of g, which make
-the Gram matrices of p singular, are gone. (That q is none proves nothing about p.)
+the Gram matrices of p singular, are gone. (That q is not one proves nothing about p.)
 
 Most polynomials have no square factor, and a line shows it: if p(a + t b) mod a prime has the full
 degree and no common factor with its derivative, then p has no square factor.

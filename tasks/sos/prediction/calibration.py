@@ -4,7 +4,7 @@
 labels: the order of candidates stays, sigmoid(z / T) becomes a frequency.
 
 *Split conformal threshold.*  For n held-out polynomials let q_i be the least probability of a
-monomial of the known basis (0 if one is no candidate). With k = floor(α (n + 1)) and τ the k-th
+monomial of the known basis (0 if one is not a candidate). With k = floor(α (n + 1)) and τ the k-th
 smallest q_i (0 for k = 0), a new polynomial from the same distribution has
 
     P(known basis within {b : probability of b >= τ}) >= 1 - α,

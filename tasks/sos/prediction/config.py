@@ -11,7 +11,7 @@ from tasks.records.config import FrozenConfig
 from tasks.sos.sampling.cells import SUMS_OF_SQUARES, Family
 
 
-class TrainConfig(FrozenConfig):
+class PredictorConfig(FrozenConfig):
     """What the scorer learns from, its size, and how it is trained."""
 
     model: Literal["scorer", "autoregressive"] = "scorer"
@@ -46,16 +46,16 @@ class TrainConfig(FrozenConfig):
     steps: int = Field(default=1000, ge=1, le=10_000_000)
     """Steps of the optimizer."""
 
-    batch: int = Field(default=32, ge=1, le=65_536)
+    batch_size: int = Field(default=32, ge=1, le=65_536)
     """Polynomials per step."""
 
-    rate: float = Field(default=2e-3, gt=0.0, le=1.0)
+    learning_rate: float = Field(default=2e-3, gt=0.0, le=1.0)
     """Largest learning rate; it rises over 5 percent of the steps and falls along a cosine."""
 
     clip: float = Field(default=1.0, gt=0.0)
     """Largest norm of a gradient."""
 
-    every: int = Field(default=100, ge=1)
+    checkpoint_steps: int = Field(default=100, ge=1)
     """Steps between two checkpoints; each ends with a row of the curve."""
 
     validation: int = Field(default=240, ge=1, le=1_000_000)
@@ -111,8 +111,10 @@ class TrainConfig(FrozenConfig):
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
-        if self.batch % self.processes:
-            raise ValueError(f"batch {self.batch} must be a multiple of processes {self.processes}")
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"batch_size {self.batch_size} must be a multiple of processes {self.processes}"
+            )
         if self.model == "autoregressive" and self.width % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of heads {self.heads}")
         return self

@@ -163,7 +163,7 @@ def _scaled_logs(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _roots(pairs: TermPairs, size: int) -> Indices:
-    """The term 2b of every candidate b, -1 where it is none."""
+    """The term 2b of every candidate b, -1 where it is not a term."""
     is_root = pairs.first == pairs.second
     roots = np.full(size, -1, dtype=np.int64)
     roots[pairs.first[is_root]] = pairs.term[is_root]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 
 __all__ = ["CHECKPOINT", "MODEL", "TrainItem"]
 
@@ -20,11 +20,11 @@ class TrainItem:
     Attributes
     ----------
     key : str
-    config : TrainConfig
+    config : PredictorConfig
     folder : str
         Where the checkpoint and the model go, path or URI; empty for nowhere.
     """
 
     key: str
-    config: TrainConfig
+    config: PredictorConfig
     folder: str = ""

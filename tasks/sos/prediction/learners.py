@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from tasks.nn import TrainingState, seeded_generator
 from tasks.records import derive_seed
 from tasks.sos.prediction.autoregressive import MonomialTransformer
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.evaluation import Calibration, calibrate
 from tasks.sos.prediction.examples import Example
 from tasks.sos.prediction.network import BasisScorer
@@ -75,7 +75,7 @@ class Learner:
     calibrated: Callable[[nn.Module, Sequence[LabeledGraph], torch.device], Calibration]
 
 
-def _scorer(config: TrainConfig) -> Learner:
+def _scorer(config: PredictorConfig) -> Learner:
     """The scorer of candidates, with a fitted temperature and a conformal threshold."""
     return Learner(
         new_model=lambda: BasisScorer(width=config.width, rounds=config.rounds),
@@ -91,7 +91,7 @@ def _scorer(config: TrainConfig) -> Learner:
     )
 
 
-def _writer(config: TrainConfig) -> Learner:
+def _writer(config: PredictorConfig) -> Learner:
     """The autoregressive baseline; its probabilities say only what was written."""
     max_exponent = 2 * config.max_half_degree + 2
     bounds = {"num_variables": config.max_variables, "max_exponent": max_exponent}
@@ -122,19 +122,19 @@ def _writer(config: TrainConfig) -> Learner:
     )
 
 
-def learner(config: TrainConfig) -> Learner:
+def learner(config: PredictorConfig) -> Learner:
     """What a config asks for."""
     return _scorer(config) if config.model == "scorer" else _writer(config)
 
 
-def new_state(config: TrainConfig, device: torch.device) -> TrainingState:
+def new_state(config: PredictorConfig, device: torch.device) -> TrainingState:
     """Untrained weights from the seed, and their optimizer."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "sos-train", "weights"))
         model = learner(config).new_model()
     model.to(device)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.rate, betas=(0.9, 0.98), weight_decay=_WEIGHT_DECAY
+        model.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=_WEIGHT_DECAY
     )
     generator = seeded_generator(derive_seed(config.seed, "sos-train", "steps"))
     return TrainingState(model, optimizer, rate_schedule(config), generator=generator)
@@ -144,7 +144,7 @@ def new_state(config: TrainConfig, device: torch.device) -> TrainingState:
 class TrainingBatches:
     """The share of one process of the batches of a training; a run has no others."""
 
-    config: TrainConfig = field(repr=False)
+    config: PredictorConfig = field(repr=False)
     device: torch.device = field(repr=False)
     rank: int = field(default=0, repr=False)
 
@@ -163,5 +163,5 @@ class TrainingBatches:
 
     def _drawn(self, step: int) -> Sequence[Any]:
         """Every so many of the examples of a batch."""
-        size, processes = self.config.batch, self.config.processes
+        size, processes = self.config.batch_size, self.config.processes
         return learner(self.config).drawn(step * size + self.rank, size // processes, processes)

@@ -138,7 +138,7 @@ def basis_probabilities(
     candidates: Sequence[Rows],
     bases: Sequence[Rows],
 ) -> NDArray[np.float64]:
-    """Least probability of a known basis, 0 if a monomial of it is no candidate."""
+    """Least probability of a known basis, 0 if a monomial of it is not a candidate."""
     found = np.zeros(len(bases))
     for k, (values, rows, basis) in enumerate(zip(probabilities, candidates, bases, strict=True)):
         places = positions(basis, rows)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tasks.records.errors import InputError
 from tasks.records.rows import FILES
 from tasks.records.work import Inputs, Item, Place, Plan, Resources
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.items import MODEL, TrainItem
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __all__ = ["known_of_training", "train_inputs", "train_items", "train_resources"
 KEY = "scorer"
 
 
-def train_inputs(config: TrainConfig) -> Inputs:
+def train_inputs(config: PredictorConfig) -> Inputs:
     """Read the shards; of these the contents count, not the places.
 
     Raises
@@ -38,13 +38,13 @@ def train_inputs(config: TrainConfig) -> Inputs:
     return Inputs(contents, tuple(contents.values()))
 
 
-def _check_rows(config: TrainConfig) -> None:
+def _check_rows(config: PredictorConfig) -> None:
     """Refuse shards that would be found too small only after the last step."""
     # Imported here: the reader of shards loads compiled code.
     from tasks.sos.prediction.sources import source
 
     given = source(config)
-    given.available("training", config.batch)
+    given.available("training", config.batch_size)
     given.available("validation", config.validation)
     given.available("test", config.test)
     left = given.available("calibration", config.calibration)
@@ -60,12 +60,12 @@ def train_items(plan: Plan) -> list[Item]:
     return [Item(KEY, plan.config, {"shards": [*plan.value]})]
 
 
-def train_resources(config: TrainConfig) -> Resources:
+def train_resources(config: PredictorConfig) -> Resources:
     """A core or a GPU for every process."""
     return Resources(config.device, config.processes)
 
 
-def train_rows(config: TrainConfig, place: Place) -> Rows:
+def train_rows(config: PredictorConfig, place: Place) -> Rows:
     """Train; rows of ``models``, ``curve`` and ``scores``, and the model file."""
     # Imported here: planning a training needs no PyTorch.
     from tasks.sos.prediction.run import train_item
@@ -74,6 +74,6 @@ def train_rows(config: TrainConfig, place: Place) -> Rows:
     return {**train_item(TrainItem(KEY, own, place.folder)), FILES: (MODEL,)}
 
 
-def known_of_training(config: TrainConfig) -> list[Row]:
+def known_of_training(config: PredictorConfig) -> list[Row]:
     """What is known of a training that failed: a row of ``models``."""
     return [{"item": KEY}]

@@ -35,7 +35,7 @@ from tasks.records.volume import Volume
 from tasks.sos.prediction.autoregressive import MonomialTransformer
 from tasks.sos.prediction.baseline import save_baseline
 from tasks.sos.prediction.calibration import sigmoid
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.evaluation import (
     Calibration,
     FamilyScore,
@@ -98,7 +98,7 @@ def _train_item(item: TrainItem) -> Rows:
     }
 
 
-def chosen_device(config: TrainConfig) -> torch.device:
+def chosen_device(config: PredictorConfig) -> torch.device:
     """The device of a config; ``auto`` takes a GPU if there is one."""
     if config.device != "auto":
         return torch.device(config.device)
@@ -106,7 +106,7 @@ def chosen_device(config: TrainConfig) -> torch.device:
 
 
 def train(
-    config: TrainConfig, device: torch.device, *, folder: str = ""
+    config: PredictorConfig, device: torch.device, *, folder: str = ""
 ) -> tuple[TrainingState, list[dict[str, Any]]]:
     """Train from the last checkpoint in a folder, if there is one, to the end.
 
@@ -114,7 +114,7 @@ def train(
     -------
     state : TrainingState
     curve : list of dict
-        One row per `config.every` steps.
+        One row per `config.checkpoint_steps` steps.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def train(
 
 
 def train_share(
-    config: TrainConfig, folder: str, device: torch.device, rank: int = 0
+    config: PredictorConfig, folder: str, device: torch.device, rank: int = 0
 ) -> tuple[TrainingState, list[dict[str, Any]]]:
     """Train as one of `config.processes` processes; the first one keeps the curve and saves."""
     kind, state = learner(config), new_state(config, device)
@@ -143,8 +143,8 @@ def train_share(
         clip=config.clip,
         mixed_precision=config.mixed_precision,
         checkpoint=Volume.open(folder).location(CHECKPOINT) if folder else None,
-        checkpoint_steps=config.every,
-        curve_steps=config.every,
+        checkpoint_steps=config.checkpoint_steps,
+        curve_steps=config.checkpoint_steps,
     )
     measure = partial(_measures, state, kind, held_out)
     outcome = fit(state, TrainingBatches(config, device, rank), loss, plan, measure=measure)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.records import InputError, StoreError, derive_seed
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.examples import Example, Ranges, draw_example
 from tasks.sos.sampling.cells import Cell
 from tasks.sos.sampling.reading import ShardReader, shard_paths
@@ -50,7 +50,7 @@ class Source(Protocol):
 class FamilySource:
     """Families drawn on the fly, in turns."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: PredictorConfig) -> None:
         self.config = config
         self.ranges = Ranges(
             (2, config.max_variables), (2, config.max_half_degree), (5, config.max_size)
@@ -82,7 +82,7 @@ def _is_for(purpose: Purpose, content: NDArray[np.uint64]) -> NDArray[np.bool_]:
 class ShardSource:
     """Rows of stored shards, memory-mapped."""
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: PredictorConfig) -> None:
         seed = derive_seed(config.seed, "sos-train", "shards")
         self.validation, self.families = config.validation, config.families
         self.readers = {
@@ -133,7 +133,7 @@ _SPLITS: dict[Purpose, Literal["train", "validation", "test"]] = {
 
 
 @lru_cache(maxsize=2)
-def source(config: TrainConfig) -> Source:
+def source(config: PredictorConfig) -> Source:
     """The source that a config asks for."""
     return ShardSource(config) if config.shards else FamilySource(config)
 

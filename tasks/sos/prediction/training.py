@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from tasks.lattice import positions
 from tasks.nn import Cosine, Schedule, warmed_up
-from tasks.sos.prediction.config import TrainConfig
+from tasks.sos.prediction.config import PredictorConfig
 from tasks.sos.prediction.examples import Example
 from tasks.sos.prediction.graphs import GramGraph, batch_graphs, gram_graph
 from tasks.sos.prediction.network import GraphTensors, as_tensors
@@ -75,7 +75,7 @@ def joined(graphs: Sequence[LabeledGraph]) -> TrainingBatch:
 
 
 def draw_graphs(
-    config: TrainConfig, purpose: Purpose, start: int, count: int, *, stride: int = 1
+    config: PredictorConfig, purpose: Purpose, start: int, count: int, *, stride: int = 1
 ) -> list[LabeledGraph]:
     """Up to `count` examples start, start + stride, .. of a purpose, as many as there are."""
     given = source(config)
@@ -84,10 +84,12 @@ def draw_graphs(
     return [labeled(given.example(purpose, number)) for number in numbers]
 
 
-def rate_schedule(config: TrainConfig) -> Schedule:
+def rate_schedule(config: PredictorConfig) -> Schedule:
     """A warm-up, then a cosine down to a hundredth."""
     warm_up = max(round(_WARM_UP * config.steps), 1)
-    cosine = Cosine(config.rate, config.rate / 100, max(config.steps - warm_up, 1))
+    cosine = Cosine(
+        config.learning_rate, config.learning_rate / 100, max(config.steps - warm_up, 1)
+    )
     return warmed_up(cosine, _WARM_UP, config.steps)
 
 

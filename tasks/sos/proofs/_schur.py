@@ -140,7 +140,7 @@ def largest_exponent(values: list[arb]) -> float:
 
 
 def _exponent(value: arb) -> float:
-    """Binary exponent of a midpoint; far below all others for 0, infinite where it is no number."""
+    """Binary exponent of a midpoint; far below all others for 0, infinite for NaN."""
     if not value.is_finite():
         return float("inf")
     if value == 0:

@@ -158,7 +158,7 @@ def prove_equations_on_face(
     weights : sequence of float64 (m_b,)
         Scale of the diagonal of every block.
     zeros : callable
-        Called only after the kernels of the matrices did not do.
+        Called only if the kernels of the matrices were not sufficient.
     refined : iterable of list of fmpz_mat
         Further guesses, looked at before the zeros.
     is_bounded : bool
@@ -219,7 +219,7 @@ def thresholds(
 ) -> list[float]:
     """Values that may separate the zero eigenvalues from the others, the widest gaps first.
 
-    None where eigenvalues are beyond floats.
+    Empty if an eigenvalue overflows.
     """
     values = np.sort(np.abs(np.concatenate([*map(scaled_eigenvalues, grams, weights), [1.0]])))
     if not np.isfinite(values).all():

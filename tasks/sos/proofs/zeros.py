@@ -202,7 +202,7 @@ def relations(basis: NDArray[np.int32], zeros: list[Zero], *, digits: int) -> fm
 
 
 def _scaled_monomials(basis: NDArray[np.int32], zero: Zero, unit: arb) -> list[fmpz]:
-    """Rounded values of the monomials, the largest scaled to the unit; none if it is no number."""
+    """Rounded values of the monomials, the largest scaled to the unit; empty if that fails."""
     values = []
     for row in basis.tolist():
         value = arb(1)

@@ -66,7 +66,7 @@ class DatasetCard:
 
     @property
     def hidden_share(self) -> float:
-        """Share of the rows with a monomial of the basis whose square is no term."""
+        """Share of the rows with a monomial of the basis whose square is not a term."""
         return 1 - self.histograms["hidden"].get(0, 0) / self.num_rows if self.num_rows else 0.0
 
 

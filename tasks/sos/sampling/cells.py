@@ -42,7 +42,7 @@ NUM_STRUCTURES = 4
 STRUCTURES = FAMILIES[:NUM_STRUCTURES]
 """The published ones, see `tasks.sos.sampling.structures`."""
 SUMS_OF_SQUARES = FAMILIES[:-2]
-"""The others are no sums of squares."""
+"""The others are not sums of squares."""
 
 MAX_SIZE, MAX_VARIABLES, MAX_HALF_DEGREE = 512, 256, 63
 """A degree of at most 126 lets exponents fit one byte."""

@@ -32,7 +32,7 @@ class DatasetConfig(FrozenConfig):
     families: tuple[Family, ...] = Field(default=FAMILIES[:4], min_length=1, max_length=64)
     """Families of polynomials. dense, sparse, low_rank and block_diagonal are the published ones;
     in homogeneous, integer, minimum, vanishing, binomial_squares, multiplied, lyapunov and banded
-    terms cancel; negative and outside_cone are no sums of squares."""
+    terms cancel; negative and outside_cone are not sums of squares."""
 
     grid: tuple[str, ...] = Field(default=("n6-d10-m30",), min_length=1, max_length=10_000)
     """Points such as n6-d10-m30: 6 variables, degree at most 20, bases of about 30 monomials."""
@@ -44,7 +44,7 @@ class DatasetConfig(FrozenConfig):
     """compact stores bases and the names of the random streams, from which terms are made again
     when they are read; expanded stores the terms too, which takes 5 to 25 times the room."""
 
-    shard_rows: int = Field(default=25_000, ge=1, le=1_000_000)
+    shard_size: int = Field(default=25_000, ge=1, le=1_000_000)
     """Polynomials per call on a worker and per file."""
 
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
@@ -74,9 +74,9 @@ def dataset_inputs(config: DatasetConfig) -> Inputs:
     """
     named = (Cell.of(family, point) for point in config.grid for family in config.families)
     cells = tuple(dict.fromkeys(named))
-    shards = -(-config.rows // config.shard_rows) * len(cells)
+    shards = -(-config.rows // config.shard_size) * len(cells)
     if shards > _MAX_SHARDS:
-        raise InputError(f"{shards:,} shards are more than {_MAX_SHARDS:,}; raise shard_rows")
+        raise InputError(f"{shards:,} shards are more than {_MAX_SHARDS:,}; raise shard_size")
     for cell in cells:
         _check_bytes(cell, config)
     return Inputs(value=cells)
@@ -84,7 +84,7 @@ def dataset_inputs(config: DatasetConfig) -> Inputs:
 
 def dataset_items(plan: Plan) -> list[Item]:
     """One item for each shard."""
-    config, size = plan.config, plan.config.shard_rows
+    config, size = plan.config, plan.config.shard_size
     items = []
     for cell in plan.value:
         for k, first in enumerate(range(0, config.rows, size)):
@@ -101,10 +101,10 @@ def _check_bytes(cell: Cell, config: DatasetConfig) -> None:
     if config.mode == "expanded":
         numbers += terms * (cell.num_variables + 8)
     most = max(1, _MAX_SHARD_BYTES // numbers)
-    if min(config.rows, config.shard_rows) > most:
+    if min(config.rows, config.shard_size) > most:
         raise InputError(
-            f"{cell.name}: shards of {config.shard_rows:,} rows take about "
-            f"{config.shard_rows * numbers / 2**20:,.0f} MiB; set shard_rows to {most:,} or less"
+            f"{cell.name}: shards of {config.shard_size:,} rows take about "
+            f"{config.shard_size * numbers / 2**20:,.0f} MiB; set shard_size to {most:,} or less"
         )
 
 

@@ -1,4 +1,4 @@
-"""Polynomials that are no sums of squares, by construction.
+"""Polynomials that are not sums of squares, by construction.
 
     negative      a planted one minus s times sum of x0^a x^a over its terms, s just so large that
                   the value at the point x0 in {-1, 1}^n becomes negative

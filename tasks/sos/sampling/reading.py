@@ -146,7 +146,7 @@ class ShardReader:
     families : collection of str
         Rows of these families only; of all if it is empty.
     sums_of_squares : bool
-        Leave out rows that are no sums of squares.
+        Leave out rows that are not sums of squares.
 
     Attributes
     ----------

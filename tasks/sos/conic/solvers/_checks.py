@@ -17,7 +17,7 @@ from tasks.sos.conic.solvers._status import Answer, ConicSolution, SolverStatus
 SLACK = 10.0
 """Solvers measure residuals in norms of their own, after scaling: this factor is theirs."""
 LOOSE = 1e-4
-"""An error above this is no solution of any accuracy."""
+"""Above this error a point does not count as a solution."""
 
 _CLAIMS = (SolverStatus.OPTIMAL, SolverStatus.INACCURATE)
 _STOPPED = (SolverStatus.ITERATION_LIMIT, SolverStatus.TIME_LIMIT, SolverStatus.FAILED)

@@ -103,7 +103,7 @@ class SolverChoice:
     Raises
     ------
     InputError
-        On a limit that is no positive number.
+        On a limit that is not a positive number.
     """
 
     name: str = DEFAULT_SOLVER

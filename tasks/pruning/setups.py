@@ -63,7 +63,7 @@ class Measures:
 
 
 @dataclass(frozen=True, eq=False)
-class Workbench:
+class Setup:
     """A config with its images on a device.
 
     Attributes
@@ -78,8 +78,8 @@ class Workbench:
     device: str = "cpu"
 
     @classmethod
-    def open(cls, config: TrainingConfig, device: str = "cpu") -> Workbench:
-        """Workbench of a config; images are read once per process.
+    def open(cls, config: TrainingConfig, device: str = "cpu") -> Setup:
+        """Setup of a config; images are read once per process.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class Workbench:
 
     def num_steps(self, epochs: float) -> int:
         """Whole steps of a number of epochs, at least one."""
-        each = steps_per_epoch(len(self.dataset.train), self.config.batch)
+        each = steps_per_epoch(len(self.dataset.train), self.config.batch_size)
         return max(round(epochs * each), 1)
 
     def new_model(self, replicate: int) -> nn.Module:
@@ -102,7 +102,7 @@ class Workbench:
     def dense_schedule(self, num_steps: int) -> Schedule:
         """Rates of the dense training: linear to 0 after a warm-up."""
         rises = round(WARM_UP * num_steps)
-        line = Linear(self.config.rate, 0.0, max(num_steps - rises, 1))
+        line = Linear(self.config.learning_rate, 0.0, max(num_steps - rises, 1))
         return warmed_up(line, WARM_UP if rises else 0.0, num_steps)
 
     def state(
@@ -116,7 +116,7 @@ class Workbench:
     def batches(self, seed: int) -> ImageBatches:
         """Augmented batches in an order of their own."""
         augmentation = Augmentation(pad=self.config.pad, flip=self.config.flip)
-        return ImageBatches(self.dataset, self.config.batch, seed, augmentation)
+        return ImageBatches(self.dataset, self.config.batch_size, seed, augmentation)
 
     def plan(
         self, num_steps: int, start: SparseModel, checkpoint: str | Path | None = None

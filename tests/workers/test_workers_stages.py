@@ -1,13 +1,10 @@
 """What a call of a stage reserves."""
 
-from types import SimpleNamespace
-
 import pytest
 
-from flows import stages
-from flows.study import Stage
 from tasks.records import Resources
-from workers import PROFILES, SerialExecutor
+from tasks.records.stage import Stage
+from workers import PROFILES, SerialExecutor, stages
 
 
 class WithGpus(SerialExecutor):
@@ -19,9 +16,8 @@ class WithGpus(SerialExecutor):
 
 def profile(device, executor, count=1, monkeypatch=None):
     monkeypatch.setattr(stages, "load", lambda _: lambda config: Resources(device, count))
-    session = SimpleNamespace(planned=SimpleNamespace(config=None))
-    stage = Stage("s", "", (), resources="a:b")
-    return stages._profile(SimpleNamespace(stage=stage, session=session), executor)
+    stage, nothing = Stage("s", "", (), resources="a:b"), [None] * 8
+    return stages.StageRun(stage, *nothing)._profile(executor)
 
 
 def test_a_call_reserves_a_gpu_if_its_device_needs_one(monkeypatch):
