@@ -24,7 +24,7 @@ from tasks.sos.bases.monomial_bases import even_sqrt_basis
 from tasks.sos.bases.rules import BasisRule
 from tasks.sos.certify import Settings, certify
 from tasks.sos.conic.forms import Objective, kernel_form
-from tasks.sos.conic.solvers import SolverStatus, solve
+from tasks.sos.conic.solvers import SolverChoice, SolverStatus, solve
 from tasks.sos.gram.completion import complete_by_rank
 from tasks.sos.gram.interior import diagonal_weights
 from tasks.sos.gram.numerics import solve_numerically
@@ -119,13 +119,12 @@ def kernel_conic(
     rows = half_newton_points(p.exponents).points if is_newton else even_sqrt_basis(p.exponents)
     given = GramProblem.of(p, (rows,))
     tiny = gram_problem((2, 4, 4), "dense", 0)
-    solve(kernel_form(tiny, tiny.target).program, solver, isolated=False)
+    solve(kernel_form(tiny, tiny.target).program, SolverChoice(solver, isolated=False))
 
     def call() -> Judge:
         problem = replace(given)
         form = kernel_form(problem, problem.target, objective=objective)
-        limits = {"time_limit_s": 1e6, "memory_limit_gib": 1e3, "tolerance": tolerance}
-        found = solve(form.program, solver, isolated=False, **limits)
+        found = solve(form.program, SolverChoice(solver, 1e6, 1e3, tolerance, isolated=False))
         grams = form.recover(found).grams
 
         def judge() -> tuple[bool, str]:

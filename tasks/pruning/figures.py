@@ -15,28 +15,28 @@ from matplotlib.figure import Figure
 
 from tasks.pruning.statistics import interval, per_replicate, soup_methods
 from tasks.records import Status
+from tasks.records.figures import lighten, new_figure
+from tasks.records.palette import CYCLE
 
 __all__ = ["draw_imp", "draw_soup"]
 
 Row = Mapping[str, Any]
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
-           "#882255", "#999933")  # fmt: skip
+_COLORS = (*CYCLE, "#000000", "#882255", "#999933")
 _MARKERS = "osD^vPX<>*"
 """Their number has no factor in common with that of the colors: 90 different looks."""
-_TEXT, _PALE = "#555B63", "#E4E7EA"
-_DPI = 150
 _COLUMNS, _PANEL = 4, (6.0, 4.2)
 """Panels beside each other at most, and inches of one."""
+_WEIGHTS = "percent of weights left"
 _DRAWN = ("IMP", "IMP, m-fold", "IMP-RePrune", "mean member", "soup", "ensemble")
 
 
 def draw_soup(models: Sequence[Row], distances: Sequence[Row], *, vary: str) -> Figure:
     """Accuracies against sparsity with 95 % intervals, and distances of members."""
-    figure = Figure(figsize=(14.0, 4.6), dpi=_DPI)
+    figure = new_figure(14.0, 4.6)
     panels = figure.subplots(1, 3)
     titles = ("accuracy", "accuracy on corrupted images", "distances within a soup")
-    for axes, title in zip(panels, titles, strict=True):
-        _style(axes, title)
+    for axes, title, label in zip(panels, titles, (_WEIGHTS, _WEIGHTS, "phase"), strict=True):
+        lighten(axes, label, title=title, size=9)
     for axes, column in zip(panels[:2], ("accuracy", "ood_accuracy"), strict=True):
         _draw_methods(axes, models, column, vary)
         _sparser_to_the_right(axes, models)
@@ -60,13 +60,13 @@ def draw_imp(models: Sequence[Row]) -> Figure:
     methods = list(dict.fromkeys(row["method"] for row in cells))
     figure, panels = _panels(len(targets), len(budgets))
     for axes, target in zip(panels, targets, strict=False):
-        _style(axes, f"accuracy at sparsity {target:g}")
-        axes.set_xlabel("epochs of retraining", color=_TEXT, fontsize=9)
+        title = f"accuracy at sparsity {target:g}"
+        lighten(axes, "epochs of retraining", title=title, size=9)
         part = [row for row in cells if row["target"] == target]
         _draw_cells(axes, part, "budget", methods)
     for axes, budget in zip(panels[len(targets) :], budgets, strict=True):
         epochs = "1 epoch" if budget == 1 else f"{budget:g} epochs"
-        _style(axes, f"accuracy after {epochs} of retraining")
+        lighten(axes, _WEIGHTS, title=f"accuracy after {epochs} of retraining", size=9)
         part = [row for row in cells if row["budget"] == budget]
         _draw_cells(axes, part, "target", methods)
         _sparser_to_the_right(axes, cells)
@@ -79,7 +79,7 @@ def _panels(*counts: int) -> tuple[Figure, list[Axes]]:
     columns = min(max(counts), _COLUMNS)
     rows = [-(-count // columns) for count in counts]
     width, height = _PANEL[0] * columns + 1, _PANEL[1] * sum(rows) + 0.8
-    figure = Figure(figsize=(width, height), dpi=_DPI)
+    figure = new_figure(width, height)
     places = [columns * sum(rows[:kind]) + k for kind, n in enumerate(counts) for k in range(n)]
     panels = [figure.add_subplot(sum(rows), columns, place + 1) for place in places]
     figure.subplots_adjust(
@@ -138,7 +138,6 @@ def _sparser_to_the_right(axes: Axes, models: Sequence[Row]) -> None:
     """Percent of the weights that are left, on a logarithmic scale."""
     targets = {row["target"] for row in models if row["target"]}
     left = sorted(float(f"{100 * (1 - target):.3g}") for target in targets)
-    axes.set_xlabel("percent of weights left", color=_TEXT, fontsize=9)
     axes.set_xscale("log")
     axes.set_xticks(left, [f"{share:g}" for share in left], minor=False)
     axes.set_xticks([], minor=True)
@@ -165,14 +164,6 @@ def _draw_distances(axes: Axes, distances: Sequence[Row]) -> None:
         if phases:
             _draw_line(axes, phases, found, name, k)
             axes.set_xticks(phases)
-    axes.set_xlabel("phase", color=_TEXT, fontsize=9)
     axes.set_ylim(bottom=0)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=9)
-
-
-def _style(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=11, color=_TEXT)
-    axes.tick_params(length=0, labelsize=9, labelcolor=_TEXT)
-    axes.spines[:].set_visible(False)
-    axes.grid(color=_PALE, lw=0.8)

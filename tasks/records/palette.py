@@ -17,3 +17,5 @@ BLUE, VERMILION, SKY, ORANGE, GREEN, PURPLE = (
     "#009E73",
     "#CC79A7",
 )
+CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+"""Of lines side by side."""

@@ -45,10 +45,9 @@ class BasisPicture:
         Doubled monomials of the basis, one array per block of the Gram matrix.
     monomials
         Their exponents, in the same order.
-    removed
-        Doubled points of half the Newton polytope that go by diagonal consistency.
-    spare
-        Doubled points of half the Newton polytope that the basis does without.
+    removed, spare
+        Doubled points of half the Newton polytope that go by diagonal consistency, and those that
+        the basis does without.
     lattice
         Even points around, for orientation.
     is_form
@@ -65,14 +64,9 @@ class BasisPicture:
     is_form: bool
 
     @property
-    def dimension(self) -> int:
-        """2 or 3."""
-        return self.support.shape[1]
-
-    @property
-    def all_points(self) -> tuple[Points, ...]:
+    def all_points(self) -> Points:
         """Everything that must fit into the picture."""
-        return (self.support, *self.chosen, self.removed, self.spare)
+        return np.vstack([self.support, *self.chosen, self.removed, self.spare])
 
 
 def basis_picture(p: Polynomial, rule: str) -> BasisPicture:
@@ -96,29 +90,28 @@ def basis_picture(p: Polynomial, rule: str) -> BasisPicture:
         )
     half = half_newton_points(p.exponents).points
     consistent = diagonal_consistency(half, p.exponents)
-    basis = _basis(p, rule, half, consistent.basis)
+    everything = full_basis(p.num_variables, p.degree // 2)
+    if rule == "full":
+        basis = everything
+    elif rule == "newton":
+        basis = consistent.basis
+    else:
+        basis = complete_repair(even_sqrt_basis(p.exponents), p.exponents, half)
     blocks = [basis[block] for block in sign_symmetry_blocks(basis, p.exponents)]
     is_form = p.num_variables == 3 and p.is_homogeneous
     place = _in_triangle if is_form else _as_they_are
+    frame = place(p.exponents[newton_vertices(p.exponents)])
+    even = 2 * everything
     return BasisPicture(
-        frame=_around(place(p.exponents[newton_vertices(p.exponents)])),
+        frame=around(frame) if frame.shape[1] == 2 else frame,
         support=place(p.exponents),
         chosen=tuple(place(2 * block) for block in blocks),
         monomials=tuple(blocks),
         removed=place(2 * _without(consistent.removed, basis)),
         spare=place(2 * _without(_without(half, basis), consistent.removed)),
-        lattice=place(_even_points(p, is_form=is_form)),
+        lattice=place(even[even.sum(axis=1) == p.degree] if is_form else even),
         is_form=is_form,
     )
-
-
-def _basis(p: Polynomial, rule: str, half: Rows, consistent: Rows) -> Rows:
-    """The basis of a rule, as `certify` makes it."""
-    if rule == "full":
-        return full_basis(p.num_variables, p.degree // 2)
-    if rule == "newton":
-        return consistent
-    return complete_repair(even_sqrt_basis(p.exponents), p.exponents, half)
 
 
 def _without(rows: Rows, others: Rows) -> Rows:
@@ -138,69 +131,33 @@ def _in_triangle(rows: Rows) -> Points:
     return np.column_stack([z, x, y]) @ _TRIANGLE
 
 
-def _even_points(p: Polynomial, *, is_form: bool) -> Rows:
-    """All even exponents that a term of this degree may have."""
-    points = 2 * full_basis(p.num_variables, p.degree // 2)
-    return points[points.sum(axis=1) == p.degree] if is_form else points
+def around(points: Points) -> Points:
+    """The corners of a convex polygon, in the plane or in space, in the order around it."""
+    shifted = points - points.mean(axis=0)
+    u, v = (shifted @ np.linalg.svd(shifted)[2].T).T[:2]
+    return points[np.argsort(np.arctan2(v, u))]
 
 
-def _around(vertices: Points) -> Points:
-    """Vertices of a polygon in the order of their angles; solids are left as they are."""
-    if vertices.shape[1] == 3 or len(vertices) < 3:
-        return vertices
-    x, y = (vertices - vertices.mean(axis=0)).T
-    return vertices[np.argsort(np.arctan2(y, x))]
-
-
-@dataclass(frozen=True)
-class Solid:
-    """A polytope in space, flat ones included: polygons, and the edges between them."""
-
-    faces: tuple[Points, ...]
-    edges: tuple[Points, ...]
-
-
-def solid(vertices: Points) -> Solid:
+def solid(vertices: Points) -> tuple[list[Points], list[Points]]:
     """Faces and edges of the hull of points in space; a segment has one edge and no face."""
     from scipy.spatial import ConvexHull
 
     shifted = vertices - vertices.mean(axis=0)
     rank = int(np.linalg.matrix_rank(shifted, tol=1e-9)) if len(vertices) > 1 else 0
-    if rank < 3:
-        return _flat(vertices, shifted, rank)
-    hull = ConvexHull(vertices)
-    planes = np.round(hull.equations, 9)
-    groups: dict[tuple[float, ...], set[int]] = {}
-    for plane, simplex in zip(planes.tolist(), hull.simplices.tolist(), strict=True):
-        groups.setdefault(tuple(plane), set()).update(simplex)
-    faces = [
-        _ring(vertices[sorted(members)], np.array(plane[:3])) for plane, members in groups.items()
-    ]
-    edges = {
-        tuple(sorted((tuple(a), tuple(b))))
-        for face in faces
-        for a, b in zip(face.tolist(), np.roll(face, -1, axis=0).tolist(), strict=True)
-    }
-    return Solid(tuple(faces), tuple(np.array(edge) for edge in sorted(edges)))
-
-
-def _flat(vertices: Points, shifted: Points, rank: int) -> Solid:
-    """A polygon, a segment or a point in space."""
     if rank < 2:
-        order = np.lexsort(vertices.T)
-        return Solid((), (vertices[order[[0, -1]]],))
-    face = _ring(vertices, np.linalg.svd(shifted)[2][2])
-    pairs = zip(face, np.roll(face, -1, axis=0), strict=True)
-    return Solid((face,), tuple(np.array(pair) for pair in pairs))
-
-
-def _ring(points: Points, normal: Points) -> Points:
-    """Points of a convex polygon in space in the order around it."""
-    axis = np.eye(3)[np.argmin(np.abs(normal))]
-    u = np.cross(normal, axis)
-    v = np.cross(normal, u)
-    x, y = ((points - points.mean(axis=0)) @ np.column_stack([u, v])).T
-    return points[np.argsort(np.arctan2(y, x))]
+        return [], [vertices[np.lexsort(vertices.T)[[0, -1]]]]
+    groups: dict[tuple[float, ...], set[int]] = {}
+    if rank == 2:
+        groups[()] = set(range(len(vertices)))
+    else:
+        hull = ConvexHull(vertices)
+        planes = np.round(hull.equations, 9).tolist()
+        for plane, simplex in zip(planes, hull.simplices.tolist(), strict=True):
+            groups.setdefault(tuple(plane), set()).update(simplex)
+    faces = [around(vertices[sorted(members)]) for members in groups.values()]
+    pairs = ((face[k - 1], face[k]) for face in faces for k in range(len(face)))
+    edges = {tuple(sorted(map(tuple, np.array(pair).tolist()))) for pair in pairs}
+    return faces, [np.array(edge) for edge in sorted(edges)]
 
 
 def math_monomial(row: Sequence[int], variables: Sequence[str]) -> str:

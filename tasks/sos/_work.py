@@ -11,9 +11,8 @@ from tasks.records import BudgetExceeded
 from tasks.sos.bases.reductions import VariableScaling
 from tasks.sos.bases.rules import BasisSource
 from tasks.sos.certificates import AnyCertificate
-from tasks.sos.config import BasisMethod, Blocks
+from tasks.sos.config import BasisMethod, Blocks, SolverName
 from tasks.sos.gram.interior import InteriorSolution
-from tasks.sos.gram.numerics import SolverName
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.verdict import Verdict

@@ -24,6 +24,10 @@ BasisMethod = Literal[
 LEARNED_BASES = frozenset[BasisMethod]({"predicted", "cascade", "unrepaired"})
 """Those that a trained network proposes."""
 
+ConicSolver = Literal["clarabel", "scs", "mosek"]
+SolverName = Literal["auto", "interior", ConicSolver]
+"""What solves Gram problems, see `tasks.sos.gram.numerics`."""
+
 Blocks = Literal["sign", "term", "chordal"]
 """Blocks of Gram matrices, see `tasks.sos.certify.Settings`."""
 
@@ -48,7 +52,7 @@ class CertifyConfig(FrozenConfig):
     lose nothing; or the smaller cliques of a chordal extension, which may lose a proof and refute
     nothing."""
 
-    solver: Literal["auto", "interior", "clarabel", "scs", "mosek"] = "auto"
+    solver: SolverName = "auto"
     """What solves the Gram problems. auto: the project's own methods, which look for a positive
     definite matrix first, then take interior points, and SCS where those are too large. No solver
     is trusted: every verdict rests on exact arithmetic."""

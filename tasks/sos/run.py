@@ -180,7 +180,7 @@ def _described(p: Polynomial) -> dict[str, Any]:
 def _text(p: Polynomial) -> str:
     """The text of a polynomial; of a long one the beginning."""
     n = _MAX_SHOWN_TERMS
-    text = str(Polynomial(p.variables, p.exponents[:n].copy(), p.coefficients[:n]))
+    text = str(Polynomial.from_arrays(p.variables, p.exponents[:n], p.coefficients[:n]))
     is_whole = p.num_terms <= n and len(text) <= _MAX_SHOWN_LETTERS
     return text if is_whole else f"{text[:_MAX_SHOWN_LETTERS]} ... ({p.num_terms} terms)"
 

@@ -1,8 +1,5 @@
 """Pictures: T-curves, trees of ovals, histograms of schemes, coverage matrices, discovery curves.
 
-Figures are built with matplotlib's object interface, so they need no display and may be made in
-any thread.  `tasks.records.pictures.save_figure` writes them with the same bytes every time.
-
 >>> from tasks.lattice import honeycomb
 >>> from tasks.tcurves import harnack_signs
 >>> figure = draw_curve(honeycomb(6), harnack_signs(6))
@@ -18,12 +15,12 @@ import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 from numpy.typing import ArrayLike
 
 from tasks.lattice import Triangulation
+from tasks.records.figures import HEIGHT, add_legend, entry, new_figure
 from tasks.records.palette import GRAY, INK, TEXT
 from tasks.records.pictures import save_figure
 from tasks.tcurves._charts import Bar, Coverage, coverage, histogram_bars, with_headings
@@ -57,9 +54,6 @@ _MOST_LINES = 150
 _MOST_CELLS = 180
 """Schemes of a coverage matrix that are legible one by one."""
 
-_SIZE = (32 / 3, 8.0)  # inches: 1600 x 1200 pixels
-_DPI = 150
-
 
 # --- one curve ----------------------------------------------------------------------------------
 
@@ -83,7 +77,7 @@ def draw_curve(
         Second line of the heading; by default the triangulation's name and the curve's numbers.
     """
     picture = drawing(triangulation, witness)
-    figure = _new_figure()
+    figure = new_figure()
     notation = math_notation(picture.scheme)
     _write_notation(figure, notation, (0.03, 0.945), _title_size(notation))
     heading = title or _describe(triangulation, picture.scheme)
@@ -169,36 +163,18 @@ def _draw_legend(figure: Figure, picture: Drawing) -> None:
     """Explain colors and markers."""
     depths = sorted({component.depth for component in picture.components})
     handles = [
-        Line2D([], [], color=oval_color(depth), lw=3.4, solid_capstyle="round", label=_label(depth))
+        entry(_label(depth), ls="-", color=oval_color(depth), lw=3.4, solid_capstyle="round")
         for depth in depths
     ]
+    root = PSEUDO_LINE_COLOR if picture.scheme.pseudo_line else INK
     handles += [
-        Line2D([], [], ls="none", marker=marker, ms=6, mfc=face, mec=edge, mew=1.2, label=label)
-        for marker, face, edge, label in (
-            (
-                "s",
-                "white",
-                PSEUDO_LINE_COLOR if picture.scheme.pseudo_line else INK,
-                "root region",
-            ),
-            ("o", INK, INK, "sign +"),
-            ("o", "white", INK, "sign −"),
-        )
+        entry("root region", marker="s", ms=6, mfc="white", mec=root, mew=1.2),
+        entry("sign +", marker="o", ms=6, mfc=INK, mec=INK, mew=1.2),
+        entry("sign −", marker="o", ms=6, mfc="white", mec=INK, mew=1.2),
+        entry("glued to the opposite side", color=GRAY, lw=1.3, ls=(0, (4, 2))),
     ]
-    handles.append(
-        Line2D([], [], color=GRAY, lw=1.3, ls=(0, (4, 2)), label="glued to the opposite side")
-    )
-    figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0.755, 0.275),
-        frameon=False,
-        fontsize=10.5,
-        labelcolor=INK,
-        handlelength=2.0,
-        labelspacing=0.55,
-        borderaxespad=0,
-    )
+    place = {"loc": "upper left", "bbox_to_anchor": (0.755, 0.275)}
+    add_legend(figure, handles, fontsize=10.5, handlelength=2.0, labelspacing=0.55, **place)
 
 
 def _label(depth: int) -> str:
@@ -226,7 +202,7 @@ def draw_tree(scheme: Scheme | str) -> Figure:
     drawn = Scheme.parse(scheme) if isinstance(scheme, str) else scheme
     leaves = max(node.place for node in oval_tree(drawn.forest)) + 1
     height = 1.4 + 0.3 * max(leaves, 3)
-    figure = Figure(figsize=(6.0, height), dpi=_DPI, facecolor="white")
+    figure = new_figure(6.0, height)
     notation = math_notation(drawn)
     size = 0.56 * _title_size(notation) + 4
     _write_notation(figure, notation, (0.05, 1 - 0.45 / height), size)
@@ -259,11 +235,11 @@ def draw_histogram(histogram: pa.Table, *, title: str = "") -> Figure:
     """
     name, bars = histogram_bars(histogram)
     lines = with_headings(bars)
-    figure = _new_figure()
+    figure = new_figure()
     if len(lines) > _MOST_LINES:
         plot_swarm(figure, bars)
     else:
-        plot_bars(figure, lines, max_height=_SIZE[1])
+        plot_bars(figure, lines, max_height=HEIGHT)
     _write_heading(figure, title or _total(name, bars))
     return figure
 
@@ -300,7 +276,7 @@ def draw_coverage(histogram: pa.Table, known: Sequence[str]) -> Figure:
         If a column is missing, there are no rows, or a scheme is not Viro notation.
     """
     matrix = coverage(histogram, known)
-    figure = _new_figure()
+    figure = new_figure()
     plot = plot_coverage if len(matrix.schemes) <= _MOST_CELLS else plot_coverage_by_ovals
     plot(figure, matrix)
     _write_heading(figure, _reached(matrix, len(known)))
@@ -338,17 +314,12 @@ def draw_discovery(archive: pa.Table, *, num_known: int = 0, num_candidates: int
         If a column is missing, or nothing was found yet.
     """
     found = discovery(archive, num_candidates, num_known=num_known)
-    figure = _new_figure()
+    figure = new_figure()
     upper = figure.add_axes((0.075, 0.40, 0.90, 0.49), gid="counts")
     lower = figure.add_axes((0.075, 0.09, 0.90, 0.27), gid="ovals")
     plot_discovery(upper, lower, found, num_known)
     _write_heading(figure, describe_discovery(found, num_known))
     return figure
-
-
-def _new_figure() -> Figure:
-    """Make an empty figure."""
-    return Figure(figsize=_SIZE, dpi=_DPI, facecolor="white")
 
 
 def _write_heading(figure: Figure, heading: str) -> None:

@@ -6,7 +6,7 @@ from flint import fmpq
 
 from tasks.sos import Polynomial, load_polynomials, parse_polynomial
 from tasks.sos.checker.verification import verify_sos_certificate
-from tasks.sos.optimization.relaxation import SolverChoice
+from tasks.sos.conic.solvers import SolverChoice
 
 INLINE = SolverChoice(isolated=False)
 """No process for solves of milliseconds."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.sos.conic._cone_program import ConicProgram
-from tasks.sos.conic.solvers._status import Answer, Limits, SolverStatus, SolverUnavailable
+from tasks.sos.conic.solvers._status import Answer, SolverChoice, SolverStatus, SolverUnavailable
 
 CHUNK = 4 << 20  # float64 numbers: 32 MiB
 NOTHING = np.zeros(0)
@@ -33,8 +33,8 @@ def probe() -> None:
     """Always there."""
 
 
-def solve(program: RiggedProgram, limits: Limits) -> Answer:
-    return BEHAVIORS[program.behavior](program, limits)
+def solve(program: RiggedProgram, choice: SolverChoice) -> Answer:
+    return BEHAVIORS[program.behavior](program, choice)
 
 
 def honest(program, limits):

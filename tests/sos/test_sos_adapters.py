@@ -10,9 +10,8 @@ from rigged_programs import FORM, LEAST_EIGENVALUE, SQUARES
 from scipy import sparse
 
 from tasks.sos.conic.forms import ConicProgram, LinearMap, kernel_form, svec
+from tasks.sos.conic.solvers import SolverChoice, scs, solve, unavailability
 from tasks.sos.conic.solvers import mosek as mosek_adapter
-from tasks.sos.conic.solvers import scs, solve, unavailability
-from tasks.sos.conic.solvers._status import Limits
 
 pytestmark = pytest.mark.usefixtures("fresh_probes")
 
@@ -193,8 +192,8 @@ def mosek(monkeypatch):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_mosek_agrees_with_the_core_solver(mosek, name):
     program = PROGRAMS[name]
-    expected = solve(program, isolated=False)
-    found = solve(program, "mosek", isolated=False, tolerance=1e-7)
+    expected = solve(program, SolverChoice(isolated=False))
+    found = solve(program, SolverChoice("mosek", tolerance=1e-7, isolated=False))
     assert (found.solver, found.fallback_from) == ("mosek", "")
     assert found.status is expected.status, found.message
     if found.status.has_point:
@@ -221,7 +220,7 @@ def test_mosek_without_a_licence_falls_back_and_says_what_to_do(mosek):
         "mosek has no valid licence; set MOSEKLM_LICENSE_FILE "
         "(error 1008: License cannot be located.)"
     )
-    solution = solve(FORM.program, "mosek", isolated=False)
+    solution = solve(FORM.program, SolverChoice("mosek", isolated=False))
     assert (solution.solver, solution.fallback_from) == ("clarabel", "mosek")
     assert -solution.objective == pytest.approx(LEAST_EIGENVALUE, abs=CLOSE)
     assert "clarabel was used instead" in solution.message
@@ -230,14 +229,14 @@ def test_mosek_without_a_licence_falls_back_and_says_what_to_do(mosek):
 def test_a_licence_that_expires_between_solves_falls_back_too(mosek):
     assert unavailability("mosek", isolated=False) == ""
     mosek.is_licensed = False
-    solution = solve(FORM.program, "mosek", isolated=False)
+    solution = solve(FORM.program, SolverChoice("mosek", isolated=False))
     assert (solution.solver, solution.fallback_from) == ("clarabel", "mosek")
     assert unavailability("mosek", isolated=False) != ""
 
 
 def test_mosek_is_told_the_limits(mosek):
     task = MosekTask(mosek)
-    mosek_adapter._set_limits(mosek, task, Limits(9.0, 1.0, 1e-6))
+    mosek_adapter._set_limits(mosek, task, SolverChoice("mosek", 9.0, 1.0, 1e-6))
     assert task.parameters == {
         "optimizer_max_time": 9.0,
         "intpnt_co_tol_rel_gap": 1e-6,

@@ -15,7 +15,7 @@ from tasks.sos.conic.forms import (
     svec,
     svec_indices,
 )
-from tasks.sos.conic.solvers import SolverStatus, solve
+from tasks.sos.conic.solvers import SolverChoice, SolverStatus, solve
 
 OBJECTIVES = ["max_t", "max_gamma", "feasibility"]
 TOLERANCE = 1e-8
@@ -57,7 +57,7 @@ def random_grams(problem, seed, rank=None):
 
 
 def solved(form, solver="clarabel"):
-    solution = solve(form.program, solver, isolated=False, tolerance=TOLERANCE)
+    solution = solve(form.program, SolverChoice(solver, tolerance=TOLERANCE, isolated=False))
     return solution, form.recover(solution)
 
 

@@ -265,6 +265,20 @@ def test_terms_are_in_graded_lexicographic_order():
     assert str(p) == "x*y*z + y*z^2 + x^2 + x + y + z + 1"
 
 
+ROWS = st.integers(0, 12).flatmap(
+    lambda n: st.lists(
+        st.tuples(*[st.integers(0, 3) | st.integers(0, (2**31 - 1) // 12)] * n), min_size=1
+    )
+)
+
+
+@given(ROWS)
+def test_rows_of_large_exponents_are_kept_and_ordered(rows):
+    p = Polynomial.of([f"x{i}" for i in range(len(rows[0]))], dict.fromkeys(rows, 1))
+    assert is_canonical(p)
+    assert set(p.terms()) == set(rows)
+
+
 def test_duplicates_are_summed_and_zeros_dropped():
     p = Polynomial.from_arrays(("x",), [[1], [0], [1], [2], [2]], [1, 0, "1/2", 1, -1])
     assert p.terms() == {(1,): fmpq(3, 2)}

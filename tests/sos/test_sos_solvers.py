@@ -12,7 +12,14 @@ from scipy import sparse
 from tasks.records import InputError
 from tasks.records.isolation import close_processes
 from tasks.sos.conic.forms import ConicProgram, LinearMap, kernel_form, svec
-from tasks.sos.conic.solvers import SOLVERS, SolverStatus, point_error, solve, unavailability
+from tasks.sos.conic.solvers import (
+    SOLVERS,
+    SolverChoice,
+    SolverStatus,
+    point_error,
+    solve,
+    unavailability,
+)
 
 pytestmark = pytest.mark.usefixtures("rigged_adapter", "fresh_probes", "own_processes")
 
@@ -20,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("rigged_adapter", "fresh_probes", "own_proc
 @pytest.mark.parametrize("solver", ["clarabel", "scs"])
 @pytest.mark.parametrize("isolated", [True, False])
 def test_the_core_solvers_find_the_least_eigenvalue(solver, isolated):
-    solution = solve(FORM.program, solver, isolated=isolated)
+    solution = solve(FORM.program, SolverChoice(solver, isolated=isolated))
     assert (solution.status, solution.solver) == (SolverStatus.OPTIMAL, solver)
     assert -solution.objective == pytest.approx(LEAST_EIGENVALUE, abs=1e-7)
     assert solution.seconds > 0
@@ -34,7 +41,7 @@ def test_an_infeasible_program_comes_with_a_functional_that_separates(solver):
     form = kernel_form(
         LinearMap.from_terms([[(1.0, SQUARES)]], 3), indefinite, objective="feasibility"
     )
-    solution = solve(form.program, solver, isolated=False)
+    solution = solve(form.program, SolverChoice(solver, isolated=False))
     assert solution.status is SolverStatus.PRIMAL_INFEASIBLE
     assert form.recover(solution).moments @ indefinite < 0
     assert len(solution.x) == len(solution.s) == 0
@@ -44,7 +51,7 @@ def test_an_infeasible_program_comes_with_a_functional_that_separates(solver):
 @pytest.mark.parametrize("solver", ["clarabel", "scs"])
 def test_an_unbounded_program_comes_with_a_direction(solver):
     unbounded = replace(FORM.program, q=-FORM.program.q)
-    solution = solve(unbounded, solver, isolated=False)
+    solution = solve(unbounded, SolverChoice(solver, isolated=False))
     assert solution.status is SolverStatus.DUAL_INFEASIBLE
     assert unbounded.q @ solution.x < 0
     np.testing.assert_allclose(unbounded.A @ solution.x + solution.s, 0, atol=1e-6)
@@ -69,7 +76,7 @@ def test_an_unbounded_program_comes_with_a_direction(solver):
     ],
 )
 def test_a_claim_is_worth_what_it_proves(behavior, status, words):
-    solution = solve(rigged(behavior), "rigged")
+    solution = solve(rigged(behavior), SolverChoice("rigged"))
     assert solution.status is status
     assert words in solution.message
     assert "\n" not in solution.message
@@ -78,10 +85,10 @@ def test_a_claim_is_worth_what_it_proves(behavior, status, words):
 @pytest.mark.parametrize(
     ("behavior", "limits", "status", "words"),
     [
-        ("hangs", {"time_limit_s": 0.3}, SolverStatus.TIME_LIMIT, "stopped after 0.3 s"),
+        ("hangs", {"seconds": 0.3}, SolverStatus.TIME_LIMIT, "stopped after 0.3 s"),
         (
             "eats_memory",
-            {"memory_limit_gib": 0.4},
+            {"memory_gib": 0.4},
             SolverStatus.MEMORY_LIMIT,
             "stopped above 0.4 GiB of resident memory",
         ),
@@ -93,7 +100,7 @@ def test_a_claim_is_worth_what_it_proves(behavior, status, words):
 def test_a_solver_that_ends_its_process_is_a_status_and_the_next_solve_goes_on(
     behavior, limits, status, words
 ):
-    solution = solve(rigged(behavior), "rigged", **limits)
+    solution = solve(rigged(behavior), SolverChoice("rigged", **limits))
     assert solution.status is status
     assert words in solution.message
     assert solve(FORM.program).status is SolverStatus.OPTIMAL
@@ -110,7 +117,7 @@ def test_a_process_that_cannot_start_is_a_status(monkeypatch):
 def test_infeasibility_by_a_wrong_sign_or_a_wrong_cone_is_no_certificate():
     for y in (np.array([0.0, 1, 0, 0, 0, 0, 0]), np.array([-1.0, 0, 0, 0, 1, 0, 0])):
         program = rigged("claims_infeasibility_by")
-        solution = solve(replace(program, certificate=y), "rigged", isolated=False)
+        solution = solve(replace(program, certificate=y), SolverChoice("rigged", isolated=False))
         assert solution.status is SolverStatus.WRONG
 
 
@@ -140,7 +147,7 @@ def test_a_program_without_variables_is_decided_without_a_solver(middle, status)
 
 def test_an_unavailable_solver_falls_back_and_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "mosek", None)
-    solution = solve(FORM.program, "mosek", isolated=False)
+    solution = solve(FORM.program, SolverChoice("mosek", isolated=False))
     assert (solution.solver, solution.fallback_from) == ("clarabel", "mosek")
     assert solution.status is SolverStatus.OPTIMAL
     assert solution.message.startswith("mosek is not installed (pip install 'latticework[mosek]')")
@@ -149,7 +156,7 @@ def test_an_unavailable_solver_falls_back_and_says_so(monkeypatch):
 
 def test_without_any_solver_the_status_is_unavailable(monkeypatch):
     monkeypatch.setitem(sys.modules, "clarabel", None)
-    solution = solve(FORM.program, isolated=False)
+    solution = solve(FORM.program, SolverChoice(isolated=False))
     assert solution.status is SolverStatus.UNAVAILABLE
     assert "pip install clarabel" in solution.message
 
@@ -171,15 +178,15 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch, solver, package
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"solver": "gurobi"}, "unknown solver 'gurobi'; use one of clarabel, scs, mosek"),
-        ({"time_limit_s": 0}, "time_limit_s must be a positive number; got 0"),
-        ({"memory_limit_gib": math.nan}, "memory_limit_gib must be a positive number; got nan"),
+        ({"name": "gurobi"}, "unknown solver 'gurobi'; use one of clarabel, scs, mosek"),
+        ({"seconds": 0}, "seconds must be a positive number; got 0"),
+        ({"memory_gib": math.nan}, "memory_gib must be a positive number; got nan"),
         ({"tolerance": -1e-8}, "tolerance must be a positive number"),
     ],
 )
 def test_wrong_use_is_refused_in_one_line(arguments, words):
     with pytest.raises(InputError, match=words):
-        solve(FORM.program, **arguments)
+        solve(FORM.program, SolverChoice(**arguments))
 
 
 def test_every_status_explains_itself():

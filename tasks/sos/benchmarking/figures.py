@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 
 from tasks.records import InputError
+from tasks.records.figures import lighten, new_figure
 from tasks.records.palette import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE, SKY, TEXT, VERMILION
 from tasks.sos.benchmarking.summary import Line
 
 __all__ = ["draw_benchmark"]
 
-_DPI = 150
 _WIDTH = 12.5
 _CELL_INCHES, _METHOD_INCHES = 0.62, 0.1
 _EDGE_INCHES, _TOP_INCHES, _ROW_INCHES = 1.9, 1.05, 0.27
@@ -58,7 +58,7 @@ def draw_benchmark(lines: Sequence[Line]) -> Figure:
     legend = _ROW_INCHES * ((len(methods) - 1) // _ROW)
     each = max(_CELL_INCHES, _METHOD_INCHES * (len(methods) + 1))
     height = _EDGE_INCHES + legend + each * len(cells)
-    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white")
+    figure = new_figure(_WIDTH, height)
     bottom, top = 0.65 / height, 1.0 - (_TOP_INCHES + legend) / height
     panels = (
         (0.20, "monomials of the last basis", lambda line: line.last_size, True),
@@ -67,11 +67,11 @@ def draw_benchmark(lines: Sequence[Line]) -> Figure:
     )
     for k, (left, label, value, is_log) in enumerate(panels):
         axes = figure.add_axes((left, bottom, 0.22, top - bottom))
+        lighten(axes, label, grid="x", size=9)
         _draw_values(axes, lines, cells, value, is_log=is_log)
         if not is_log:
             _draw_intervals(axes, lines, cells)
         axes.set_yticks(range(len(cells)), cells if k == 0 else [""] * len(cells))
-        axes.set_xlabel(label, color=TEXT)
     figure.text(0.02, 1 - 0.38 / height, "Bases side by side", fontsize=15, color=INK)
     for row, k in enumerate(range(0, len(methods), _ROW)):
         _draw_legend(figure, methods[k : k + _ROW], 1 - (0.8 + _ROW_INCHES * row) / height)
@@ -103,10 +103,6 @@ def _draw_values(
     for y in range(1, len(cells)):
         axes.axhline(y - 0.5, color=PALE, lw=0.8)
     axes.set_ylim(-0.5, len(cells) - 0.5)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0, labelsize=9, labelcolor=TEXT)
-    axes.grid(axis="x", color=PALE, lw=0.8)
-    axes.set_axisbelow(True)
 
 
 def _locator(low: float, high: float) -> Locator:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import time
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
 from tasks.records import BudgetExceeded
+from tasks.sos.config import ConicSolver, SolverName
 from tasks.sos.conic.forms import kernel_form
-from tasks.sos.conic.solvers import SolverStatus, solve
+from tasks.sos.conic.solvers import SolverChoice, SolverStatus, solve
 from tasks.sos.gram.definite import find_definite_grams
 from tasks.sos.gram.facial import scaled_eigenvalues
 from tasks.sos.gram.interior import (
@@ -30,10 +30,9 @@ from tasks.sos.gram.problem import GramProblem
 
 logger = logging.getLogger(__name__)
 
-SolverName = Literal["auto", "interior", "clarabel", "scs", "mosek"]
-LARGE_SOLVER = "scs"
+LARGE_SOLVER: ConicSolver = "scs"
 """For problems beyond our own method."""
-SECOND_SOLVER = "clarabel"
+SECOND_SOLVER: ConicSolver = "clarabel"
 """Where our own method does not find a start."""
 ENOUGH = 1e-4
 """A t from which a Gram matrix is taken as it comes."""
@@ -134,18 +133,13 @@ def _definite(problem: GramProblem, deadline: float) -> InteriorSolution | None:
 
 
 def _by_conic_solver(
-    problem: GramProblem, name: str, deadline: float, memory_gib: float
+    problem: GramProblem, name: ConicSolver, deadline: float, memory_gib: float
 ) -> InteriorSolution:
     """Kernel form, maximizing t with Q - t I semidefinite."""
     _check_time(deadline)
     form = kernel_form(problem, problem.target)
-    solution = solve(
-        form.program,
-        name,
-        time_limit_s=min(max(1e-3, deadline - time.perf_counter()), 1e6),
-        memory_limit_gib=memory_gib,
-        tolerance=TOLERANCE,
-    )
+    seconds = min(max(1e-3, deadline - time.perf_counter()), 1e6)
+    solution = solve(form.program, SolverChoice(name, seconds, memory_gib, TOLERANCE))
     found = form.recover(solution)
     if not found.grams or not len(found.moments):
         if solution.status in (SolverStatus.TIME_LIMIT, SolverStatus.MEMORY_LIMIT):

@@ -31,12 +31,12 @@ from tasks.sos.certificates import (
     SosCertificate,
 )
 from tasks.sos.certify import Settings, certify
-from tasks.sos.conic.solvers import SolverStatus
+from tasks.sos.conic.solvers import SolverChoice, SolverStatus
 from tasks.sos.optimization._input import check_posed
 from tasks.sos.optimization.problem_scaling import ProblemScaling
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram
 from tasks.sos.optimization.recession import complete_basis, refute_all_levels
-from tasks.sos.optimization.relaxation import Relaxation, SolverChoice, solve_relaxation
+from tasks.sos.optimization.relaxation import Relaxation, solve_relaxation
 from tasks.sos.optimization.semialgebraic import (
     SemialgebraicSet,
     best_rational_point,

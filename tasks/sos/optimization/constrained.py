@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tasks.sos._threads import one_blas_thread
 from tasks.sos.certificates import NegativeCertificate, SosCertificate
 from tasks.sos.certify import NUMERICAL_TOLERANCE, Attempt, Certification
-from tasks.sos.conic.solvers import SolverStatus
+from tasks.sos.conic.solvers import SolverChoice, SolverStatus
 from tasks.sos.gram.interior import Feasibility
 from tasks.sos.optimization._input import check_posed
 from tasks.sos.optimization.bounds import (
@@ -32,7 +32,7 @@ from tasks.sos.optimization.bounds import (
 )
 from tasks.sos.optimization.minimizers import Minimizers, minimizers_of
 from tasks.sos.optimization.putinar import PutinarProgram
-from tasks.sos.optimization.relaxation import SolverChoice, solve_relaxation
+from tasks.sos.optimization.relaxation import solve_relaxation
 from tasks.sos.optimization.semialgebraic import (
     SemialgebraicSet,
     best_rational_point,
@@ -74,8 +74,7 @@ class _Proofs:
         system = self.system.at_level(self.program.level(gamma))
         if not system.is_consistent:
             return system, None
-        limit = self.choice.seconds
-        return system, solve_system(system, solver=self.choice.name, time_limit_s=limit)
+        return system, solve_system(system, self.choice)
 
     def prove(self, system: GramSystem, solution: SystemSolution) -> ExactSolution | None:
         """Exact certificate from a numerical solution; None if that fails."""

@@ -36,12 +36,12 @@ from tasks.sos._threads import one_blas_thread
 from tasks.sos.bases.monomial_bases import full_basis
 from tasks.sos.certificates import GramBlock, SosCertificate
 from tasks.sos.certify import Certification, certify
+from tasks.sos.conic.solvers import SolverChoice
 from tasks.sos.gram.interior import Feasibility
 from tasks.sos.optimization._input import check_posed, check_size
 from tasks.sos.optimization.constrained import certify_on_set
 from tasks.sos.optimization.problem_scaling import power_of_two
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram, without_forced_zeros
-from tasks.sos.optimization.relaxation import SolverChoice
 from tasks.sos.optimization.systems import ExactSolution, GramSystem, prove_system, solve_system
 from tasks.sos.polynomials.polynomial import Polynomial, Rational, rational
 from tasks.sos.verdict import Verdict
@@ -195,7 +195,7 @@ class _Task:
         system = GramSystem.of(program)
         if not system.is_consistent:
             return Verdict.UNDECIDED, "no function of this degree satisfies the equations", None
-        solution = solve_system(system, solver=self.choice.name, time_limit_s=self.choice.seconds)
+        solution = solve_system(system, self.choice)
         if solution.feasibility is Feasibility.OUTSIDE:
             reason = f"no Lyapunov function of degree {self.degree} was found"
             return Verdict.UNDECIDED, reason, None

@@ -36,10 +36,11 @@ from tasks.records import stream
 from tasks.sos._threads import one_blas_thread
 from tasks.sos.bases.monomial_bases import full_basis
 from tasks.sos.certify import certify
+from tasks.sos.conic.solvers import SolverChoice
 from tasks.sos.optimization._input import check_posed
 from tasks.sos.optimization.bounds import unbounded_below
 from tasks.sos.optimization.putinar import PutinarProgram, basis_size, least_order
-from tasks.sos.optimization.relaxation import Relaxation, SolverChoice, solve_relaxation
+from tasks.sos.optimization.relaxation import Relaxation, solve_relaxation
 from tasks.sos.optimization.semialgebraic import SemialgebraicSet, local_minimizers
 from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.verdict import Verdict

@@ -217,8 +217,7 @@ def _equality_products(
     for k, h in enumerate(equalities):
         for row in _invariant(full_basis(h.num_variables, 2 * order - h.degree), support).tolist():
             products.append((k, tuple(row)))
-            shifted = h.exponents + np.array(row, dtype=np.int32)
-            free.append((Polynomial(h.variables, shifted, h.coefficients),))
+            free.append((h * Polynomial.of(h.variables, {tuple(row): 1}),))
     return tuple(products), tuple(free)
 
 

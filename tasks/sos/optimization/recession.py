@@ -18,11 +18,10 @@ from tasks.sos.bases.monomial_bases import DiagonalConsistency, diagonal_consist
 from tasks.sos.bases.reductions import VariableScaling, sign_symmetry_blocks
 from tasks.sos.certificates import NotSosCertificate
 from tasks.sos.conic.forms import kernel_form
-from tasks.sos.conic.solvers import solve
+from tasks.sos.conic.solvers import SolverChoice, solve
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.optimization.problem_scaling import power_of_two
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram
-from tasks.sos.optimization.relaxation import SolverChoice
 from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.proofs.refutation import Functional, separating_functional, uncovered_functional
 
@@ -39,7 +38,6 @@ def refute_all_levels(
 
     It is stated for p - p(0) + 1, and holds for every other constant since L(1) = 0.
     """
-    choice = choice or SolverChoice()
     zero = (0,) * polynomial.num_variables
     shifted = polynomial - polynomial.coefficient(zero) + 1
     support = shifted.exponents
@@ -90,7 +88,7 @@ def _recession_functional(
     target: Polynomial,
     blocks: list[NDArray[np.int32]],
     vanishing: set[tuple[int, ...]],
-    choice: SolverChoice,
+    choice: SolverChoice | None,
 ) -> Functional | None:
     """L >= 0 on the squares of the blocks, 0 where it must vanish, with L(target) < 0."""
     problem = GramProblem.of(target, blocks)
@@ -103,7 +101,7 @@ def _recession_functional(
     free = tuple((Polynomial.of(names, {row: 1}),) for row in sums if row in vanishing)
     program = SosProgram((target,), tuple(map(ProgramBlock, blocks)), free)
     form = kernel_form(program.linear_map(), program.right_sides(), objective="max_t")
-    answer = solve(form.program, choice.name, time_limit_s=choice.seconds, isolated=choice.isolated)
+    answer = solve(form.program, choice)
     found = form.recover(answer).moments
     if len(found) != len(program.equations):
         return None

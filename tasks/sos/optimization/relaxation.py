@@ -13,29 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.sos.conic.forms import kernel_form
-from tasks.sos.conic.solvers import SolverStatus, solve
+from tasks.sos.conic.solvers import SolverChoice, SolverStatus, solve
 from tasks.sos.optimization.programs import SosProgram
 
 Moments = dict[tuple[int, ...], float]
 """L(x^a) by exponent; monomials that are left out have L = 0 by sign symmetry."""
-
-
-@dataclass(frozen=True)
-class SolverChoice:
-    """Which conic solver, and how long it may take.
-
-    Attributes
-    ----------
-    name : str
-        One of `solvers.SOLVERS`.
-    seconds : float
-    isolated : bool
-        Whether in a process of its own, which is killed when the time is over.
-    """
-
-    name: str = "clarabel"
-    seconds: float = 60.0
-    isolated: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +47,8 @@ class Relaxation:
 
 def solve_relaxation(program: SosProgram, choice: SolverChoice | None = None) -> Relaxation:
     """Maximize the level of a program with a conic solver."""
-    choice = choice or SolverChoice()
     form = kernel_form(program.linear_map(), program.right_sides(), objective="max_gamma")
-    answer = solve(form.program, choice.name, time_limit_s=choice.seconds, isolated=choice.isolated)
+    answer = solve(form.program, choice)
     level = {SolverStatus.PRIMAL_INFEASIBLE: -np.inf, SolverStatus.DUAL_INFEASIBLE: np.inf}.get(
         answer.status, np.nan
     )

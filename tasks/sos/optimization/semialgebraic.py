@@ -114,7 +114,7 @@ def _check_constraint(name: str, g: Polynomial, variables: tuple[str, ...]) -> N
 
 def _size(g: Polynomial, x: NDArray[np.float64]) -> float:
     """1 + sum of the absolute values of the terms."""
-    absolute = Polynomial(g.variables, g.exponents, tuple(abs(c) for c in g.coefficients))
+    absolute = Polynomial.from_arrays(g.variables, g.exponents, [abs(c) for c in g.coefficients])
     return 1.0 + float(absolute.evaluate_floats(np.abs(x)))
 
 

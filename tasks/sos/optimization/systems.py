@@ -20,7 +20,7 @@ from scipy.sparse.linalg import lsqr
 
 from gpu.lmi import Lmi, maximize_lmi
 from tasks.sos.conic.forms import kernel_form
-from tasks.sos.conic.solvers import solve
+from tasks.sos.conic.solvers import SolverChoice, solve
 from tasks.sos.gram.facial import trace_bound, with_trace_bound
 from tasks.sos.gram.interior import GOOD_SHARE, Feasibility
 from tasks.sos.gram.problem import Grams
@@ -214,9 +214,7 @@ class SystemSolution:
     method: str
 
 
-def solve_system(
-    system: GramSystem, *, solver: str = "clarabel", time_limit_s: float = 60.0
-) -> SystemSolution:
+def solve_system(system: GramSystem, choice: SolverChoice | None = None) -> SystemSolution:
     """Maximize t subject to Q - t I >= 0 and the equations, in floats."""
     if not system.program.sizes:  # free variables alone: elimination has solved the equations
         return SystemSolution(Feasibility.INTERIOR, (), np.inf, np.inf, "elimination")
@@ -224,8 +222,8 @@ def solve_system(
         try:
             return _solve_by_barrier(system)
         except np.linalg.LinAlgError as error:
-            logger.info("the barrier method failed (%s); %s is used instead", error, solver)
-    return _solve_by_cones(system, solver, time_limit_s)
+            logger.info("the barrier method failed (%s); a conic solver is used instead", error)
+    return _solve_by_cones(system, choice)
 
 
 def _solve_by_barrier(system: GramSystem) -> SystemSolution:
@@ -269,13 +267,13 @@ def _image_lmi(system: GramSystem, constants: Grams, directions: sparse.csc_arra
     )
 
 
-def _solve_by_cones(system: GramSystem, solver: str, time_limit_s: float) -> SystemSolution:
+def _solve_by_cones(system: GramSystem, choice: SolverChoice | None) -> SystemSolution:
     """By a conic solver, over all entries and free variables."""
     program = system.program
     sides = program.right_sides()
     sides[program.level_row] -= float(system.level)
     form = kernel_form(program.linear_map(), sides, objective="max_t")
-    answer = solve(form.program, solver, time_limit_s=time_limit_s)
+    answer = solve(form.program, choice)
     found = form.recover(answer)
     if not found.grams:
         zero = tuple(np.zeros((size, size)) for size in program.sizes)

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from tasks.records import InputError
 from tasks.records.errors import shortened
-from tasks.sos.polynomials._packing import Packing, largest_digits
 
 MAX_EXPONENT = 2**31 - 1
 """Also of the total degree: exponents are int32."""
@@ -73,30 +72,6 @@ def _offender(rows: NDArray[Any]) -> str:
     )
     # Whole floats come last: one fraction makes all entries floats.
     return shortened(next((e for e, w in zip(entries, is_whole, strict=True) if not w), entries[0]))
-
-
-def canonical_terms(
-    rows: NDArray[np.int32], values: Sequence[fmpq]
-) -> tuple[NDArray[np.int32], tuple[fmpq, ...]]:
-    """Terms with equal rows summed, zeros dropped, in graded lexicographic order.
-
-    O(n T log T).
-    """
-    if not len(rows):
-        return rows, ()
-    words = Packing(largest_digits(rows)).words(rows)
-    order = np.lexsort(words.T[::-1])[::-1]
-    words = words[order]
-    is_first = np.ones(len(rows), dtype=bool)
-    is_first[1:] = (words[1:] != words[:-1]).any(axis=1)
-    sums: list[fmpq] = []
-    for k, first in zip(order.tolist(), is_first.tolist(), strict=True):
-        if first:
-            sums.append(values[k])
-        else:
-            sums[-1] += values[k]
-    kept = np.array([value != 0 for value in sums], dtype=bool)
-    return rows[order[is_first][kept]], tuple(value for value in sums if value != 0)
 
 
 def term_text(coefficient: fmpq, variables: Sequence[str], row: Sequence[int]) -> str:

@@ -2,7 +2,8 @@
 
 A polynomial is its list of T terms c_a x^a with distinct exponent rows a and c_a != 0, in graded
 lexicographic order: total degree descending, then rows descending. The zero polynomial has no
-terms and degree -1. Coefficients are python-flint's rationals `fmpq`.
+terms and degree -1. Coefficients are python-flint's rationals `fmpq`, and its sparse polynomials
+compute; rows and coefficients are taken from them when they are asked for.
 """
 
 from __future__ import annotations
@@ -11,22 +12,18 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
-from flint import fmpq, fmpz
+from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx, fmpz
 from numpy.typing import ArrayLike, NDArray
 
 from tasks.records import InputError
-from tasks.sos.polynomials import _arithmetic as arithmetic
+from tasks.sos.polynomials._limits import check_power, check_product
 from tasks.sos.polynomials._numbers import Rational, is_exact, rational, rounded
-from tasks.sos.polynomials._terms import (
-    canonical_terms,
-    check_exponents,
-    check_variables,
-    term_text,
-)
+from tasks.sos.polynomials._terms import check_exponents, check_variables, term_text
 
 __all__ = ["Polynomial", "Rational", "rational"]
 
@@ -41,10 +38,8 @@ class Polynomial:
     ----------
     variables : tuple of str
         n distinct names, each a letter or underscore followed by letters, digits, underscores.
-    exponents : int32, shape (T, n), read-only
-        Distinct rows, graded lexicographic, largest first.
-    coefficients : tuple of fmpq
-        T nonzero numbers.
+    flint : fmpq_mpoly
+        The terms, in the ordering deglex; never changed.
 
     Two polynomials are equal if variables and terms are. ``+ - *`` take polynomials in the same
     variables and numbers (int, Fraction, fmpq); ``**`` takes a nonnegative int; ``/`` a number.
@@ -55,14 +50,10 @@ class Polynomial:
     """
 
     variables: tuple[str, ...]
-    exponents: NDArray[np.int32]
-    coefficients: tuple[fmpq, ...]
+    flint: fmpq_mpoly
 
     # NumPy scalars leave ``scalar * polynomial`` to __rmul__.
     __array_ufunc__ = None
-
-    def __post_init__(self) -> None:
-        self.exponents.setflags(write=False)
 
     @classmethod
     def of(cls, variables: Sequence[str], terms: Mapping[tuple[int, ...], Rational]) -> Polynomial:
@@ -92,7 +83,10 @@ class Polynomial:
         names = check_variables(variables)
         values = [rational(value) for value in coefficients]
         rows = check_exponents(exponents, (len(values), len(names)))
-        return cls(names, *canonical_terms(rows, values))
+        terms: dict[tuple[int, ...], fmpq] = {}
+        for row, value in zip(map(tuple, rows.tolist()), values, strict=True):
+            terms[row] = terms[row] + value if row in terms else value
+        return cls(names, _context(len(names)).from_dict(terms))
 
     @classmethod
     def zero(cls, variables: Sequence[str]) -> Polynomial:
@@ -112,6 +106,19 @@ class Polynomial:
         row = tuple(int(i == index) for i in range(len(variables)))
         return cls.of(variables, {row: 1})
 
+    @cached_property
+    def exponents(self) -> NDArray[np.int32]:
+        """Distinct rows, graded lexicographic, largest first: shape (T, n), read-only."""
+        entries = chain.from_iterable(self.flint.monoms())
+        rows = np.fromiter(entries, np.int32, self.num_terms * self.num_variables)
+        rows.setflags(write=False)
+        return rows.reshape(self.num_terms, self.num_variables)
+
+    @cached_property
+    def coefficients(self) -> tuple[fmpq, ...]:
+        """T nonzero numbers."""
+        return tuple(self.flint.coeffs())
+
     @property
     def num_variables(self) -> int:
         """n."""
@@ -120,17 +127,17 @@ class Polynomial:
     @property
     def num_terms(self) -> int:
         """T."""
-        return len(self.coefficients)
+        return len(self.flint)
 
     @property
     def degree(self) -> int:
         """Total degree; -1 for zero."""
-        return -1 if self.is_zero else int(self.exponents[0].sum(dtype=np.int64))
+        return int(self.flint.total_degree())
 
     @property
     def is_zero(self) -> bool:
         """Whether there are no terms."""
-        return not self.coefficients
+        return not len(self.flint)
 
     @property
     def is_homogeneous(self) -> bool:
@@ -169,7 +176,7 @@ class Polynomial:
     def evaluate(self, point: Sequence[Rational]) -> fmpq:
         """p(point), exactly; the n coordinates are as `rational` takes them."""
         self._check_length(len(point), "the point has")
-        return arithmetic.value(self.exponents, self.coefficients, [rational(x) for x in point])
+        return fmpq(self.flint(*(rational(x) for x in point)))
 
     def evaluate_floats(self, points: ArrayLike) -> NDArray[np.float64]:
         """p at points of shape (..., n), in floating point; shape (...).
@@ -190,24 +197,15 @@ class Polynomial:
 
     def gradient(self) -> tuple[Polynomial, ...]:
         """The n partial derivatives."""
-        return tuple(self._derivative(i) for i in range(self.num_variables))
-
-    def _derivative(self, index: int) -> Polynomial:
-        """dp/dx_index; lowering one column by one keeps the order of the rows."""
-        kept = np.flatnonzero(self.exponents[:, index])
-        rows = self.exponents[kept]
-        factors = rows[:, index].tolist()
-        rows[:, index] -= 1
-        values = (self.coefficients[k] * e for k, e in zip(kept.tolist(), factors, strict=True))
-        return Polynomial(self.variables, rows, tuple(values))
+        return tuple(self._of(self.flint.derivative(i)) for i in range(self.num_variables))
 
     def scaled(self, shifts: Sequence[int]) -> Polynomial:
         """p(2^s_1 x_1, ..., 2^s_n x_n), exactly."""
         self._check_length(len(shifts), "the shifts have")
         # Python integers: the products of exponents and shifts may exceed 64 bits.
         powers = self.exponents.astype(object) @ np.array([int(s) for s in shifts], dtype=object)
-        values = tuple(c * _power_of_two(k) for c, k in zip(self.coefficients, powers, strict=True))
-        return Polynomial(self.variables, self.exponents, values)
+        values = [c * _power_of_two(k) for c, k in zip(self.coefficients, powers, strict=True)]
+        return Polynomial.from_arrays(self.variables, self.exponents, values)
 
     def _check_length(self, length: int, what: str) -> None:
         if length != self.num_variables:
@@ -219,57 +217,44 @@ class Polynomial:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Polynomial):
             return NotImplemented
-        return (
-            self.variables == other.variables
-            and np.array_equal(self.exponents, other.exponents)
-            and self.coefficients == other.coefficients
-        )
+        return self.variables == other.variables and bool(self.flint == other.flint)
 
     def __hash__(self) -> int:
         # A few coefficients suffice: flint's hash of a rational is slow.
         return hash((self.variables, self.exponents.tobytes(), self.coefficients[:4]))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Through __post_init__, since NumPy forgets that an array is read-only.
-        return Polynomial, (self.variables, self.exponents, self.coefficients)
+        return Polynomial.from_arrays, (self.variables, self.exponents, self.coefficients)
 
     def __add__(self, other: Any) -> Polynomial:
         q = self._operand(other)
-        if q is None:
-            return NotImplemented
-        rows = np.concatenate([self.exponents, q.exponents])
-        terms = canonical_terms(rows, [*self.coefficients, *q.coefficients])
-        return Polynomial(self.variables, *terms)
+        return NotImplemented if q is None else self._of(self.flint + q)
 
     def __mul__(self, other: Any) -> Polynomial:
-        if is_exact(other):
-            return self._times(rational(other))
         q = self._operand(other)
-        if q is None:
-            return NotImplemented
-        pair = (self.exponents, self.coefficients), (q.exponents, q.coefficients)
-        return Polynomial(self.variables, *arithmetic.product(*pair))
+        if isinstance(q, fmpq_mpoly):
+            check_product(self.flint, q)
+        return NotImplemented if q is None else self._of(self.flint * q)
 
     def __pow__(self, power: Any) -> Polynomial:
         if not isinstance(power, int) or isinstance(power, bool):
             return NotImplemented
-        return Polynomial(
-            self.variables, *arithmetic.power(self.exponents, self.coefficients, power)
-        )
+        check_power(self.flint, power)
+        return self._of(self.flint**power)
 
     def __truediv__(self, other: Any) -> Polynomial:
         if not is_exact(other):
             return NotImplemented
         if other == 0:
             raise InputError("a polynomial cannot be divided by zero")
-        return self._times(1 / rational(other))
+        return self._of(self.flint / rational(other))
 
     def __neg__(self) -> Polynomial:
-        return self._times(fmpq(-1))
+        return self._of(-self.flint)
 
     def __sub__(self, other: Any) -> Polynomial:
         q = self._operand(other)
-        return NotImplemented if q is None else self + (-q)
+        return NotImplemented if q is None else self._of(self.flint - q)
 
     def __rsub__(self, other: Any) -> Polynomial:
         return -self + other
@@ -277,17 +262,13 @@ class Polynomial:
     __radd__ = __add__
     __rmul__ = __mul__
 
-    def _times(self, factor: fmpq) -> Polynomial:
-        if factor == 0:
-            return Polynomial.zero(self.variables)
-        return Polynomial(
-            self.variables, self.exponents, tuple(c * factor for c in self.coefficients)
-        )
+    def _of(self, flint: fmpq_mpoly) -> Polynomial:
+        return Polynomial(self.variables, flint)
 
-    def _operand(self, other: Any) -> Polynomial | None:
-        """The other operand as a polynomial in the same variables; None if it cannot be one."""
+    def _operand(self, other: Any) -> fmpq_mpoly | fmpq | None:
+        """A number, or a polynomial in the same variables; None if it cannot be one."""
         if is_exact(other):
-            return Polynomial.constant(self.variables, other)
+            return rational(other)
         if not isinstance(other, Polynomial):
             return None
         if other.variables != self.variables:
@@ -295,7 +276,7 @@ class Polynomial:
                 f"polynomials in {', '.join(self.variables)} and in {', '.join(other.variables)} "
                 "do not combine: give both the same variables in the same order"
             )
-        return other
+        return other.flint
 
     def __str__(self) -> str:
         rows = zip(self.coefficients, self.exponents.tolist(), strict=True)
@@ -307,6 +288,11 @@ class Polynomial:
         text = str(self)
         shown = text if len(text) <= 200 else f"{text[:200]}... ({self.num_terms} terms)"
         return f"<Polynomial in {', '.join(self.variables)}: {shown}>"
+
+
+@lru_cache(maxsize=64)
+def _context(num_variables: int) -> fmpq_mpoly_ctx:
+    return fmpq_mpoly_ctx.get(tuple(f"x{i}" for i in range(num_variables)), Ordering.deglex)
 
 
 def _power_of_two(k: int) -> fmpq:

@@ -10,7 +10,7 @@ degree and no common factor with its derivative, then p has no square factor.
 from __future__ import annotations
 
 import numpy as np
-from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx, nmod_mat, nmod_poly
+from flint import nmod_mat, nmod_poly
 from numpy.typing import NDArray
 
 from tasks.records import stream
@@ -40,13 +40,13 @@ def square_factor(p: Polynomial, *, seed: int = 0) -> tuple[Polynomial, Polynomi
     """
     if p.degree < 2 or is_surely_squarefree(p, seed=seed):
         return Polynomial.constant(p.variables, 1), p
-    context = fmpq_mpoly_ctx.get(tuple(f"x{i}" for i in range(p.num_variables)), Ordering.deglex)
-    constant, factors = context.from_dict(p.terms()).factor_squarefree()
-    outer, inner = context.constant(1), context.constant(constant)
+    constant, factors = p.flint.factor_squarefree()
+    outer = p.flint.context().constant(1)
+    inner = outer * constant
     for factor, multiplicity in factors:
         outer *= factor ** (multiplicity // 2)
         inner *= factor ** (multiplicity % 2)
-    return _polynomial(p.variables, outer), _polynomial(p.variables, inner)
+    return Polynomial(p.variables, outer), Polynomial(p.variables, inner)
 
 
 def is_surely_squarefree(p: Polynomial, *, seed: int = 0) -> bool:
@@ -90,8 +90,3 @@ def _value(
             powers[k] = powers[k - 1] * coordinate % prime
         terms = terms * powers[exponents[:, i]] % prime
     return int(terms.sum() % prime)
-
-
-def _polynomial(variables: tuple[str, ...], found: fmpq_mpoly) -> Polynomial:
-    terms = {tuple(map(int, row)): fmpq(c) for row, c in found.to_dict().items()}
-    return Polynomial.of(variables, terms)

@@ -10,14 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tasks.records import InputError
+from tasks.records.figures import lighten, new_figure
 from tasks.records.palette import BLUE, GRAY, INK, ORANGE, PALE, TEXT
 
 __all__ = ["draw_training"]
 
 Row = Mapping[str, Any]
 
-_SIZE = (32 / 3, 8.0)  # inches: 1600 x 1200 pixels
-_DPI = 150
 _STYLES = {
     "predicted": {"marker": "o", "mfc": BLUE, "offset": 0.14},
     "even-sqrt": {"marker": "D", "mfc": ORANGE, "offset": -0.14},
@@ -39,7 +38,7 @@ def draw_training(curve: Sequence[Row], scores: Sequence[Row]) -> Figure:
     """
     if not curve:
         raise InputError("a training without a curve cannot be drawn")
-    figure = Figure(figsize=_SIZE, dpi=_DPI, facecolor="white")
+    figure = new_figure()
     figure.text(0.06, 0.93, "Predicted bases", fontsize=17, color=INK, weight="bold")
     _draw_loss(figure.add_axes((0.09, 0.62, 0.38, 0.26)), curve)
     _draw_quality(figure.add_axes((0.58, 0.62, 0.38, 0.26)), curve)
@@ -48,11 +47,9 @@ def draw_training(curve: Sequence[Row], scores: Sequence[Row]) -> Figure:
             figure.add_axes((0.20, 0.08, 0.34, 0.42)),
             figure.add_axes((0.60, 0.08, 0.36, 0.42)),
         )
-        _draw_families(left, scores, "coverage")
-        _draw_families(right, scores, "ratio")
+        _draw_families(left, scores, "coverage", "known basis within the repaired one")
+        _draw_families(right, scores, "ratio", "size over that of the known basis")
         right.set_yticks([])
-        left.set_xlabel("known basis within the repaired one", color=TEXT)
-        right.set_xlabel("size over that of the known basis", color=TEXT)
         _draw_legend(figure)
     return figure
 
@@ -63,7 +60,8 @@ def _draw_loss(axes: Axes, curve: Sequence[Row]) -> None:
     axes.plot(steps, [row["validation_loss"] for row in curve], color=BLUE, label="held out")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, labelcolor=TEXT)
-    _style(axes, "step", "loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lighten(axes, "step", "loss")
 
 
 def _draw_quality(axes: Axes, curve: Sequence[Row]) -> None:
@@ -71,10 +69,11 @@ def _draw_quality(axes: Axes, curve: Sequence[Row]) -> None:
     for name, color in (("coverage", BLUE), ("precision", ORANGE)):
         axes.plot(steps, [row[name] for row in curve], color=color, label=name)
     axes.legend(frameon=False, labelcolor=TEXT, loc="lower right")
-    _style(axes, "step", "at probability 1/2")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lighten(axes, "step", "at probability 1/2")
 
 
-def _draw_families(axes: Axes, scores: Sequence[Row], name: str) -> None:
+def _draw_families(axes: Axes, scores: Sequence[Row], name: str, label: str) -> None:
     """One line per family, all of them together at the bottom."""
     families = list(dict.fromkeys(row["family"] for row in scores))[::-1]
     for row in scores:
@@ -86,7 +85,7 @@ def _draw_families(axes: Axes, scores: Sequence[Row], name: str) -> None:
         axes.plot([row[name]], [y], ls="none", ms=7, zorder=2, **look)
     axes.set_yticks(range(len(families)), families)
     axes.set_ylim(-0.6, len(families) - 0.4)
-    _style(axes, "", "")
+    lighten(axes, label)
 
 
 def _interval(row: Row, name: str) -> tuple[float, float]:
@@ -98,15 +97,3 @@ def _interval(row: Row, name: str) -> tuple[float, float]:
 def _draw_legend(figure: Figure) -> None:
     for x, (method, style) in zip((0.20, 0.34), _STYLES.items(), strict=True):
         figure.text(x, 0.53, f"● {method}", color=style["mfc"], fontsize=10.5)
-
-
-def _style(axes: Axes, x: str, y: str) -> None:
-    """A light grid, no frame."""
-    if x == "step":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0, labelsize=9.5, labelcolor=TEXT)
-    axes.grid(color=PALE, lw=0.8)
-    axes.set_axisbelow(True)
-    axes.set_xlabel(x, fontsize=10.5, color=TEXT)
-    axes.set_ylabel(y, fontsize=10.5, color=TEXT)

@@ -62,8 +62,8 @@ def _weights(n: int) -> Iterator[NDArray[np.int64]]:
 def _face(p: Polynomial, values: NDArray[np.int64]) -> Polynomial:
     """The terms with the largest value."""
     places = np.flatnonzero(values == values.max())
-    coefficients = tuple(p.coefficients[k] for k in places)
-    return Polynomial(p.variables, p.exponents[places].copy(), coefficients)
+    coefficients = [p.coefficients[k] for k in places]
+    return Polynomial.from_arrays(p.variables, p.exponents[places], coefficients)
 
 
 def invariant_directions(form: Polynomial) -> list[Vector]:

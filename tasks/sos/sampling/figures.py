@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tasks.records.figures import lighten, new_figure
+from tasks.records.palette import CYCLE
 from tasks.sos.sampling.cards import DatasetCard
 
 __all__ = ["MAX_DRAWN", "draw_cards"]
@@ -26,17 +28,15 @@ _PANELS = {
     "num_terms": "terms of p",
     "hidden": "squares of the basis that cancel",
 }
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_TEXT, _PALE = "#555B63", "#E4E7EA"
-_DPI = 150
 
 
 def draw_cards(cards: Sequence[DatasetCard]) -> Figure:
     """Draw, for the first `MAX_DRAWN` data sets, which share of the rows exceeds a value."""
-    figure = Figure(figsize=(32 / 3, 8.0), dpi=_DPI)
+    figure = new_figure()
     panels = figure.subplots(2, 2, gridspec_kw={"hspace": 0.34, "wspace": 0.18})
     for axes, (name, title) in zip(panels.flat, _PANELS.items(), strict=True):
-        _style(axes, title)
+        lighten(axes, y="share of rows above", title=title, size=9)
+        axes.set_ylim(-0.02, 1.02)
         for k, card in enumerate(cards[:MAX_DRAWN]):
             _draw_tail(axes, card, name, k)
         if name in ("num_free", "num_terms"):
@@ -55,15 +55,6 @@ def _draw_tail(axes: Axes, card: DatasetCard, name: str, k: int) -> None:
     histogram = sorted(card.histograms[name].items())
     values = np.array([0, *(value for value, _ in histogram)])
     above = 1 - np.cumsum([0, *(count for _, count in histogram)]) / max(1, card.num_rows)
-    style = "-" if k < len(_COLORS) else "--"
-    color = _COLORS[k % len(_COLORS)]
+    style = "-" if k < len(CYCLE) else "--"
+    color = CYCLE[k % len(CYCLE)]
     axes.step(values, above, where="post", color=color, ls=style, lw=1.6, label=card.dataset)
-
-
-def _style(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=11, color=_TEXT)
-    axes.set_ylabel("share of rows above", fontsize=9, color=_TEXT)
-    axes.set_ylim(-0.02, 1.02)
-    axes.tick_params(length=0, labelsize=9, labelcolor=_TEXT)
-    axes.spines[:].set_visible(False)
-    axes.grid(color=_PALE, lw=0.8)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,75 +15,45 @@ from tasks.records.isolation import Stopped, run_limited
 from tasks.sos.conic._cone_program import ConicProgram, Floats, smat, svec
 from tasks.sos.conic.solvers._checks import checked, cone_distance, fits
 from tasks.sos.conic.solvers._status import (
+    DEFAULT_SOLVER,
+    SOLVERS,
     Answer,
     ConicSolution,
-    Limits,
+    SolverChoice,
     SolverStatus,
     SolverUnavailable,
 )
 
 logger = logging.getLogger(__name__)
 
-SOLVERS = ("clarabel", "scs", "mosek")
-DEFAULT_SOLVER = "clarabel"
-PROBE_LIMITS = Limits(time_limit_s=30.0, memory_limit_gib=2.0, tolerance=1e-6)
-
 _ADAPTERS = {name: f"tasks.sos.conic.solvers.{name}" for name in SOLVERS}
 _probes: dict[str, Answer] = {}
 NOTHING = np.zeros(0)
 
 
-def solve(
-    program: ConicProgram,
-    solver: str = DEFAULT_SOLVER,
-    *,
-    time_limit_s: float = 60.0,
-    memory_limit_gib: float = 4.0,
-    tolerance: float = 1e-8,
-    isolated: bool = True,
-) -> ConicSolution:
+def solve(program: ConicProgram, choice: SolverChoice | None = None) -> ConicSolution:
     """Solve a conic program; whatever the solver does, the outcome is a status.
-
-    Parameters
-    ----------
-    program
-        What to solve.
-    solver
-        One of `SOLVERS`. If it is unavailable, `DEFAULT_SOLVER` solves instead, and the solution
-        says so.
-    time_limit_s, memory_limit_gib
-        Enforced from outside: the process is killed. Memory is resident memory of that process,
-        interpreter included (about 0.15 GiB).
-    tolerance
-        On relative residuals and gap, as the solver measures them; recomputed within a factor 10.
-    isolated
-        False solves in this process: a few ms less, but only the solver's own time limit holds.
 
     Raises
     ------
     InputError
-        On an unknown solver or a limit that is not a positive number.
+        On an unknown solver.
     """
+    choice = choice or SolverChoice()
+    solver = choice.name
     _require_known(solver)
-    limits = _limits(time_limit_s, memory_limit_gib, tolerance)
-    known = _decided(program, tolerance)
+    known = _decided(program, choice.tolerance)
     if known is not None:
         return _solution(program, known, 0.0, "presolve")
-    probe = _probed(solver, isolated=isolated)
+    probe = _probed(solver, isolated=choice.isolated)
     if probe.status is SolverStatus.OPTIMAL:
-        answer, seconds = _run(solver, "solve", program, limits, isolated=isolated)
+        answer, seconds = _run(choice, program)
         if answer.status is not SolverStatus.UNAVAILABLE:
-            return _solution(program, checked(program, answer, tolerance), seconds, solver)
+            return _solution(program, checked(program, answer, choice.tolerance), seconds, solver)
         probe = _probes[solver] = answer  # a licence can end at any time
     if solver == DEFAULT_SOLVER:
         return _solution(program, probe, 0.0, solver)
-    solution = solve(
-        program,
-        time_limit_s=time_limit_s,
-        memory_limit_gib=memory_limit_gib,
-        tolerance=tolerance,
-        isolated=isolated,
-    )
+    solution = solve(program, replace(choice, name=DEFAULT_SOLVER))
     note = f"{_reason(probe)}; {DEFAULT_SOLVER} was used instead. {solution.message}".strip()
     return replace(solution, fallback_from=solver, message=note)
 
@@ -105,7 +74,7 @@ def _probed(solver: str, *, isolated: bool) -> Answer:
     """OPTIMAL if the solver can be used. A crash or a timeout of the probe is not remembered."""
     if solver in _probes:
         return _probes[solver]
-    answer, _ = _run(solver, "probe", None, PROBE_LIMITS, isolated=isolated)
+    answer, _ = _run(SolverChoice(solver, 30.0, 2.0, isolated=isolated), None)
     if answer.status in (SolverStatus.OPTIMAL, SolverStatus.UNAVAILABLE):
         _probes[solver] = answer
     if answer.status is not SolverStatus.OPTIMAL:
@@ -118,51 +87,32 @@ def _reason(probe: Answer) -> str:
     return "" if is_usable else probe.message or probe.status.explanation
 
 
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """What an adapter module has to do."""
-
-    adapter: str
-    task: Literal["probe", "solve"]
-    program: ConicProgram | None
-    limits: Limits
-
-
-def _run(
-    solver: str,
-    task: Literal["probe", "solve"],
-    program: ConicProgram | None,
-    limits: Limits,
-    *,
-    isolated: bool,
-) -> tuple[Answer, float]:
+def _run(choice: SolverChoice, program: ConicProgram | None) -> tuple[Answer, float]:
     """The adapter's answer and the seconds it took, start of a process excluded."""
-    job = _Job(_ADAPTERS[solver], task, program, limits)
-    if not isolated:
+    job = (_ADAPTERS[choice.name], choice, program)
+    if not choice.isolated:
         return _call_adapter(job)
     start = time.perf_counter()
-    found = run_limited(
-        _call_adapter, job, seconds=limits.time_limit_s, memory_gib=limits.memory_limit_gib
-    )
+    found = run_limited(_call_adapter, job, seconds=choice.seconds, memory_gib=choice.memory_gib)
     if isinstance(found, Stopped):
-        return _stopped(found, limits), time.perf_counter() - start
+        return _stopped(found, choice), time.perf_counter() - start
     return found
 
 
-def _call_adapter(job: _Job) -> tuple[Answer, float]:
-    """Solve, or probe, and time it; whatever the adapter raises is a status."""
+def _call_adapter(job: tuple[str, SolverChoice, ConicProgram | None]) -> tuple[Answer, float]:
+    """Solve, or probe without a program, and time it; whatever the adapter raises is a status."""
     start = time.perf_counter()
-    answer = _adapters_answer(job)
+    answer = _adapters_answer(*job)
     return answer, time.perf_counter() - start
 
 
-def _adapters_answer(job: _Job) -> Answer:
+def _adapters_answer(adapter: str, choice: SolverChoice, program: ConicProgram | None) -> Answer:
     try:
-        module: Any = import_module(job.adapter)
-        if job.task == "probe":
+        module: Any = import_module(adapter)
+        if program is None:
             module.probe()
             return _failed(SolverStatus.OPTIMAL, "")
-        return module.solve(job.program, job.limits)
+        return module.solve(program, choice)
     except SolverUnavailable as error:
         return _failed(SolverStatus.UNAVAILABLE, str(error))
     except MemoryError as error:
@@ -173,12 +123,12 @@ def _adapters_answer(job: _Job) -> Answer:
         return _failed(SolverStatus.FAILED, f"{type(error).__name__}: {error}")
 
 
-def _stopped(found: Stopped, limits: Limits) -> Answer:
+def _stopped(found: Stopped, choice: SolverChoice) -> Answer:
     """Why a process has no answer."""
     if found.ending == "time":
-        return _failed(SolverStatus.TIME_LIMIT, f"stopped after {limits.time_limit_s:g} s")
+        return _failed(SolverStatus.TIME_LIMIT, f"stopped after {choice.seconds:g} s")
     if found.ending == "memory":
-        reason = f"stopped above {limits.memory_limit_gib:g} GiB of resident memory"
+        reason = f"stopped above {choice.memory_gib:g} GiB of resident memory"
         return _failed(SolverStatus.MEMORY_LIMIT, reason)
     return _failed(SolverStatus.CRASHED, found.reason)
 
@@ -238,14 +188,3 @@ def _solution(program: ConicProgram, answer: Answer, seconds: float, solver: str
 def _require_known(solver: str) -> None:
     if solver not in _ADAPTERS:
         raise InputError(f"unknown solver {solver!r}; use one of {', '.join(SOLVERS)}")
-
-
-def _limits(time_limit_s: float, memory_limit_gib: float, tolerance: float) -> Limits:
-    for name, value in (
-        ("time_limit_s", time_limit_s),
-        ("memory_limit_gib", memory_limit_gib),
-        ("tolerance", tolerance),
-    ):
-        if not (math.isfinite(value) and value > 0):
-            raise InputError(f"{name} must be a positive number; got {value!r}")
-    return Limits(float(time_limit_s), float(memory_limit_gib), float(tolerance))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import get_args
 
+from tasks.records import InputError
+from tasks.sos.config import ConicSolver
 from tasks.sos.conic._cone_program import Floats
+
+SOLVERS: tuple[str, ...] = get_args(ConicSolver)
+DEFAULT_SOLVER = "clarabel"
 
 
 class SolverStatus(StrEnum):
@@ -77,22 +84,39 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What one solve may use.
+class SolverChoice:
+    """Which conic solver, and what one solve may use.
 
     Attributes
     ----------
-    time_limit_s
-        Wall-clock seconds.
-    memory_limit_gib
-        Resident memory of the solver's process, interpreter (about 0.15 GiB) included.
+    name
+        One of `SOLVERS`. If it is unavailable, `DEFAULT_SOLVER` solves instead, and the solution
+        says so.
+    seconds, memory_gib
+        Enforced from outside: the process is killed. Memory is resident memory of that process,
+        interpreter included (about 0.15 GiB).
     tolerance
-        On relative residuals and gap.
+        On relative residuals and gap, as the solver measures them; recomputed within a factor 10.
+    isolated
+        False solves in this process: a few ms less, but only the solver's own time limit holds.
+
+    Raises
+    ------
+    InputError
+        On a limit that is not a positive number.
     """
 
-    time_limit_s: float
-    memory_limit_gib: float
-    tolerance: float
+    name: str = DEFAULT_SOLVER
+    seconds: float = 60.0
+    memory_gib: float = 4.0
+    tolerance: float = 1e-8
+    isolated: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("seconds", "memory_gib", "tolerance"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(f"{name} must be a positive number; got {value!r}")
 
 
 @dataclass(frozen=True, eq=False)

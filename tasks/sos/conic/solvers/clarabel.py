@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from tasks.sos.conic._cone_program import ConicProgram
-from tasks.sos.conic.solvers._status import Answer, Limits, SolverStatus, SolverUnavailable
+from tasks.sos.conic.solvers._status import Answer, SolverChoice, SolverStatus, SolverUnavailable
 
 _STATUS = {
     "Solved": SolverStatus.OPTIMAL,
@@ -38,7 +38,7 @@ def probe() -> None:
         ) from None
 
 
-def solve(program: ConicProgram, limits: Limits) -> Answer:
+def solve(program: ConicProgram, choice: SolverChoice) -> Answer:
     """One solve on one thread."""
     clarabel = _package()
     cones = [clarabel.PSDTriangleConeT(m) for m in program.psd_sizes]
@@ -53,7 +53,7 @@ def solve(program: ConicProgram, limits: Limits) -> Answer:
         sparse.csc_matrix(program.A),
         program.b,
         cones,
-        _settings(clarabel, limits),
+        _settings(clarabel, choice),
     )
     result = solver.solve()
     name = str(result.status)
@@ -76,11 +76,11 @@ def _package() -> Any:
         raise SolverUnavailable(message) from None
 
 
-def _settings(clarabel: Any, limits: Limits) -> Any:
+def _settings(clarabel: Any, choice: SolverChoice) -> Any:
     settings = clarabel.DefaultSettings()
     settings.verbose = False
-    settings.time_limit = limits.time_limit_s
-    settings.tol_feas = settings.tol_gap_abs = settings.tol_gap_rel = limits.tolerance
+    settings.time_limit = choice.seconds
+    settings.tol_feas = settings.tol_gap_abs = settings.tol_gap_rel = choice.tolerance
     settings.max_threads = 1
     # The dual point is wanted entry by entry; decomposition leaves it incomplete.
     settings.chordal_decomposition_enable = False

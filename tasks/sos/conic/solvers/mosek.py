@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tasks.sos.conic._cone_program import ConicProgram, Floats, svec_length
-from tasks.sos.conic.solvers._status import Answer, Limits, SolverStatus, SolverUnavailable
+from tasks.sos.conic.solvers._status import Answer, SolverChoice, SolverStatus, SolverUnavailable
 from tasks.sos.conic.solvers.scs import row_order
 
 LICENSE_ERRORS = range(1000, 1100)
@@ -35,14 +35,14 @@ def probe() -> None:
         raise _unavailable(error) from None
 
 
-def solve(program: ConicProgram, limits: Limits) -> Answer:
+def solve(program: ConicProgram, choice: SolverChoice) -> Answer:
     """One solve on one thread."""
     mosek = _package()
     try:
         with mosek.Env() as env, env.Task(0, 0) as task:
             order = row_order(program)
             num_constraints = _pose(mosek, task, program, order)
-            _set_limits(mosek, task, limits)
+            _set_limits(mosek, task, choice)
             ending = task.optimize()
             return _answer(mosek, task, program, order, num_constraints, ending)
     except mosek.Error as error:
@@ -90,12 +90,12 @@ def _pose(mosek: Any, task: Any, program: ConicProgram, order: Any) -> int:
     return len(domains)
 
 
-def _set_limits(mosek: Any, task: Any, limits: Limits) -> None:
+def _set_limits(mosek: Any, task: Any, choice: SolverChoice) -> None:
     parameters = mosek.dparam
-    task.putdouparam(parameters.optimizer_max_time, limits.time_limit_s)
+    task.putdouparam(parameters.optimizer_max_time, choice.seconds)
     for name in ("rel_gap", "pfeas", "dfeas"):
         parameter = getattr(parameters, f"intpnt_co_tol_{name}")
-        task.putdouparam(parameter, min(limits.tolerance, 1.0))
+        task.putdouparam(parameter, min(choice.tolerance, 1.0))
     task.putintparam(mosek.iparam.num_threads, 1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from tasks.sos.conic._cone_program import ConicProgram, Floats, Indices, lower_triangle_order
-from tasks.sos.conic.solvers._status import Answer, Limits, SolverStatus, SolverUnavailable
+from tasks.sos.conic.solvers._status import Answer, SolverChoice, SolverStatus, SolverUnavailable
 
 MAX_ITERATIONS = 1_000_000
 """Time is the limit that counts."""
@@ -36,7 +36,7 @@ def probe() -> None:
         raise SolverUnavailable(f"scs is not installed (pip install scs): {error}") from None
 
 
-def solve(program: ConicProgram, limits: Limits) -> Answer:
+def solve(program: ConicProgram, choice: SolverChoice) -> Answer:
     """One solve; absolute and relative tolerance are the same."""
     import scs
 
@@ -50,10 +50,10 @@ def solve(program: ConicProgram, limits: Limits) -> Answer:
     solver = scs.SCS(
         data,
         cone,
-        eps_abs=limits.tolerance,
-        eps_rel=limits.tolerance,
+        eps_abs=choice.tolerance,
+        eps_rel=choice.tolerance,
         max_iters=MAX_ITERATIONS,
-        time_limit_secs=limits.time_limit_s,
+        time_limit_secs=choice.seconds,
         verbose=False,
     )
     return _answer(solver.solve(), order)
