@@ -15,7 +15,7 @@ export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO := 0
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench deployments serve clean
+.PHONY: demo test lint bench deployments readme-figures serve clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/.stamp: pyproject.toml constraints.txt
@@ -53,6 +53,14 @@ bench: $(VENV)/.stamp
 deployments: $(VENV)/.stamp
 	@$(BIN)/python -m flows.deployments > deploy/prefect.yaml.new
 	@mv deploy/prefect.yaml.new deploy/prefect.yaml
+
+# The pictures of README.md, from runs in a store that is thrown away.
+readme-figures: $(VENV)/.stamp
+	@store=$$(mktemp -d); trap 'rm -rf "$$store"' EXIT; \
+	$(BIN)/latticework run tcurve-census --recipe degree7 --out "$$store"; \
+	$(BIN)/latticework run sos-certify --set polynomials=robinson_times_norm2 --out "$$store"; \
+	$(BIN)/latticework run sparse-soup --recipe digits --out "$$store"; \
+	$(BIN)/python docs/readme_figures.py "$$store" docs/images
 
 serve: $(VENV)/.stamp
 	@$(BIN)/latticework serve

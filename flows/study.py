@@ -146,8 +146,9 @@ TO = Argument("to", "folder of the files; default: in the run's folder", "FOLDER
 def exporting(call: Reference) -> Command:
     """``latticework export RUN [--item KEY] --to FOLDER``: what leaves a run for use elsewhere."""
     item = Argument("item", "only this item: a scheme, a polynomial, or a model's key", "KEY")
+    to = Argument("to", "folder of the files", "FOLDER")
     return Command(
-        "export", "write certificates or models of a run for use elsewhere", call, (item, TO)
+        "export", "write certificates or models of a run for use elsewhere", call, (item, to)
     )
 
 
