@@ -26,20 +26,20 @@ from numpy.typing import NDArray
 
 from gpu.bits import lowest_bit
 from gpu.isotopy import TABLE_SIZE, count_code
-from gpu.octants import FAILED, MAX_REGIONS, flood, fold_tree, is_root, new_room, scheme_code
+from gpu.octants import FAILED, MAX_REGIONS, flood, fold_tree, is_root, new_scratch, scheme_code
 
 MAX_NODES = 60
 """Nodes of the small graph: bits of a signed word, two of them kept free."""
 
 
 @njit(cache=True)
-def _label_pieces(neighbors, colors, grid, varied, label, sheet, room):
+def _label_pieces(neighbors, colors, grid, varied, label, sheet, scratch):
     """Flood the fixed points; write node and sheet of every point of every quadrant.
 
     Returns (number of pieces, their colors, those that are one-sided), the last two as bits; the
     number is -1 if there are too many.
     """
-    reach, cut, fresh = room.reach, room.cut, room.fresh
+    reach, cut, fresh = scratch.reach, scratch.cut, scratch.fresh
     allowed = grid.masks[3] & ~varied
     for e in range(4):
         colors[e] &= allowed
@@ -113,9 +113,9 @@ def _is_one_sided(near, reach, start):
 
 
 @njit(cache=True)
-def _small_code(near, one_sided, colors, num_nodes, is_odd, seeds, room):
+def _small_code(near, one_sided, colors, num_nodes, is_odd, seeds, scratch):
     """Return the scheme code of a colored small graph, or `FAILED`."""
-    parent, empty, forest = room.parent, room.empty, room.forest
+    parent, empty, forest = scratch.parent, scratch.empty, scratch.forest
     everything = (1 << num_nodes) - 1
     unseen = everything
     root = -1
@@ -218,13 +218,13 @@ class _Block(NamedTuple):
 
 
 @njit(cache=True)
-def _prepare(neighbors, edges, grid, varied_points, varied, high, block, room):
+def _prepare(neighbors, edges, grid, varied_points, varied, high, block, scratch):
     """Set up the small graph of a block; return (nodes or -1, their colors, one-sided nodes)."""
-    colors = room.colors
+    colors = scratch.colors
     for e in range(4):
         colors[e] = high ^ grid.quadrant_bits[e]
     num_nodes, painted, one_sided = _label_pieces(
-        neighbors, colors, grid, varied, block.label, block.sheet, room
+        neighbors, colors, grid, varied, block.label, block.sheet, scratch
     )
     if num_nodes < 0:
         return -1, 0, 0
@@ -268,7 +268,7 @@ def sweep(neighbors, edges, grid, free_points, begin, end, low):
     codes = np.zeros(TABLE_SIZE, np.int64)
     counts = np.zeros(TABLE_SIZE, np.int64)
     witnesses = np.zeros(TABLE_SIZE, np.int64)
-    room = new_room()
+    scratch = new_scratch()
     seeds = np.empty(MAX_REGIONS, np.int64)
     low = min(low, free_points.size)
     block = _Block(
@@ -288,7 +288,7 @@ def sweep(neighbors, edges, grid, free_points, begin, end, low):
         for i in range(low, free_points.size):
             high |= ((k >> i) & 1) << free_points[i]
         num_nodes, base, one_sided = _prepare(
-            neighbors, edges, grid, free_points[:low], varied, high, block, room
+            neighbors, edges, grid, free_points[:low], varied, high, block, scratch
         )
         while k < block_end:
             witness, painted = high, base
@@ -297,10 +297,10 @@ def sweep(neighbors, edges, grid, free_points, begin, end, low):
                     witness |= 1 << free_points[i]
                     painted ^= block.flips[i]
             if num_nodes < 0:
-                code = scheme_code(neighbors, grid, witness, room)
+                code = scheme_code(neighbors, grid, witness, scratch)
             else:
                 code = _small_code(
-                    block.near, one_sided, painted, num_nodes, grid.is_odd, seeds, room
+                    block.near, one_sided, painted, num_nodes, grid.is_odd, seeds, scratch
                 )
             if code == FAILED or not count_code(codes, counts, witnesses, code, witness):
                 failures += 1

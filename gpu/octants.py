@@ -84,7 +84,7 @@ def grid_of_degree(degree: int) -> Grid:
     )
 
 
-class Room(NamedTuple):
+class Scratch(NamedTuple):
     """Scratch of one evaluation."""
 
     reach: NDArray[np.int64]
@@ -106,9 +106,9 @@ class Room(NamedTuple):
 
 
 @njit(cache=True)
-def new_room():
+def new_scratch():
     """Allocate the scratch of one evaluation."""
-    return Room(
+    return Scratch(
         np.empty(8, np.int64),
         np.empty(8, np.int64),
         np.empty(8, np.int64),
@@ -226,7 +226,7 @@ def fold_tree(num_regions, root, parent, empty, forest):
 
 
 @njit(cache=True)
-def scheme_code(neighbors, grid, signs, room):
+def scheme_code(neighbors, grid, signs, scratch):
     """Return the scheme code of one sign vector, or `FAILED`.
 
     Parameters
@@ -236,10 +236,11 @@ def scheme_code(neighbors, grid, signs, room):
     grid : Grid
     signs : int
         Bit p is the sign of point p.
-    room : Room
+    scratch : Scratch
     """
-    colors, visited, seeds = room.colors, room.visited, room.seeds
-    parent, empty = room.parent, room.empty
+    colors, visited, seeds = scratch.colors, scratch.visited, scratch.seeds
+    parent, empty = scratch.parent, scratch.empty
+    reach, cut = scratch.reach, scratch.cut
     inside = grid.masks[3] & ~(grid.masks[0] | grid.masks[1] | grid.masks[2])
     for e in range(4):
         colors[e] = signs ^ grid.quadrant_bits[e]
@@ -248,13 +249,13 @@ def scheme_code(neighbors, grid, signs, room):
     current, above, e0, p0 = 0, 0, 0, 0
     parent[0] = -1
     while True:
-        flood(neighbors, colors, grid, grid.masks[3], e0, p0, room.reach, room.cut, room.fresh)
-        if root < 0 and is_root(grid.is_odd, room.reach, room.cut):
+        flood(neighbors, colors, grid, grid.masks[3], e0, p0, reach, cut, scratch.fresh)
+        if root < 0 and is_root(grid.is_odd, reach, cut):
             root = current
         for e in range(4):
-            visited[e] |= room.reach[e] | room.reach[e + 4]
-            seeds[4 * current + e] = room.cut[e] | room.cut[e + 4]
-        room.forest[current] = 0
+            visited[e] |= reach[e] | reach[e + 4]
+            seeds[4 * current + e] = cut[e] | cut[e + 4]
+        scratch.forest[current] = 0
         empty[current] = 0
         if current == 0:
             e0 = 0
@@ -284,7 +285,7 @@ def scheme_code(neighbors, grid, signs, room):
         count += 1
     if root < 0 or count + leaves > MAX_REGIONS:
         return FAILED
-    return fold_tree(count, root, parent, empty, room.forest)
+    return fold_tree(count, root, parent, empty, scratch.forest)
 
 
 @njit(cache=True)
@@ -304,14 +305,14 @@ def fill_neighbors(triangles, neighbors):
 def _codes(triangles, grid, signs, codes, begin, end):
     """Evaluate instances begin <= i < end of a batch."""
     neighbors = np.zeros(64, np.int64)
-    room = new_room()
+    scratch = new_scratch()
     fixed = triangles.shape[0] == 1
     if fixed:
         fill_neighbors(triangles[0], neighbors)
     for i in range(begin, end):
         if not fixed:
             fill_neighbors(triangles[i], neighbors)
-        codes[i] = scheme_code(neighbors, grid, signs[i], room)
+        codes[i] = scheme_code(neighbors, grid, signs[i], scratch)
 
 
 @njit(cache=True, parallel=True)
