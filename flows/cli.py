@@ -161,9 +161,8 @@ def _opened(study: Study | Chain, config: Any, options: argparse.Namespace) -> S
     if study.check:
         load(study.check)(config, options.address)
     planned = plan_run(study, config)
-    run = open_run(planned, options.out)
-    continued_run(study, run, options.continued)
-    return Stored(run, planned.schemas)
+    continued_run(study, options.out, options.continued)
+    return Stored(open_run(planned, options.out), planned.schemas)
 
 
 def _results_of_links(
@@ -246,7 +245,7 @@ def _results(options: argparse.Namespace) -> int:
     from tasks.records.query import query_tables
 
     run = stored.run
-    tables = {table: run.read(table) for table in run.science_tables if run.stored_items(table)}
+    tables = {table: run.read(table, schema=rows) for table, rows in stored.schemas.items()}
     tables["execution"] = run.read("execution")
     out.print(arrow_table(query_tables(tables, options.sql)))
     return EXIT_OK

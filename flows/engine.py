@@ -86,15 +86,17 @@ def finish_study(
     if study.check:
         load(study.check)(config, address)
     planned = plan_run(study, config)
+    older = continued_run(study, store, continued)
     run = open_run(planned, store)
     logger.info("run %s in %s", run.run_id, run.path)
-    older = continued_run(study, run, continued)
     with Session(planned, run, address, older) as session:
         for stage in study.stages:
             if session.is_done(stage):
                 logger.info("%s: nothing to do, everything is stored", stage.name)
             else:
                 run_step(stage.name, session.bring, stage)
+        if older and not session.taken[older.run_id]:
+            logger.warning("nothing of run %s is left to be taken over", older.run_id)
         announce("report")
         run_step("report", publish, study, session.stored)
         problems = problems_of(session)

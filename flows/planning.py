@@ -27,6 +27,8 @@ from tasks.records import (
     code_version,
     made_from,
 )
+from tasks.records.layout import SCHEMA_VERSION
+from tasks.records.parts import encode_item
 
 __all__ = ["PlannedRun", "chain_links", "check_links", "continued_run", "open_run", "plan_run"]
 
@@ -87,6 +89,10 @@ class PlannedRun:
             return [item.key for item in self.items[first.name]]
         return load(self.study.keys)(self.plan) if self.study.keys else []
 
+    def prefix(self, stage: Stage) -> str:
+        """What precedes an item's key in the execution table."""
+        return "" if stage is self.study.stages[0] else f"{stage.name}."
+
     def waves(self, stage: Stage, stored: Stored) -> Iterator[Wave]:
         """The waves of a stage; a later one may depend on the rows of an earlier one."""
         if stage.items:
@@ -133,18 +139,23 @@ def open_run(planned: PlannedRun, store: str) -> Run:
 
     Raises
     ------
+    InputError
+        The key of an item is too long.
     StoreError
         The store cannot be written.
     """
     study = planned.study
+    for stage in study.stages:
+        for item in planned.items.get(stage.name, ()):
+            encode_item(planned.prefix(stage) + item.key)
     opened = Store.open(store or None)
     return opened.open_run(
         planned.identity, tuple(study.tables), planned.keys, citations=study.citations
     )
 
 
-def continued_run(study: Study, run: Run, reference: str) -> Run | None:
-    """The run of older code that is to be continued.
+def continued_run(study: Study, store: str, reference: str) -> Run | None:
+    """The run of older code in a store that is to be continued.
 
     Raises
     ------
@@ -153,13 +164,13 @@ def continued_run(study: Study, run: Run, reference: str) -> Run | None:
     """
     if not reference:
         return None
-    older = Store.open(run.path.rsplit("/", 2)[0]).find_run(reference)
+    older = Store.open(store or None).find_run(reference)
     if older.identity.flow != study.name:
         raise InputError(
             f"run {older.run_id} is of flow {older.identity.flow} and cannot be continued as "
             f"{study.name}"
         )
-    if older.record.schema_version < run.record.schema_version:
+    if older.record.schema_version < SCHEMA_VERSION:
         raise InputError(
             f"run {older.run_id} was stored by an older release, which did not record what its "
             "items were made from: it can be read, but not continued"

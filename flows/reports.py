@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -32,16 +34,22 @@ GAP = 2
 """Characters between columns."""
 REPORT = "report.md"
 """Place of the whole report in a run's folder."""
+BAR = "&#124;"
 # Code between backticks is left alone; an underscore within a word is plain text.
 SPECIAL = re.compile(r"(`[^`]*`)|([\\`*\[\]<>~]|(?<!\w)_|_(?!\w))")
-_ESCAPE = re.compile(r"\\([\\`*\[\]<>~_])")
+_ESCAPE = re.compile(r"(`[^`]*`)|\\([\\`*\[\]<>~_])")
 
 
 def report_of(study: Study, stored: Stored) -> Report:
-    """The report of a run; of one without results, that there are none."""
+    """The report of a run; it says so first if nothing is stored, or parts are damaged."""
     if stored.is_empty(study.stages[0].tables[0]):
         return Report(["nothing is stored yet"])
-    return load(study.report)(stored)
+    report, damaged = load(study.report)(stored), len(stored.run.check().faults)
+    if not damaged:
+        return report
+    what = "1 damaged part is" if damaged == 1 else f"{damaged} damaged parts are"
+    first = f"{what} left out of this report: run the same command again to make it whole"
+    return replace(report, findings=[first, *report.findings])
 
 
 # --- terminal -----------------------------------------------------------------------------------
@@ -125,7 +133,7 @@ def markdown(report: Report, run: Run, figures: Sequence[Figure] = ()) -> str:
     parts += ["\n".join(f"* {escaped(line)}" for line in report.findings)]
     parts += [_markdown_table(table) for table in report.tables]
     parts += ["\n".join(f"* {escaped(line)}" for line in report.notes)]
-    parts += [f"![{each.path}]({each.path})" for each in figures]
+    parts += [f"![{escaped(each.path)}]({quote(each.path)})" for each in figures]
     return "\n\n".join([*filter(None, parts), f"Results: `{run.path}`\n"])
 
 
@@ -152,7 +160,8 @@ def stored_findings(run: Run) -> list[str]:
         return []
     text = run.volume.read(REPORT).to_pybytes().decode("utf-8", "replace")
     paragraph = text.split("\n\n", 2)[1:2]
-    return [_ESCAPE.sub(r"\1", line[2:]) for each in paragraph for line in each.splitlines()]
+    lines = [line[2:].replace(BAR, "|") for each in paragraph for line in each.splitlines()]
+    return [_ESCAPE.sub(lambda found: found[1] or found[2], line) for line in lines]
 
 
 def _markdown_table(table: Table) -> str:
@@ -168,7 +177,7 @@ def _markdown_table(table: Table) -> str:
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is: x*y*z without italics, <J> without a tag, bars as bars."""
     marked = SPECIAL.sub(lambda found: found[1] or f"\\{found[2]}", text)
-    return marked.replace("|", "&#124;")
+    return marked.replace("|", BAR)
 
 
 def figures_of(study: Study, stored: Stored) -> list[Figure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 from functools import cached_property
 
@@ -43,6 +44,8 @@ class Session:
         self.continued = continued
         self.failures: dict[str, str] = {}
         """Item -> why it has no rows."""
+        self.taken = Counter[str]()
+        """Run -> how many items were taken over from it."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Session:
@@ -63,19 +66,19 @@ class Session:
     def _stage_run(self, stage: Stage) -> StageRun:
         context = FlowRunContext.get()
         flow_run = context.flow_run if context else None
-        is_first = stage is self.planned.study.stages[0]
         return StageRun(
             stage,
             self.stored,
             self.planned.identity.of_rows,
             self.planned.config,
             lambda item, contents: self.planned.origin(stage, item, contents),
-            prefix="" if is_first else f"{stage.name}.",
+            prefix=self.planned.prefix(stage),
             executor=lambda: self._executor,
             sources=lambda: self._sources,
             announce=announce,
             flow_run_id=str(flow_run.id) if flow_run else "",
             failures=self.failures,
+            taken=self.taken,
         )
 
     @cached_property

@@ -7,6 +7,7 @@ waits if parts that it reads are not stored. Results go to the store as they arr
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -159,6 +160,8 @@ class StageRun:
     flow_run_id : str
     failures : dict
         Item -> why it has no rows.
+    taken : Counter
+        Run -> how many items were taken over from it.
     """
 
     stage: Stage
@@ -172,6 +175,7 @@ class StageRun:
     announce: Callable[[str], None]
     flow_run_id: str = ""
     failures: dict[str, str] = field(default_factory=dict)
+    taken: Counter[str] = field(default_factory=Counter)
 
     def is_done(self, waves: Iterable[Wave]) -> bool:
         """Whether nothing is left, after items of other runs were taken over."""
@@ -213,6 +217,7 @@ class StageRun:
         for source, any_code in self.sources() if missing else ():
             taken = set(self._ledger.take_over(missing, source, any_code=any_code))
             missing = {key: origin for key, origin in missing.items() if key not in taken}
+            self.taken[source.run_id] += len(taken)
             if taken:
                 logger.info("%s: %d items of run %s", self.stage.name, len(taken), source.run_id)
         return {key: (ready[key], origin) for key, origin in missing.items()}

@@ -58,6 +58,8 @@ class Origin:
         Digest of the code that made them.
     code_version
         Release and digest of the code of the run that made them, in words.
+    accepted
+        Digest of newer code with which a run was continued that holds the part; usually empty.
     files
         Path in the run's folder -> SHA-256, of files that belong to the part.
     """
@@ -65,6 +67,7 @@ class Origin:
     made_from: str = ""
     code: str = ""
     code_version: str = ""
+    accepted: str = ""
     files: dict[str, str] = field(default_factory=dict)
 
 

@@ -11,7 +11,7 @@ the execution table does.
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -62,6 +62,8 @@ class Ledger:
     tables: Sequence[str]
     prefix: str = ""
     is_final: bool = False
+    _listed: dict[str, list[set[str]]] = field(default_factory=dict, compare=False)
+    """Run -> items of its tables, listed once: a stage with many waves asks again and again."""
 
     def left(self, origins: Mapping[str, Origin]) -> dict[str, str]:
         """Items that are left to do -> why; files that are damaged are removed."""
@@ -85,7 +87,7 @@ class Ledger:
     def _why_again(self, sidecar: Sidecar, origin: Origin) -> str:
         if sidecar.origin.made_from != origin.made_from:
             return "made from other inputs"
-        if sidecar.origin.code != origin.code:
+        if origin.code not in (sidecar.origin.code, sidecar.origin.accepted):
             return "made by other code"
         if sidecar.status != Status.OK and not self.is_final:
             return "not ok"
@@ -116,42 +118,65 @@ class Ledger:
             Whether items that other code made are taken, too; their rows and sidecars then name
             the code version that made them.
         """
-        known = [set(source.stored_items(table)) for table in self.tables]
+        if source.run_id not in self._listed:
+            self._listed[source.run_id] = [set(source.stored_items(t)) for t in self.tables]
+        known = self._listed[source.run_id]
         keys = [key for key in origins if all(key in items for items in known)]
-        taken = [key for key in keys if self._take(key, origins[key], source, any_code=any_code)]
-        for item, rows in source.execution_rows({self.prefix + key for key in taken}).items():
-            self.run.write_part(EXECUTION_TABLE, item, rows)
-        return taken
+        found = {key: self._found(key, origins[key], source, any_code=any_code) for key in keys}
+        found = {key: sidecars for key, sidecars in found.items() if sidecars}
+        executions = source.execution_rows({self.prefix + key for key in found})
+        return [
+            key
+            for key, sidecars in found.items()
+            if self._take(key, origins[key].code, source, sidecars, executions)
+        ]
 
-    def _take(self, key: str, origin: Origin, source: Run, *, any_code: bool) -> bool:
-        try:
-            found = [source.sidecar(table, key) for table in self.tables]
-            sidecars = [sidecar for sidecar in found if sidecar is not None]
-            if len(sidecars) < len(found) or not all(
-                _is_equal(sidecar, origin, any_code=any_code, is_final=self.is_final)
-                for sidecar in sidecars
+    def _found(
+        self, key: str, origin: Origin, source: Run, *, any_code: bool
+    ) -> list[Sidecar] | None:
+        """The sidecars of an item's parts, if it can be taken over."""
+        sidecars = []
+        for table in self.tables:
+            try:
+                sidecar = source.sidecar(table, key)
+            except StoreError as error:  # what cannot be read there is made here
+                logger.info("%s of run %s is not taken over: %s", key, source.run_id, error)
+                return None
+            if (
+                sidecar is None
+                or sidecar.origin.made_from != origin.made_from
+                or not (any_code or sidecar.origin.code == origin.code)
+                or not (self.is_final or sidecar.status == Status.OK)
             ):
-                return False
+                return None
+            sidecars.append(sidecar)
+        return sidecars
+
+    def _take(
+        self,
+        key: str,
+        code: str,
+        source: Run,
+        sidecars: Sequence[Sidecar],
+        executions: Mapping[str, pa.Table],
+    ) -> bool:
+        """Copy an item: files, execution rows, parts; a kill leaves none without those before."""
+        run = self.run
+        try:
             tables = {table: source.read_part(table, key) for table in self.tables}
             for sidecar in sidecars:
                 for path, digest in sidecar.origin.files.items():
-                    _copy(path, digest, source.volume, self.run.volume)
-        except StoreError as error:  # what cannot be read there is made here
+                    _copy(path, digest, source.volume, run.volume)
+        except StoreError as error:
             logger.info("%s of run %s is not taken over: %s", key, source.run_id, error)
             return False
+        if (item := self.prefix + key) in executions:
+            run.write_part(EXECUTION_TABLE, item, executions[item])
         for sidecar, (table, rows) in zip(sidecars, tables.items(), strict=True):
-            kept = replace(sidecar.origin, code=origin.code)
-            own = _renamed(rows, self.run.identity, keep_code=any_code)
-            self.run.write_part(table, key, own, kept)
+            origin, is_older = sidecar.origin, sidecar.origin.code != code
+            own = _renamed(rows, run.identity, keep_code=is_older)
+            run.write_part(table, key, own, replace(origin, accepted=code if is_older else ""))
         return True
-
-
-def _is_equal(sidecar: Sidecar, origin: Origin, *, any_code: bool, is_final: bool) -> bool:
-    return (
-        sidecar.origin.made_from == origin.made_from
-        and (any_code or sidecar.origin.code == origin.code)
-        and (is_final or sidecar.status == Status.OK)
-    )
 
 
 def _renamed(rows: pa.Table, identity: RunIdentity, *, keep_code: bool) -> pa.Table:

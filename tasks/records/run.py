@@ -234,11 +234,15 @@ class Run:
         self._journal.fault(error, _AGAIN)
 
     def execution_rows(self, items: Collection[str]) -> dict[str, pa.Table]:
-        """Item -> what was stored for it in the execution table, of some items."""
+        """Item -> its intact rows of the execution table, of some items."""
         found: dict[str, list[pa.Table]] = {}
         for name in self._names(EXECUTION_TABLE):
             if name.item in items:
-                found.setdefault(name.item, []).append(self._reader.load(name)[1])
+                try:
+                    _, rows = self._reader.load(name)
+                    found.setdefault(name.item, []).append(rows)
+                except CorruptPartError as error:
+                    self._journal.fault(error, "it is left out")
         return {item: pa.concat_tables(tables) for item, tables in found.items()}
 
     def finish(

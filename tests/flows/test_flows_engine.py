@@ -16,8 +16,8 @@ import flows
 from flows.cli import main
 from flows.engine import flow_of
 from flows.planning import plan_run
-from flows.reports import figures_of, markdown, report_of
-from tasks.records import InfrastructureError, Store, Stored
+from flows.reports import figures_of, markdown, report_of, stored_findings
+from tasks.records import Figure, InfrastructureError, Report, Store, Stored
 from tasks.records.pictures import draw_figures
 from tasks.records.version import code_digest
 
@@ -245,15 +245,23 @@ def test_a_run_of_older_code_is_continued_if_asked_and_names_both_versions(run, 
     assert versions["3"] == opened(new).run.identity.code_version
     assert versions["1"] == versions["2"] != versions["3"]
     assert calls(new).count("1") == 1
-    # It stays continued, also without being asked.
+    # It stays continued, also without being asked; a third run takes over what the new code made.
     before = science_bytes(new["path"])
     run("numbers=[1, 2, 3]")
     assert science_bytes(new["path"]) == before
+    _, third, _ = run("numbers=[1, 2, 3, 4]")
+    assert calls(third).count("1") == 1
+    assert set(opened(third).table("squares")["code_version"].to_pylist()) == {versions["3"]}
+    rows = opened(third).run.read("execution").to_pylist()
+    made_by = {row["item"]: row["run_id"] for row in rows}
+    assert made_by["1"] == third["run_id"]
+    assert made_by["3"] == new["run_id"]
 
 
-def test_what_cannot_be_continued_is_refused(run):
+def test_what_cannot_be_continued_is_refused_and_leaves_no_run(run, tmp_path):
     code, outcome, _ = run(more=("--continue", "nothing"))
     assert (code, outcome["status"]) == (2, "refused")
+    assert not list(tmp_path.glob("squares/*"))
     _, old, _ = run("numbers=[1]")
     record = Path(old["path"]) / "run.json"
     record.write_text(record.read_text().replace('"schema_version": 2', '"schema_version": 1'))
@@ -262,7 +270,52 @@ def test_what_cannot_be_continued_is_refused(run):
     assert "it can be read, but not continued" in outcome["error"]
 
 
+def test_a_run_of_which_nothing_can_be_taken_over_is_named(run):
+    _, old, _ = run("numbers=[1]")
+    code, _, err = run("numbers=[2]", more=("--continue", old["run_id"]))
+    assert code == 0
+    assert f"nothing of run {old['run_id']} is left to be taken over" in err
+
+
+def test_a_key_that_is_too_long_for_any_stage_is_refused_before_the_first_call(run, tmp_path):
+    number = "1" * 196
+    code, outcome, _ = run(f"numbers=[{number}]")
+    assert code == 2
+    assert "takes 202 bytes as a file name" in outcome["error"]
+    assert not list(tmp_path.glob("squares/*"))
+
+
 # --- reports, figures, commands -----------------------------------------------------------------
+
+
+def test_a_report_of_damaged_parts_begins_with_them(run):
+    _, outcome, _ = run()
+    part = Path(outcome["path"]) / "squares/squares-2.arrow"
+    part.write_bytes(part.read_bytes()[:-1])
+    findings = report_of(toy_study.STUDY, opened(outcome)).findings
+    again = "run the same command again to make it whole"
+    assert findings == [f"1 damaged part is left out of this report: {again}", "2 numbers"]
+
+
+@pytest.mark.parametrize("line", ["a|b", "`x|y*z` [k]", "x_1 * _y_ <J>", "\\ ~ `"])
+def test_findings_are_read_from_the_report_as_they_were(run, line):
+    _, outcome, _ = run("numbers=[1]")
+    stored = opened(outcome).run
+    text = markdown(Report([line, "second"]), stored)
+    stored.volume.write("report.md", text.encode())
+    assert stored_findings(stored) == [line, "second"]
+
+
+def test_pictures_of_odd_names_are_found_from_the_report(run):
+    _, outcome, _ = run("numbers=[1]")
+    figure = Figure("figures/a%2Fb c.png", None, ())
+    assert "](figures/a%252Fb%20c.png)" in markdown(Report([]), opened(outcome).run, [figure])
+
+
+def test_sql_knows_tables_without_rows(run, capsys):
+    _, outcome, _ = run("numbers=[-1]")
+    assert main(["results", outcome["path"], "--sql", "select count(*) as n from checks"]) == 0
+    assert "0" in capsys.readouterr().out
 
 
 def test_the_report_has_three_forms(run, prefect_api, tmp_path, capsys, artifacts_of):

@@ -7,8 +7,10 @@ import pyarrow as pa
 import pytest
 
 from tasks.records import (
+    EXECUTION_SCHEMA,
     Ledger,
     Origin,
+    Run,
     RunIdentity,
     Status,
     Store,
@@ -142,3 +144,46 @@ def test_what_older_code_made_is_taken_over_if_asked_and_keeps_its_version(make)
     assert Ledger(target, TABLES).take_over({"x": ORIGIN}, source, any_code=True) == ["x"]
     assert left(target) == ""
     assert target.sidecar("first", "x").origin.code_version == "0+older"
+
+
+def test_what_older_code_made_stays_so_in_a_third_run(make):
+    source = make(seed=1, origin=Origin("inputs", "older", "0+older"))
+    second, third = make(seed=2, tables=()), make(seed=3, tables=())
+    Ledger(second, TABLES).take_over({"x": ORIGIN}, source, any_code=True)
+    assert Ledger(third, TABLES).take_over({"x": ORIGIN}, second) == []
+    assert Ledger(third, TABLES).take_over({"x": ORIGIN}, second, any_code=True) == ["x"]
+    assert third.read("first")["code_version"].to_pylist() == ["1+code"]  # that of the source
+    assert third.sidecar("first", "x").origin.code_version == "0+older"
+    assert left(third) == ""
+
+
+def with_execution(run):
+    row = {"item": "x", "run_id": run.run_id, "attempts": 1, "seconds": 2.5}
+    run.write_part("execution", "x", pa.Table.from_pylist([row], schema=EXECUTION_SCHEMA))
+    return run
+
+
+def test_a_kill_while_taking_over_leaves_no_part_without_execution_row(make, monkeypatch):
+    source, target = with_execution(make(seed=1)), make(seed=2, tables=())
+    write, killed = Run.write_part, KeyboardInterrupt()
+
+    def dies(run, table, *rest):
+        if table == "second":
+            raise killed
+        return write(run, table, *rest)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Run, "write_part", dies)
+        Ledger(target, TABLES).take_over({"x": ORIGIN}, source)
+    assert left(target) == "missing"
+    assert target.read("execution")["seconds"].to_pylist() == [2.5]
+
+
+def test_an_interrupted_or_damaged_execution_part_of_another_run_stops_nothing(make):
+    for suffix in ("json", "arrow"):
+        source, target = with_execution(make(seed=1)), make(seed=2, tables=())
+        for path in Path(source.path).glob(f"execution/*.{suffix}"):
+            path.write_bytes(b"") if suffix == "arrow" else path.unlink()
+        assert Ledger(target, TABLES).take_over({"x": ORIGIN}, source) == ["x"]
+        for path in Path(target.path).rglob("*-x.*"):
+            path.unlink()
