@@ -266,7 +266,7 @@ def _found(options: argparse.Namespace) -> tuple[Study, Stored]:
 
 def _list_runs(store: Store, out: Console, last: int | None) -> int:
     """One line per stored run, and what it found."""
-    from flows.reports import stored_findings
+    from tasks.records.markdown import stored_findings
 
     infos = store.runs()
     for info in infos[:last]:

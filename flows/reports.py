@@ -5,11 +5,8 @@ The terminal's form begins with what was found and fits two screens; the whole i
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -19,12 +16,10 @@ from rich.text import Text
 
 from flows.study import Study, load
 from tasks.records import Figure, Report, Stored, Table
+from tasks.records.markdown import REPORT, markdown
 from tasks.records.pictures import draw_figures
 
-if TYPE_CHECKING:
-    from tasks.records import Run
-
-__all__ = ["figures_of", "markdown", "publish", "report_of", "stored_findings", "terminal"]
+__all__ = ["figures_of", "publish", "report_of", "terminal"]
 
 SCREENS_ROWS = 56
 """Lines of tables in the short form: with findings and notes it fits two screens of 40 lines."""
@@ -32,12 +27,6 @@ MAX_ROWS = 30
 MAX_NOTES = 14
 GAP = 2
 """Characters between columns."""
-REPORT = "report.md"
-"""Place of the whole report in a run's folder."""
-BAR = "&#124;"
-# Code between backticks is left alone; an underscore within a word is plain text.
-SPECIAL = re.compile(r"(`[^`]*`)|([\\`*\[\]<>~]|(?<!\w)_|_(?!\w))")
-_ESCAPE = re.compile(r"(`[^`]*`)|\\([\\`*\[\]<>~_])")
 
 
 def report_of(study: Study, stored: Stored) -> Report:
@@ -124,17 +113,7 @@ class _Sheet:
         yield columns
 
 
-# --- Markdown and Prefect -----------------------------------------------------------------------
-
-
-def markdown(report: Report, run: Run, figures: Sequence[Figure] = ()) -> str:
-    """The whole report as Markdown; figures by their places in the run's folder."""
-    parts = [f"# {run.identity.flow} `{run.run_id}`"]
-    parts += ["\n".join(f"* {escaped(line)}" for line in report.findings)]
-    parts += [_markdown_table(table) for table in report.tables]
-    parts += ["\n".join(f"* {escaped(line)}" for line in report.notes)]
-    parts += [f"![{escaped(each.path)}]({quote(each.path)})" for each in figures]
-    return "\n\n".join([*filter(None, parts), f"Results: `{run.path}`\n"])
+# --- Prefect ------------------------------------------------------------------------------------
 
 
 def publish(study: Study, stored: Stored) -> None:
@@ -152,32 +131,6 @@ def publish(study: Study, stored: Stored) -> None:
         rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
         what = f"one row per {table.subject}"
         create_table_artifact(rows, key=f"{key}-summary", description=what)
-
-
-def stored_findings(run: Run) -> list[str]:
-    """The findings of a run as its ``report.md`` has them; none where there is no such file."""
-    if not run.volume.exists(REPORT):
-        return []
-    text = run.volume.read(REPORT).to_pybytes().decode("utf-8", "replace")
-    paragraph = text.split("\n\n", 2)[1:2]
-    lines = [line[2:].replace(BAR, "|") for each in paragraph for line in each.splitlines()]
-    return [_ESCAPE.sub(lambda found: found[1] or found[2], line) for line in lines]
-
-
-def _markdown_table(table: Table) -> str:
-    marks = ["---" if heading in table.words else "---:" for heading in table.headings]
-    lines = [
-        f"| {' | '.join(map(escaped, table.headings))} |",
-        f"| {' | '.join(marks)} |",
-        *(f"| {' | '.join(map(escaped, row))} |" for row in table.rows),
-    ]
-    return "\n".join(([f"## {escaped(table.title)}", ""] if table.title else []) + lines)
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is: x*y*z without italics, <J> without a tag, bars as bars."""
-    marked = SPECIAL.sub(lambda found: found[1] or f"\\{found[2]}", text)
-    return marked.replace("|", BAR)
 
 
 def figures_of(study: Study, stored: Stored) -> list[Figure]:

@@ -16,8 +16,9 @@ import flows
 from flows.cli import main
 from flows.engine import flow_of
 from flows.planning import plan_run
-from flows.reports import figures_of, markdown, report_of, stored_findings
+from flows.reports import figures_of, report_of
 from tasks.records import Figure, InfrastructureError, Report, Store, Stored
+from tasks.records.markdown import markdown, stored_findings
 from tasks.records.pictures import draw_figures
 from tasks.records.version import code_digest
 

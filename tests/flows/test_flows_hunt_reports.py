@@ -10,10 +10,11 @@ import pytest
 from rich.console import Console
 from study_helpers import stored_run
 
-from flows.reports import figures_of, markdown, report_of, terminal
+from flows.reports import figures_of, report_of, terminal
 from flows.tcurve_hunt import STUDY
 from tasks.lattice import load_triangulations
 from tasks.records import Stored
+from tasks.records.markdown import markdown
 from tasks.records.pictures import draw_figures
 from tasks.tcurves import possible_schemes
 from tasks.tcurves.certificates import read_certificate

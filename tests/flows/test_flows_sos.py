@@ -11,10 +11,11 @@ from rich.console import Console
 
 from flows.cli import main
 from flows.planning import plan_run
-from flows.reports import figures_of, markdown, report_of, terminal
+from flows.reports import figures_of, report_of, terminal
 from flows.sos_certify import STUDY
 from tasks.records import Store, Stored
 from tasks.records.isolation import close_processes
+from tasks.records.markdown import markdown
 from tasks.records.pictures import draw_figures
 from tasks.sos import _jobs
 from tasks.sos import run as certify_run

@@ -10,13 +10,14 @@ import torch
 from flows import find_study
 from flows.cli import main
 from flows.planning import plan_run
-from flows.reports import markdown, report_of
+from flows.reports import report_of
 from tasks.nn import fitting
 from tasks.nn.data import load_dataset
 from tasks.nn.models import build_model
 from tasks.pruning import CHECKPOINTS, SoupConfig, link, soup_items
 from tasks.pruning.run import soup_rows
 from tasks.records import Place, Store, Stored
+from tasks.records.markdown import markdown
 from workers import ResourceProfile, WorkItem, map_batches
 
 pytestmark = pytest.mark.flow
