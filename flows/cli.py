@@ -253,7 +253,9 @@ def _results(options: argparse.Namespace) -> int:
 
 def _found(options: argparse.Namespace) -> tuple[Study, Stored]:
     """The stored run that an option names, and its study."""
+    from flows.configs import check_older
     from tasks.records import InputError, Store, Stored
+    from tasks.records.layout import SCHEMA_VERSION
 
     run = Store.open(options.out or None).find_run(options.run)
     study = all_studies().get(run.identity.flow)
@@ -261,6 +263,8 @@ def _found(options: argparse.Namespace) -> tuple[Study, Stored]:
         raise InputError(
             f"run {run.run_id} is of flow {run.identity.flow}, which is not known here"
         )
+    if run.record.schema_version < SCHEMA_VERSION:
+        check_older(study, run)
     return study, Stored(run, study.schemas(run.record.config))
 
 

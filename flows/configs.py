@@ -19,11 +19,12 @@ from tasks.records.config import describe_validation_error
 from tasks.records.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    from tasks.records import FrozenConfig
+    from tasks.records import FrozenConfig, Run
 
 __all__ = [
     "build_config",
     "check_address",
+    "check_older",
     "find_recipe",
     "find_shown",
     "parse_assignments",
@@ -70,6 +71,19 @@ def check_address(address: str) -> None:
 def recipe_config(study: Study | Chain, recipe: Recipe, *, smoke: bool) -> FrozenConfig:
     """The config of a recipe or of its smoke twin."""
     return load(study.config).model_validate(dict(recipe.smoke if smoke else recipe.settings))
+
+
+def check_older(study: Study, run: Run) -> None:
+    """Refuse a run of an older release whose settings have other names now."""
+    try:
+        load(study.config).model_validate(run.record.config)
+    except ValidationError as error:
+        found = [e["loc"] for e in error.errors() if e["type"] == "extra_forbidden"]
+        if names := ", ".join(".".join(map(str, place)) for place in found):
+            raise InputError(
+                f"run {run.run_id} was stored by an older release with settings that have other "
+                f"names now ({names}): its Arrow tables in {run.path} can be read as they are"
+            ) from error
 
 
 def parse_assignments(texts: Iterable[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from flows.cli import main
 from flows.engine import flow_of
 from flows.planning import plan_run
 from flows.reports import figures_of, report_of
-from tasks.records import Figure, InfrastructureError, Report, Store, Stored
+from tasks.records import Figure, InfrastructureError, Report, RunIdentity, Store, Stored
 from tasks.records.markdown import markdown, stored_findings
 from tasks.records.pictures import draw_figures
 from tasks.records.version import code_digest
@@ -284,6 +284,20 @@ def test_a_key_that_is_too_long_for_any_stage_is_refused_before_the_first_call(r
     assert code == 2
     assert "takes 202 bytes as a file name" in outcome["error"]
     assert not list(tmp_path.glob("squares/*"))
+
+
+def test_a_run_of_an_older_release_is_reported_or_refused_but_never_misread(run, tmp_path, capsys):
+    _, old, _ = run("numbers=[2]")
+    record = Path(old["path"]) / "run.json"
+    record.write_text(record.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    assert main(["results", old["path"]]) == 0
+    assert "1 numbers" in capsys.readouterr().out
+    older = RunIdentity("squares", '{"digits": [2]}', (), "0.0+1")
+    path = Store.open(tmp_path / "older").open_run(older, ("squares", "checks"), ["2"]).path
+    record = Path(path) / "run.json"
+    record.write_text(record.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    assert main(["results", path]) == 2
+    assert "settings that have other names now (digits)" in capsys.readouterr().err
 
 
 # --- reports, figures, commands -----------------------------------------------------------------
