@@ -83,7 +83,13 @@ def test_a_soup_ends_with_models_lineage_a_report_and_a_picture(ran):
                    "soup", "ensemble"):  # fmt: skip
         assert f"| {method} |" in text
     found, _, table = text.partition("| sparse | method |")
-    assert found.splitlines()[2].startswith("* soup - mean member, paired, points: accuracy ")
+    first, second = found.splitlines()[2:4]
+    [soup] = [row for row in rows if row["method"] == "soup" and row["phase"] == 2]
+    assert first.startswith(
+        f"* with {100 * soup['sparsity']:.2f} % of the weights pruned, the accuracy of the soup is "
+        f"{100 * soup['accuracy']:.2f} %, that of its best member "
+    )
+    assert second.startswith("* soup - mean member, paired, points: accuracy ")
     assert "* published: the soup is more accurate than its members -" in found
     assert "published" not in table
     assert "* verified from their files: 15 of 15 models" in text
