@@ -18,7 +18,7 @@ import pyarrow as pa
 from gpu.backend import cuda_problem
 from tasks.records.errors import CorruptPartError, InfrastructureError
 from tasks.records.identity import RowIdentity
-from tasks.records.kernels import compiles_first
+from tasks.records.kernels import compiles_first, note_compiled
 from tasks.records.lazy import load
 from tasks.records.parts import EXECUTION_TABLE, Origin
 from tasks.records.resume import Ledger, with_files
@@ -244,7 +244,8 @@ class StageRun:
         """Make the calls and store what comes back."""
         executor = self.executor()
         profile = self._profile(executor)
-        if compiles_first(self.stage.call.partition(":")[0]):
+        module = self.stage.call.partition(":")[0]
+        if compiles := compiles_first(module):
             self.announce("compiling kernels, once")
         outcomes = map_batches(
             self._call("cuda" if profile.gpus else "cpu"),
@@ -256,6 +257,8 @@ class StageRun:
         )
         for outcome in outcomes:
             in_flight.finish(outcome, self._store(*left[outcome.key], outcome))
+        if compiles:
+            note_compiled(module)
 
     def _call(self, device: Any) -> StageCall:
         stage, run = self.stage, self.stored.run

@@ -10,13 +10,16 @@ from difflib import get_close_matches
 from typing import Any
 
 from safetensors.torch import save as dump_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from gpu.backend import one_thread
+from tasks.nn import evaluate
+from tasks.nn.data.sources import FOLDER_VARIABLE
 from tasks.nn.sparsity import apply_masks
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.imp import masked_copy
 from tasks.pruning.lineage import Provenance
+from tasks.pruning.plan import pruning_inputs
 from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import load_sparse
 from tasks.pruning.verify import verified
@@ -26,6 +29,8 @@ from tasks.records.volume import Volume
 __all__ = ["export_models"]
 
 CONFIGS: Mapping[str, type[TrainingConfig]] = {"sparse-soup": SoupConfig, "imp": ImpConfig}
+ROUNDING = 0.005
+"""Difference of accuracies that another device may make."""
 
 
 def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[str]:
@@ -46,14 +51,15 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
     Raises
     ------
     InputError
-        Without a folder, or if there is no such item, or none of its models has a file.
+        Without a folder, or if there is no such item, or none of its models has a file, or if the
+        images of the run are not found.
     LatticeworkError
         If a file is damaged, or its model is not what its row says.
     """
     if not to:
         raise InputError("export needs a folder: give --to FOLDER")
     rows = _chosen(stored, item)
-    setup = Setup.open(CONFIGS[stored.run.identity.flow](**stored.settings))
+    setup = _setup(stored)
     counts, place = Counter(row["item"] for row in rows), Volume.open(to)
     for row in rows:
         folder = row["item"] + (f".m{row['member']}" if counts[row["item"]] > 1 else "")
@@ -66,6 +72,22 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
         for name, content in files.items():
             place.write(f"{folder}/{name}", content)
             yield place.location(f"{folder}/{name}")
+
+
+def _setup(stored: Stored) -> Setup:
+    """The setup of a run; the place of its images is not stored."""
+    identity = stored.run.identity
+    config = CONFIGS[identity.flow](**stored.settings, seed=identity.seed)
+    try:
+        contents = pruning_inputs(config).contents
+    except InputError as error:
+        raise InputError(f"{error}: set {FOLDER_VARIABLE} to the data_folder of the run") from error
+    if contents != dict(identity.inputs):
+        raise InputError(
+            f"{config.dataset} has other images now than the run had: set {FOLDER_VARIABLE} to "
+            "the folder of those"
+        )
+    return Setup.open(config)
 
 
 def _chosen(stored: Stored, item: str) -> list[dict[str, Any]]:
@@ -108,10 +130,21 @@ def _exported(
     if provenance.is_dense:
         with one_thread():
             model = masked_copy(setup, sparse)
+        _check_accuracy(setup, model, row)
     else:
         model = sparse.model
         apply_masks(model, sparse.masks)
     return model.state_dict(), _about(stored, setup, row, provenance)
+
+
+def _check_accuracy(setup: Setup, model: nn.Module, row: Mapping[str, Any]) -> None:
+    """Refuse a model that was evaluated otherwise than it can be made again."""
+    accuracy = evaluate(model, setup.dataset, setup.dataset.test).accuracy
+    if abs(accuracy - row["accuracy"]) > ROUNDING:
+        raise LatticeworkError(
+            f"{row['item']}: accuracy {accuracy:.4f} on the test images, its row says "
+            f"{row['accuracy']:.4f}; it is not exported"
+        )
 
 
 def _about(

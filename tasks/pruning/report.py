@@ -21,6 +21,12 @@ __all__ = ["imp_figures", "imp_report", "soup_figures", "soup_report"]
 SOUP_HEADINGS = ("sparse", "method", "epochs", "accuracy", "worst", "ECE", "OOD", "faster")
 """Percent of weights pruned; epochs of all trainings a model needed; accuracies in percent: all
 test images, the worst class, corrupted images; theoretical speed-up."""
+COMPARED = {
+    "soup": "the soup is",
+    "best member": "that of its best member",
+    "IMP": "that of plain IMP",
+    "IMP, m-fold": "that of IMP with m-fold retraining",
+}
 RIVALS = ("mean member", "best member", "IMP", "IMP, m-fold", "IMP-RePrune", "ensemble")
 CLAIMS = (
     ("the soup is more accurate than its members", "mean member", "accuracy"),
@@ -58,7 +64,7 @@ def soup_report(stored: Stored) -> Report:
         f"m = {config['members']}, members by {config['vary']}, merged: {config['merge']}; "
         "all statistics of normalization estimated anew"
     )
-    findings = [*_rivals(methods), *_claims(methods)] or ["no soup is stored for the last phase"]
+    findings = [*_result(methods), *_rivals(methods), *_claims(methods)] or ["no soup is stored for the last phase"]
     return Report(findings, [table], [how, *_distances(stored), *_failures(stored, models)])
 
 
@@ -98,6 +104,19 @@ def _soup_cells(name: str, part: Sequence[Row], per_epoch: float) -> list[str]:
         _percent(ood, 1) if ood.count else "",
         f"{found['speed_up'].mean:.1f}",
     ]
+
+
+def _result(methods: Methods) -> Iterator[str]:
+    """The soup of the last phase beside its best member and plain pruning, in words."""
+    if "soup" not in methods:
+        return
+    pruned = 100 * methods["soup"][0]["sparsity"]
+    texts = [
+        f"{text} {_percent(_mean(methods[name], 'accuracy'))} %"
+        for name, text in COMPARED.items()
+        if name in methods
+    ]
+    yield f"with {pruned:.2f} % of the weights pruned, the accuracy of {', '.join(texts)}"
 
 
 def _claims(methods: Methods) -> Iterator[str]:

@@ -136,7 +136,7 @@ def _marks(picture: BasisPicture) -> Iterator[tuple[str, str, Points, dict[str, 
     """All markers: what they are, their entry in the legend, points, style."""
     for gid, label, points, style in (
         ("spare", "half polytope, not needed", picture.spare, _SPARE),
-        ("removed", "removed: diagonal consistency", picture.removed, _REMOVED),
+        ("removed", "diagonally inconsistent", picture.removed, _REMOVED),
         ("support", "term of p", picture.support, _SUPPORT),
     ):
         yield gid, f"{label} ({len(points)})", points, style

@@ -89,7 +89,8 @@ def hunt_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
     deadline = time.monotonic() + config.seconds
     stored.write("known", "known", known_rows(plan.value.known))
     archive = Archive(config.degree, patience=config.patience)
-    history = hashlib.sha256()
+    starts = [start.content_hash() for start in plan.value.starts]
+    history = hashlib.sha256("".join(starts).encode())
     for number in count():
         works = round_works(plan, archive, number)
         keys = [work.key for work in works]

@@ -1,11 +1,13 @@
 """The studies `sparse-soup` and `imp` end to end, through the command, with tiny trainings."""
 
 import json
+from itertools import product
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 
 from flows import find_study
 from flows.cli import main
@@ -14,8 +16,11 @@ from flows.reports import report_of
 from tasks.nn import fitting
 from tasks.nn.data import load_dataset
 from tasks.nn.models import build_model
-from tasks.pruning import CHECKPOINTS, SoupConfig, link, soup_items
+from tasks.pruning import CHECKPOINTS, SoupConfig, link, setups, soup_items
+from tasks.pruning.imp import masked_copy
 from tasks.pruning.run import soup_rows
+from tasks.pruning.setups import Setup
+from tasks.pruning.sparse_models import load_sparse
 from tasks.records import Place, Store, Stored
 from tasks.records.markdown import markdown
 from workers import ResourceProfile, WorkItem, map_batches
@@ -79,7 +84,13 @@ def test_a_soup_ends_with_models_lineage_a_report_and_a_picture(ran):
                    "soup", "ensemble"):  # fmt: skip
         assert f"| {method} |" in text
     found, _, table = text.partition("| sparse | method |")
-    assert found.splitlines()[2].startswith("* soup - mean member, paired, points: accuracy ")
+    first, second = found.splitlines()[2:4]
+    [soup] = [row for row in rows if row["method"] == "soup" and row["phase"] == 2]
+    assert first.startswith(
+        f"* with {100 * soup['sparsity']:.2f} % of the weights pruned, the accuracy of the soup is "
+        f"{100 * soup['accuracy']:.2f} %, that of its best member "
+    )
+    assert second.startswith("* soup - mean member, paired, points: accuracy ")
     assert "* published: the soup is more accurate than its members -" in found
     assert "published" not in table
     assert "* verified from their files: 15 of 15 models" in text
@@ -262,9 +273,14 @@ def test_exported_soups_have_their_accuracy_and_sparsity_elsewhere(ran, tmp_path
         assert about["provenance"]["parents"] == row["parents"]
 
 
-def test_networks_with_hidden_weights_are_exported_as_they_are_evaluated(ran, tmp_path):
+def test_networks_with_hidden_weights_are_exported_as_they_are_evaluated(
+    ran, tmp_path, monkeypatch, capsys
+):
+    def spoil(_, model):
+        torch.nn.init.zeros_(next(model.parameters()))
+
     settings = ["--set", "method=dpf", "--set", "phases=2", "--set", "baselines=[]"]
-    _, outcome, _ = ran(*settings)
+    _, outcome, _ = ran(*settings, "--set", "seed=7")
     assert exported(outcome, tmp_path, "--item", "merge.s0.p1") == 0
     [row] = [row for row in stored(outcome["path"]).read("models").to_pylist()
              if row["item"] == "merge.s0.p1" and row["method"] == "soup"]  # fmt: skip
@@ -272,6 +288,36 @@ def test_networks_with_hidden_weights_are_exported_as_they_are_evaluated(ran, tm
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     assert sum(int((w != 0).sum()) for w in weights.values() if w.ndim > 1) == row["kept"]
     assert accuracy_elsewhere(folder) == row["accuracy"]
+    setup = Setup.open(SoupConfig(**stored(outcome["path"]).record.config, seed=7))
+    sparse, _ = load_sparse(outcome["path"], row["checkpoint"], setup.new_model(0))
+    expected = masked_copy(setup, sparse).state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in expected.items())
+    monkeypatch.setattr(Setup, "recalibrate", spoil)
+    assert exported(outcome, tmp_path, "--item", "merge.s0.p1") == 1
+    assert "on the test images, its row says " in capsys.readouterr().err
+
+
+def test_images_of_a_folder_are_found_again_by_the_environment(
+    ran, tmp_path, monkeypatch, capsys
+):
+    pictures = tmp_path / "pictures"
+    for part, label, k in product(("train", "test"), "ab", range(12)):
+        (pictures / part / label).mkdir(parents=True, exist_ok=True)
+        color = (250 * (label == "a"), 20 * k, 0)
+        Image.new("RGB", (8, 8), color).save(pictures / part / label / f"{k}.png")
+    given = ("dataset=imagefolder", f"data_folder={pictures}", "image_size=8", "batch_size=4")
+    settings = [word for setting in given for word in ("--set", setting)]
+    _, outcome, _ = ran(*ONE_PHASE, *settings)
+    monkeypatch.delenv("LATTICEWORK_DATA", raising=False)
+    assert exported(outcome, tmp_path) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("set LATTICEWORK_DATA to the data_folder of the run")
+    monkeypatch.setenv("LATTICEWORK_DATA", str(pictures))
+    assert exported(outcome, tmp_path) == 0
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(pictures / "train" / "a" / "0.png")
+    setups._loaded.cache_clear()
+    assert exported(outcome, tmp_path) == 2
+    assert "imagefolder has other images now than the run had" in capsys.readouterr().err
 
 
 def test_what_cannot_be_exported_is_one_line(ran, tmp_path, capsys):

@@ -44,6 +44,15 @@ def points_of(axes, gid):
     }
 
 
+def test_the_legend_fits_with_many_removed_points():
+    """Its longest entry was cut off at the right edge."""
+    p = parse_polynomial("x^12*y^12 + x^10*y^12*z^10 + x^12*z^2 + y^10*z^6")
+    figure = draw_basis(p, "newton")
+    assert len(basis_picture(p, "newton").removed) == 23
+    figure.draw_without_rendering()
+    assert figure.legends[0].get_window_extent().x1 < 0.98 * figure.bbox.width
+
+
 # --- what is in a picture -----------------------------------------------------------------------
 
 

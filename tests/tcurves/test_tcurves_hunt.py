@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from strategies import SEEDS, triangulations
 from study_helpers import failed_tables, tables_of
 
-from flows.planning import PlannedRun, plan_run
+from flows.planning import PlannedRun, open_run, plan_run
 from flows.tcurve_hunt import STUDY
 from tasks.lattice import (
     Certified,
@@ -26,7 +26,7 @@ from tasks.lattice import (
     load_triangulations,
     random_flips,
 )
-from tasks.records import InputError, Item, Status
+from tasks.records import InputError, Item, Status, Stored
 from tasks.records.rows import rows_table
 from tasks.tcurves import Scheme, frontier_census, real_scheme_by_euler
 from tasks.tcurves.archive import Archive, Candidate, candidate_of
@@ -75,6 +75,19 @@ def hunted(config, rounds):
         archive.extend(candidate_of(r, config.degree) for r in found if r["codes"] is not None)
         rows += found
     return planned, archive, rows
+
+
+def test_a_start_that_was_edited_makes_the_first_round_anew(tmp_path):
+    start, origins = tmp_path / "mine.json", []
+    flipped = random_flips(honeycomb(4), 6, np.random.default_rng(3))
+    for triangulation in (honeycomb(4), flipped):
+        triangles = triangulation.triangles.tolist()
+        start.write_text(json.dumps({"name": "mine", "degree": 4, "triangles": triangles}))
+        planned = plan_hunt(HuntConfig(degree=4, starts=(str(start),)))
+        stored = Stored(open_run(planned, str(tmp_path)), planned.schemas)
+        [item] = next(planned.waves(HUNT, stored)).items
+        origins.append(planned.origin(HUNT, item))
+    assert origins[0].made_from != origins[1].made_from
 
 
 def pairs_of_degree(degree):
