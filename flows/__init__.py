@@ -29,11 +29,29 @@ STUDIES: tuple[str, ...] = (
 )
 
 
+_OWN = "LATTICEWORK_STUDIES: "
+
+
 @cache
 def all_studies() -> dict[str, Study | Chain]:
     """Name -> study or chain, in the order of the list."""
-    own = filter(None, os.environ.get("LATTICEWORK_STUDIES", "").split(","))
-    return {study.name: study for study in map(load, (*STUDIES, *own))}
+    found: dict[str, Study | Chain] = {study.name: study for study in map(load, STUDIES)}
+    named = os.environ.get("LATTICEWORK_STUDIES", "").split(",")
+    for reference in filter(None, map(str.strip, named)):
+        study = _own(reference)
+        if found.setdefault(study.name, study) is not study:
+            raise InputError(f"{_OWN}{reference}: another study is called {study.name!r}")
+    return found
+
+
+def _own(reference: str) -> Study | Chain:
+    try:
+        study = load(reference)
+    except (Exception, SystemExit) as error:  # a module raises what it likes
+        raise InputError(f"{_OWN}{reference}: {type(error).__name__}: {error}") from error
+    if not isinstance(study, Study | Chain):
+        raise InputError(f"{_OWN}{reference}: it is neither a Study nor a Chain")
+    return study
 
 
 def find_study(name: str) -> Study | Chain:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +37,11 @@ def find_recipe(study: Study | Chain, name: str) -> tuple[Recipe, bool]:
     ``FILE.toml``, or ``FILE.toml#NAME``, is a recipe of one's own.
     """
     file, _, own = name.partition("#")
+    listed = study.recipes
     if file.endswith(".toml"):
-        found = read_recipes(Path(file))
-        return find_recipe(replace(study, recipes=found), own or found[0].name)
-    recipes = {recipe.name: recipe for recipe in study.recipes}
+        listed = read_recipes(Path(file))
+        name = own or listed[0].name
+    recipes = {recipe.name: recipe for recipe in listed}
     stem = name.removesuffix(SMOKE_SUFFIX)
     if stem not in recipes:
         raise InputError(unknown_name("recipe", name, recipes))
@@ -70,7 +70,18 @@ def check_address(address: str) -> None:
 
 def recipe_config(study: Study | Chain, recipe: Recipe, *, smoke: bool) -> FrozenConfig:
     """The config of a recipe or of its smoke twin."""
-    return load(study.config).model_validate(dict(recipe.smoke if smoke else recipe.settings))
+    values = dict(recipe.smoke if smoke else recipe.settings)
+    name = f"recipe {recipe.name}{SMOKE_SUFFIX if smoke else ''}: "
+    return _validated(load(study.config), values, name)
+
+
+def _validated(
+    config_class: type[FrozenConfig], values: dict[str, Any], where: str = ""
+) -> FrozenConfig:
+    try:
+        return config_class.model_validate(values)
+    except ValidationError as error:
+        raise InputError(where + describe_validation_error(error)) from error
 
 
 def check_older(study: Study, run: Run) -> None:
@@ -123,16 +134,15 @@ def build_config(
     config_class = load(study.config)
     values = _starting_values(study, recipe, smoke)
     for key, value in (assignments or {}).items():
-        _assign(config_class, values, key, value)
-    try:
-        return config_class.model_validate(values)
-    except ValidationError as error:
-        raise InputError(describe_validation_error(error)) from error
+        _assign(config_class, values, key, value, key)
+    return _validated(config_class, values)
 
 
-def _assign(config_class: type[FrozenConfig], values: dict[str, Any], key: str, value: Any) -> None:
-    """Set one field, or a field of a field."""
-    name, _, rest = key.partition(".")
+def _assign(
+    config_class: type[FrozenConfig], values: dict[str, Any], part: str, value: Any, key: str
+) -> None:
+    """Set one field, or a field of a field: what `part`, an end of `key`, means."""
+    name, _, rest = part.partition(".")
     if name not in config_class.model_fields:
         raise InputError(unknown_name("key", name, config_class.model_fields))
     if not rest:
@@ -146,7 +156,7 @@ def _assign(config_class: type[FrozenConfig], values: dict[str, Any], key: str, 
         values[name] = {} if field.is_required() else field.get_default().model_dump()
     if not isinstance(values[name], dict):
         raise InputError(f"{name}: {values[name]!r} is not allowed: give its fields, as in {key}")
-    _assign(inner, values[name], rest, value)  # pyrefly: ignore[bad-argument-type]
+    _assign(inner, values[name], rest, value, key)  # pyrefly: ignore[bad-argument-type]
 
 
 def _starting_values(study: Study | Chain, recipe: str | None, smoke: bool) -> dict[str, Any]:

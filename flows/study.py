@@ -26,14 +26,13 @@ check           (config, address) -> None: refuses what cannot run there
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tasks.records.errors import InputError
 from tasks.records.lazy import Reference, load
+from tasks.records.recipes import SMOKE_SUFFIX, Recipe, read_recipes
 from tasks.records.stage import Stage
 
 if TYPE_CHECKING:
@@ -56,65 +55,10 @@ __all__ = [
     "recipes_of",
 ]
 
-SMOKE_SUFFIX = "-smoke"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A named config.
-
-    Attributes
-    ----------
-    name : str
-        Name on the command line; the twin is called ``<name>-smoke``.
-    summary : str
-        One line for people.
-    settings : Mapping
-        Fields of the config that differ from the defaults.
-    smoke : Mapping
-        The same for a twin of equal shape that runs in less than 10 s on one CPU.
-    """
-
-    name: str
-    summary: str
-    settings: Mapping[str, Any]
-    smoke: Mapping[str, Any]
-
 
 def recipes_of(name: str) -> tuple[Recipe, ...]:
     """The recipes of one of the project's own studies: ``flows/recipes/<name>.toml``."""
     return read_recipes(Path(__file__).parent / "recipes" / f"{name}.toml")
-
-
-def read_recipes(path: Path) -> tuple[Recipe, ...]:
-    """Recipes of a TOML file, a table each.
-
-    A table has ``summary``, ``settings`` and ``smoke``; ``like`` names an earlier recipe whose
-    settings and twin are the defaults, ``smoke_of`` one whose twin is the same.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or a table has other entries.
-    """
-    try:
-        tables = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"recipes {path}: {error}") from error
-    found: dict[str, Recipe] = {}
-    for name, table in tables.items():
-        known = {"summary", "settings", "smoke", "like", "smoke_of"}
-        if not isinstance(table, dict) or not set(table) <= known:
-            allowed = ", ".join(sorted(known))
-            raise InputError(f"recipes {path}: {name} must be a table of {allowed}")
-        base = found.get(table.get("like", ""))
-        twin = found.get(table.get("smoke_of", ""), base)
-        settings = {**(base.settings if base else {}), **table.get("settings", {})}
-        smoke = table.get("smoke", twin.smoke if twin else settings)
-        found[name] = Recipe(name, table.get("summary", ""), settings, smoke)
-    if not found:
-        raise InputError(f"recipes {path}: there is no recipe in it")
-    return tuple(found.values())
 
 
 @dataclass(frozen=True)

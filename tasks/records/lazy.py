@@ -55,7 +55,7 @@ def exports_of(tree: ast.Module) -> dict[str, str]:
     found: dict[str, str] = {}
     for node in tree.body:
         if is_type_checking(node):
-            for entry in ast.walk(node):
+            for entry in node.body:  # pyrefly: ignore[missing-attribute] - it is an If
                 if isinstance(entry, ast.ImportFrom) and entry.module:
                     found |= {alias.name: entry.module for alias in entry.names}
     return found

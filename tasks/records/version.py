@@ -2,9 +2,11 @@
 
 The *closure* of a module is the module with all modules of the project that it imports, directly or
 through others, also inside functions. ``from package import name`` leads to the module that defines
-the name, not to everything that the package exports. A digest is taken over the syntax trees of
+the name, not to everything that the package exports; so does ``name`` of a package that a module
+imports as a whole and uses as ``package.name``. A digest is taken over the syntax trees of
 the closure, without docstrings and comments, and over the data files (tables, kernels, trained
-models) of the folders its modules lie in. So a result's code version changes with the code it rests
+models) of the folders its packages lie in; of a module without a package, those beside it. So a
+result's code version changes with the code it rests
 on, and with nothing else.
 
 Modules that are reached by importing their parent package only, for its side effects, are not part
@@ -18,7 +20,8 @@ import importlib.util
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,12 +33,14 @@ __all__ = ["RELEASE", "closure", "code_digest", "code_version"]
 
 _FALLBACK_RELEASE = "0.1.0"
 _LIBRARY = ("tasks", "gpu")
-_DATA = (".json", ".toml", ".cu", ".safetensors")
+_DATA = (".json", ".toml", ".cu", ".safetensors", ".gz")
 _DIGITS = 10
+_FORM = {"tree": str, "imports": list, "uses": list, "exports": dict}
 
 _Facts = dict[str, Any]
 """``tree``: digest of a syntax tree; ``imports``: pairs of module and name (empty: the module);
-``exports``: name -> module, see `tasks.records.lazy`."""
+``uses``: such pairs for attributes of what is imported; ``exports``: name -> module, see
+`tasks.records.lazy`."""
 
 
 def _release() -> str:
@@ -106,14 +111,16 @@ def closure(*modules: str) -> dict[str, Path]:
         if path is None:
             raise InputError(f"{name!r} is not an importable module; name one like tasks.records")
         reached[name] = path
-        for module, imported in _facts(path, name)["imports"]:
-            if module.partition(".")[0] in roots:
-                waiting += _defining(module, imported)
+        facts = _facts(path, name)
+        for module, imported in (*facts["imports"], *facts["uses"]):
+            waiting += _defining(module, imported, roots)
     return dict(sorted(reached.items()))
 
 
-def _defining(module: str, name: str) -> list[str]:
-    """The modules that ``from module import name`` rests on."""
+def _defining(module: str, name: str, roots: Set[str]) -> list[str]:
+    """The modules below `roots` that ``from module import name`` rests on."""
+    if module.partition(".")[0] not in roots:
+        return []
     if name and _source(f"{module}.{name}") is not None:
         return [f"{module}.{name}"]
     path = _source(module)
@@ -122,17 +129,21 @@ def _defining(module: str, name: str) -> list[str]:
     if not name or path.name != "__init__.py":
         return [module]
     facts = _facts(path, module)
-    sources = [pair for pair in facts["imports"] if pair[1] == name]
-    if name in facts["exports"]:
-        sources.append((facts["exports"][name], name))
-    return [found for source in sources for found in _defining(*source)] or [module]
+    pairs = [*facts["imports"], *((origin, key) for key, origin in facts["exports"].items())]
+    sources = [pair for pair in pairs if name in (pair[1], "*") and pair[0] != module]
+    found = [each for origin, key in sources for each in _defining(origin, key, roots)]
+    return [*found, module] if name == "*" else found or [module]
 
 
 def _data(folder: Path, package: str) -> Iterator[tuple[str, Path]]:
-    """Data files of a package's folder, those of its sub-packages excepted."""
+    """Data files of a package's folder, those of its sub-packages excepted.
+
+    Folders beside a module without a package may be anything, such as stored runs.
+    """
     for path in folder.iterdir():
-        if path.is_dir() and not (path / "__init__.py").exists():
-            yield from _data(path, f"{package}/{path.name}")
+        if path.is_dir():
+            if package and not (path / "__init__.py").exists():
+                yield from _data(path, f"{package}/{path.name}")
         elif path.suffix in _DATA:
             yield f"{package}/{path.name}", path
 
@@ -145,48 +156,80 @@ def _source(module: str) -> Path | None:
         spec = importlib.util.find_spec(root)
     except (ImportError, ValueError):
         return None
-    if spec is None or spec.origin is None or (parts and not spec.submodule_search_locations):
+    if spec is None:
         return None
-    if not parts:
-        return Path(spec.origin)
-    path = Path(spec.origin).parent.joinpath(*parts)
-    candidates = (path.with_name(f"{path.name}.py"), path / "__init__.py")
-    return next((each for each in candidates if each.is_file()), None)
+    candidates = [Path(spec.origin or "")]
+    if parts:  # a package without __init__.py has no origin, and perhaps several folders
+        paths = [Path(each, *parts) for each in spec.submodule_search_locations or ()]
+        candidates = [f for p in paths for f in (p / "__init__.py", p.with_name(f"{p.name}.py"))]
+    return next((each for each in candidates if each.suffix == ".py" and each.is_file()), None)
 
 
 @cache
 def _facts(path: Path, module: str) -> _Facts:
-    stamp = path.stat()
-    key = f"{module}:{path}:{stamp.st_mtime_ns}:{stamp.st_size}"
-    known = _Cache.entries()
-    if key not in known:
+    now, known = path.stat(), _Cache.entries()
+    stamp = [module, now.st_mtime_ns, now.st_ctime_ns, now.st_size, now.st_ino]
+    entry: Any = known.get(str(path))
+    if not _is_entry(entry) or entry["stamp"] != stamp:
         tree = ast.parse(path.read_bytes())
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-        exports, tree = exports_of(tree), _checked(tree)
-        known[key] = {
-            "tree": hashlib.sha256(_text(_undocumented(tree)).encode()).hexdigest(),
-            "imports": sorted(_imports(tree, package)),
-            "exports": exports,
-        }
+        exports, tree = exports_of(tree), _unchecked(tree)
+        imports, uses = _imports(tree, package)
+        digest = hashlib.sha256(_text(_undocumented(tree)).encode()).hexdigest()
+        facts = {"tree": digest, "imports": imports, "uses": uses, "exports": exports}
+        known[str(path)] = entry = {"stamp": stamp, "facts": facts}
         _Cache.changed = True
-    return known[key]
+    return entry["facts"]
 
 
-def _imports(tree: ast.AST, package: str) -> set[tuple[str, str]]:
+def _is_entry(entry: Any) -> bool:
+    """Whether something that was read has the form of an entry."""
+    try:
+        facts = entry["facts"]
+        pairs = (*facts["imports"], *facts["uses"], *facts["exports"].items())
+        return (
+            {name: type(value) for name, value in facts.items()} == _FORM
+            and "stamp" in entry
+            and all(isinstance(text, str) for first, second in pairs for text in (first, second))
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return False
+
+
+def _imports(tree: ast.AST, package: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """What is imported, and what is used as an attribute of it."""
     found: set[tuple[str, str]] = set()
+    bound: dict[str, set[str]] = defaultdict(set)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {(alias.name, "") for alias in node.names}
+            for alias in node.names:
+                found.add((alias.name, ""))
+                first = alias.name.partition(".")[0]
+                bound[alias.asname or first].add(alias.name if alias.asname else first)
         elif isinstance(node, ast.ImportFrom):
             above = package.rsplit(".", node.level - 1)[0] if node.level else ""
             module = ".".join(part for part in (above, node.module or "") if part)
-            found |= {(module, alias.name) for alias in node.names}
-    return found
+            for alias in node.names:
+                found.add((module, alias.name))
+                bound[alias.asname or alias.name].add(f"{module}.{alias.name}")
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    uses = {(base, node.attr) for node in attributes for base in _meant(node.value, bound)}
+    return sorted(found), sorted(uses)
 
 
-def _checked(tree: ast.Module) -> ast.Module:
-    """The tree without imports for type checkers, on which no result rests."""
-    return ast.Module([node for node in tree.body if not is_type_checking(node)], [])
+def _meant(node: ast.AST, bound: Mapping[str, Set[str]]) -> list[str]:
+    """Dotted names that an expression may mean, by what names are bound to."""
+    if isinstance(node, ast.Name):
+        return list(bound.get(node.id, ()))
+    if isinstance(node, ast.Attribute):
+        return [f"{base}.{node.attr}" for base in _meant(node.value, bound)]
+    return []
+
+
+def _unchecked(tree: ast.Module) -> ast.Module:
+    """The tree without what is for type checkers only, on which no result rests."""
+    entries = (getattr(n, "orelse", []) if is_type_checking(n) else [n] for n in tree.body)
+    return ast.Module([entry for each in entries for entry in each], [])
 
 
 def _undocumented(tree: ast.Module) -> ast.Module:
@@ -218,21 +261,21 @@ def _text(node: Any) -> str:
 
 
 class _Cache:
-    """Facts of files by place, time and size, kept for the next process of this user.
+    """Path of a file -> its facts and the state they are of, kept for this user's next process.
 
     Parsing the closure of a large study takes a second; where nothing can be kept, it is parsed.
     """
 
     changed = False
-    _entries: dict[str, _Facts] | None = None
+    _entries: dict[str, Any] | None = None
 
     @classmethod
-    def entries(cls) -> dict[str, _Facts]:
+    def entries(cls) -> dict[str, Any]:
         """What is known, read once."""
         if cls._entries is None:
             try:
                 cls._entries = dict(json.loads(cls._path().read_bytes()))
-            except (OSError, ValueError):
+            except (OSError, ValueError, TypeError, RecursionError):
                 cls._entries = {}
         return cls._entries
 
@@ -241,8 +284,8 @@ class _Cache:
         """Keep what was learned, as far as the files are still there."""
         if not cls.changed:
             return
-        entries = {k: v for k, v in cls.entries().items() if Path(k.split(":")[1]).exists()}
         try:
+            entries = {k: v for k, v in cls.entries().items() if Path(k).exists()}
             cls._path().parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=cls._path().parent, delete=False) as file:
                 json.dump(entries, file)
@@ -254,4 +297,4 @@ class _Cache:
     @staticmethod
     def _path() -> Path:
         root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        return Path(root).expanduser() / "latticework" / "code-1.json"
+        return Path(root).expanduser() / "latticework" / "code-2.json"

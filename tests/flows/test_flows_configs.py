@@ -164,7 +164,7 @@ def test_what_a_recipe_says_of_a_part_is_kept_beside_an_assignment():
     [
         ({"swep.seed": 1}, "unknown key 'swep'; did you mean sweep?"),
         ({"sweep.sed": 1}, "unknown key 'sed'; did you mean seed?"),
-        ({"sweep.seed.more": 1}, "seed has no fields of its own"),
+        ({"sweep.seed.more": 1}, "--set sweep.seed.more: seed has no fields of its own"),
         ({"sweep.seed": -1}, "seed: -1 is not allowed"),
         ({"sweep": 7}, "sweep: 7 is not allowed"),
         (
@@ -219,6 +219,17 @@ def test_a_file_holds_recipes_of_one_s_own(tmp_path):
         ("a = 1", "a must be a table"),
         ("[a", "own.toml: "),
         (OWN, "unknown recipe 'othr'; did you mean other?"),
+        ("[othr]\nsettings = 3", "othr.settings must be a table, not 3"),
+        ("[othr]\nsmoke = []", "othr.smoke must be a table, not []"),
+        ("[othr]\nsummary = 3", "othr.summary must be a text, not 3"),
+        ("[othr]\nlike = ['x']", "othr.like must be a text, not ['x']"),
+        ("[othr]\nlike = 'nothere'", "othr.like: unknown earlier recipe 'nothere'"),
+        ("[othr]\nlike = 'othr'", "othr.like: unknown earlier recipe 'othr'"),
+        (OWN + "[othr]\nsmoke_of = 'mien'", "'mien'; did you mean mine? known: mine, other"),
+        ("[a-smoke]", "a-smoke: names that end in -smoke mean twins"),
+        ("a = " + "[" * 5000, "own.toml: "),
+        ("[othr.settings]\nnone = 1", "recipe othr: none: unknown key"),
+        ("[othr.settings]\nwitnesses = 'x\ty'", "recipe othr: witnesses: 'x\\ty' is not allowed"),
     ],
 )
 def test_a_bad_file_of_recipes_is_refused_in_one_line(tmp_path, text, message):
@@ -226,6 +237,17 @@ def test_a_bad_file_of_recipes_is_refused_in_one_line(tmp_path, text, message):
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         build_config(STUDY, recipe=f"{tmp_path}/own.toml#othr")
     assert "\n" not in str(caught.value)
+
+
+def test_a_bad_value_of_a_twin_is_refused_in_one_line(tmp_path):
+    (tmp_path / "own.toml").write_text("[a.smoke]\nmemory_gib = 0")
+    with pytest.raises(InputError, match=r"^recipe a-smoke: memory_gib: 0 is not allowed"):
+        build_config(STUDY, recipe=f"{tmp_path}/own.toml", smoke=True)
+
+
+def test_a_recipe_may_have_the_name_of_a_file(tmp_path):
+    (tmp_path / "own.toml").write_text("['b.toml'.settings]\nmin_ovals = 4")
+    assert build_config(STUDY, recipe=f"{tmp_path}/own.toml").min_ovals == 4
 
 
 def test_a_missing_file_of_recipes_is_refused():

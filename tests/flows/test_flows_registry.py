@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -128,6 +129,65 @@ def test_a_chain_hands_on_to_fields_that_there_are(study):
         earlier = {each.field for each in links[:number]}
         templates = re.findall(r"\{(\w+)\}", str(list(link.given.values())))
         assert set(templates) <= earlier
+
+
+OWN = """
+from dataclasses import replace
+from flows import STUDIES
+from flows.study import load
+STUDY = replace(load(STUDIES[0]), name="own")
+TAKEN = replace(STUDY, name="imp")
+RECIPE = STUDY.recipes[0]
+"""
+
+
+@pytest.fixture
+def own_studies(tmp_path, monkeypatch):
+    """The list with what LATTICEWORK_STUDIES names, of a module `planted_studies`."""
+    (tmp_path / "planted_studies.py").write_text(OWN)
+    (tmp_path / "planted_broken.py").write_text("def f(:\n")
+    (tmp_path / "planted_ending.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def listed(value: str):
+        monkeypatch.setenv("LATTICEWORK_STUDIES", value)
+        return all_studies.__wrapped__()
+
+    yield listed
+    sys.modules.pop("planted_studies", None)
+
+
+@pytest.mark.parametrize(
+    "value", [" planted_studies:STUDY ,", "planted_studies:STUDY, planted_studies:STUDY"]
+)
+def test_studies_of_one_s_own_follow_the_others(own_studies, value):
+    assert list(own_studies(value)) == [*LISTED, "own"]
+    assert list(own_studies(" ")) == list(LISTED)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            "nothing_here:STUDY",
+            "nothing_here:STUDY: ModuleNotFoundError: No module named 'nothing_here'",
+        ),
+        ("nothing_here", "nothing_here: ModuleNotFoundError: No module named"),
+        ("planted_studies", "module 'planted_studies' has no attribute ''"),
+        ("planted_studies:NOPE", "has no attribute 'NOPE'"),
+        ("planted_studies:RECIPE", "planted_studies:RECIPE: it is neither a Study nor a Chain"),
+        ("planted_studies:TAKEN", "another study is called 'imp'"),
+        ("planted_broken:STUDY", "planted_broken:STUDY: SyntaxError: invalid syntax"),
+        (":STUDY", ":STUDY: ValueError: Empty module name"),
+        (".x:STUDY", ".x:STUDY: TypeError: "),
+        ("planted_ending:STUDY", "planted_ending:STUDY: SystemExit: 3"),
+    ],
+)
+def test_what_is_no_study_of_one_s_own_is_refused_in_one_line(own_studies, value, message):
+    with pytest.raises(InputError, match=r"^LATTICEWORK_STUDIES: ") as caught:
+        own_studies(value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 # --- recipes ------------------------------------------------------------------------------------

@@ -1,12 +1,15 @@
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
 from commands import run_python
 
+from flows import find_study
 from tasks.records import CITATIONS, RELEASE, InputError, cite, code_digest, code_version, version
 from tasks.records.version import closure
+from tasks.sos.conic.solvers import SOLVERS
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 
@@ -29,7 +32,7 @@ def package(tmp_path, monkeypatch):
     def write(**files: str) -> None:
         for name, text in ({"__init__": ""} | files).items():
             path = folder / (name.replace("__dot__", ".") if "__dot__" in name else f"{name}.py")
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         forget()
 
@@ -55,6 +58,7 @@ def test_code_version_is_release_and_ten_digits():
         {"c": "y = 2"},
         {"table__dot__json": "[2]"},
         {"model__dot__safetensors": "2"},
+        {"images__dot__gz": "2"},
     ],
 )
 def test_code_version_changes_with_whatever_a_module_rests_on(package, changed):
@@ -64,6 +68,7 @@ def test_code_version_changes_with_whatever_a_module_rests_on(package, changed):
         "c": "y = 1",
         "table__dot__json": "[1]",
         "model__dot__safetensors": "1",
+        "images__dot__gz": "1",
     }
     package(**files)
     before = digest()
@@ -107,6 +112,69 @@ def test_relative_imports_and_references_are_followed(package):
     assert code_digest("planted_package.a:f") == code_digest("planted_package.a")
 
 
+def test_a_package_as_a_whole_leads_to_what_is_used_of_it(package):
+    lazy = "if TYPE_CHECKING:\n    from planted_package.c import h\n"
+    for text in (
+        "import planted_package\nx = planted_package.h",
+        "import planted_package as p\nx = p.h.y",
+        "def f():\n    from planted_package import sub\n    return sub.g",
+        "import planted_package.sub\nx = planted_package.sub.g",
+        "from planted_package import *",
+    ):
+        package(__init__=lazy, **{"sub/__init__": "from planted_package.c import g"}, a=text, c="")
+        assert "planted_package.c" in closure("planted_package.a"), text
+    package(__init__=lazy, a="import planted_package\nx = planted_package.other", c="")
+    assert "planted_package.c" not in closure("planted_package.a")
+
+
+def test_what_a_package_has_from_elsewhere_is_not_of_the_project(package):
+    for text in (
+        "from json import loads",
+        "from planted_package import loads",
+        "if TYPE_CHECKING:\n    from planted_package import loads",
+    ):
+        package(__init__=text, a="from planted_package import loads")
+        assert list(closure("planted_package.a")) == ["planted_package", "planted_package.a"]
+
+
+def test_what_is_not_for_type_checkers_is_followed(package):
+    text = "if TYPE_CHECKING:\n    pass\nelse:\n    from planted_package.{} import x"
+    package(a=text.format("b"), b="x = 1", c="x = 1")
+    before = digest()
+    assert "planted_package.b" in closure("planted_package.a")
+    package(a=text.format("c"))
+    assert digest() != before
+
+
+def test_a_package_without_init_is_followed(package, tmp_path):
+    (tmp_path / "planted_package/plain/inner").mkdir(parents=True)
+    (tmp_path / "planted_package/plain/inner/b.py").write_text("y = 1")
+    (tmp_path / "planted_space").mkdir()
+    (tmp_path / "planted_space/a.py").write_text("from planted_package.plain.inner.b import y")
+    (tmp_path / "planted_space/z.py").write_text("from planted_space import a")
+    package()
+    assert list(closure("planted_space.z")) == ["planted_space.a", "planted_space.z"]
+    both = closure("planted_space.z", "planted_package")
+    assert "planted_package.plain.inner.b" in both
+
+
+def test_folders_beside_a_module_without_package_are_none_of_its_data(package, tmp_path):
+    (tmp_path / "planted_single.py").write_text("x = 1")
+    before = digest("planted_single")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/manifest.json").write_text("{}")
+    assert digest("planted_single") == before
+    (tmp_path / "table.json").write_text("{}")
+    assert digest("planted_single") != before
+
+
+def test_every_solver_is_part_of_what_sums_of_squares_rest_on():
+    for study in ("sos-certify", "sos-benchmark"):
+        calls = [stage.call for stage in find_study(study).stages]
+        reached = closure(*(call.partition(":")[0] for call in calls))
+        assert {f"tasks.sos.conic.solvers.{name}" for name in SOLVERS} <= set(reached)
+
+
 def test_what_was_parsed_is_kept_for_the_next_process_and_parsed_again_when_it_changes(package):
     package(a="x = 1")
     first = digest()
@@ -115,6 +183,62 @@ def test_what_was_parsed_is_kept_for_the_next_process_and_parsed_again_when_it_c
     package(a="x = 22")
     version._Cache._entries = None
     assert digest() != first
+
+
+def test_of_every_file_the_last_state_is_kept(package, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a:b"))
+    (tmp_path / "c:d").mkdir()
+    (tmp_path / "c:d" / "planted_single.py").write_text("x = 1")
+    monkeypatch.syspath_prepend(str(tmp_path / "c:d"))
+    for text in ("x = 1", "x = 22"):
+        package(a=text)
+        code_digest("planted_package.a", "planted_single")
+    kept = json.loads((tmp_path / "a:b/latticework/code-2.json").read_text())
+    paths = [str(tmp_path / "planted_package/a.py"), str(tmp_path / "c:d/planted_single.py")]
+    assert sorted(kept) == sorted(paths)
+
+
+def test_a_file_of_equal_size_and_time_is_parsed_again(package, tmp_path):
+    package(a="x = 1")
+    path = tmp_path / "planted_package/a.py"
+    first, stamp = digest(), path.stat()
+    path.write_text("x = 2")
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    version._Cache._entries = None
+    assert digest() != first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kept: [],
+        lambda kept: 3,
+        lambda kept: dict.fromkeys(kept, 3),
+        lambda kept: {path: {"stamp": entry["stamp"]} for path, entry in kept.items()},
+        *(
+            lambda kept, facts=facts: {p: e | {"facts": facts} for p, e in kept.items()}
+            for facts in (None, [], {}, {"tree": 1, "imports": [], "uses": [], "exports": {}})
+        ),
+        *(
+            lambda kept, name=name, value=value: {
+                path: entry | {"facts": entry["facts"] | {name: value}}
+                for path, entry in kept.items()
+            }
+            for name in ("tree", "imports", "uses", "exports")
+            for value in (None, 3, [3], [[1, 2]], ["abc"])
+        ),
+    ],
+)
+def test_what_is_malformed_in_a_cache_is_ignored(package, tmp_path, change):
+    package(a="import planted_package.b", b="")
+    first = digest()
+    path = tmp_path / "cache/latticework/code-2.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    version._Cache._entries = None
+    assert digest() == first
+    path.write_text("[" * 100_000)
+    version._Cache._entries = None
+    assert digest() == first
 
 
 def test_a_cache_that_cannot_be_read_or_written_is_no_error(package, tmp_path):

@@ -1,6 +1,7 @@
 """The rigged solver as one more adapter."""
 
 import pytest
+import rigged_solver
 
 from tasks.records.isolation import close_processes
 from tasks.sos.conic.solvers import _solve
@@ -8,7 +9,7 @@ from tasks.sos.conic.solvers import _solve
 
 @pytest.fixture
 def rigged_adapter(monkeypatch):
-    monkeypatch.setitem(_solve._ADAPTERS, "rigged", "rigged_solver")
+    monkeypatch.setitem(_solve._ADAPTERS, "rigged", rigged_solver)
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from tasks.records import InputError
 from tasks.records.isolation import Stopped, run_limited
 from tasks.sos.conic._cone_program import ConicProgram, Floats, smat, svec
+from tasks.sos.conic.solvers import clarabel, mosek, scs
 from tasks.sos.conic.solvers._checks import checked, cone_distance, fits
 from tasks.sos.conic.solvers._status import (
     DEFAULT_SOLVER,
@@ -26,7 +28,7 @@ from tasks.sos.conic.solvers._status import (
 
 logger = logging.getLogger(__name__)
 
-_ADAPTERS = {name: f"tasks.sos.conic.solvers.{name}" for name in SOLVERS}
+_ADAPTERS: dict[str, ModuleType] = {"clarabel": clarabel, "scs": scs, "mosek": mosek}
 _probes: dict[str, Answer] = {}
 NOTHING = np.zeros(0)
 
@@ -89,7 +91,8 @@ def _reason(probe: Answer) -> str:
 
 def _run(choice: SolverChoice, program: ConicProgram | None) -> tuple[Answer, float]:
     """The adapter's answer and the seconds it took, start of a process excluded."""
-    job = (_ADAPTERS[choice.name], choice, program)
+    adapter: Any = _ADAPTERS[choice.name]
+    job = (adapter.probe,) if program is None else (adapter.solve, program, choice)
     if not choice.isolated:
         return _call_adapter(job)
     start = time.perf_counter()
@@ -99,20 +102,17 @@ def _run(choice: SolverChoice, program: ConicProgram | None) -> tuple[Answer, fl
     return found
 
 
-def _call_adapter(job: tuple[str, SolverChoice, ConicProgram | None]) -> tuple[Answer, float]:
-    """Solve, or probe without a program, and time it; whatever the adapter raises is a status."""
+def _call_adapter(job: tuple[Any, ...]) -> tuple[Answer, float]:
+    """Call a function of an adapter and time it; whatever it raises is a status."""
     start = time.perf_counter()
     answer = _adapters_answer(*job)
     return answer, time.perf_counter() - start
 
 
-def _adapters_answer(adapter: str, choice: SolverChoice, program: ConicProgram | None) -> Answer:
+def _adapters_answer(function: Callable[..., Answer | None], *arguments: Any) -> Answer:
+    """The answer of a solver; a probe has none."""
     try:
-        module: Any = import_module(adapter)
-        if program is None:
-            module.probe()
-            return _failed(SolverStatus.OPTIMAL, "")
-        return module.solve(program, choice)
+        return function(*arguments) or _failed(SolverStatus.OPTIMAL, "")
     except SolverUnavailable as error:
         return _failed(SolverStatus.UNAVAILABLE, str(error))
     except MemoryError as error:
