@@ -132,7 +132,7 @@ def test_any_flipped_bit_of_a_part_is_seen(full_run, data):
     altered = bytearray(original)
     altered[position // 8] ^= 1 << position % 8
     file.write_bytes(altered)
-    faults = [str(fault) for fault in full_run.check().faults]
+    faults = tuple(str(fault) for fault in full_run.check().faults)
     file.write_bytes(original)
     assert faults == (f"{PART}: sha256 differs from its sidecar",)
 
