@@ -51,7 +51,7 @@ def has_components(
     Returns
     -------
     bool (B,)
-        ``reference.num_components(...) >= least`` for each.
+        ``num_components_by_rank(...) >= least`` for each, see `tasks.tcurves.twists`.
     """
     check(triangles[None], grid, signs)
     tables = tables_of(triangles, grid)

@@ -77,7 +77,7 @@ class Triangulation:
             With one line naming the offending triangle, point or weight. Since d² triangles of
             area 1/2 fill d·Δ₂ exactly when no two overlap, the checks are complete.
 
-        >>> Triangulation.of(1, [[0, 1, 2]], name="unit").num_edges
+        >>> Triangulation.of(1, [[0, 1, 2]], name="unit").num_points
         3
         """
         d = check_degree(degree)
@@ -90,11 +90,6 @@ class Triangulation:
     def num_points(self) -> int:
         """n = (d+1)(d+2)/2."""
         return num_points(self.degree)
-
-    @property
-    def num_edges(self) -> int:
-        """3d(d+1)/2."""
-        return 3 * self.degree * (self.degree + 1) // 2
 
     @property
     def points(self) -> NDArray[np.int64]:
@@ -116,12 +111,6 @@ class Triangulation:
         sides = sides[np.lexsort(sides.T[::-1])]
         inner = np.flatnonzero((sides[1:, :2] == sides[:-1, :2]).all(axis=1))
         return _read_only(np.column_stack([sides[inner], sides[inner + 1, 2]]))
-
-    @cached_property
-    def boundary_edges(self) -> NDArray[np.int32]:
-        """(3d, 2) int32 edges on the boundary of d·Δ₂, lexicographic order, read-only."""
-        edges, counts = np.unique(_sides(self.triangles)[:, :2], axis=0, return_counts=True)
-        return _read_only(edges[counts == 1])
 
     def content_hash(self) -> str:
         """SHA-256 hex digest over degree, triangles and weights; the name does not enter."""

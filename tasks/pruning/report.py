@@ -64,7 +64,9 @@ def soup_report(stored: Stored) -> Report:
         f"m = {config['members']}, members by {config['vary']}, merged: {config['merge']}; "
         "all statistics of normalization estimated anew"
     )
-    findings = [*_result(methods), *_rivals(methods), *_claims(methods)] or ["no soup is stored for the last phase"]
+    findings = [*_result(methods), *_rivals(methods), *_claims(methods)] or [
+        "no soup is stored for the last phase"
+    ]
     return Report(findings, [table], [how, *_distances(stored), *_failures(stored, models)])
 
 

@@ -37,12 +37,9 @@ if TYPE_CHECKING:
     from tasks.records.schema import (
         EXECUTION_SCHEMA,
         SCIENCE_COLUMNS,
-        ColumnDoc,
         column,
-        column_docs,
         empty_table,
         science_schema,
-        science_table,
     )
     from tasks.records.seeds import derive_seed, stream
     from tasks.records.status import Status
@@ -63,7 +60,6 @@ __all__ = [
     "BudgetExceeded",
     "CertificateFile",
     "Citation",
-    "ColumnDoc",
     "CorruptPartError",
     "Fault",
     "Figure",
@@ -104,7 +100,6 @@ __all__ = [
     "code_digest",
     "code_version",
     "column",
-    "column_docs",
     "derive_seed",
     "describe_validation_error",
     "empty_table",
@@ -113,7 +108,6 @@ __all__ = [
     "made_from",
     "rows_table",
     "science_schema",
-    "science_table",
     "stream",
 ]
 

@@ -54,11 +54,6 @@ class StoreCheck:
     faults: tuple[Fault, ...]
     parts: tuple[PartRef, ...]
 
-    @property
-    def corrupt(self) -> tuple[str, ...]:
-        """One line per fault: path and reason."""
-        return tuple(str(fault) for fault in self.faults)
-
     def pending(self, planned: Sequence[str], tables: Sequence[str]) -> list[str]:
         """Planned items without an intact part in each of `tables`, in planned order."""
         stored = {(part.table, part.item) for part in self.parts}

@@ -5,13 +5,9 @@ executions of one run can be compared byte for byte. One row of the execution ta
 attempt at one item.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import pyarrow as pa
 
 from tasks.records.errors import InputError
-from tasks.records.identity import RowIdentity, RunIdentity
 from tasks.records.status import Status
 
 
@@ -90,70 +86,3 @@ def execution_rows(rows: pa.Table) -> pa.Table:
 def empty_table(schema: pa.Schema) -> pa.Table:
     """Table without rows."""
     return schema.empty_table()
-
-
-def science_table(
-    schema: pa.Schema,
-    columns: Mapping[str, Sequence[object] | pa.Array],
-    *,
-    identity: RunIdentity | RowIdentity,
-    status: Status | Sequence[Status] = Status.OK,
-) -> pa.Table:
-    """Table of one item: `columns` (n values each) after the leading columns of `identity`.
-
-    Parameters
-    ----------
-    schema
-        From `science_schema`.
-    columns
-        The values of every column after the leading four.
-    status
-        Of all rows, or one for each.
-
-    Raises
-    ------
-    InputError
-        If a column is missing, unknown, of another length or not of the schema's type.
-    """
-    num_rows = len(next(iter(columns.values()), ()))
-    lead: dict[str, Sequence[object]] = {
-        "fingerprint": [identity.run_id] * num_rows,
-        "code_version": [identity.code_version] * num_rows,
-        "seed": [identity.seed] * num_rows,
-        "status": [status] * num_rows if isinstance(status, Status) else status,
-    }
-    _check_names(schema, [*lead, *columns])
-    try:
-        return pa.table({**lead, **columns}, schema=schema)
-    except (pa.ArrowException, TypeError, OverflowError) as error:
-        raise InputError(f"the columns do not fit their schema: {error}") from error
-
-
-def _check_names(schema: pa.Schema, given: Sequence[str]) -> None:
-    missing = sorted(set(schema.names) - set(given))
-    unknown = sorted(set(given) - set(schema.names))
-    if missing or unknown:
-        raise InputError(
-            f"the columns do not fit their schema: missing {missing}, unknown {unknown}"
-        )
-
-
-@dataclass(frozen=True)
-class ColumnDoc:
-    """What one column means."""
-
-    name: str
-    dtype: str
-    unit: str
-    doc: str
-
-
-def column_docs(schema: pa.Schema) -> tuple[ColumnDoc, ...]:
-    """Names, types, units and meanings of all columns of `schema`."""
-    return tuple(_column_doc(field) for field in schema)
-
-
-def _column_doc(field: pa.Field) -> ColumnDoc:
-    metadata = field.metadata or {}
-    unit, doc = (metadata.get(key, b"").decode() for key in (b"unit", b"doc"))
-    return ColumnDoc(name=field.name, dtype=str(field.type), unit=unit, doc=doc)

@@ -21,11 +21,6 @@ class Status(StrEnum):
         """One sentence for people."""
         return _EXPLANATIONS[self]
 
-    @property
-    def is_success(self) -> bool:
-        """Whether the item's results can be used."""
-        return self is Status.OK
-
 
 _EXPLANATIONS = {
     Status.OK: "The item was computed and its results are stored.",

@@ -42,7 +42,6 @@ algebraic curves and combinatorial constructions (1997).
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -103,51 +102,6 @@ class ComplexOrientation:
         while (oval := self.parents[oval]) >= 0:
             found.append(oval)
         return found
-
-    @property
-    def rokhlin_defect(self) -> int:
-        """Left minus right side of Rokhlin's or Rokhlin-Mishachev's formula: 0 for every curve."""
-        positive, negative = self.pairs
-        k, odd = divmod(self.degree, 2)
-        balance = 2 * (positive - negative) - len(self.parents) + k * (k + odd)
-        return balance + (self.ovals[0] - self.ovals[1] if odd else 0)
-
-    @property
-    def index_defect(self) -> int:
-        """Integrate (2 index)^2 over the Euler characteristic and subtract d^2: 0 for every curve.
-
-        Viro's form of the formulas, valid for both parities.
-        """
-        holes = [self.parents.count(oval) for oval in range(-1, len(self.parents))]
-        # Without J and its ovals the root is a projective plane or a disk with holes.
-        terms = zip(self.doubled_indices, holes, strict=True)
-        return sum((1 - hole) * index**2 for index, hole in terms) - self.degree**2
-
-    @property
-    def complex_scheme(self) -> str:
-        """Viro notation with signs: ``<9v1<1+>>``, ``<Jv5-v1+<1->>``.
-
-        For d odd every oval carries its sign, for d even every oval inside others the sign of its
-        pair with the outermost oval around it.
-        """
-        inside = self._notation(-1, 0)
-        if self.degree % 2:
-            return f"<Jv{inside}>" if inside else "<J>"
-        return f"<{inside}>"
-
-    def _notation(self, around: int, outermost: int) -> str:
-        """Write the ovals directly inside one; `outermost` is the rotation of its outermost one."""
-        trees = []
-        for oval in (i for i, parent in enumerate(self.parents) if parent == around):
-            rotation = self.rotations[oval]
-            reference = 1 if self.degree % 2 else outermost
-            sign = {0: "", rotation: "-", -rotation: "+"}[reference]
-            trees.append((self._notation(oval, outermost or rotation), sign))
-        trees.sort(key=lambda tree: (len(tree[0]), tree))
-        parts = []
-        for (inside, sign), number in Counter(trees).items():
-            parts += [f"1{sign}<{inside}>"] * number if inside else [f"{number}{sign}"]
-        return "v".join(parts)
 
 
 def halves(triangulation: Triangulation, signs: int | ArrayLike) -> NDArray[np.int64] | None:

@@ -44,11 +44,6 @@ class TPolynomial:
     proved_from: int
     """Every base from here on is proved to give the T-curve, see `BaseBound`."""
 
-    @property
-    def is_proved(self) -> bool:
-        """Whether the real curve is proved to be nonsingular and isotopic to the T-curve."""
-        return self.base >= self.proved_from
-
     def coefficients(self) -> dict[tuple[int, int, int], int]:
         """Map exponents (i, j, d-i-j) of x, y, z to coefficients.
 

@@ -297,9 +297,7 @@ def test_networks_with_hidden_weights_are_exported_as_they_are_evaluated(
     assert "on the test images, its row says " in capsys.readouterr().err
 
 
-def test_images_of_a_folder_are_found_again_by_the_environment(
-    ran, tmp_path, monkeypatch, capsys
-):
+def test_images_of_a_folder_are_found_again_by_the_environment(ran, tmp_path, monkeypatch, capsys):
     pictures = tmp_path / "pictures"
     for part, label, k in product(("train", "test"), "ab", range(12)):
         (pictures / part / label).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Components by rank over F2: the searches against the twin and the schemes."""
+"""Components by rank over F2: the searches against the component matrix and the schemes."""
 
 import numpy as np
 import pytest
@@ -7,28 +7,21 @@ from hypothesis import strategies as st
 from scheme_instances import free_points, packed, pinwheel, random_words
 from strategies import SEEDS, triangulations
 
-from gpu import reference
 from gpu.component_matrix import layout_of
 from gpu.component_search import has_components, search
 from gpu.octants import grid_of_degree
 from gpu.schemes import scheme_codes
-from tasks.lattice import Triangulation, honeycomb, lattice_points, num_points, random_flips
+from tasks.lattice import Triangulation, honeycomb, random_flips
 from tasks.tcurves import as_word, harnack_bound, harnack_signs
 from tasks.tcurves.patchwork import octant_grid
+from tasks.tcurves.twists import num_components_by_rank
 
 DEGREES = range(2, 10)
 
 
-def by_reference(triangulation: Triangulation, words: np.ndarray) -> list[int]:
-    """Counts of the NumPy twin."""
-    degree = triangulation.degree
-    shifts = np.arange(num_points(degree))
-    return [
-        reference.num_components(
-            lattice_points(degree), triangulation.triangles, word >> shifts & 1
-        )
-        for word in words
-    ]
+def by_rank(triangulation: Triangulation, words: np.ndarray) -> list[int]:
+    """Counts by the component matrix of each sign vector."""
+    return [num_components_by_rank(triangulation, int(word)) for word in words]
 
 
 def counts_of(triangulation: Triangulation, words: np.ndarray) -> np.ndarray:
@@ -51,27 +44,18 @@ def some_triangulations(degree: int) -> list[Triangulation]:
 
 @settings(max_examples=30)
 @given(triangulations(1, 9), SEEDS)
-def test_the_twin_counts_the_ovals_and_the_pseudo_line_of_schemes(triangulation, seed) -> None:
+def test_the_rank_counts_the_ovals_and_the_pseudo_line_of_schemes(triangulation, seed) -> None:
     words = random_words(triangulation.degree, 6, seed)
-    assert by_reference(triangulation, words) == counts_of(triangulation, words).tolist()
+    assert by_rank(triangulation, words) == counts_of(triangulation, words).tolist()
 
 
 @pytest.mark.parametrize("degree", DEGREES)
 def test_harnack_signs_reach_harnacks_bound_and_constant_signs_the_deepest_nest(degree) -> None:
     harnack = np.array([as_word(harnack_signs(degree))])
     for triangulation in some_triangulations(degree):
-        assert by_reference(triangulation, harnack) == [harnack_bound(degree)]
-    nest = by_reference(honeycomb(degree), np.array([0]))
+        assert by_rank(triangulation, harnack) == [harnack_bound(degree)]
+    nest = by_rank(honeycomb(degree), np.array([0]))
     assert nest == [degree // 2 + degree % 2]
-
-
-@given(st.lists(st.integers(0, 255), max_size=9))
-def test_the_rank_of_the_twin_counts_the_span(rows: list[int]) -> None:
-    span = {0}
-    for row in rows:
-        span |= {row ^ other for other in span}
-    matrix = np.array([[row >> i & 1 for i in range(8)] for row in rows]).reshape(-1, 8)
-    assert 2 ** reference.rank_over_f2(matrix) == len(span)
 
 
 # --- what is refused ----------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from tasks.records import (
     Store,
     column,
     science_schema,
-    science_table,
 )
+from tasks.records.rows import rows_table
 
 HISTOGRAM = science_schema(
     column("scheme", pa.string(), "real scheme in Viro notation"),
@@ -47,8 +47,8 @@ def rows() -> Callable[..., pa.Table]:
     """Rows of one item: `rows("<1>", "<2>")`, with counts 0, 1, ..."""
 
     def make(*schemes: str) -> pa.Table:
-        columns = {"scheme": list(schemes), "count": list(range(len(schemes)))}
-        return science_table(HISTOGRAM, columns, identity=IDENTITY)
+        found = [{"scheme": scheme, "count": k} for k, scheme in enumerate(schemes)]
+        return rows_table(HISTOGRAM, found, IDENTITY)
 
     return make
 

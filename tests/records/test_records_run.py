@@ -132,7 +132,7 @@ def test_any_flipped_bit_of_a_part_is_seen(full_run, data):
     altered = bytearray(original)
     altered[position // 8] ^= 1 << position % 8
     file.write_bytes(altered)
-    faults = full_run.check().corrupt
+    faults = tuple(str(fault) for fault in full_run.check().faults)
     file.write_bytes(original)
     assert faults == (f"{PART}: sha256 differs from its sidecar",)
 
@@ -152,7 +152,7 @@ def test_any_flipped_bit_of_a_part_is_seen(full_run, data):
 )
 def test_an_altered_sidecar_is_as_bad_as_an_altered_part(full_run, change, reason):
     _damage(full_run, "histogram/histogram-6_bat.json", change)
-    (line,) = full_run.check().corrupt
+    line = str(*full_run.check().faults)
     assert line.startswith(PART)
     assert reason in line
     assert "\n" not in line
@@ -168,13 +168,14 @@ def test_a_part_in_the_place_of_another_is_seen(full_run):
 
 def test_data_without_sidecar_is_an_unfinished_write_and_not_read(full_run):
     (Path(full_run.path) / PART).with_suffix(".json").unlink()
-    assert full_run.check().corrupt == (f"{PART}: has no sidecar, so its write never finished",)
+    fault = str(*full_run.check().faults)
+    assert fault == f"{PART}: has no sidecar, so its write never finished"
     assert full_run.read("histogram").num_rows == 4
 
 
 def test_a_sidecar_without_data_is_a_fault(full_run):
     (Path(full_run.path) / PART).unlink()
-    assert "is missing although its sidecar is there" in full_run.check().corrupt[0]
+    assert "is missing although its sidecar is there" in str(*full_run.check().faults)
     with pytest.raises(CorruptPartError):
         full_run.read("histogram")
 
@@ -383,5 +384,5 @@ def test_foreign_files_in_a_table_folder_are_ignored(full_run, caplog):
     folder = Path(full_run.path, "histogram")
     for name in ("README", "histogram-a b.arrow", "notes.arrow", ".tmp", "histogram-6_bat~2.arrow"):
         (folder / name).write_bytes(b"noise")
-    assert full_run.check().corrupt == ()
+    assert full_run.check().faults == ()
     assert full_run.read("histogram").num_rows == 6

@@ -49,7 +49,7 @@ def test_a_copy_beside_the_planned_parts_is_named_once_and_blocks_nothing(
     for run in (full_run, store.find_run(full_run.run_id)):
         caplog.clear()
         assert run.read("histogram").num_rows == 6
-        assert run.check().corrupt == ()
+        assert run.check().faults == ()
         assert run.check().done == set(run.planned)
         assert run.pending(run.planned) == []
         assert run.count_rows() == 9

@@ -194,20 +194,21 @@ def test_finishing_removes_the_temporary_files_of_dead_writers_only(full_run):
 
 def test_temporary_files_are_never_read(full_run):
     Path(full_run.path, "histogram", ".x+1+00+0.tmp").write_bytes(b"half a part")
-    assert full_run.check().corrupt == ()
+    assert full_run.check().faults == ()
 
 
 KILLED = """
 import os, sys
 import pyarrow as pa
-from tasks.records import RunIdentity, Store, column, science_schema, science_table
+from tasks.records import RunIdentity, Store, column, science_schema
+from tasks.records.rows import rows_table
 identity = RunIdentity("demo", "{}", (), code_version="v")
 schema = science_schema(column("x", pa.int64(), "number"))
 run = Store.open(sys.argv[1]).open_run(identity, ["numbers"], list("abc"))
 for item in run.pending(run.planned):
     if item == sys.argv[2]:
         os.fsync = lambda _: os._exit(9)
-    run.write_part("numbers", item, science_table(schema, {"x": [ord(item)]}, identity=identity))
+    run.write_part("numbers", item, rows_table(schema, [{"x": ord(item)}], identity))
 run.finish()
 """
 

@@ -196,7 +196,7 @@ def test_mosek_agrees_with_the_core_solver(mosek, name):
     found = solve(program, SolverChoice("mosek", tolerance=1e-7, isolated=False))
     assert (found.solver, found.fallback_from) == ("mosek", "")
     assert found.status is expected.status, found.message
-    if found.status.has_point:
+    if found.status in ("optimal", "inaccurate"):
         assert found.objective == pytest.approx(expected.objective, abs=CLOSE)
 
 

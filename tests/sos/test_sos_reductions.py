@@ -12,7 +12,6 @@ from tasks.sos.bases.monomial_bases import full_basis, half_newton_basis
 from tasks.sos.bases.reductions import (
     Restriction,
     VariableScaling,
-    correlative_blocks,
     correlative_cliques,
     minimal_spread,
     sign_symmetry_blocks,
@@ -238,22 +237,6 @@ def test_a_constraint_joins_its_variables():
     assert sorted(joined, key=len) == [{1}, {0, 2, 3}]
     with pytest.raises(InputError, match="from 0 to 3"):
         correlative_cliques(support, together=[(4,)])
-
-
-def test_correlative_blocks_hold_the_monomials_of_their_clique():
-    cliques = [np.array([0, 1]), np.array([1, 2])]
-    basis = full_basis(3, 1)
-    assert sets(correlative_blocks(basis, cliques)) == [{0, 1, 3}, {1, 2, 3}]
-    assert sets(correlative_blocks([[0, 1, 0]], cliques)) == [{0}]
-
-
-@pytest.mark.solver
-def test_correlative_blocks_decompose_a_chained_polynomial():
-    p = polynomial({(2, 0, 0): 1, (0, 4, 0): 1, (1, 2, 0): -2, (0, 2, 2): 1})
-    basis = half_newton_basis(p.exponents)
-    blocks = correlative_blocks(basis, correlative_cliques(p.exponents))
-    assert len(blocks) == 2
-    assert is_feasible(p, [basis[block] for block in blocks])
 
 
 # Restriction

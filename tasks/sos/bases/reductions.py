@@ -31,7 +31,6 @@ from tasks.sos.bases._diagonal import group_indices
 from tasks.sos.bases.scaling import VariableScaling, minimal_spread, spread
 from tasks.sos.bases.sparsity import (
     Indices,
-    correlative_blocks,
     correlative_cliques,
     term_sparsity_blocks,
 )
@@ -39,7 +38,6 @@ from tasks.sos.bases.sparsity import (
 __all__ = [
     "Restriction",
     "VariableScaling",
-    "correlative_blocks",
     "correlative_cliques",
     "minimal_spread",
     "sign_symmetry_blocks",

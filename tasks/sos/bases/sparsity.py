@@ -114,19 +114,6 @@ def correlative_cliques(
     return maximal_cliques(chordal_extension(adjacency))
 
 
-def correlative_blocks(basis: ArrayLike, cliques: Sequence[Indices]) -> list[Indices]:
-    """For each clique the elements of the basis in its variables only.
-
-    Blocks contained in another one are left out, and so are elements in no clique.
-    """
-    rows = as_rows(basis)
-    inside = np.zeros((len(cliques), len(rows)), dtype=bool)
-    for mask, clique in zip(inside, cliques, strict=True):
-        outside = np.delete(rows, clique, axis=1)
-        mask[:] = ~outside.any(axis=1)
-    return [np.flatnonzero(inside[k]) for k in _maximal_rows(inside)]
-
-
 def chordal_extension(adjacency: Adjacency) -> Adjacency:
     """A chordal graph that contains the given one: eliminate a vertex of least degree first.
 

@@ -41,11 +41,6 @@ class SolverStatus(StrEnum):
         """One sentence for people."""
         return _EXPLANATIONS[self]
 
-    @property
-    def has_point(self) -> bool:
-        """Whether x, s and y solve the program, at least loosely."""
-        return self in (SolverStatus.OPTIMAL, SolverStatus.INACCURATE)
-
 
 _EXPLANATIONS = {
     SolverStatus.OPTIMAL: "An optimal point was found; its residuals are within tolerance.",
