@@ -13,7 +13,8 @@ regions and tree are those of RP^2.  A block whose graph has more than `MAX_NODE
 evaluated vector by vector.
 
 Each sign vector is evaluated on its own: no counts are merged and nothing is inferred from
-symmetry, which makes the sweep an oracle for the census.
+symmetry, which makes the sweep an oracle for the census.  As in `gpu.octants`, nothing is allocated
+while vectors are evaluated.
 """
 
 from __future__ import annotations

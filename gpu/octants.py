@@ -15,7 +15,8 @@ The neighbors of the other color, collected on the way, are the seeds of the nei
 that the regions are found in the order of their tree.  The root is the region that reaches a point
 in both sheets (even d), or one of whose neighbors is itself (odd d).
 
-One evaluation visits each of the 4 n points of the four quadrants once; nothing is allocated.
+One evaluation visits each of the 4 n points of the four quadrants once; nothing is allocated: the
+caller keeps one `Scratch` for each thread.
 """
 
 from __future__ import annotations

@@ -31,9 +31,9 @@ def shortened(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with escapes for what moves a cursor, hides, turns around or cannot be encoded.
+    r"""The text with escapes for what moves a cursor, hides, turns around or cannot be encoded.
 
-    >>> print(printable("a\\x1b[31m\\u202eb"))
+    >>> print(printable("a\x1b[31m\u202eb"))
     a\x1b[31m\u202eb
     """
     if text.isprintable():

@@ -6,18 +6,15 @@ character, else text with one polynomial per line and comments after ``#``.
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import fs
 
 from tasks.records import InputError
 from tasks.records.errors import abridged, shortened
-from tasks.records.roots import check_text, is_uri
+from tasks.records.sources import arrow_table_of, is_arrow, read_source, text_of
 
 MAX_FILE_BYTES = 256 * 2**20
 """Larger files are refused; a million terms in ten variables take 40 MB as JSON."""
@@ -52,7 +49,7 @@ def read_records(source: str) -> list[Any]:
     InputError
         If it cannot be read, is empty, too large, or in no known format.
     """
-    data = _read_bytes(source)
+    data = read_source(source, max_bytes=MAX_FILE_BYTES)
     if not data.strip():
         raise InputError(f"{abridged(source)} is empty: {EXPECTED}")
     records = _records(source, data)
@@ -61,47 +58,13 @@ def read_records(source: str) -> list[Any]:
     return records
 
 
-def _read_bytes(source: str) -> bytes:
-    check_text(source, "the name of a file")
-    try:
-        data = _read_uri(source) if is_uri(source) else _read_local(Path(source))
-    except (OSError, pa.ArrowInvalid) as error:
-        errno = getattr(error, "errno", None)
-        reason = os.strerror(errno) if errno else abridged(str(error))
-        raise InputError(f"cannot read {abridged(source)}: {reason}") from error
-    if len(data) > MAX_FILE_BYTES:
-        limit = f"{MAX_FILE_BYTES // 2**20} MiB"
-        raise InputError(f"{abridged(source)} is larger than {limit}: split it")
-    return data
-
-
-def _read_local(path: Path) -> bytes:
-    if not path.is_file():
-        name = abridged(str(path))
-        raise InputError(f"{name} is not a file: give the path of a JSON, Arrow or text file")
-    with path.open("rb") as file:
-        return file.read(MAX_FILE_BYTES + 1)
-
-
-def _read_uri(uri: str) -> bytes:
-    filesystem, path = fs.FileSystem.from_uri(uri)
-    with filesystem.open_input_stream(path) as stream:
-        return stream.read(MAX_FILE_BYTES + 1)
-
-
 def _records(source: str, data: bytes) -> list[Any]:
-    suffix = Path(source).suffix
-    if data[:6] == b"ARROW1" or suffix in (".arrow", ".feather"):
+    if is_arrow(source, data):
         return _arrow_records(source, data)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{abridged(source)} is neither text in UTF-8 nor an Arrow file (byte {error.start})"
-        ) from error
+    text = text_of(source, data)
     if "\0" in text:
         raise InputError(f"{abridged(source)} is no text: it holds null characters")
-    if suffix == ".json" or text.lstrip()[:1] in ("{", "["):
+    if Path(source).suffix == ".json" or text.lstrip()[:1] in ("{", "["):
         return _json_records(source, text)
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
@@ -152,15 +115,12 @@ def _integer(text: str) -> int | str:
 
 
 def _arrow_records(source: str, data: bytes) -> list[Any]:
+    table = arrow_table_of(source, data)
     try:
-        opener = pa.ipc.open_file if data[:6] == b"ARROW1" else pa.ipc.open_stream
-        table = opener(io.BytesIO(data)).read_all()
-        table.validate(full=True)
         records = table.to_pylist()
-    # LookupError: unknown time zones of other columns.
-    except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as error:
-        reason = abridged(next(iter(str(error).splitlines()), type(error).__name__))
-        raise InputError(f"{abridged(source)} is not a readable Arrow file: {reason}") from error
+    except (pa.ArrowException, ValueError, OverflowError, LookupError) as error:
+        # Among other columns: years beyond Python's, unknown time zones.
+        raise InputError(f"{abridged(source)} is not a readable Arrow IPC file: {error}") from error
     for name in table.column_names:
         if table.column_names.count(name) > 1:
             raise InputError(f"{abridged(source)} has the column {abridged(name)} twice")
