@@ -264,7 +264,7 @@ def test_a_bad_polynomial_is_an_entry_with_a_problem(tmp_path, row, problem):
         (b'[{"text": "x", "name": "a", "text": "y"}]', "has the key 'text' twice"),
         (b"\xff\xfe\x80", "neither text in UTF-8 nor an Arrow file \\(byte 0\\)"),
         (b"x\0" * 100, "is no text: it holds null characters"),
-        (b"ARROW1" + bytes(range(200)), "not a readable Arrow file"),
+        (b"ARROW1" + bytes(range(200)), "not a readable Arrow IPC file"),
     ],
     ids=range(15),
 )
@@ -328,7 +328,7 @@ def test_a_damaged_arrow_file_is_refused(tmp_path):
     data = path.read_bytes()
     for size in range(6, len(data), len(data) // 20):
         path.write_bytes(data[:size])
-        with pytest.raises(InputError, match="not a readable Arrow file"):
+        with pytest.raises(InputError, match="not a readable Arrow IPC file"):
             load_polynomials([str(path)])
 
 
