@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from flint import fmpq
 from numpy.typing import NDArray
 
 from tasks.records import BudgetExceeded
@@ -340,18 +339,9 @@ def _refuted(
         work.polynomial,
         inequalities=candidate.inequalities,
         removed=candidate.removed,
-        functional=_unscaled(functional, work.scaling),
+        functional=work.scaling.functional(functional),
     )
     return work.finished(Verdict.REFUTED_SOS, reason, certificate)
-
-
-def _unscaled(functional: Functional, scaling: VariableScaling) -> Functional:
-    """L with ``L(p) = 2**-e L'(p')``: the value at x^a is multiplied by ``2**(s a)``."""
-    values = {}
-    for row, value in functional.items():
-        shift = sum(s * a for s, a in zip(scaling.shifts, row, strict=True))
-        values[row] = value * fmpq(1 << shift) if shift >= 0 else value / (1 << -shift)
-    return values
 
 
 def _hints(problem: GramProblem, moments: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

@@ -13,18 +13,19 @@ what disturbs solvers is different magnitudes on the diagonal of Q, hence the we
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
+from operator import mul
 from typing import Any, TypeVar
 
 import numpy as np
-from flint import fmpq, fmpq_mat, fmpz, fmpz_mat
+from flint import fmpq, fmpq_mat, fmpz_mat
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from tasks.lattice.monomials import Rows
-from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial, power_of_two
 
 Matrix = TypeVar("Matrix", NDArray[np.float64], fmpq_mat)
 
@@ -79,11 +80,11 @@ class VariableScaling:
     def apply(self, polynomial: Polynomial) -> Polynomial:
         """p'."""
         scaled = polynomial.scaled(self.shifts) if any(self.shifts) else polynomial
-        return scaled * _power(self.exponent) if self.exponent else scaled
+        return scaled * power_of_two(self.exponent) if self.exponent else scaled
 
     def undo(self, polynomial: Polynomial) -> Polynomial:
         """p, given p'."""
-        return polynomial.scaled([-shift for shift in self.shifts]) * _power(-self.exponent)
+        return polynomial.scaled([-shift for shift in self.shifts]) * power_of_two(-self.exponent)
 
     def apply_to_gram(self, gram: Matrix, basis: Rows) -> Matrix:
         """The Gram matrix of p', given one of p in this basis."""
@@ -95,7 +96,13 @@ class VariableScaling:
 
     def point(self, scaled_point: Sequence[fmpq]) -> tuple[fmpq, ...]:
         """The x with ``2^exponent p(x) = p'(y)``, given y."""
-        return tuple(y * _power(shift) for y, shift in zip(scaled_point, self.shifts, strict=True))
+        return tuple(
+            y * power_of_two(shift) for y, shift in zip(scaled_point, self.shifts, strict=True)
+        )
+
+    def functional(self, values: Mapping[tuple[int, ...], fmpq]) -> dict[tuple[int, ...], fmpq]:
+        """L with ``L(p) = 2**-e L'(p')``, given L' by exponent: at x^a times ``2**(s a)``."""
+        return {a: v * power_of_two(sum(map(mul, self.shifts, a))) for a, v in values.items()}
 
     def _columns(self) -> NDArray[np.int64]:
         return np.array(self.shifts, dtype=np.int64)
@@ -133,12 +140,6 @@ def _logarithms(polynomial: Polynomial) -> NDArray[np.float64]:
     )
 
 
-def _power(exponent: int) -> fmpq:
-    """2^exponent."""
-    power = fmpz(1) << abs(exponent)
-    return fmpq(power) if exponent >= 0 else fmpq(1, power)
-
-
 def _rescaled(gram: Any, shifts: NDArray[np.int64], exponent: int) -> Any:
     """Entries times 2^(shift_i + shift_j + exponent)."""
     exponents = shifts[:, None] + shifts[None, :] + exponent
@@ -152,4 +153,4 @@ def _rescaled(gram: Any, shifts: NDArray[np.int64], exponent: int) -> Any:
     lifts = (exponents - lowest).ravel().tolist()
     lifted = [value << lift for value, lift in zip(numerators.entries(), lifts, strict=True)]
     size = len(shifts)
-    return fmpq_mat(fmpz_mat(size, size, lifted)) * (_power(lowest) / denominator)
+    return fmpq_mat(fmpz_mat(size, size, lifted)) * (power_of_two(lowest) / denominator)

@@ -42,7 +42,7 @@ from tasks.sos.optimization.semialgebraic import (
     best_rational_point,
     local_minimizers,
 )
-from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial, rational
 from tasks.sos.proofs.negativity import (
     Point,
     find_negative_point,
@@ -126,12 +126,12 @@ def candidate_levels(level: float, value: fmpq | None, tolerance: float) -> Iter
     """
     scale = 1.0 + abs(level)
     tried = set()
-    if value is not None and float(as_fraction(value)) <= level + NOISE * scale:
+    if value is not None and float(value) <= level + NOISE * scale:
         tried.add(value)
         yield value
     for limit in DENOMINATORS:
-        guess = _simple(level, limit)
-        is_close = abs(float(as_fraction(guess)) - level) <= NOISE / limit * scale
+        guess = rational(Fraction(level).limit_denominator(limit))
+        is_close = abs(float(guess) - level) <= NOISE / limit * scale
         if is_close and guess not in tried and (value is None or guess <= value):
             tried.add(guess)
             yield guess
@@ -225,7 +225,7 @@ class _Search:
             level = float(np.ldexp(relaxation.level, -scaling.exponents[0]))
             if not np.isfinite(level) or value is None:
                 continue
-            if level >= float(as_fraction(value)) - NOISE * (1 + abs(level)):
+            if level >= float(value) - NOISE * (1 + abs(level)):
                 break
         assert relaxation is not None  # the complete basis always has a program
         if not relaxation.moments:
@@ -244,7 +244,7 @@ class _Search:
         """Try the levels from the best one on."""
         if value is not None:
             # A bound above a value is an error of the solver.
-            level = min(level, float(as_fraction(value)))
+            level = min(level, float(value))
         for gamma in candidate_levels(level, value, self.tolerance):
             outcome = certify(self.polynomial - gamma, self.settings)
             if outcome.verdict is not Verdict.PROVED:
@@ -307,13 +307,3 @@ def _bound_program(p: Polynomial, is_complete: bool) -> tuple[SosProgram | None,
         return None, scaling
     blocks = [ProgramBlock(basis[part]) for part in sign_symmetry_blocks(basis, support)]
     return SosProgram((target,), tuple(blocks)), scaling
-
-
-def _simple(level: float, limit: int) -> fmpq:
-    guess = Fraction(level).limit_denominator(limit)
-    return fmpq(guess.numerator, guess.denominator)
-
-
-def as_fraction(value: fmpq) -> Fraction:
-    """The same number for the standard library."""
-    return Fraction(int(value.p), int(value.q))

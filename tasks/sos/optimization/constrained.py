@@ -25,7 +25,6 @@ from tasks.sos.gram.interior import Feasibility
 from tasks.sos.optimization._input import check_posed
 from tasks.sos.optimization.bounds import (
     Bound,
-    as_fraction,
     candidate_levels,
     check_tolerance,
     without_proof,
@@ -348,7 +347,7 @@ class _BoundSearch:
         proofs = _Proofs(program, self.choice, places)
         if value is not None:
             # A bound above a value is an error of the solver.
-            level = min(level, float(as_fraction(value)))
+            level = min(level, float(value))
         for gamma in candidate_levels(level, value, self.tolerance):
             system, solution = proofs.solve(gamma)
             if solution is None or solution.feasibility is Feasibility.OUTSIDE:

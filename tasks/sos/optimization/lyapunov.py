@@ -40,10 +40,9 @@ from tasks.sos.conic.solvers import SolverChoice
 from tasks.sos.gram.interior import Feasibility
 from tasks.sos.optimization._input import check_posed, check_size
 from tasks.sos.optimization.constrained import certify_on_set
-from tasks.sos.optimization.problem_scaling import power_of_two
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram, without_forced_zeros
 from tasks.sos.optimization.systems import ExactSolution, GramSystem, prove_system, solve_system
-from tasks.sos.polynomials.polynomial import Polynomial, Rational, rational
+from tasks.sos.polynomials.polynomial import Polynomial, Rational, power_of_two, rational
 from tasks.sos.verdict import Verdict
 
 ROUNDINGS = (2, 4, 8, 12, 16, 24)

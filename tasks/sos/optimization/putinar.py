@@ -36,11 +36,11 @@ from tasks.sos.bases.reductions import sign_symmetry_blocks
 from tasks.sos.bases.scaling import VariableScaling
 from tasks.sos.certificates import Equality, GramBlock, SosCertificate
 from tasks.sos.optimization.elimination import reduced_echelon
-from tasks.sos.optimization.problem_scaling import ProblemScaling, power_of_two
+from tasks.sos.optimization.problem_scaling import ProblemScaling
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram, without_forced_zeros
 from tasks.sos.optimization.semialgebraic import SemialgebraicSet
 from tasks.sos.optimization.systems import ExactSolution
-from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial, power_of_two
 
 MAX_BASIS = 400
 """Monomials of a full basis that are still taken."""

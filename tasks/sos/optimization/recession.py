@@ -8,7 +8,7 @@ on.  It lives on the squares of the monomials that are left.
 
 from __future__ import annotations
 
-from operator import add, mul
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from tasks.sos.certificates import NotSosCertificate
 from tasks.sos.conic.forms import kernel_form
 from tasks.sos.conic.solvers import SolverChoice, solve
 from tasks.sos.gram.problem import GramProblem
-from tasks.sos.optimization.problem_scaling import power_of_two
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram
 from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.proofs.refutation import Functional, separating_functional, uncovered_functional
@@ -51,15 +50,11 @@ def refute_all_levels(
     functional = _recession_functional(target, blocks, vanishing, choice)
     if functional is None:
         return None
-    values = {
-        row: value * power_of_two(sum(map(mul, scaling.shifts, row)))
-        for row, value in functional.items()
-    }
     return NotSosCertificate.of(
         shifted,
         inequalities=half_newton_points(support).inequalities,
         removed=consistent.removed,
-        functional=values,
+        functional=scaling.functional(functional),
     )
 
 

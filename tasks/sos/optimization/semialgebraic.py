@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from tasks.records import InputError, stream
-from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial, power_of_two, rational
 from tasks.sos.proofs.negativity import Point
 
 NUM_STARTS = 24
@@ -131,7 +131,7 @@ def local_minimizers(
 ) -> list[NDArray[np.float64]]:
     """Feasible points found by local minimization, best first; near copies are left out."""
     scale = float(np.abs(objective.float_coefficients()).max(initial=0.0)) or 1.0
-    call = _float_function(objective / _power_near(scale))
+    call = _float_function(objective / power_of_two(int(np.floor(np.log2(scale)))))
     constraints = [
         {"type": kind, "fun": function.value, "jac": function.gradient}
         for kind, polynomials in (("ineq", region.inequalities), ("eq", region.equalities))
@@ -190,11 +190,6 @@ def _is_near(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
     return bool((np.abs(x - y) < 1e-5 * (1.0 + np.abs(x))).all())
 
 
-def _power_near(scale: float) -> fmpq:
-    exponent = int(np.floor(np.log2(scale)))
-    return fmpq(1 << exponent) if exponent >= 0 else fmpq(1, 1 << -exponent)
-
-
 # --- rational points ----------------------------------------------------------------------------
 
 
@@ -203,7 +198,7 @@ def rational_points(region: SemialgebraicSet, x: NDArray[np.float64]) -> Iterato
     seen = set()
     for limit in DENOMINATORS:
         rounded = [Fraction(value).limit_denominator(limit) for value in x.tolist()]
-        point = tuple(fmpq(v.numerator, v.denominator) for v in rounded)
+        point = tuple(map(rational, rounded))
         for candidate in (point, _on_quadric(region, point)):
             if candidate is None or str(candidate) in seen or not region.contains(candidate):
                 continue

@@ -65,6 +65,12 @@ def is_exact(value: Any) -> bool:
     )
 
 
+def power_of_two(exponent: int) -> fmpq:
+    """2^exponent."""
+    power = fmpz(1) << abs(exponent)
+    return fmpq(power) if exponent >= 0 else fmpq(1, power)
+
+
 def rounded(value: fmpq) -> float:
     """The nearest float64, ties to even; infinite beyond its range."""
     try:

@@ -81,7 +81,7 @@ def _rounded(problem: GramProblem, moments: NDArray[np.float64]) -> Functional |
         units = np.ldexp(1.0, np.floor(np.log2(scale)).astype(int) - bits)
         numerators = np.rint(moments / units).tolist()
         values = [
-            fmpq(int(numerator)) * _power_of_two(float(unit))
+            fmpq(int(numerator)) * fmpq(*float(unit).as_integer_ratio())
             for numerator, unit in zip(numerators, units, strict=True)
         ]
         if _separates(problem, values):
@@ -108,12 +108,6 @@ def _scale(problem: GramProblem, moments: NDArray[np.float64]) -> NDArray[np.flo
         diagonal = np.sqrt(moments[rows.diagonal()])
         np.minimum.at(scale, rows, diagonal * diagonal[:, None])
     return scale
-
-
-def _power_of_two(unit: float) -> fmpq:
-    """The fraction of a float that is a power of two."""
-    numerator, denominator = unit.as_integer_ratio()
-    return fmpq(numerator, denominator)
 
 
 def uncovered_functional(problem: GramProblem) -> Functional | None:
