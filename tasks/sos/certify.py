@@ -202,13 +202,17 @@ def _concluded(
         # It could not be rounded.
         return _by_numbers(work, candidate, problem, is_quick=False)
     if solution.lower > -NUMERICAL_TOLERANCE and _is_nearly_semidefinite(problem, solution):
-        reason = f"semidefinite to {max(0.0, -solution.lower):.1e}, but no rational face was found"
-        return work.finished(Verdict.NUMERICAL, reason)
+        return work.finished(Verdict.NUMERICAL, without_face(solution.lower))
     if solution.lower <= solution.upper:
         reason = f"t lies in [{solution.lower:.1e}, {solution.upper:.1e}], up to rounding errors"
     else:
         reason = "rounding errors are larger than what was to be found"
     return work.finished(Verdict.UNDECIDED, reason)
+
+
+def without_face(lower: float) -> str:
+    """Why Gram matrices with such a least eigenvalue prove nothing."""
+    return f"semidefinite to {max(0.0, -lower):.1e}, but no rational face was found"
 
 
 def _is_nearly_semidefinite(problem: GramProblem, solution: InteriorSolution) -> bool:

@@ -19,7 +19,6 @@ from math import floor, log2
 
 import numpy as np
 from flint import fmpq
-from numpy.typing import NDArray
 
 from tasks.records import InputError
 from tasks.sos._threads import one_blas_thread
@@ -188,8 +187,7 @@ def lower_bound(
             unbounded,
             time.perf_counter() - began,
         )
-    search = _Search(polynomial, tolerance, settings, choice or SolverChoice(), began)
-    return search.run()
+    return _Search(polynomial, tolerance, settings, choice or SolverChoice(), began).run()
 
 
 def unbounded_below(p: Polynomial, seed: int) -> NegativeCertificate | None:
@@ -249,7 +247,9 @@ class _Search:
             outcome = certify(self.polynomial - gamma, self.settings)
             if outcome.verdict is not Verdict.PROVED:
                 continue
-            proof = _with_bound(outcome.certificate, self.polynomial, gamma)
+            assert isinstance(outcome.certificate, SosCertificate)  # it is proved
+            # The certificate of p - gamma as one of p >= gamma.
+            proof = replace(outcome.certificate, polynomial=self.polynomial, bound=gamma)
             return self._finished(Verdict.PROVED, outcome.reason, gamma, level, point, value, proof)
         return self._finished(*without_proof(status), None, level, point, value, None)
 
@@ -281,27 +281,16 @@ class _Search:
 def without_proof(status: SolverStatus) -> tuple[Verdict, str]:
     """What a numerical bound without a certificate is worth."""
     if status is SolverStatus.OPTIMAL:
-        reason = "no level near the numerical optimum has a rational certificate"
-        return Verdict.NUMERICAL, reason
+        return Verdict.NUMERICAL, "no level near the numerical optimum has a rational certificate"
     return Verdict.UNDECIDED, f"no certificate, and the solver was not sure: {status.explanation}"
-
-
-def _with_bound(certificate: AnyCertificate | None, p: Polynomial, gamma: fmpq) -> AnyCertificate:
-    """The certificate of p - gamma as one of p >= gamma."""
-    assert isinstance(certificate, SosCertificate)  # it is proved
-    return replace(certificate, polynomial=p, bound=gamma)
-
-
-def _constant_support(p: Polynomial) -> NDArray[np.int32]:
-    """Exponents of p and 0, as p - gamma has for all gamma but one."""
-    return np.concatenate([p.exponents, np.zeros((1, p.num_variables), dtype=np.int32)])
 
 
 def _bound_program(p: Polynomial, is_complete: bool) -> tuple[SosProgram | None, ProblemScaling]:
     """The program of p - gamma; None if the small basis does not cover the terms."""
     scaling = ProblemScaling.balancing(p, ())
     [target] = scaling.apply(p)
-    support = _constant_support(p)
+    # Exponents of p and 0, as p - gamma has for all gamma but one.
+    support = np.concatenate([p.exponents, np.zeros((1, p.num_variables), dtype=np.int32)])
     basis = complete_basis(support).basis if is_complete else even_sqrt_basis(support)
     if not is_complete and len(covers(basis, support)):
         return None, scaling

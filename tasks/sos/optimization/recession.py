@@ -71,9 +71,7 @@ def _recession_basis(
     vanishing: set[tuple[int, ...]] = set()
     fresh = [row for row in rows if not any(row)]
     while fresh:
-        vanishing |= {
-            tuple(map(add, a, b)) for a in fresh for b in list(map(tuple, basis.tolist()))
-        }
+        vanishing |= {tuple(map(add, a, b)) for a in fresh for b in basis.tolist()}
         rows = [row for row in rows if row not in fresh]
         fresh = [row for row in rows if tuple(2 * e for e in row) in vanishing]
     return np.array(rows, dtype=np.int32).reshape(len(rows), basis.shape[1]), vanishing
