@@ -39,7 +39,8 @@ def separating_functional(problem: GramProblem, moments: NDArray[np.float64]) ->
     problem : GramProblem
     moments : float64 (S,)
     """
-    inner = _unit(problem, product_moments(problem.monomials))
+    inner = product_moments(problem.monomials)
+    inner = inner / _diagonals(problem, inner).sum()
     size = float(np.abs(_diagonals(problem, moments)).sum())
     for share in SHARES:
         mixed = moments + share * size * inner
@@ -50,11 +51,6 @@ def separating_functional(problem: GramProblem, moments: NDArray[np.float64]) ->
             if found is not None:
                 return found
     return None
-
-
-def _unit(problem: GramProblem, moments: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The multiple for which the diagonals add up to 1."""
-    return moments / _diagonals(problem, moments).sum()
 
 
 def _diagonals(problem: GramProblem, moments: NDArray[np.float64]) -> NDArray[np.float64]:
