@@ -3,9 +3,9 @@
 from functools import lru_cache
 
 import pytest
+from basis_oracles import most_bases
 
 from tasks.sos import Polynomial, load_polynomials
-from tasks.sos.bases.expansion import most_bases
 from tasks.sos.certify import Certification, Settings, certify
 from tasks.sos.checker.verification import verify_sos_certificate
 from tasks.sos.gram.numerics import solve_numerically

@@ -100,27 +100,6 @@ def expansions(
     yield plan.complete
 
 
-def most_bases(first: int, last: int, growth: float = GROWTH) -> int:
-    """1 + ceil(log_growth(last / first)), the most bases that an expansion tries.
-
-    >>> most_bases(10, 100)
-    7
-    """
-    number, size = 1, float(first)
-    while size < last:
-        number, size = number + 1, growth * size
-    return number
-
-
-def cost_bound(omega: float, growth: float = GROWTH) -> float:
-    """Most that all bases cost together, as a multiple of the last, if one costs m^omega.
-
-    >>> round(cost_bound(3.0), 2)
-    2.42
-    """
-    return 1.0 + 1.0 / (1.0 - growth**-omega)
-
-
 class _Expansion:
     """The bases of one polynomial; what is dear is computed when it is needed."""
 

@@ -5,7 +5,7 @@ With integers s and e let p'(x) = 2^e p(2^s_1 x_1, .., 2^s_n x_n). A coefficient
 The *spread* of p is the range of log2 |c_a|.
 
 No scaling changes Σ μ_a log2 |c_a| for affine dependencies Σ μ_a a = 0, Σ μ_a = 0, so the spread
-has a positive lower bound, `minimal_spread`. Brown's badly scaled function
+has a positive lower bound. Brown's badly scaled function
 (x - 10⁶)² + (y - 2·10⁻⁶)² + (xy - 2)² has spread 58 (10^17.4) and cannot get below 38.5 (10^11.6),
 mainly as c_y² / (c_yy c_1), about 1.6·10⁻²³, is invariant. A small coefficient as c_y does no harm;
 what disturbs solvers is different magnitudes on the diagonal of Q, hence the weights.
@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 import numpy as np
 from flint import fmpq, fmpq_mat, fmpz_mat
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from tasks.lattice.monomials import Rows
 from tasks.sos.polynomials.polynomial import Polynomial, power_of_two
@@ -106,27 +105,6 @@ class VariableScaling:
 
     def _columns(self) -> NDArray[np.int64]:
         return np.array(self.shifts, dtype=np.int64)
-
-
-def spread(polynomial: Polynomial) -> float:
-    """Range of log2 |c|; 0 for p = 0."""
-    return 0.0 if polynomial.is_zero else float(np.ptp(_logarithms(polynomial)))
-
-
-def minimal_spread(polynomial: Polynomial) -> float:
-    """The least spread that real scalings of the variables can reach: a linear program."""
-    if polynomial.is_zero:
-        return 0.0
-    logarithms, n = _logarithms(polynomial), polynomial.num_variables
-    table = _with_ones(polynomial.exponents)
-    one_sided = -np.ones((len(table), 1))
-    found = linprog(
-        np.append(np.zeros(n + 1), 2.0),
-        A_ub=np.block([[table, one_sided], [-table, one_sided]]),
-        b_ub=np.concatenate([-logarithms, logarithms]),
-        bounds=[(None, None)] * (n + 2),
-    )
-    return float(found.fun)
 
 
 def _with_ones(exponents: NDArray[np.int32]) -> NDArray[np.float64]:
