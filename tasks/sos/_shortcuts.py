@@ -101,10 +101,9 @@ def _negative(work: Work, reason: str, point: Point) -> Certification:
 def _constant(work: Work) -> Certification:
     """A number other than 0: a square, or negative everywhere."""
     p = work.polynomial
-    origin = (fmpq(0),) * p.num_variables
     value = p.coefficient((0,) * p.num_variables)
     if value < 0:
-        return _negative(work, "constant", origin)
+        return _negative(work, "constant", (fmpq(0),) * p.num_variables)
     block = GramBlock.of(np.zeros((1, p.num_variables), dtype=np.int32), [[value]])
     return work.finished(Verdict.PROVED, "constant", SosCertificate(polynomial=p, gram=(block,)))
 

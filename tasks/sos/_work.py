@@ -101,6 +101,16 @@ class Certification:
     is_over_budget: bool = False
 
 
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the time of a stage to its seconds."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
 @dataclass
 class Work:
     """One polynomial on its way."""
@@ -128,11 +138,8 @@ class Work:
         spent = time.perf_counter() - self.began
         if spent > self.settings.seconds:
             raise BudgetExceeded(f"{spent:.3g} s are over before {name}; raise seconds")
-        start = time.perf_counter()
-        try:
+        with timed(self.seconds, name):
             yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
     def finished(
         self, verdict: Verdict, reason: str, certificate: AnyCertificate | None = None

@@ -59,9 +59,12 @@ def bases_to_try(
     """
     if callable(method):
         yield from method(p)
-    elif method in ("vertices", "random"):
-        first = _vertex_halves(p) if method == "vertices" else _random_basis(p, seed)
-        yield from expansions(p, first, (), rule=method, expanded=False)
+    elif method == "vertices":
+        # An odd vertex has no half, and then p is not a sum of squares.
+        halves = even_sqrt_basis(p.exponents[newton_vertices(p.exponents)])
+        yield from expansions(p, halves, (), rule=method, expanded=False)
+    elif method == "random":
+        yield from expansions(p, _random_basis(p, seed), (), rule=method, expanded=False)
     elif method in LEARNED_BASES:
         # Loads torch.
         from tasks.sos.prediction.predictor import shipped_predictor
@@ -83,12 +86,6 @@ def scored_bases(
     found = predicted_basis(p, predictor)
     how = {"repaired": method != "unrepaired", "expanded": method != "predicted"}
     yield from expansions(p, found.basis, found.candidates, **how)
-
-
-def _vertex_halves(p: Polynomial) -> Rows:
-    """The halves of the vertices; an odd vertex has none, and then p is not a sum of squares."""
-    vertices = p.exponents[newton_vertices(p.exponents)]
-    return even_sqrt_basis(vertices)
 
 
 def _random_basis(p: Polynomial, seed: int) -> Rows:

@@ -14,7 +14,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from flint import fmpq
 from numpy.typing import NDArray
 
 from tasks.records import BudgetExceeded
@@ -203,13 +202,17 @@ def _concluded(
         # It could not be rounded.
         return _by_numbers(work, candidate, problem, is_quick=False)
     if solution.lower > -NUMERICAL_TOLERANCE and _is_nearly_semidefinite(problem, solution):
-        reason = f"semidefinite to {max(0.0, -solution.lower):.1e}, but no rational face was found"
-        return work.finished(Verdict.NUMERICAL, reason)
+        return work.finished(Verdict.NUMERICAL, without_face(solution.lower))
     if solution.lower <= solution.upper:
         reason = f"t lies in [{solution.lower:.1e}, {solution.upper:.1e}], up to rounding errors"
     else:
         reason = "rounding errors are larger than what was to be found"
     return work.finished(Verdict.UNDECIDED, reason)
+
+
+def without_face(lower: float) -> str:
+    """Why Gram matrices with such a least eigenvalue prove nothing."""
+    return f"semidefinite to {max(0.0, -lower):.1e}, but no rational face was found"
 
 
 def _is_nearly_semidefinite(problem: GramProblem, solution: InteriorSolution) -> bool:
@@ -340,18 +343,9 @@ def _refuted(
         work.polynomial,
         inequalities=candidate.inequalities,
         removed=candidate.removed,
-        functional=_unscaled(functional, work.scaling),
+        functional=work.scaling.functional(functional),
     )
     return work.finished(Verdict.REFUTED_SOS, reason, certificate)
-
-
-def _unscaled(functional: Functional, scaling: VariableScaling) -> Functional:
-    """L with ``L(p) = 2**-e L'(p')``: the value at x^a is multiplied by ``2**(s a)``."""
-    values = {}
-    for row, value in functional.items():
-        shift = sum(s * a for s, a in zip(scaling.shifts, row, strict=True))
-        values[row] = value * fmpq(1 << shift) if shift >= 0 else value / (1 << -shift)
-    return values
 
 
 def _hints(problem: GramProblem, moments: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from basis_oracles import cost_bound, most_bases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import planted

@@ -4,6 +4,7 @@ from itertools import product
 import cvxpy as cp
 import numpy as np
 import pytest
+from basis_oracles import minimal_spread, spread
 from flint import fmpq, fmpq_mat
 
 from tasks.lattice import minkowski_sums, sort_monomials
@@ -13,9 +14,7 @@ from tasks.sos.bases.reductions import (
     Restriction,
     VariableScaling,
     correlative_cliques,
-    minimal_spread,
     sign_symmetry_blocks,
-    spread,
     term_sparsity_blocks,
 )
 from tasks.sos.bases.sparsity import chordal_extension, maximal_cliques

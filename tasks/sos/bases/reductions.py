@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from tasks.lattice.monomials import Rows, as_rows, row_keys
 from tasks.records import InputError
 from tasks.sos.bases._diagonal import group_indices
-from tasks.sos.bases.scaling import VariableScaling, minimal_spread, spread
+from tasks.sos.bases.scaling import VariableScaling
 from tasks.sos.bases.sparsity import (
     Indices,
     correlative_cliques,
@@ -39,9 +39,7 @@ __all__ = [
     "Restriction",
     "VariableScaling",
     "correlative_cliques",
-    "minimal_spread",
     "sign_symmetry_blocks",
-    "spread",
     "term_sparsity_blocks",
 ]
 

@@ -5,7 +5,7 @@ With integers s and e let p'(x) = 2^e p(2^s_1 x_1, .., 2^s_n x_n). A coefficient
 The *spread* of p is the range of log2 |c_a|.
 
 No scaling changes Σ μ_a log2 |c_a| for affine dependencies Σ μ_a a = 0, Σ μ_a = 0, so the spread
-has a positive lower bound, `minimal_spread`. Brown's badly scaled function
+has a positive lower bound. Brown's badly scaled function
 (x - 10⁶)² + (y - 2·10⁻⁶)² + (xy - 2)² has spread 58 (10^17.4) and cannot get below 38.5 (10^11.6),
 mainly as c_y² / (c_yy c_1), about 1.6·10⁻²³, is invariant. A small coefficient as c_y does no harm;
 what disturbs solvers is different magnitudes on the diagonal of Q, hence the weights.
@@ -13,18 +13,18 @@ what disturbs solvers is different magnitudes on the diagonal of Q, hence the we
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log2
+from operator import mul
 from typing import Any, TypeVar
 
 import numpy as np
-from flint import fmpq, fmpq_mat, fmpz, fmpz_mat
+from flint import fmpq, fmpq_mat, fmpz_mat
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from tasks.lattice.monomials import Rows
-from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial, power_of_two
 
 Matrix = TypeVar("Matrix", NDArray[np.float64], fmpq_mat)
 
@@ -79,11 +79,11 @@ class VariableScaling:
     def apply(self, polynomial: Polynomial) -> Polynomial:
         """p'."""
         scaled = polynomial.scaled(self.shifts) if any(self.shifts) else polynomial
-        return scaled * _power(self.exponent) if self.exponent else scaled
+        return scaled * power_of_two(self.exponent) if self.exponent else scaled
 
     def undo(self, polynomial: Polynomial) -> Polynomial:
         """p, given p'."""
-        return polynomial.scaled([-shift for shift in self.shifts]) * _power(-self.exponent)
+        return polynomial.scaled([-shift for shift in self.shifts]) * power_of_two(-self.exponent)
 
     def apply_to_gram(self, gram: Matrix, basis: Rows) -> Matrix:
         """The Gram matrix of p', given one of p in this basis."""
@@ -95,31 +95,16 @@ class VariableScaling:
 
     def point(self, scaled_point: Sequence[fmpq]) -> tuple[fmpq, ...]:
         """The x with ``2^exponent p(x) = p'(y)``, given y."""
-        return tuple(y * _power(shift) for y, shift in zip(scaled_point, self.shifts, strict=True))
+        return tuple(
+            y * power_of_two(shift) for y, shift in zip(scaled_point, self.shifts, strict=True)
+        )
+
+    def functional(self, values: Mapping[tuple[int, ...], fmpq]) -> dict[tuple[int, ...], fmpq]:
+        """L with ``L(p) = 2**-e L'(p')``, given L' by exponent: at x^a times ``2**(s a)``."""
+        return {a: v * power_of_two(sum(map(mul, self.shifts, a))) for a, v in values.items()}
 
     def _columns(self) -> NDArray[np.int64]:
         return np.array(self.shifts, dtype=np.int64)
-
-
-def spread(polynomial: Polynomial) -> float:
-    """Range of log2 |c|; 0 for p = 0."""
-    return 0.0 if polynomial.is_zero else float(np.ptp(_logarithms(polynomial)))
-
-
-def minimal_spread(polynomial: Polynomial) -> float:
-    """The least spread that real scalings of the variables can reach: a linear program."""
-    if polynomial.is_zero:
-        return 0.0
-    logarithms, n = _logarithms(polynomial), polynomial.num_variables
-    table = _with_ones(polynomial.exponents)
-    one_sided = -np.ones((len(table), 1))
-    found = linprog(
-        np.append(np.zeros(n + 1), 2.0),
-        A_ub=np.block([[table, one_sided], [-table, one_sided]]),
-        b_ub=np.concatenate([-logarithms, logarithms]),
-        bounds=[(None, None)] * (n + 2),
-    )
-    return float(found.fun)
 
 
 def _with_ones(exponents: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -131,12 +116,6 @@ def _logarithms(polynomial: Polynomial) -> NDArray[np.float64]:
     return np.array(
         [log2(abs(int(c.p))) - log2(int(c.q)) for c in polynomial.coefficients], dtype=np.float64
     )
-
-
-def _power(exponent: int) -> fmpq:
-    """2^exponent."""
-    power = fmpz(1) << abs(exponent)
-    return fmpq(power) if exponent >= 0 else fmpq(1, power)
 
 
 def _rescaled(gram: Any, shifts: NDArray[np.int64], exponent: int) -> Any:
@@ -152,4 +131,4 @@ def _rescaled(gram: Any, shifts: NDArray[np.int64], exponent: int) -> Any:
     lifts = (exponents - lowest).ravel().tolist()
     lifted = [value << lift for value, lift in zip(numerators.entries(), lifts, strict=True)]
     size = len(shifts)
-    return fmpq_mat(fmpz_mat(size, size, lifted)) * (_power(lowest) / denominator)
+    return fmpq_mat(fmpz_mat(size, size, lifted)) * (power_of_two(lowest) / denominator)

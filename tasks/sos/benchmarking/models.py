@@ -75,7 +75,7 @@ def models_of(config: BenchmarkConfig) -> dict[Method, Model]:
         If the file of a model is missing or of another kind.
     """
     found: dict[Method, Model] = {}
-    scored = [method for method in config.methods if _is_scored(method)]
+    scored = [m for m in config.methods if m in HOW and HOW[m][0] in LEARNED_BASES]
     written = [method for method in config.methods if method in WRITTEN]
     if scored:
         found |= dict.fromkeys(scored, _scorer(scorer_path(config)))
@@ -111,10 +111,6 @@ def placed(config: BenchmarkConfig) -> BenchmarkConfig:
     )
 
 
-def _is_scored(method: Method) -> bool:
-    return method in HOW and HOW[method][0] in LEARNED_BASES
-
-
 def _scorer(path: str) -> Model:
     # Loads torch.
     from tasks.sos.prediction.model_files import open_model
@@ -134,11 +130,8 @@ def _baseline(path: str) -> Model:
         found = load_baseline(path)
     except StoreError as error:
         raise InputError(f"baseline: {error}; {_ADVICE.format(recipe='train-baseline')}") from error
-    bounds = {
-        "read_variables": found.model.num_variables,
-        "read_exponent": found.model.max_exponent,
-    }
-    return _model("baseline", found.digest, found.card, **bounds)
+    n, exponent = found.model.num_variables, found.model.max_exponent
+    return _model("baseline", found.digest, found.card, read_variables=n, read_exponent=exponent)
 
 
 def _model(name: str, digest: str, card: Mapping[str, Any], **bounds: int) -> Model:

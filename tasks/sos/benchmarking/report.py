@@ -7,7 +7,7 @@ classical polynomials has no place in them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from math import isfinite
@@ -265,9 +265,7 @@ def structure_table(placed: Placed) -> Table:
     pairs = dict.fromkeys((cell.family, line.method) for cell, line in placed)
     structures = list(dict.fromkeys(family for family, _ in pairs))
     ordered = sorted(pairs, key=lambda pair: structures.index(pair[0]))
-    rows = [
-        (*pair, *(_entry(found.get((*pair, point)), _four) for point in points)) for pair in ordered
-    ]
+    rows = [(*pair, *(_four(found.get((*pair, point))) for point in points)) for pair in ordered]
     return _line_table(
         f"Table 1: basis size / seconds / times faster than {REFERENCE} / decided % (polynomials), "
         "by (n, degree, m)",
@@ -297,25 +295,19 @@ def _means(placed: Placed, n: int, degree: int, methods: Sequence[str]) -> Itera
         count = sum(line.decided.count for line in mine)
         decided = sum(line.decided.successes for line in mine)
         share = "" if decided == count else f" ({100 * decided / max(count, 1):.0f} %)"
-        yield f"{_mean_seconds(mine):.3g}{share}" if decided else NOTHING
-
-
-def _mean_seconds(lines: Sequence[Line]) -> float:
-    """Over the trials of all lines that have a time."""
-    timed = [(line.seconds, line.decided.count - line.num_untimed) for line in lines]
-    total = sum(count for _, count in timed)
-    return sum(seconds * count for seconds, count in timed if count) / max(total, 1)
+        timed = [(line.seconds, line.decided.count - line.num_untimed) for line in mine]
+        total = sum(seconds * trials for seconds, trials in timed if trials)
+        mean = total / max(sum(trials for _, trials in timed), 1)
+        yield f"{mean:.3g}{share}" if decided else NOTHING
 
 
 def _triple(cell: Cell) -> str:
     return f"{cell.num_variables}, {2 * cell.half_degree}, {cell.size}"
 
 
-def _entry(line: Line | None, words: Callable[[Line], str]) -> str:
-    return NOTHING if line is None else words(line)
-
-
-def _four(line: Line) -> str:
+def _four(line: Line | None) -> str:
+    if line is None:
+        return NOTHING
     size = f"{line.last_size:.1f}" if isfinite(line.last_size) else NOTHING
     faster = f"{line.speed_up:.2f}" if isfinite(line.speed_up) else NOTHING
     decided = f"{100 * line.decided.share:.1f} ({line.decided.count:,})"

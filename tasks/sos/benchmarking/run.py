@@ -22,7 +22,6 @@ from tasks.records.work import Inputs, Item, Plan
 from tasks.sos import _jobs
 from tasks.sos.benchmarking.config import CLASSICS, HOW, WRITTEN, BenchmarkConfig, Method
 from tasks.sos.benchmarking.models import (
-    Model,
     baseline_path,
     check_unchanged,
     inputs_of,
@@ -166,10 +165,13 @@ def trial_rows(item: BenchmarkWork) -> Rows:
             found = _decide(item, instance.polynomial, method)
             timings += _timings(item, instance, method, found, started)
             row = _row(item, instance, method, found)
-            row["beyond"] = _beyond(models.get(method), instance)
+            if model := models.get(method):
+                row["beyond"] = [*model.beyond(instance.polynomial, instance.cell)]
             if isinstance(found, _jobs.Stopped):
-                row |= _sizes_of_stopped(item, instance.polynomial, method)
-                row["status"] = found.status
+                # Sizes that are known all the same.
+                limits = {"seconds": item.config.seconds, "memory_gib": item.config.memory_gib}
+                size = only_size(instance.polynomial, method, **limits)
+                row |= {"first_size": size, "basis_size": size, "status": found.status}
             rows.append(row)
             logger.info("%s by %s: %s", instance.name, method, found.reason)
     return {"trials": rows, EXECUTION_TABLE: timings}
@@ -200,17 +202,6 @@ def _job(
         return ScoredJob(p, config.scorer, basis, config.memory_gib)
     settings = CertifyConfig(basis=basis, blocks=blocks, memory_gib=config.memory_gib)
     return _jobs.CertifyJob(p, settings)
-
-
-def _sizes_of_stopped(item: BenchmarkWork, p: Polynomial, method: Method) -> dict[str, int | None]:
-    """Columns of a trial that was stopped: sizes that are known all the same."""
-    limits = {"seconds": item.config.seconds, "memory_gib": item.config.memory_gib}
-    return dict.fromkeys(("first_size", "basis_size"), only_size(p, method, **limits))
-
-
-def _beyond(model: Model | None, instance: Instance) -> list[str] | None:
-    """In what an instance is beyond the training of a model; null without one."""
-    return None if model is None else [*model.beyond(instance.polynomial, instance.cell)]
 
 
 def _row(

@@ -187,10 +187,11 @@ def _times(
     spent = [stages for stages in mine if stages]
     both = [(_total(a), _total(b)) for a, b in zip(mine, reference, strict=True) if a and b]
     compared = sum(own for own, _ in both)
+    names = dict.fromkeys(name for stages in spent for name in stages)
     return {
         "seconds": float(np.mean([*map(_total, spent)])) if spent else float("nan"),
         "speed_up": sum(other for _, other in both) / compared if compared else float("nan"),
-        "stages": _stages(spent),
+        "stages": {name: sum(s.get(name, 0.0) for s in spent) / len(spent) for name in names},
         "num_untimed": len(rows) - len(spent),
     }
 
@@ -202,8 +203,3 @@ def _total(stages: Mapping[str, float]) -> float:
 def _mean(rows: Sequence[Mapping[str, Any]], column: str) -> float:
     values = [row[column] for row in rows if row[column] is not None]
     return float(np.mean(values)) if values else float("nan")
-
-
-def _stages(spent: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    names = dict.fromkeys(name for stages in spent for name in stages)
-    return {name: sum(s.get(name, 0.0) for s in spent) / len(spent) for name in names}

@@ -120,7 +120,8 @@ def kernel_form(
     """
     mapping = _checked(problem, coefficients, objective)
     num_entries, num_columns = mapping.num_entries, mapping.matrix.shape[1]
-    equations = mapping.matrix @ sparse.diags_array(_column_scale(mapping))
+    scale = np.concatenate([1.0 / _scale(mapping), np.ones(mapping.num_free)])
+    equations = mapping.matrix @ sparse.diags_array(scale)
     extra = _level_column(mapping, objective)
     num_bounds = int(objective == "max_t")
     rows = _cone_rows(mapping.sizes, num_bounds)
@@ -182,10 +183,6 @@ def _level_column(mapping: LinearMap, objective: Objective) -> Any:
 def _scale(mapping: LinearMap) -> Floats:
     """Factors that turn entries into svec, (E,)."""
     return np.where(mapping.is_diagonal, 1.0, SQRT2)
-
-
-def _column_scale(mapping: LinearMap) -> Floats:
-    return np.concatenate([1.0 / _scale(mapping), np.ones(mapping.num_free)])
 
 
 def _cone_rows(sizes: Sequence[int], start: int) -> Indices:

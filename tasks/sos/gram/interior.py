@@ -168,7 +168,7 @@ def _solve_image(
         for slack, weight in zip(point.slacks, weights, strict=True)
     )
     bounds = (point.objective, np.inf if solution.ended == "enough" else point.bound)
-    moments = _class_means(problem, point.duals)
+    moments = problem.class_sums(point.duals) / problem.class_sizes
     return _finished(problem, grams, moments, bounds, solution, "image")
 
 
@@ -249,11 +249,6 @@ def product_moments(monomials: NDArray[np.int32]) -> NDArray[np.float64]:
         single[2 * k] = value
         value *= (2 * k + 1) / (2 * k + 2)
     return single[monomials].prod(axis=1)
-
-
-def _class_means(problem: GramProblem, matrices: Grams) -> NDArray[np.float64]:
-    """Mean over every class of the entries of matrices, float64 (S,)."""
-    return problem.class_sums(matrices) / problem.class_sizes
 
 
 def _is_decided(lower: float, upper: float) -> bool:

@@ -104,7 +104,8 @@ def _is_dominant_after_factor(matrix: fmpz_mat) -> bool:
         ]
     )
     try:
-        factor = np.linalg.cholesky(scaled - 1e-3 * _smallest(scaled) * np.eye(size))
+        smallest = max(0.0, float(np.linalg.eigvalsh(scaled)[0]))
+        factor = np.linalg.cholesky(scaled - 1e-3 * smallest * np.eye(size))
     except np.linalg.LinAlgError:
         return False
     bits = FACTOR_BITS
@@ -129,11 +130,6 @@ def _is_dominant_after_factor(matrix: fmpz_mat) -> bool:
 def _lift(shifts: list[int], i: int, j: int) -> int:
     """Shift that multiplies entry (i, j) by 2**(common - shift_i - shift_j)."""
     return 2 * max(shifts) - shifts[i] - shifts[j]
-
-
-def _smallest(matrix: NDArray[np.float64]) -> float:
-    """Smallest eigenvalue, at least 0."""
-    return max(0.0, float(np.linalg.eigvalsh(matrix)[0]))
 
 
 def _ldexp(value: int, shift: int) -> float:

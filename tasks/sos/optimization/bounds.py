@@ -19,7 +19,6 @@ from math import floor, log2
 
 import numpy as np
 from flint import fmpq
-from numpy.typing import NDArray
 
 from tasks.records import InputError
 from tasks.sos._threads import one_blas_thread
@@ -42,7 +41,7 @@ from tasks.sos.optimization.semialgebraic import (
     best_rational_point,
     local_minimizers,
 )
-from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial, rational
 from tasks.sos.proofs.negativity import (
     Point,
     find_negative_point,
@@ -126,12 +125,12 @@ def candidate_levels(level: float, value: fmpq | None, tolerance: float) -> Iter
     """
     scale = 1.0 + abs(level)
     tried = set()
-    if value is not None and float(as_fraction(value)) <= level + NOISE * scale:
+    if value is not None and float(value) <= level + NOISE * scale:
         tried.add(value)
         yield value
     for limit in DENOMINATORS:
-        guess = _simple(level, limit)
-        is_close = abs(float(as_fraction(guess)) - level) <= NOISE / limit * scale
+        guess = rational(Fraction(level).limit_denominator(limit))
+        is_close = abs(float(guess) - level) <= NOISE / limit * scale
         if is_close and guess not in tried and (value is None or guess <= value):
             tried.add(guess)
             yield guess
@@ -188,8 +187,7 @@ def lower_bound(
             unbounded,
             time.perf_counter() - began,
         )
-    search = _Search(polynomial, tolerance, settings, choice or SolverChoice(), began)
-    return search.run()
+    return _Search(polynomial, tolerance, settings, choice or SolverChoice(), began).run()
 
 
 def unbounded_below(p: Polynomial, seed: int) -> NegativeCertificate | None:
@@ -225,7 +223,7 @@ class _Search:
             level = float(np.ldexp(relaxation.level, -scaling.exponents[0]))
             if not np.isfinite(level) or value is None:
                 continue
-            if level >= float(as_fraction(value)) - NOISE * (1 + abs(level)):
+            if level >= float(value) - NOISE * (1 + abs(level)):
                 break
         assert relaxation is not None  # the complete basis always has a program
         if not relaxation.moments:
@@ -244,12 +242,14 @@ class _Search:
         """Try the levels from the best one on."""
         if value is not None:
             # A bound above a value is an error of the solver.
-            level = min(level, float(as_fraction(value)))
+            level = min(level, float(value))
         for gamma in candidate_levels(level, value, self.tolerance):
             outcome = certify(self.polynomial - gamma, self.settings)
             if outcome.verdict is not Verdict.PROVED:
                 continue
-            proof = _with_bound(outcome.certificate, self.polynomial, gamma)
+            assert isinstance(outcome.certificate, SosCertificate)  # it is proved
+            # The certificate of p - gamma as one of p >= gamma.
+            proof = replace(outcome.certificate, polynomial=self.polynomial, bound=gamma)
             return self._finished(Verdict.PROVED, outcome.reason, gamma, level, point, value, proof)
         return self._finished(*without_proof(status), None, level, point, value, None)
 
@@ -281,39 +281,18 @@ class _Search:
 def without_proof(status: SolverStatus) -> tuple[Verdict, str]:
     """What a numerical bound without a certificate is worth."""
     if status is SolverStatus.OPTIMAL:
-        reason = "no level near the numerical optimum has a rational certificate"
-        return Verdict.NUMERICAL, reason
+        return Verdict.NUMERICAL, "no level near the numerical optimum has a rational certificate"
     return Verdict.UNDECIDED, f"no certificate, and the solver was not sure: {status.explanation}"
-
-
-def _with_bound(certificate: AnyCertificate | None, p: Polynomial, gamma: fmpq) -> AnyCertificate:
-    """The certificate of p - gamma as one of p >= gamma."""
-    assert isinstance(certificate, SosCertificate)  # it is proved
-    return replace(certificate, polynomial=p, bound=gamma)
-
-
-def _constant_support(p: Polynomial) -> NDArray[np.int32]:
-    """Exponents of p and 0, as p - gamma has for all gamma but one."""
-    return np.concatenate([p.exponents, np.zeros((1, p.num_variables), dtype=np.int32)])
 
 
 def _bound_program(p: Polynomial, is_complete: bool) -> tuple[SosProgram | None, ProblemScaling]:
     """The program of p - gamma; None if the small basis does not cover the terms."""
     scaling = ProblemScaling.balancing(p, ())
     [target] = scaling.apply(p)
-    support = _constant_support(p)
+    # Exponents of p and 0, as p - gamma has for all gamma but one.
+    support = np.concatenate([p.exponents, np.zeros((1, p.num_variables), dtype=np.int32)])
     basis = complete_basis(support).basis if is_complete else even_sqrt_basis(support)
     if not is_complete and len(covers(basis, support)):
         return None, scaling
     blocks = [ProgramBlock(basis[part]) for part in sign_symmetry_blocks(basis, support)]
     return SosProgram((target,), tuple(blocks)), scaling
-
-
-def _simple(level: float, limit: int) -> fmpq:
-    guess = Fraction(level).limit_denominator(limit)
-    return fmpq(guess.numerator, guess.denominator)
-
-
-def as_fraction(value: fmpq) -> Fraction:
-    """The same number for the standard library."""
-    return Fraction(int(value.p), int(value.q))

@@ -9,8 +9,7 @@ p - gamma on the set, s_0(x) = 0, and s_i(x) = 0 unless g_i(x) = 0.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,14 +17,14 @@ from flint import arb, ctx, fmpq, fmpq_mat
 from numpy.typing import NDArray
 
 from tasks.sos._threads import one_blas_thread
+from tasks.sos._work import timed
 from tasks.sos.certificates import NegativeCertificate, SosCertificate
-from tasks.sos.certify import NUMERICAL_TOLERANCE, Attempt, Certification
+from tasks.sos.certify import NUMERICAL_TOLERANCE, Attempt, Certification, without_face
 from tasks.sos.conic.solvers import SolverChoice, SolverStatus
 from tasks.sos.gram.interior import Feasibility
 from tasks.sos.optimization._input import check_posed
 from tasks.sos.optimization.bounds import (
     Bound,
-    as_fraction,
     candidate_levels,
     check_tolerance,
     without_proof,
@@ -76,6 +75,13 @@ class _Proofs:
             return system, None
         return system, solve_system(system, self.choice)
 
+    def proof(self, gamma: fmpq) -> ExactSolution | None:
+        """Exact certificate for p - gamma; None if that fails."""
+        system, solution = self.solve(gamma)
+        if solution is None or solution.feasibility is Feasibility.OUTSIDE:
+            return None
+        return self.prove(system, solution)
+
     def prove(self, system: GramSystem, solution: SystemSolution) -> ExactSolution | None:
         """Exact certificate from a numerical solution; None if that fails."""
         if (self.program.target - system.level).is_zero:
@@ -93,17 +99,16 @@ class _Proofs:
                 if zero is not None:
                     close = np.array([float(value.mid()) for value in zero])
                     found.append((close, region.active(close), zero))
-        zeros = []
-        for k, block in zip(self.program.constraint_of, self.program.program.blocks, strict=True):
-            zeros.append(
-                [
-                    zero
-                    for x, active, zero in found
-                    if (k < 0 or region.inequalities[k] not in active)
-                    and np.abs((x**block.basis).prod(axis=1)).max() > NEAR_ZERO
-                ]
-            )
-        return zeros
+        pairs = zip(self.program.constraint_of, self.program.program.blocks, strict=True)
+        return [
+            [
+                zero
+                for x, active, zero in found
+                if (k < 0 or region.inequalities[k] not in active)
+                and np.abs((x**block.basis).prod(axis=1)).max() > NEAR_ZERO
+            ]
+            for k, block in pairs
+        ]
 
 
 def _exact_zero(
@@ -196,7 +201,7 @@ def certify_on_set(
     check_posed([polynomial, *region.constraints])
     program = PutinarProgram.of(polynomial, region, order)
     seconds: dict[str, float] = {}
-    with _timed(seconds, "search"):
+    with timed(seconds, "search"):
         places = local_minimizers(program.target, program.scaled_region, num_starts=8, seed=seed)
         found = negative_point(polynomial, region, [program.point(y) for y in places[:4]])
     if found is not None:
@@ -206,7 +211,7 @@ def certify_on_set(
         reason = "negative at a point of the set"
         return Certification(Verdict.NEGATIVE, reason, certificate, (), seconds)
     proofs = _Proofs(program, choice or SolverChoice(), places)
-    with _timed(seconds, "solve"):
+    with timed(seconds, "solve"):
         system, solution = proofs.solve(fmpq(0))
     attempt = _attempt(program, system, solution)
     if solution is None:
@@ -214,23 +219,16 @@ def certify_on_set(
         return Certification(Verdict.UNDECIDED, reason, None, (attempt,), seconds)
     proof = None
     if solution.feasibility is not Feasibility.OUTSIDE:
-        with _timed(seconds, "prove"):
+        with timed(seconds, "prove"):
             proof = proofs.prove(system, solution)
-    if proof is not None:
-        certificate = program.certificate(proof, None)
-        return Certification(Verdict.PROVED, proof.method, certificate, (attempt,), seconds)
-    return _unproved(program, solution, attempt, seconds)
-
-
-def _unproved(
-    program: PutinarProgram, solution: SystemSolution, attempt: Attempt, seconds: dict[str, float]
-) -> Certification:
-    """Say how close it is."""
-    if solution.lower > -NUMERICAL_TOLERANCE:
-        reason = f"semidefinite to {max(0.0, -solution.lower):.1e}, but no rational face was found"
-        return Certification(Verdict.NUMERICAL, reason, None, (attempt,), seconds)
+    verdict, certificate = Verdict.UNDECIDED, None
     reason = f"t lies in [{solution.lower:.1e}, {solution.upper:.1e}] at order {program.order}"
-    return Certification(Verdict.UNDECIDED, reason, None, (attempt,), seconds)
+    if proof is not None:
+        verdict, reason = Verdict.PROVED, proof.method
+        certificate = program.certificate(proof, None)
+    elif solution.lower > -NUMERICAL_TOLERANCE:
+        verdict, reason = Verdict.NUMERICAL, without_face(solution.lower)
+    return Certification(verdict, reason, certificate, (attempt,), seconds)
 
 
 def _attempt(
@@ -248,15 +246,6 @@ def _attempt(
         upper=float("nan") if solution is None else solution.upper,
         form="" if solution is None else solution.method,
     )
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
 # --- bounds -------------------------------------------------------------------------------------
@@ -348,12 +337,9 @@ class _BoundSearch:
         proofs = _Proofs(program, self.choice, places)
         if value is not None:
             # A bound above a value is an error of the solver.
-            level = min(level, float(as_fraction(value)))
+            level = min(level, float(value))
         for gamma in candidate_levels(level, value, self.tolerance):
-            system, solution = proofs.solve(gamma)
-            if solution is None or solution.feasibility is Feasibility.OUTSIDE:
-                continue
-            proof = proofs.prove(system, solution)
+            proof = proofs.proof(gamma)
             if proof is not None:
                 certificate = program.certificate(proof, gamma)
                 return self.finished(Verdict.PROVED, proof.method, gamma, certificate, best)
@@ -363,11 +349,7 @@ class _BoundSearch:
         """Prove that -1 >= 0 on the set, if possible."""
         minus_one = Polynomial.constant(self.program.polynomial.variables, -1)
         program = PutinarProgram.of(minus_one, self.program.region, self.program.order)
-        proofs = _Proofs(program, self.choice, [])
-        system, solution = proofs.solve(fmpq(0))
-        proof = None
-        if solution is not None and solution.feasibility is not Feasibility.OUTSIDE:
-            proof = proofs.prove(system, solution)
+        proof = _Proofs(program, self.choice, []).proof(fmpq(0))
         if proof is None:
             reason = "every level seems to have a certificate: the set may be empty"
             return self.finished(Verdict.UNDECIDED, reason, None, None)

@@ -40,10 +40,9 @@ from tasks.sos.conic.solvers import SolverChoice
 from tasks.sos.gram.interior import Feasibility
 from tasks.sos.optimization._input import check_posed, check_size
 from tasks.sos.optimization.constrained import certify_on_set
-from tasks.sos.optimization.problem_scaling import power_of_two
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram, without_forced_zeros
 from tasks.sos.optimization.systems import ExactSolution, GramSystem, prove_system, solve_system
-from tasks.sos.polynomials.polynomial import Polynomial, Rational, rational
+from tasks.sos.polynomials.polynomial import Polynomial, Rational, power_of_two, rational
 from tasks.sos.verdict import Verdict
 
 ROUNDINGS = (2, 4, 8, 12, 16, 24)
@@ -202,7 +201,7 @@ class _Task:
         exact = prove_system(system, solution, lambda bits: [[] for _ in program.blocks])
         if exact is None:
             return Verdict.NUMERICAL, "a float solution could not be rounded", None
-        function = self._function(monomials, exact.free)
+        function = Polynomial.of(self.variables, dict(zip(monomials, exact.free, strict=True)))
         for simpler in _rounded(function, self.epsilon):
             found = self._certified(simpler)
             if found is not None:
@@ -237,9 +236,6 @@ class _Task:
         if order > 1:
             yield ProgramBlock(full_basis(n, order - 1, min_degree=1), self.ball, identity)
 
-    def _function(self, monomials: Sequence[tuple[int, ...]], values: Sequence[fmpq]) -> Polynomial:
-        return Polynomial.of(self.variables, dict(zip(monomials, values, strict=True)))
-
     def _certified(self, function: Polynomial) -> _Certified | None:
         """Both certificates of a given V; None if one fails."""
         margin, loss = self.margins
@@ -252,9 +248,9 @@ class _Task:
         return function, first.certificate, second.certificate
 
     def _certify(self, p: Polynomial) -> Certification:
-        if self.ball is None:
-            return certify(p)
-        return certify_on_set(p, [self.ball], choice=self.choice)
+        return (
+            certify(p) if self.ball is None else certify_on_set(p, [self.ball], choice=self.choice)
+        )
 
     def _together(
         self, function: Polynomial, program: SosProgram, exact: ExactSolution

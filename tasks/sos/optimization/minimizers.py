@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import lcm
+from operator import add
 
 import numpy as np
 from flint import fmpq
@@ -121,9 +122,11 @@ def extract_points(
             if ranks[s] != ranks[s - step] or not ranks[s]:
                 continue
             part = degrees <= s
-            points = _points(matrix[np.ix_(part, part)], basis[part], ranks[s], s - step, seed)
-            weights = _weights(basis[part], matrix[0, part], points)
-            if _matches(matrix[np.ix_(part, part)], basis[part], points, weights):
+            within, rows = matrix[np.ix_(part, part)], basis[part]
+            points = _points(within, rows, ranks[s], s - step, seed)
+            # Shares of the points, by least squares from the moments of low degree.
+            weights = np.linalg.lstsq(_monomials(rows, points), within[0], rcond=None)[0]
+            if _matches(within, rows, points, weights):
                 return Extraction(ranks, points, weights)
     return Extraction(ranks, np.zeros((0, num_variables)), np.zeros(0))
 
@@ -132,12 +135,7 @@ def _moment_matrix(
     basis: NDArray[np.int32], moments: Mapping[tuple[int, ...], float]
 ) -> NDArray[np.float64]:
     rows = basis.tolist()
-    return np.array(
-        [
-            [moments.get(tuple(a + b for a, b in zip(u, v, strict=True)), 0.0) for v in rows]
-            for u in rows
-        ]
-    )
+    return np.array([[moments.get(tuple(map(add, u, v)), 0.0) for v in rows] for u in rows])
 
 
 def _rank(matrix: NDArray[np.float64], tolerance: float) -> int:
@@ -173,13 +171,6 @@ def _points(
 def _monomials(basis: NDArray[np.int32], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values of the monomials (m, r) at points (r, n)."""
     return (points[None, :, :] ** basis[:, None, :]).prod(axis=2)
-
-
-def _weights(
-    basis: NDArray[np.int32], first: NDArray[np.float64], points: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Shares of the points, by least squares from the moments of low degree."""
-    return np.asarray(np.linalg.lstsq(_monomials(basis, points), first, rcond=None)[0], float)
 
 
 def _matches(

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from math import log2
 
 import numpy as np
-from flint import fmpq, fmpz
+from flint import fmpq
 
-from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial, power_of_two
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,3 @@ def _balance(p: Polynomial, shifts: tuple[int, ...]) -> int:
 
 def _logarithm(value: fmpq) -> float:
     return log2(abs(int(value.p))) - log2(int(value.q))
-
-
-def power_of_two(exponent: int) -> fmpq:
-    """2^exponent."""
-    power = fmpz(1) << abs(exponent)
-    return fmpq(power) if exponent >= 0 else fmpq(1, power)

@@ -36,11 +36,11 @@ from tasks.sos.bases.reductions import sign_symmetry_blocks
 from tasks.sos.bases.scaling import VariableScaling
 from tasks.sos.certificates import Equality, GramBlock, SosCertificate
 from tasks.sos.optimization.elimination import reduced_echelon
-from tasks.sos.optimization.problem_scaling import ProblemScaling, power_of_two
+from tasks.sos.optimization.problem_scaling import ProblemScaling
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram, without_forced_zeros
 from tasks.sos.optimization.semialgebraic import SemialgebraicSet
 from tasks.sos.optimization.systems import ExactSolution
-from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.polynomials.polynomial import Polynomial, power_of_two
 
 MAX_BASIS = 400
 """Monomials of a full basis that are still taken."""
@@ -203,7 +203,8 @@ def _standard_basis(
         if h.degree > degree:
             continue
         for shift in full_basis(num_variables, degree - h.degree).tolist():
-            rows.append({place[_sum(shift, row)]: value for row, value in h.terms().items()})
+            terms = h.terms().items()
+            rows.append({place[tuple(map(add, shift, row))]: value for row, value in terms})
     # The basis is ordered from the largest monomial on, so that pivots are leading monomials.
     leading = set(reduced_echelon(rows, range(len(basis))).rows)
     return basis[[k for k in range(len(basis)) if k not in leading]]
@@ -227,7 +228,3 @@ def _invariant(rows: NDArray[np.int32], support: NDArray[np.int32]) -> NDArray[n
         if not rows[part[-1]].any():
             return rows[part]
     return rows[:0]
-
-
-def _sum(left: Sequence[int], right: Sequence[int]) -> tuple[int, ...]:
-    return tuple(map(add, left, right))

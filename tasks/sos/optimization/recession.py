@@ -8,7 +8,7 @@ on.  It lives on the squares of the monomials that are left.
 
 from __future__ import annotations
 
-from operator import add, mul
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from tasks.sos.certificates import NotSosCertificate
 from tasks.sos.conic.forms import kernel_form
 from tasks.sos.conic.solvers import SolverChoice, solve
 from tasks.sos.gram.problem import GramProblem
-from tasks.sos.optimization.problem_scaling import power_of_two
 from tasks.sos.optimization.programs import ProgramBlock, SosProgram
 from tasks.sos.polynomials.polynomial import Polynomial
 from tasks.sos.proofs.refutation import Functional, separating_functional, uncovered_functional
@@ -51,15 +50,11 @@ def refute_all_levels(
     functional = _recession_functional(target, blocks, vanishing, choice)
     if functional is None:
         return None
-    values = {
-        row: value * power_of_two(sum(map(mul, scaling.shifts, row)))
-        for row, value in functional.items()
-    }
     return NotSosCertificate.of(
         shifted,
         inequalities=half_newton_points(support).inequalities,
         removed=consistent.removed,
-        functional=values,
+        functional=scaling.functional(functional),
     )
 
 
@@ -76,9 +71,7 @@ def _recession_basis(
     vanishing: set[tuple[int, ...]] = set()
     fresh = [row for row in rows if not any(row)]
     while fresh:
-        vanishing |= {
-            tuple(map(add, a, b)) for a in fresh for b in list(map(tuple, basis.tolist()))
-        }
+        vanishing |= {tuple(map(add, a, b)) for a in fresh for b in basis.tolist()}
         rows = [row for row in rows if row not in fresh]
         fresh = [row for row in rows if tuple(2 * e for e in row) in vanishing]
     return np.array(rows, dtype=np.int32).reshape(len(rows), basis.shape[1]), vanishing

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from tasks.records import InputError, stream
-from tasks.sos.polynomials.polynomial import Polynomial
-from tasks.sos.proofs.negativity import Point
+from tasks.sos.polynomials.polynomial import Polynomial, power_of_two, rational
+from tasks.sos.proofs.negativity import Point, is_near, random_points
 
 NUM_STARTS = 24
 FEASIBLE = 1e-7
 """Violation, relative to the size of the terms, up to which a float point counts as feasible."""
+SAME = 1e-5
+"""Relative distance at which two minimizers are one."""
 DENOMINATORS = (1, 2, 6, 16, 120, 1 << 10, 1 << 16, 1 << 24, 1 << 32, 1 << 44)
 """Largest denominators of rational points near a float point, tried in this order."""
-
-
 INWARD = (-40, -32, -24, -16, -8)
 """Logarithms of the distances by which points at the boundary are moved into the set."""
 
@@ -131,18 +131,19 @@ def local_minimizers(
 ) -> list[NDArray[np.float64]]:
     """Feasible points found by local minimization, best first; near copies are left out."""
     scale = float(np.abs(objective.float_coefficients()).max(initial=0.0)) or 1.0
-    call = _float_function(objective / _power_near(scale))
+    call = _float_function(objective / power_of_two(int(np.floor(np.log2(scale)))))
     constraints = [
         {"type": kind, "fun": function.value, "jac": function.gradient}
         for kind, polynomials in (("ineq", region.inequalities), ("eq", region.equalities))
         for function in map(_float_function, polynomials)
     ]
     found: list[tuple[float, NDArray[np.float64]]] = []
-    for start in chain(hints, _starts(len(region.variables), num_starts, seed)):
+    rng = stream(seed, "local-minimizers")
+    for start in chain(hints, random_points(rng, len(region.variables), num_starts)):
         x = _minimized(call, constraints, start)
         if x is None or region.violation(x) > FEASIBLE:
             continue
-        if not any(_is_near(x, y) for _, y in found):
+        if not any(is_near(x, y, SAME) for _, y in found):
             found.append((call.value(x), x))
     return [x for _, x in sorted(found, key=lambda pair: pair[0])]
 
@@ -180,21 +181,6 @@ def _minimized(
     return found.x if np.isfinite(found.x).all() and np.abs(found.x).max() < 1e12 else None
 
 
-def _starts(num_variables: int, count: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    rng = stream(seed, "local-minimizers")
-    for index in range(count):
-        yield rng.standard_normal(num_variables) * 2.0 ** (index % 4 - 1)
-
-
-def _is_near(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
-    return bool((np.abs(x - y) < 1e-5 * (1.0 + np.abs(x))).all())
-
-
-def _power_near(scale: float) -> fmpq:
-    exponent = int(np.floor(np.log2(scale)))
-    return fmpq(1 << exponent) if exponent >= 0 else fmpq(1, 1 << -exponent)
-
-
 # --- rational points ----------------------------------------------------------------------------
 
 
@@ -203,7 +189,7 @@ def rational_points(region: SemialgebraicSet, x: NDArray[np.float64]) -> Iterato
     seen = set()
     for limit in DENOMINATORS:
         rounded = [Fraction(value).limit_denominator(limit) for value in x.tolist()]
-        point = tuple(fmpq(v.numerator, v.denominator) for v in rounded)
+        point = tuple(map(rational, rounded))
         for candidate in (point, _on_quadric(region, point)):
             if candidate is None or str(candidate) in seen or not region.contains(candidate):
                 continue

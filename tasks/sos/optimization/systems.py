@@ -244,7 +244,8 @@ def _solve_by_barrier(system: GramSystem) -> SystemSolution:
         with_trace_bound(lmi, trace_bound(blocks)),
         np.append(np.zeros(len(near)), 1.0),
         y,
-        stop=lambda point: _is_decided(point.objective, point.bound),
+        # The bounds on t have left 0 well behind.
+        stop=lambda at: at.objective >= GOOD_SHARE * at.bound > 0 or at.bound < 0,
         smallest_mu=1e-12 * scale,
     ).point
     grams = symmetric_blocks(start + directions @ point.y[:-1], sizes)
@@ -283,11 +284,6 @@ def _solve_by_cones(system: GramSystem, choice: SolverChoice | None) -> SystemSo
     grams = symmetric_blocks(entries, program.sizes)
     scale = float(np.abs(entries).max(initial=1.0))
     return _solution(grams, found.value, found.value, answer.solver, 1e-7 * scale)
-
-
-def _is_decided(lower: float, upper: float) -> bool:
-    """Whether the bounds on t have left 0 well behind."""
-    return lower >= GOOD_SHARE * upper > 0 or upper < 0
 
 
 def _solution(

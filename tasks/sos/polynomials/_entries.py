@@ -46,18 +46,14 @@ def entry_of(record: Any, default: str) -> PolynomialEntry:
     if not isinstance(record, dict):
         return PolynomialEntry(default, None, f"{shortened(record)} is no polynomial: {EXPECTED}")
     name, known = record.get("name") or default, _known(record)
-    if not isinstance(name, str) or not _is_unicode(name):
+    # JSON can write a lone surrogate, but no table can store it.
+    if not isinstance(name, str) or any("\ud800" <= letter <= "\udfff" for letter in name):
         problem = f"the name {shortened(name)} is no text"
         return PolynomialEntry(default, None, problem, known)
     try:
         return PolynomialEntry(name, _polynomial(record), known=known)
     except InputError as error:
         return PolynomialEntry(name, None, str(error), known)
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether there is no lone surrogate, which JSON can write but no table can store."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _polynomial(record: Mapping[str, Any]) -> Polynomial:

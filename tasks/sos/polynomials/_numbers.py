@@ -65,6 +65,12 @@ def is_exact(value: Any) -> bool:
     )
 
 
+def power_of_two(exponent: int) -> fmpq:
+    """2^exponent."""
+    power = fmpz(1) << abs(exponent)
+    return fmpq(power) if exponent >= 0 else fmpq(1, power)
+
+
 def rounded(value: fmpq) -> float:
     """The nearest float64, ties to even; infinite beyond its range."""
     try:
@@ -80,7 +86,9 @@ def _from_text(text: str) -> fmpq:
             f"{shortened(text)} is no rational number: write it as 3, -3/2, 1.5 or 1e-3"
         )
     part = match["only"] or match["part"] or ""
-    shift = _shift(match["shift"] or "0") - len(part)
+    exponent = match["shift"] or "0"
+    # Of a long exponent only that it is too large.
+    shift = (int(exponent) if len(exponent) <= 8 else MAX_DIGITS + 1) - len(part)
     digits = (match["whole"] or "") + part
     below = match["below"] or "1"
     if len(digits) + len(below) + abs(shift) > MAX_DIGITS:
@@ -92,8 +100,3 @@ def _from_text(text: str) -> fmpq:
     number = fmpq(fmpz(digits) * ten if shift > 0 else fmpz(digits), denominator)
     number = number / ten if shift < 0 else number
     return -number if match["sign"] == "-" else number
-
-
-def _shift(text: str) -> int:
-    """A decimal exponent; of a long one only that it is too large."""
-    return int(text) if len(text) <= 8 else MAX_DIGITS + 1

@@ -153,18 +153,14 @@ def _direct(text: str) -> PolynomialEntry:
             f"{shortened(text)} is neither a file nor a known polynomial; if it is a variable, "
             f"write 1*{abridged(word)}"
         )
+    line = " ".join(text[:1000].split())
+    name = line if len(line) <= 60 else f"{line[:57]}..."
     try:
-        return PolynomialEntry(_name_of(text), parse_polynomial(text))
+        return PolynomialEntry(name, parse_polynomial(text))
     except InputError as error:
         raise InputError(
             f"{shortened(text)} is neither a file nor a polynomial: {error}"
         ) from error
-
-
-def _name_of(text: str) -> str:
-    """A text in one line of at most 60 characters."""
-    line = " ".join(text[:1000].split())
-    return line if len(line) <= 60 else f"{line[:57]}..."
 
 
 def _select(found: list[PolynomialEntry], source: str, wanted: str) -> list[PolynomialEntry]:
@@ -172,13 +168,10 @@ def _select(found: list[PolynomialEntry], source: str, wanted: str) -> list[Poly
     if not chosen:
         names = [entry.name for entry in found]
         close = get_close_matches(wanted[:100], names, n=1)
-        hint = f"did you mean {shortened(close[0])}?" if close else "it has " + _listed(names)
+        listed = ", ".join([*map(abridged, names[:12]), *(["..."] if len(names) > 12 else [])])
+        hint = f"did you mean {shortened(close[0])}?" if close else f"it has {listed}"
         raise InputError(f"{abridged(source)} has no polynomial {shortened(wanted)}; {hint}")
     return chosen
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(abridged(name) for name in names[:12]) + (", ..." if len(names) > 12 else "")
 
 
 def _read_file(source: str) -> list[PolynomialEntry]:

@@ -130,19 +130,14 @@ def _check_powers(expression: Any) -> None:
 
 
 def _own_names(text: str) -> tuple[str, ...]:
-    """The variables of a text for which none are given; what floats are called is refused."""
-    names = _names(text)
+    """The distinct names in a text, in natural order; what floats are called is refused."""
+    names = tuple(sorted(set(_NAME.findall(text)), key=_natural))
     for name in names:
         if name.lower() in NO_NUMBERS:
             raise InputError(
                 f"{name!r} is no rational number; if it is a variable, give it another name"
             )
     return names
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """The distinct names in a text, in natural order."""
-    return tuple(sorted(set(_NAME.findall(text)), key=_natural))
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -17,15 +17,15 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx, fmpz
+from flint import Ordering, fmpq, fmpq_mpoly, fmpq_mpoly_ctx
 from numpy.typing import ArrayLike, NDArray
 
 from tasks.records import InputError
 from tasks.sos.polynomials._limits import check_power, check_product
-from tasks.sos.polynomials._numbers import Rational, is_exact, rational, rounded
+from tasks.sos.polynomials._numbers import Rational, is_exact, power_of_two, rational, rounded
 from tasks.sos.polynomials._terms import check_exponents, check_variables, term_text
 
-__all__ = ["Polynomial", "Rational", "rational"]
+__all__ = ["Polynomial", "Rational", "power_of_two", "rational"]
 
 _BLOCK = 1 << 22  # Entries of a (points, terms) block of floats: 32 MiB.
 
@@ -204,7 +204,7 @@ class Polynomial:
         self._check_length(len(shifts), "the shifts have")
         # Python integers: the products of exponents and shifts may exceed 64 bits.
         powers = self.exponents.astype(object) @ np.array([int(s) for s in shifts], dtype=object)
-        values = [c * _power_of_two(k) for c, k in zip(self.coefficients, powers, strict=True)]
+        values = [c * power_of_two(k) for c, k in zip(self.coefficients, powers, strict=True)]
         return Polynomial.from_arrays(self.variables, self.exponents, values)
 
     def _check_length(self, length: int, what: str) -> None:
@@ -293,10 +293,6 @@ class Polynomial:
 @lru_cache(maxsize=64)
 def _context(num_variables: int) -> fmpq_mpoly_ctx:
     return fmpq_mpoly_ctx.get(tuple(f"x{i}" for i in range(num_variables)), Ordering.deglex)
-
-
-def _power_of_two(k: int) -> fmpq:
-    return fmpq(fmpz(1) << k) if k >= 0 else fmpq(1, fmpz(1) << -k)
 
 
 def _monomial_values(exponents: NDArray[np.int32], x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -108,7 +108,8 @@ def gram_graph(
     monomials = np.asarray(chosen, dtype=np.int32)
     table = SupportTable.of(rows)
     pairs = term_pairs(monomials, table)
-    logs = _scaled_logs(coefficients)
+    logs = np.log(np.abs(coefficients))
+    logs = np.clip(logs - np.median(logs), -_CLIP, _CLIP)
     signs = np.sign(coefficients)
     counts = np.bincount(pairs.term, minlength=len(rows))
     half = max(int(rows.sum(axis=1).max()), 2) / 2
@@ -154,12 +155,6 @@ def batch_graphs(graphs: Sequence[GramGraph]) -> GramGraph:
         len(graphs),
         np.zeros((0, 0), dtype=np.int32),
     )
-
-
-def _scaled_logs(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """log |c| above its median."""
-    logs = np.log(np.abs(coefficients))
-    return np.clip(logs - np.median(logs), -_CLIP, _CLIP)
 
 
 def _roots(pairs: TermPairs, size: int) -> Indices:

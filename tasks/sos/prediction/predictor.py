@@ -138,7 +138,9 @@ def predicted_bases(
             plain = np.zeros((count, p.num_variables), dtype=np.int32)
             predictions.append(Prediction(plain, np.ones(count), bound, plain))
         else:
-            predictions.append(_prediction(graph.monomials, next(found), bound))
+            monomials, likely = graph.monomials, next(found)
+            order, basis = np.argsort(-likely, kind="stable"), monomials[likely >= bound]
+            predictions.append(Prediction(monomials[order], likely[order], bound, basis))
     return predictions
 
 
@@ -150,13 +152,6 @@ def _probabilities(graphs: list[GramGraph], predictor: Predictor) -> list[NDArra
     logits = predictor.model(batch).float().cpu().numpy()
     ends = np.cumsum([graph.num_candidates for graph in graphs])[:-1]
     return np.split(sigmoid(logits / predictor.temperature), ends)
-
-
-def _prediction(monomials: Rows, probabilities: NDArray[np.float64], bound: float) -> Prediction:
-    order = np.argsort(-probabilities, kind="stable")
-    return Prediction(
-        monomials[order], probabilities[order], bound, monomials[probabilities >= bound]
-    )
 
 
 def float_coefficients(p: Polynomial) -> NDArray[np.float64]:

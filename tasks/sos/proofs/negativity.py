@@ -77,7 +77,9 @@ def find_negative_point(
             return minimize(normalized, start, jac=True, method="L-BFGS-B", options=dict(precision))
 
     ends: list[tuple[float, NDArray[np.float64]]] = []
-    plain = ((start, COARSE) for start in _starts(polynomial.num_variables, seed))
+    rng, n = stream(seed, "negative-point"), polynomial.num_variables
+    drawn = random_points(rng, n, NUM_STARTS, scales=range(-2, 4))
+    plain = ((start, COARSE) for start in chain([np.zeros(n)], drawn))
     for start, precision in chain(((hint, FINE) for hint in hints), plain):
         if np.isfinite(start).all():
             found = descent(start, precision)
@@ -108,12 +110,17 @@ def negative_corner(polynomial: Polynomial) -> Point | None:
     return point if polynomial.evaluate(point) < 0 else None
 
 
-def _starts(num_variables: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """The origin, then normal points of several scales."""
-    rng = stream(seed, "negative-point")
-    yield np.zeros(num_variables)
-    for index in range(NUM_STARTS):
-        yield rng.standard_normal(num_variables) * 2.0 ** (index % 6 - 2)
+def random_points(
+    rng: np.random.Generator, num_variables: int, count: int, *, scales: range = range(-1, 3)
+) -> Iterator[NDArray[np.float64]]:
+    """Normal points; their sizes take turns among powers of two."""
+    for index in range(count):
+        yield rng.standard_normal(num_variables) * 2.0 ** scales[index % len(scales)]
+
+
+def is_near(x: NDArray[np.float64], y: NDArray[np.float64], tolerance: float) -> bool:
+    """Whether two points are one, up to a relative tolerance."""
+    return bool((np.abs(x - y) < tolerance * (1.0 + np.abs(x))).all())
 
 
 def _rounded(polynomial: Polynomial, x: NDArray[np.float64]) -> Point | None:

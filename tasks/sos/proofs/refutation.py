@@ -39,7 +39,8 @@ def separating_functional(problem: GramProblem, moments: NDArray[np.float64]) ->
     problem : GramProblem
     moments : float64 (S,)
     """
-    inner = _unit(problem, product_moments(problem.monomials))
+    inner = product_moments(problem.monomials)
+    inner = inner / _diagonals(problem, inner).sum()
     size = float(np.abs(_diagonals(problem, moments)).sum())
     for share in SHARES:
         mixed = moments + share * size * inner
@@ -50,11 +51,6 @@ def separating_functional(problem: GramProblem, moments: NDArray[np.float64]) ->
             if found is not None:
                 return found
     return None
-
-
-def _unit(problem: GramProblem, moments: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The multiple for which the diagonals add up to 1."""
-    return moments / _diagonals(problem, moments).sum()
 
 
 def _diagonals(problem: GramProblem, moments: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -81,7 +77,7 @@ def _rounded(problem: GramProblem, moments: NDArray[np.float64]) -> Functional |
         units = np.ldexp(1.0, np.floor(np.log2(scale)).astype(int) - bits)
         numerators = np.rint(moments / units).tolist()
         values = [
-            fmpq(int(numerator)) * _power_of_two(float(unit))
+            fmpq(int(numerator)) * fmpq(*float(unit).as_integer_ratio())
             for numerator, unit in zip(numerators, units, strict=True)
         ]
         if _separates(problem, values):
@@ -108,12 +104,6 @@ def _scale(problem: GramProblem, moments: NDArray[np.float64]) -> NDArray[np.flo
         diagonal = np.sqrt(moments[rows.diagonal()])
         np.minimum.at(scale, rows, diagonal * diagonal[:, None])
     return scale
-
-
-def _power_of_two(unit: float) -> fmpq:
-    """The fraction of a float that is a power of two."""
-    numerator, denominator = unit.as_integer_ratio()
-    return fmpq(numerator, denominator)
 
 
 def uncovered_functional(problem: GramProblem) -> Functional | None:

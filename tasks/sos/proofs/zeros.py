@@ -23,6 +23,7 @@ from scipy.optimize import minimize
 from gpu.terms import sparse_terms, value_and_gradient
 from tasks.records import stream
 from tasks.sos.polynomials.polynomial import Polynomial
+from tasks.sos.proofs.negativity import is_near, random_points
 
 NUM_STARTS = 32
 """Descents from random points at four scales, eight each."""
@@ -69,11 +70,12 @@ def real_zeros(
 
     places: list[NDArray[np.float64]] = []
     zeros: list[Zero] = []
-    for start in chain(hints, _starts(polynomial.num_variables, seed)):
+    rng = stream(seed, "zeros")
+    for start in chain(hints, random_points(rng, polynomial.num_variables, NUM_STARTS)):
         if not np.isfinite(start).all():
             continue
         found = minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-12})
-        if not abs(found.fun) < 1e-7 or any(_is_near(found.x, x) for x in places):
+        if not abs(found.fun) < 1e-7 or any(is_near(found.x, x, SAME) for x in places):
             continue
         places.append(found.x)
         zero = refined_zero(polynomial, found.x, bits)
@@ -82,16 +84,6 @@ def real_zeros(
         if len(zeros) == MAX_ZEROS:
             break
     return zeros
-
-
-def _is_near(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
-    return bool((np.abs(x - y) < SAME * (1.0 + np.abs(x))).all())
-
-
-def _starts(num_variables: int, seed: int) -> Iterable[NDArray[np.float64]]:
-    rng = stream(seed, "zeros")
-    for index in range(NUM_STARTS):
-        yield rng.standard_normal(num_variables) * 2.0 ** (index % 4 - 1)
 
 
 def refined_zero(polynomial: Polynomial, x: NDArray[np.float64], bits: int) -> Zero | None:

@@ -95,7 +95,9 @@ class _Batch:
         self._half_degree = batch.column("half_degree").to_numpy()
         self._dataset = batch.column("dataset")
         names = {"basis", "exponents", "coefficients"} & set(batch.schema.names)
-        self._lists = {name: _list_views(batch.column(name)) for name in names}
+        lists = {name: batch.column(name) for name in names}
+        # Offsets and values, without a copy.
+        self._lists = {k: (v.offsets.to_numpy(), v.values.to_numpy()) for k, v in lists.items()}
 
     def row(self, index: int) -> PolynomialRow:
         """The chosen row at an index."""
@@ -123,11 +125,6 @@ class _Batch:
     def _list(self, name: str, i: int) -> NDArray[Any]:
         offsets, values = self._lists[name]
         return values[offsets[i] : offsets[i + 1]]
-
-
-def _list_views(lists: pa.ListArray) -> tuple[NDArray[np.int32], NDArray[Any]]:
-    """Offsets and values of a list array, without a copy."""
-    return lists.offsets.to_numpy(), lists.values.to_numpy()
 
 
 class ShardReader:
