@@ -19,19 +19,6 @@ from tasks.sos.bases.rules import candidate_basis
 MOTZKIN = parse_polynomial("x^4*y^2 + x^2*y^4 - 3*x^2*y^2 + 1")
 
 
-def most_bases(first, last, growth=GROWTH):
-    """1 + ceil(log_growth(last / first)), the most bases that an expansion tries."""
-    number, size = 1, float(first)
-    while size < last:
-        number, size = number + 1, growth * size
-    return number
-
-
-def cost_bound(omega, growth=GROWTH):
-    """Most that all bases cost together, as a multiple of the last, if one costs m^omega."""
-    return 1.0 + 1.0 / (1.0 - growth**-omega)
-
-
 def sample(k=0, structure="sparse"):
     return planted(4, 8, 12, structure, stream(1, "expansion", str(k)))
 
