@@ -47,7 +47,8 @@ def write_certificates(stored: Stored, *, name: str = "", to: str = "") -> Itera
     missing = []
     for row in _chosen(rows, name):
         if row["certificate"] is None:
-            missing.append(_why_not(row))
+            fate = row["verdict"] if row["status"] == Status.OK else row["status"]
+            missing.append(f"{row['name']} gets no certificate: {fate}, {row['reason']}")
             continue
         file = f"{stems[row['name']]}.json"
         place.write(file, _certificate_text(row, stored.run).encode())
@@ -82,12 +83,6 @@ def _chosen(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         hint = f"; did you mean {shortened(close[0])}?" if close else ""
         raise InputError(f"the run has no polynomial {shortened(name)}{hint}")
     return chosen
-
-
-def _why_not(row: dict[str, Any]) -> str:
-    """One line about a polynomial without certificate."""
-    fate = row["verdict"] if row["status"] == Status.OK else row["status"]
-    return f"{row['name']} gets no certificate: {fate}, {row['reason']}"
 
 
 def _certificate_text(row: dict[str, Any], run: Run) -> str:

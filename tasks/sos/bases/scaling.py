@@ -5,10 +5,10 @@ With integers s and e let p'(x) = 2^e p(2^s_1 x_1, .., 2^s_n x_n). A coefficient
 The *spread* of p is the range of log2 |c_a|.
 
 No scaling changes Σ μ_a log2 |c_a| for affine dependencies Σ μ_a a = 0, Σ μ_a = 0, so the spread
-has a positive lower bound. Brown's badly scaled function
-(x - 10⁶)² + (y - 2·10⁻⁶)² + (xy - 2)² has spread 58 (10^17.4) and cannot get below 38.5 (10^11.6),
-mainly as c_y² / (c_yy c_1), about 1.6·10⁻²³, is invariant. A small coefficient as c_y does no harm;
-what disturbs solvers is different magnitudes on the diagonal of Q, hence the weights.
+has a positive lower bound. Brown's badly scaled function (x - 10⁶)² + (y - 2·10⁻⁶)² + (xy - 2)² has
+spread 58 (10^17.4) and cannot get below 38.5 (10^11.6), mainly as c_y² / (c_yy c_1), about
+1.6·10⁻²³, is invariant. A small coefficient as c_y does no harm; what disturbs solvers is different
+magnitudes on the diagonal of Q, hence the weights.
 """
 
 from __future__ import annotations

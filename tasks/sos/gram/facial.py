@@ -113,10 +113,8 @@ class Face:
 
     def embedded(self, blocks: Sequence[fmpq_mat]) -> list[fmpq_mat]:
         """``V_b R_b V_b'``."""
-        lifted = [fmpq_mat(basis) for basis in self.bases]
-        return [
-            basis * block * basis.transpose() for basis, block in zip(lifted, blocks, strict=True)
-        ]
+        pairs = zip(map(fmpq_mat, self.bases), blocks, strict=True)
+        return [basis * block * basis.transpose() for basis, block in pairs]
 
 
 def kernels(
@@ -145,8 +143,7 @@ def scaled_eigenvalues(
         scaled = gram * scale * scale[:, None]
     if not np.isfinite(scaled).all():
         return np.full(len(scaled), np.nan)
-    values: NDArray[np.float64] = np.linalg.eigvalsh(scaled).astype(np.float64)
-    return values
+    return np.linalg.eigvalsh(scaled).astype(np.float64)
 
 
 def rational_complements(vectors: NDArray[np.float64]) -> Iterator[fmpz_mat]:
@@ -302,19 +299,15 @@ def centered_on_face(
     scale = max(float(np.abs(block).max(initial=0.0)) for block in scaled) or 1.0
     lowest = min(float(np.linalg.eigvalsh(block)[0]) for block in scaled if len(block))
     y[-1] = lowest - max(1e-3 * scale, abs(lowest))
-    objective = np.append(np.zeros(face.num_free), 1.0)
     point = maximize_lmi(
         lmi,
-        objective,
+        np.append(np.zeros(face.num_free), 1.0),
         y,
         stop=lambda point: point.objective >= max(0.2 * point.bound, 1e-7 * scale),
         smallest_mu=1e-11 * scale,
     ).point
-    slacks = point.slacks[: len(face.sizes)]
-    return [
-        slack + point.objective * np.diag(weight)
-        for slack, weight in zip(slacks, weights, strict=True)
-    ]
+    pairs = zip(point.slacks[: len(face.sizes)], weights, strict=True)
+    return [slack + point.objective * np.diag(weight) for slack, weight in pairs]
 
 
 def trace_bound(blocks: Sequence[NDArray[np.float64]]) -> float:
@@ -352,13 +345,11 @@ def _face_lmi(face: Face, weights: Sequence[NDArray[np.float64]]) -> Lmi:
     block, row, column = np.array(places, dtype=np.int64).reshape(-1, 3).T
     values = as_floats(face.directions).T  # (K, N)
     unknown, entry = np.nonzero(values)
-    is_diagonal = row == column
-    diagonal = np.flatnonzero(is_diagonal)
+    diagonal = np.flatnonzero(row == column)
     chosen = np.concatenate([entry, diagonal])
     counts = np.append(np.bincount(unknown, minlength=face.num_free), len(diagonal))
-    constants = [as_floats(matrix) for matrix in face.unpack(face.particular)]
     return Lmi(
-        constants=tuple(constants),
+        constants=tuple(map(as_floats, face.unpack(face.particular))),
         start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         block=block[chosen],
         row=row[chosen],

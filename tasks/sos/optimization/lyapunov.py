@@ -248,9 +248,9 @@ class _Task:
         return function, first.certificate, second.certificate
 
     def _certify(self, p: Polynomial) -> Certification:
-        return (
-            certify(p) if self.ball is None else certify_on_set(p, [self.ball], choice=self.choice)
-        )
+        if self.ball is None:
+            return certify(p)
+        return certify_on_set(p, [self.ball], choice=self.choice)
 
     def _together(
         self, function: Polynomial, program: SosProgram, exact: ExactSolution

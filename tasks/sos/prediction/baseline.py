@@ -31,6 +31,8 @@ from tasks.sos.prediction.predictor import float_coefficients
 __all__ = ["BASELINE_KIND", "SHIPPED_BASELINE", "Baseline", "load_baseline", "save_baseline"]
 
 BASELINE_KIND = "sos-baseline"
+SIZES = ("num_variables", "max_exponent", "width", "heads", "layers")
+"""Of a network, as its header names them."""
 SHIPPED_BASELINE = Path(__file__).parent / "models" / "basis-writer.safetensors"
 
 
@@ -65,10 +67,8 @@ class Baseline:
         self, p: Polynomial, *, permutations: int, rng: np.random.Generator
     ) -> tuple[Rows, NDArray[np.float64]]:
         """Monomials by the share of orders of the variables in which they are written."""
-        coefficients = float_coefficients(p)
-        return permutation_scores(
-            self.model, p.exponents, coefficients, count=permutations, rng=rng
-        )
+        terms = p.exponents, float_coefficients(p)
+        return permutation_scores(self.model, *terms, count=permutations, rng=rng)
 
 
 def save_baseline(path: str | Path, model: MonomialTransformer, card: Mapping[str, Any]) -> str:
@@ -97,12 +97,6 @@ def load_baseline(path: str | Path = SHIPPED_BASELINE) -> Baseline:
         If it holds something else.
     """
     checkpoint = open_model(path, BASELINE_KIND, "train-baseline")
-    header = checkpoint.extra
-    model = MonomialTransformer(
-        header["num_variables"],
-        header["max_exponent"],
-        width=header["width"],
-        heads=header["heads"],
-        layers=header["layers"],
-    )
-    return Baseline(filled(model, checkpoint, path), header["card"], checkpoint.digest)
+    sizes = {name: checkpoint.extra[name] for name in SIZES}
+    model = filled(MonomialTransformer(**sizes), checkpoint, path)
+    return Baseline(model, checkpoint.extra["card"], checkpoint.digest)

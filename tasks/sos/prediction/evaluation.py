@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.lattice import positions
+from tasks.lattice.monomials import Rows
 from tasks.sos.bases.monomial_bases import even_sqrt_basis
 from tasks.sos.prediction.calibration import (
     calibration_error,
@@ -103,28 +104,18 @@ def score_predictions(
     threshold: float,
 ) -> list[BasisScore]:
     """Compare the candidates above the threshold with the known bases."""
-    return [
-        score_basis(
-            each.graph.monomials[values >= threshold],
-            each.example.basis,
-            each.example.exponents,
-            each.graph.monomials,
-        )
-        for each, values in zip(graphs, probabilities, strict=True)
-    ]
+    pairs = zip(graphs, probabilities, strict=True)
+    return [_scored(each, each.graph.monomials[values >= threshold]) for each, values in pairs]
 
 
 def even_sqrt_scores(graphs: Sequence[LabeledGraph]) -> list[BasisScore]:
     """The same for the square roots of the even terms."""
-    return [
-        score_basis(
-            even_sqrt_basis(each.example.exponents),
-            each.example.basis,
-            each.example.exponents,
-            each.graph.monomials,
-        )
-        for each in graphs
-    ]
+    return [_scored(each, even_sqrt_basis(each.example.exponents)) for each in graphs]
+
+
+def _scored(each: LabeledGraph, predicted: Rows) -> BasisScore:
+    known = each.example
+    return score_basis(predicted, known.basis, known.exponents, each.graph.monomials)
 
 
 def discordant(mine: Sequence[BasisScore], rule: Sequence[BasisScore]) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from tasks.sos.gram.facial import (
     restricted,
     scaled_eigenvalues,
 )
-from tasks.sos.gram.positivity import is_positive_definite, is_positive_semidefinite
+from tasks.sos.gram.positivity import as_floats, is_positive_definite, is_positive_semidefinite
 from tasks.sos.gram.problem import GramProblem
 from tasks.sos.proofs.determined import (
     Determined,
@@ -293,13 +293,15 @@ class _Search:
         if proof is not None:
             return proof
         weights = face_weights(face, blocks)
+        floats = [as_floats(fmpq_mat(basis)) for basis in face.bases]
+        lifted = [v @ block @ v.T for v, block in zip(floats, blocks, strict=True)]
         known = _faces_of_determined(determined_on_face(face), blocks, weights)
         for bases in chain(_faces_of_kernels(blocks, weights), known):
             products = [old * new for old, new in zip(face.bases, bases, strict=True)]
             inner = face_of(self.equations, products)
             if inner is None:
                 continue
-            near_inner = restricted(inner, _lifted(face, blocks))
+            near_inner = restricted(inner, lifted)
             proof = self.prove_within(inner, near_inner, reductions + 1)
             if proof is not None:
                 return proof
@@ -320,16 +322,6 @@ def face_weights(face: Face, blocks: Sequence[NDArray[np.float64]]) -> list[NDAr
         for block, weight in zip(blocks, weights, strict=True)
     )
     return [weight * max(scale, 1e-300) for weight in weights]
-
-
-def _lifted(face: Face, blocks: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """``V_b R_b V_b'`` in floats."""
-    lifted = []
-    for basis, block in zip(face.bases, blocks, strict=True):
-        matrix = np.array([[float(int(v)) for v in row] for row in basis.tolist()])
-        matrix = matrix.reshape(basis.nrows(), basis.ncols())
-        lifted.append(matrix @ block @ matrix.T)
-    return lifted
 
 
 def _prove_by_rounding(

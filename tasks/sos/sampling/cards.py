@@ -72,21 +72,17 @@ class DatasetCard:
 
 def summed_cards(texts: Iterable[str]) -> list[DatasetCard]:
     """One card per data set from the JSON texts of its shards, in the order of the first shards."""
+    names = ("dataset", "family", "num_variables", "half_degree", "size", "is_sos")
     found: dict[str, dict[str, Any]] = {}
     for card in map(json.loads, texts):
-        total = found.setdefault(card["dataset"], _empty(card))
+        counts = {"num_rows": 0, "sums": 0, "splits": {}, "histograms": {k: {} for k in HISTOGRAMS}}
+        total = found.setdefault(card["dataset"], {name: card[name] for name in names} | counts)
         total["num_rows"] += card["num_rows"]
         total["sums"] += card["sums"]
         _add(total["splits"], card["splits"].items())
         for name in HISTOGRAMS:
             _add(total["histograms"][name], card[name])
     return [DatasetCard(**card) for card in found.values()]
-
-
-def _empty(card: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("dataset", "family", "num_variables", "half_degree", "size", "is_sos")
-    counts = {"num_rows": 0, "sums": 0, "splits": {}, "histograms": {k: {} for k in HISTOGRAMS}}
-    return {name: card[name] for name in names} | counts
 
 
 def _add(counts: dict[Any, int], more: Iterable[Any]) -> None:
