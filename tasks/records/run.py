@@ -125,16 +125,6 @@ class Run:
         for table, data in tables.items():
             self.write_part(table, item, data, origin)
 
-    def append_execution(self, rows: pa.Table) -> tuple[PartRef, ...]:
-        """Add rows of `EXECUTION_SCHEMA` as new parts, one per item, numbered by attempt.
-
-        Only on local disks may several processes append for the same item at the same time.
-        """
-        rows = execution_rows(rows)
-        keys = rows["item"].to_pylist()
-        groups = {item: pa.array([key == item for key in keys]) for item in dict.fromkeys(keys)}
-        return tuple(self._append(item, rows.filter(mask)) for item, mask in groups.items())
-
     def check(self, tables: Sequence[str] | None = None) -> StoreCheck:
         """Verify every part of `tables` (default: the science tables) against its sidecar.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from appending import append_execution
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -64,7 +65,7 @@ def test_parts_do_not_repeat_inputs_that_are_long(store, identity, rows):
 
 
 def test_execution_metadata_names_only_flow_and_run(run, execution):
-    run.append_execution(execution("6_bat"))
+    append_execution(run, execution("6_bat"))
     assert set(run.read("execution").schema.metadata) == {b"flow", b"run_id"}
 
 
@@ -92,7 +93,7 @@ def test_pending_is_the_anti_join_in_planned_order(run, rows):
 
 
 def test_losing_an_execution_part_redoes_no_science(full_run, execution):
-    full_run.append_execution(execution("6_moth", "6_bat", "7_fra"))
+    append_execution(full_run, execution("6_moth", "6_bat", "7_fra"))
     for file in Path(full_run.path, "execution").glob("*6_bat*"):
         file.unlink()
     assert full_run.pending(full_run.planned) == []
@@ -197,7 +198,7 @@ def test_two_executions_in_different_order_are_equal_byte_for_byte(tmp_path, row
     for handle, items in ((run, run.planned), (other, run.planned[::-1])):
         for item in items:
             handle.write_parts(item, {"histogram": rows(item), "summary": rows()})
-            handle.append_execution(execution(item, host=handle.path))
+            append_execution(handle, execution(item, host=handle.path))
         handle.finish()
     assert _tree(run) == _tree(other)
 
@@ -230,8 +231,8 @@ def test_a_part_that_is_not_ok_is_replaced_calmly(run, rows, caplog, status):
 
 
 def test_execution_parts_are_only_ever_added(run, execution):
-    first = run.append_execution(execution("7_fra", "6_bat"))
-    second = run.append_execution(execution("6_bat"))
+    first = append_execution(run, execution("7_fra", "6_bat"))
+    second = append_execution(run, execution("6_bat"))
     assert [part.path for part in first] == [
         "execution/execution-7_fra~1.arrow",
         "execution/execution-6_bat~1.arrow",
@@ -249,7 +250,7 @@ def test_write_part_appends_to_the_execution_table(run, execution):
 def test_a_bad_execution_part_is_skipped_with_a_warning_unless_asked_otherwise(
     run, execution, caplog
 ):
-    run.append_execution(execution("6_moth", "6_bat"))
+    append_execution(run, execution("6_moth", "6_bat"))
     _damage(run, "execution/execution-6_bat~1.arrow", lambda data: data[:-1])
     assert run.read("execution")["item"].to_pylist() == ["6_moth"]
     assert "execution-6_bat~1.arrow" in caplog.text
@@ -259,12 +260,12 @@ def test_a_bad_execution_part_is_skipped_with_a_warning_unless_asked_otherwise(
 
 def test_execution_rows_of_another_shape_are_refused(run, rows):
     with pytest.raises(InputError, match="have the columns item, run_id"):
-        run.append_execution(rows("a"))
+        append_execution(run, rows("a"))
 
 
 def test_execution_rows_without_item_are_refused(run, execution):
     with pytest.raises(InputError, match="names no item"):
-        run.append_execution(execution(None))
+        append_execution(run, execution(None))
 
 
 def test_science_rows_without_leading_columns_are_refused(run):
@@ -357,7 +358,13 @@ def test_simultaneous_writers_of_the_same_item_leave_one_intact_part(run, rows):
 
 def test_simultaneous_appends_lose_no_execution_row(run, execution):
     threads = [
-        threading.Thread(target=run.append_execution, args=(execution("6_bat", host=str(n)),))
+        threading.Thread(
+            target=append_execution,
+            args=(
+                run,
+                execution("6_bat", host=str(n)),
+            ),
+        )
         for n in range(8)
     ]
     for thread in threads:

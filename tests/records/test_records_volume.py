@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from appending import append_execution
 from commands import run_python
 from pyarrow import fs
 
@@ -54,7 +55,7 @@ def test_a_failed_write_says_why_and_loses_nothing(
 def test_a_failed_execution_append_leaves_no_file(run, execution, monkeypatch):
     _refuse(monkeypatch, errno.ENOSPC)
     with pytest.raises(StoreError, match="No space left"):
-        run.append_execution(execution("6_bat"))
+        append_execution(run, execution("6_bat"))
     assert _files(run.path) == ["run.json"]
 
 
@@ -154,7 +155,7 @@ def test_a_store_without_rename_works_the_same(tmp_path, rows, execution, full_r
     for item in run.planned:
         run.write_parts(item, {"histogram": rows(f"<{item}>", "<1>"), "summary": rows(item)})
         for _ in range(2):
-            run.append_execution(execution(item))
+            append_execution(run, execution(item))
     assert run.path == f"demo://bucket/tcurve-census/{run.run_id}"
     assert run.finish() == full_run.finish()
     assert run.read("histogram").equals(full_run.read("histogram"))
