@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import json
 import os
 import sys
@@ -185,7 +186,7 @@ def _execute(study: Study | Chain, config: Any, options: argparse.Namespace, err
     prepare_environment()
     with progress_bars(err) as display, listening(display):
         announce("starting Prefect")
-        with prefect_server():
+        with prefect_server(meanwhile=functools.partial(_import_ahead, study)):
             from flows.engine import flow_of
 
             state: State = flow_of(study)(  # pyrefly: ignore[bad-assignment] - as asked for
@@ -196,6 +197,17 @@ def _execute(study: Study | Chain, config: Any, options: argparse.Namespace, err
                 return_state=True,
             )
         return failure_message(state)
+
+
+def _import_ahead(study: Study | Chain) -> None:
+    """Import what the run needs anyway, while the server starts on another core."""
+    prefect = "flow_engine", "task_engine", "artifacts", "utilities.visualization"
+    for module in ("flows.engine", "matplotlib.figure", *(f"prefect.{name}" for name in prefect)):
+        importlib.import_module(module)
+    for each in [study] if isinstance(study, Study) else [link.study for link in study.links]:
+        calls = (name for stage in each.stages for name in (stage.call, stage.prepare))
+        for reference in filter(None, (each.report, each.figures, *calls)):
+            load(reference)
 
 
 def _print_outcome(

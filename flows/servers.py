@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +105,9 @@ def is_alive(url: str, *, timeout: float = 5.0) -> bool:
 
 
 @contextmanager
-def prefect_server(*, port: int = 0, ui: bool = False) -> Iterator[str]:
+def prefect_server(
+    *, port: int = 0, ui: bool = False, meanwhile: Callable[[], object] = bool
+) -> Iterator[str]:
     """The address of a Prefect API that answers, for the time of the context.
 
     Parameters
@@ -114,6 +116,8 @@ def prefect_server(*, port: int = 0, ui: bool = False) -> Iterator[str]:
         Port of a server that has to be started; 0 takes a free one.
     ui : bool
         Whether a server that has to be started schedules runs and shows its pages too.
+    meanwhile : callable
+        Called while a server that has to be started does so, which takes seconds.
 
     Raises
     ------
@@ -131,7 +135,7 @@ def prefect_server(*, port: int = 0, ui: bool = False) -> Iterator[str]:
             )
         yield url
         return
-    with _temporary_server(port, ui=ui) as url, _settings_for(url):
+    with _temporary_server(port, meanwhile, ui=ui) as url, _settings_for(url):
         yield url
 
 
@@ -167,13 +171,14 @@ def _send_what_is_queued() -> None:
 
 
 @contextmanager
-def _temporary_server(port: int, *, ui: bool) -> Iterator[str]:
+def _temporary_server(port: int, meanwhile: Callable[[], object], *, ui: bool) -> Iterator[str]:
     """Start a server process on loopback, wait until it answers, end it afterwards."""
     with tempfile.TemporaryFile() as log:
         with _migration_lock(), held_port(port) as held:
             url = f"http://127.0.0.1:{held}/api"
             process = _start(held, log=log, ui=ui)
             try:
+                meanwhile()
                 _wait_until_alive(url, process, log)
             except BaseException:
                 end([process], seconds=STOP_SECONDS)
