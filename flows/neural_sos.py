@@ -1,7 +1,7 @@
 """The chain `neural-sos`: a data set, a network trained on it, a benchmark of that network.
 
 Each link is a run of its own, shared with runs of that study alone: a second chain with another
-training goes on from the same data set.
+training continues from the same data set.
 """
 
 from __future__ import annotations

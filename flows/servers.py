@@ -106,7 +106,7 @@ def is_alive(url: str, *, timeout: float = 5.0) -> bool:
 
 @contextmanager
 def prefect_server(
-    *, port: int = 0, ui: bool = False, meanwhile: Callable[[], object] = bool
+    *, port: int = 0, ui: bool = False, meanwhile: Callable[[], object] = lambda: None
 ) -> Iterator[str]:
     """The address of a Prefect API that answers, for the time of the context.
 

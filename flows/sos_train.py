@@ -2,7 +2,7 @@
 
 *train* takes one call: training, calibration, comparison with the rule even-sqrt on held-out
 polynomials, the model file. It saves its state every so many steps in the folder of the run:
-running it again goes on from there, and on the CPU ends with the same weights to the last bit.
+running it again resumes there, and on the CPU ends with the same weights to the last bit.
 
 The models that come with the package were trained by `train-shipped` (the scorer of bases) and
 `train-baseline-shipped` (the published encoder-decoder, small).

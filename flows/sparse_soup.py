@@ -4,7 +4,7 @@
 of the soup, lines of plain pruning, a line with m times the retraining, all in parallel) and the
 merging (soup, ensemble, means that are pruned again). All repetitions go through a wave together.
 *verify* reads every stored model again, from its file alone. A member that fails is a row with a
-status; the soup goes on without it if enough are left, and says so.
+status; the soup is made without it if enough are left, and says so.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ __all__ = ["arrow_table", "config_table", "fields_help", "progress_bars", "send_
 
 MAX_ROWS = 200
 LINE_SECONDS = 15.0
-"""Between two lines about one step, where there is no terminal."""
+"""Between two lines about one step, without a terminal."""
 # The last two send logs and events; on a busy machine they still report a backlog at exit.
 PREFECT_LOGGERS = ("prefect", "APILogWorker", "EventsWorker")
 

@@ -29,7 +29,7 @@ class Provenance:
     base_steps : int, optional
         Steps in all of the model it comes from.
     rates : float, optional
-        Distance d1 of a pruning, on which adaptive rates depend; None where rates go on.
+        Distance d1 of a pruning, on which adaptive rates depend; None where rates are kept.
     is_dense : bool, optional
         Whether weights outside the masks are kept, since they may come back.
     """

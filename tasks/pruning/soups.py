@@ -61,7 +61,7 @@ class SoupPhase:
         From 1; 0 is the dense training.
     member : int
     checkpoint : str or None
-        File where a training saves itself, and goes on from.
+        File in which a training saves its state, and from which it resumes.
     """
 
     setup: Setup
@@ -159,7 +159,7 @@ def pretrain(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]
 
 
 def prune(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
-    """The network with the masks of the phase, normalization estimated anew."""
+    """The network with the masks of the phase; normalization is estimated again."""
     [parent] = parents
     found = phase.pruned(parent.sparse)
     phase.setup.recalibrate(found.sparse.model)

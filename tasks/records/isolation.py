@@ -112,7 +112,7 @@ def run_limited(
 def prepare_process(
     function: Callable[..., object], prepare: Callable[[], object] | None = None
 ) -> Stopped | None:
-    """Have a process ready for the first such call of `run_limited`; or say why there is none."""
+    """Have a process ready for the first such call of `run_limited`, or say what prevents it."""
     return _served(function, prepare, lambda _: None)
 
 
@@ -275,7 +275,7 @@ class _Process:
 
 
 def _opened(reply: bytes, memory_gib: float) -> Any:
-    """The value in a reply, or why there is none."""
+    """The value in a reply, or why it is missing."""
     try:
         ending, value = pickle.loads(reply)
     except Exception as error:  # noqa: BLE001 - whatever the value's class raises
@@ -304,7 +304,7 @@ def _served(
     prepare: Callable[[], object] | None,
     use: Callable[[_Process], Any],
 ) -> Any:
-    """What `use` makes of a process that is ready for a function; or why there is none."""
+    """What `use` makes of a process that is ready for a function, or why none can be had."""
     keys = (_pickled(function), _pickled(prepare))
     process = _take(keys[1])
     if isinstance(process, str):
@@ -321,7 +321,7 @@ def _served(
 
 
 def _take(prepare: bytes) -> _Process | str:
-    """An idle process, best one that is prepared, or a new one; or why there is none."""
+    """An idle process, preferably a prepared one, else a new one; or why none can be had."""
     while True:
         with _lock:
             _idle.sort(key=lambda process: prepare in process.ready)

@@ -28,7 +28,7 @@ def markdown(report: Report, run: Run, figures: Sequence[Figure] = ()) -> str:
 
 
 def stored_findings(run: Run) -> list[str]:
-    """The findings of a run as its ``report.md`` has them; none where there is no such file."""
+    """The findings of a run as its ``report.md`` has them; empty without that file."""
     if not run.volume.exists(REPORT):
         return []
     text = run.volume.read(REPORT).to_pybytes().decode("utf-8", "replace")

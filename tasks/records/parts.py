@@ -198,7 +198,7 @@ def sidecar_bytes(part: PartRef, run_id: str, rows: pa.Table, origin: Origin) ->
 
 
 def worst_status(rows: pa.Table) -> str:
-    """First status other than ok; ok if all are, or if there is no row."""
+    """First status other than ok; ok if all are, also without rows."""
     found = rows["status"].unique().to_pylist() if "status" in rows.column_names else []
     return next((str(status) for status in found if status != Status.OK), Status.OK.value)
 

@@ -58,7 +58,7 @@ def save_figure(figure: Any, path: str | Path, *, origin: str = "") -> None:
 
 
 def origin_of(content: bytes) -> str:
-    """The origin that is written in a whole PNG file; empty if there is none."""
+    """The origin that is written in a whole PNG file; empty if it has none."""
     if not content.startswith(_PNG_BEGIN) or not content.endswith(_PNG_END):
         return ""
     mark = f"tEXt{_ORIGIN}".encode() + b"\0"

@@ -190,12 +190,12 @@ class Run:
             ) from error
 
     def read_part(self, table: str, item: str) -> pa.Table:
-        """Rows of one item in a science table; CorruptPartError if there is no intact part."""
+        """Rows of one item in a science table; CorruptPartError without an intact part."""
         self._require((table,))
         return self._reader.load(PartName.of(table, item))[1]
 
     def sidecar(self, table: str, item: str) -> Sidecar | None:
-        """The sidecar of the part of an item; None if there is none.
+        """The sidecar of the part of an item; None if nothing is stored.
 
         Raises
         ------

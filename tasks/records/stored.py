@@ -56,11 +56,11 @@ class Stored:
         return self.table(name).to_pylist()
 
     def part(self, name: str, key: str) -> pa.Table:
-        """Rows of one item; raises CorruptPartError if there is no intact part."""
+        """Rows of one item; raises CorruptPartError without an intact part."""
         return self.run.read_part(name, key)
 
     def content(self, name: str, key: str) -> str:
-        """Digest of the rows of one item; empty if there is no intact part."""
+        """Digest of the rows of one item; empty without an intact part."""
         try:
             sidecar = self.run.sidecar(name, key)
         except CorruptPartError:

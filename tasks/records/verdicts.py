@@ -60,7 +60,7 @@ class CertificateFile:
 
     @cached_property
     def record(self) -> dict[str, Any] | None:
-        """The JSON object in it; None if there is none."""
+        """The JSON object in it; None if it holds something else."""
         try:
             record = json.loads(self.data) if len(self.data) <= _MAX_BYTES else None
         except (ValueError, RecursionError):

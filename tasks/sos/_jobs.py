@@ -148,7 +148,7 @@ def run_job(job: Job[Found], *, seconds: float, memory_gib: float) -> Found | St
 
 
 def warm_up(preparation: Preparation | None = None) -> Stopped | None:
-    """Have a process ready before the first job; or say why there is none.
+    """Have a process ready before the first job, or say what prevents it.
 
     Compiled kernels are kept on disk: on one machine the first process compiles for all.
     """

@@ -1,7 +1,7 @@
 """The study of certificates: batches of polynomials in, exact proofs and refutations out, as rows.
 
 Every polynomial is worked on in a process of its own, see `tasks.sos._jobs`: one that crashes,
-hangs or eats memory is a row with a status, and the next one goes on.
+hangs or eats memory is a row with a status, and the others are still decided.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ among nonzero eigenvalues.  A wrong guess costs time, it proves nothing."""
 MAX_THRESHOLDS = 4
 """Guesses of the rank, each refined to many digits: they bound the time, not what is true."""
 MAX_REDUCTIONS = 6
-"""Faces of faces: each has fewer free dimensions, and is solved anew."""
+"""Faces of faces: each has fewer free dimensions, and is solved again."""
 MAX_RELATIONS = 200
 """Monomials of a block among which integer relations are looked for: about 20 s, as size**4."""
 
