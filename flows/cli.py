@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from flows import all_studies, find_study
 from flows.options import build_parser, study_commands, verify_arguments
 from flows.study import Chain, Study, load
-from tasks.records.errors import InputError, LatticeworkError, printable
+from tasks.records.errors import InputError, LatticeworkError, StoreError, printable
 from workers.supervision import supervise
 
 if TYPE_CHECKING:
@@ -130,7 +130,6 @@ def _show(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     """`latticework run FLOW`: check everything, then start Prefect."""
     from flows.configs import build_config, check_address, parse_assignments
-    from tasks.records import InputError, StoreError
 
     study = find_study(options.flow)
     out, err = _consoles(verbose=options.verbose)
@@ -242,7 +241,7 @@ def _print_report(study: Study, stored: Stored, out: Console, *, full: bool) -> 
 
 def _results(options: argparse.Namespace) -> int:
     """`latticework results [RUN] [--sql QUERY]`."""
-    from tasks.records import InputError, Store
+    from tasks.records import Store
 
     out, _ = _consoles()
     if options.run is None:
@@ -266,7 +265,7 @@ def _results(options: argparse.Namespace) -> int:
 def _found(options: argparse.Namespace) -> tuple[Study, Stored]:
     """The stored run that an option names, and its study."""
     from flows.configs import check_older
-    from tasks.records import InputError, Store, Stored
+    from tasks.records import Store, Stored
     from tasks.records.layout import SCHEMA_VERSION
 
     run = Store.open(options.out or None).find_run(options.run)
@@ -307,8 +306,6 @@ def _plot(options: argparse.Namespace) -> int:
 
 def _of_study(options: argparse.Namespace) -> int:
     """A command that the study of a run has."""
-    from tasks.records import InputError
-
     given = options.command_name
     study, stored = _found(options)
     command = next((each for each in study.commands if each.name == given), None)
