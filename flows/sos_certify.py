@@ -2,7 +2,7 @@
 
 *certify* takes one call per batch of polynomials, each within its limits of time and memory.
 *verify* checks every certificate again by code that shares nothing with what made it. A polynomial
-that cannot be read, fails or exceeds its limits is a row with a status; the others go on.
+that cannot be read, fails or exceeds its limits is a row with a status; the others continue.
 
 The classics are 50 polynomials of the literature with known status: 33 sums of squares, 17 others.
 """

@@ -1,6 +1,6 @@
 """The study `sos-dataset`: a grid of families in, Arrow shards of polynomials out.
 
-*generate* takes one call per shard. A shard that fails is a card with a status; the others go on.
+*generate* makes one call per shard. A failed shard is a card with a status; the others continue.
 Running it again makes the shards that are missing, damaged or not ok, with the same bytes.
 
 The grids are points of the published ones, written with half degrees: n in 4..20 with (d, m) =

@@ -2,7 +2,7 @@
 
 *census* takes one call per triangulation: an exact histogram of the schemes of all sign classes,
 with a witness of each. *verify* derives every witness again by an independent algorithm. A
-triangulation that fails, or would exceed its budget, is a row with a status; the others go on.
+triangulation that fails, or would exceed its budget, is a row with a status; the others continue.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 *sweep* takes one call per shard: sign vectors evaluated on a CPU or a GPU. *verify* merges the
 shards of each triangulation to a histogram, derives every witness again by an independent
 algorithm, and holds the schemes against the classification. A shard that fails is a row with a
-status; the others go on.
+status; the others continue.
 
 The exhaustive sweeps of degree 6 evaluate each of the 2^25 sign classes on its own and must give
 the histograms of the census. The balls of degree 8 look at the curves near a maximal one, where

@@ -3,7 +3,7 @@
 Floating-point entries are averaged in float64 as theta_1 + sum_j w_j (theta_j - theta_1), so that
 identical models average to themselves, bit for bit, and common zeros stay zero.  Counters and
 masks (integers, booleans) are not averaged but taken from the first model.  Running statistics of
-the average are to be estimated anew (`tasks.nn.recalibration`).
+the average are to be re-estimated (`tasks.nn.recalibration`).
 """
 
 from __future__ import annotations

@@ -183,13 +183,13 @@ def _resumed(state: TrainingState, plan: FitPlan, marks: dict[str, str]) -> list
     try:
         extra = load_checkpoint(plan.checkpoint, state, check=check)
     except DamagedFileError as error:
-        logger.warning("%s; the training starts anew", error)
+        logger.warning("%s; the training starts over", error)
         return []
     except InputError:
         if not plan.origin:
             raise
         logger.warning(
-            "%s is of another training and passed over: this starts anew", plan.checkpoint
+            "%s is of another training and passed over: this starts over", plan.checkpoint
         )
         return []
     logger.info("resumed at step %d of %d from %s", state.step, plan.num_steps, plan.checkpoint)

@@ -1,4 +1,4 @@
-"""Statistics of batch normalization, estimated anew.
+"""Statistics of batch normalization, re-estimated.
 
 After pruning or averaging, running means and variances belong to no model that ever ran.  With
 batches b = 1..n they become the plain means over batches
@@ -59,7 +59,7 @@ def recalibrate(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> N
 
 @contextmanager
 def _cumulative(layers: Sequence[_BatchNorm]) -> Iterator[None]:
-    """Normalizations that start anew and keep the plain mean over batches."""
+    """Normalizations that start over and keep the plain mean over batches."""
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()

@@ -12,7 +12,7 @@ same batches.
 
 A training is a function of the pruned checkpoint and of the member; killed and called again, it
 goes on from its own checkpoint and ends with the same weights, on the CPU bit for bit.  If the
-pruned network has been made anew in between, and is another one, the training starts anew.
+pruned network has been made again in between, and is another one, the training starts over.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class TrainingConfig(FrozenConfig):
     """How the weights that are left are spread over the layers; not with granularity filters."""
 
     recalibration_images: int = Field(default=2000, ge=2)
-    """Training images from which the statistics of batch normalization are estimated anew, for
+    """Training images from which the statistics of batch normalization are re-estimated, for
     every model that is compared."""
 
     ood_images: int = Field(default=500, ge=0)

@@ -73,7 +73,7 @@ def train_behind(
 def train_gradually(
     setup: Setup, course: Course, *, replicate: int, seed: int
 ) -> tuple[SparseModel, Fit]:
-    """One training from scratch, pruned on the way; masks in force, normalization estimated anew.
+    """One training from scratch, pruned on the way; masks in force, normalization re-estimated.
 
     Parameters
     ----------

@@ -97,7 +97,7 @@ def train_dense(
     until: int | None = None,
     checkpoint: str | None = None,
 ) -> tuple[SparseModel, Fit]:
-    """The dense network of a repetition, normalization estimated anew.
+    """The dense network of a repetition, normalization re-estimated.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def run_course(
 
 
 def masked_copy(setup: Setup, sparse: SparseModel) -> nn.Module:
-    """Copy with the masks in force and its normalization estimated anew, to be evaluated."""
+    """Copy with the masks in force and its normalization re-estimated, to be evaluated."""
     model = copy.deepcopy(sparse.model)
     apply_masks(model, sparse.masks)
     setup.recalibrate(model)

@@ -7,7 +7,7 @@
               images, from a = 0; taken if the recalibrated result is not worse there than the mean
 
 All take weighted means of the same zeros, so the mask and the number of zeros are exactly kept.
-Running statistics of a mean are estimated anew before it is judged.
+Running statistics of a mean are re-estimated before it is judged.
 
 References
 ----------

@@ -62,7 +62,7 @@ def soup_report(stored: Stored) -> Report:
     how = (
         f"means over {_counted(config['seeds'], 'repetition')} with 95 % intervals; "
         f"m = {config['members']}, members by {config['vary']}, merged: {config['merge']}; "
-        "all statistics of normalization estimated anew"
+        "all statistics of normalization re-estimated"
     )
     findings = [*_result(methods), *_rivals(methods), *_claims(methods)] or [
         "no soup is stored for the last phase"

@@ -31,7 +31,7 @@ def retrain_stacked(
     *,
     checkpoint: str | None = None,
 ) -> tuple[Stack, list[Fit]]:
-    """Train all members from the pruned network; normalization is not yet estimated anew.
+    """Train all members from the pruned network; normalization is not yet re-estimated.
 
     A checkpoint that is damaged, or of another training, is passed over with a warning.
     """

@@ -11,7 +11,7 @@ Checked are, in this order and all of them as far as the earlier ones allow:
   one, and the rank over F2 of the component matrix gives its number of components;
 * restrictions: no classical restriction is violated (Harnack, Bezout, congruences, Petrovsky).
 
-A certificate with a digest made anew passes the first check only.
+A certificate with a digest made again passes the first check only.
 """
 
 from __future__ import annotations

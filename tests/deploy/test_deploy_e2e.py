@@ -66,7 +66,7 @@ class Server:
 def environment(home: Path) -> dict[str, str]:
     """No configured server (the session may have one), and a Prefect home of its own.
 
-    The home gets a copy of the session's database, if there is one: making its tables anew takes
+    The home gets a copy of the session's database, if there is one: making its tables again takes
     ten seconds.
     """
     home.mkdir()

@@ -183,13 +183,13 @@ def test_a_checkpoint_of_another_start_costs_a_training_with_a_known_start_only_
     expected = train(whole, digits)
     found = train(state, digits, checkpoint=tmp_path / "branch", origin="second")
     assert found == expected and same_weights(state, whole)
-    assert "branch is of another training" in caplog.text and "starts anew" in caplog.text
+    assert "branch is of another training" in caplog.text and "starts over" in caplog.text
     assert train(new_state(digits), digits, checkpoint=tmp_path / "branch", origin="second")
     assert load_tensors(tmp_path / "branch").extra["extra"]["origin"] == "second"
 
 
 @pytest.mark.parametrize("size", [0, 5, -1])
-def test_a_damaged_checkpoint_is_named_and_training_starts_anew(digits, tmp_path, caplog, size):
+def test_a_damaged_checkpoint_is_named_and_training_starts_over(digits, tmp_path, caplog, size):
     plan, file = replace(PLAN, num_steps=4, curve_steps=2), tmp_path / "branch"
     expected = train(new_state(digits), digits, plan, checkpoint=file)
     content = file.read_bytes()
@@ -197,7 +197,7 @@ def test_a_damaged_checkpoint_is_named_and_training_starts_anew(digits, tmp_path
     state = new_state(digits)
     assert train(state, digits, plan, checkpoint=file) == expected
     assert state.step == 4 and file.read_bytes() == content
-    assert str(file) in caplog.text and "starts anew" in caplog.text
+    assert str(file) in caplog.text and "starts over" in caplog.text
 
 
 @pytest.mark.parametrize("root", ["{}", "file://{}"], ids=["path", "uri"])

@@ -93,7 +93,7 @@ def test_a_damaged_file_of_a_training_is_named_and_costs_only_its_steps(
     found = models(items[key], rows, tmp_path)
     assert {row["status"] for row in found} == {"ok"}
     [warning] = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert file.name in warning and "starts anew" in warning
+    assert file.name in warning and "starts over" in warning
     assert found == models(items[key], rows, tmp_path)
 
 

@@ -15,7 +15,7 @@ claim needs them:
 
 Moments and functional together exclude p = sum_k q_k^2, since L(q^2) >= 0 for all q that can occur.
 
-A certificate with a digest made anew, or none, passes the first check only.
+A certificate with a digest made again, or none, passes the first check only.
 """
 
 from __future__ import annotations
