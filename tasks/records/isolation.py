@@ -24,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -31,7 +32,14 @@ from tasks.records._isolated import GIB, Ending, load, pack_call, perform, recei
 from tasks.records.errors import InputError
 from tasks.records.status import Status
 
-__all__ = ["Stopped", "close_processes", "prepare_process", "resident_bytes", "run_limited"]
+__all__ = [
+    "Stopped",
+    "close_processes",
+    "cpu_seconds",
+    "prepare_process",
+    "resident_bytes",
+    "run_limited",
+]
 
 START_LIMIT_S = 120.0
 PREPARE_LIMIT_S, PREPARE_LIMIT_GIB = 300.0, 4.0
@@ -95,7 +103,7 @@ def run_limited(
     prepare : callable, optional
         What a process has to do once before such a call, such as to compile kernels; pickled too.
     clock : {"wall", "cpu"}
-        Whether seconds are those of the wall or of the processor.
+        Whether seconds are those of the wall or of the processor (`cpu_seconds`).
 
     Raises
     ------
@@ -140,16 +148,27 @@ def _pickled(value: object) -> bytes:
         raise InputError(message) from error
 
 
-def _seconds(pid: int, clock: Clock) -> float:
-    """The present time by a clock; infinite once the process is gone."""
-    if clock == "wall":
-        return time.monotonic()
+def cpu_seconds(pid: int | None = None) -> float:
+    """CPU time of a process, by default this one, and of all that it started; 0 if it is gone.
+
+    Processes of `run_limited` are among those, so that a call costs what it costs wherever its
+    parts run. Their time after their end counts in hundredths of a second.
+    """
+    pid = os.getpid() if pid is None else pid
+    folder = Path(f"/proc/{pid}")
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # The clock of another process (clock_getcpuclockid).
+        own = time.clock_gettime(~pid << 3 | 2)
+        ended = map(int, (folder / "stat").read_text().rpartition(")")[2].split()[13:15])
+        lists = [path.read_text().split() for path in folder.glob("task/*/children")]
     except OSError:
-        return math.inf
-    # User and system time, also of children that have ended.
-    return sum(map(int, fields[11:15])) / TICKS_PER_SECOND
+        return 0.0
+    living = sum(cpu_seconds(int(child)) for child in chain.from_iterable(lists))
+    return own + sum(ended) / TICKS_PER_SECOND + living
+
+
+def _seconds(pid: int, clock: Clock) -> float:
+    return time.monotonic() if clock == "wall" else cpu_seconds(pid)
 
 
 class _Process:

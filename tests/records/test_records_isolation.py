@@ -12,7 +12,13 @@ import pytest
 import toy_calls
 
 from tasks.records import InputError, Status, isolation
-from tasks.records.isolation import Stopped, close_processes, prepare_process, run_limited
+from tasks.records.isolation import (
+    Stopped,
+    close_processes,
+    cpu_seconds,
+    prepare_process,
+    run_limited,
+)
 
 HERE = Path(__file__).parent
 PLENTY = {"seconds": 120.0, "memory_gib": 4.0}
@@ -150,6 +156,15 @@ def test_seconds_of_the_processor_do_not_pass_while_a_call_waits():
     assert call(time.sleep, 1.0, seconds=0.5, clock="cpu") is None
     found = call(toy_calls.works, 600, seconds=0.5, clock="cpu")
     assert found.reason == "stopped after 0.5 s; raise seconds"
+
+
+def test_seconds_of_the_processor_are_also_those_of_processes_that_a_call_uses():
+    found = call(toy_calls.has_work_done, 600, seconds=0.5, clock="cpu")
+    assert found.reason == "stopped after 0.5 s; raise seconds"
+    call(toy_calls.works, 0)
+    start = cpu_seconds()
+    call(toy_calls.works, 0.5)
+    assert 0.5 <= cpu_seconds() - start < 30
 
 
 def test_a_call_that_eats_memory_is_killed_at_the_limit(monkeypatch):

@@ -9,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 
+from tasks.records.isolation import run_limited
+
 CHUNK = 32 << 20
 prepared: list[str] = []
 
@@ -46,6 +48,11 @@ def works(seconds):
     while time.process_time() < end:
         pass
     return seconds
+
+
+def has_work_done(seconds):
+    """In a process of its own, which nobody has heard of."""
+    return run_limited(works, seconds, seconds=1000, memory_gib=1)
 
 
 def crashes(_):
