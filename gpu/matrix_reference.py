@@ -1,0 +1,26 @@
+"""Slow, obvious NumPy twins of the kernels on vectors and matrices of weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def largest_entries(values: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
+    """Mask (n,) of the k largest magnitudes, the first of equal ones (see `gpu.largest`)."""
+    order = np.argsort(-np.abs(values), kind="stable")
+    mask = np.zeros(len(values), np.bool_)
+    mask[order[:count]] = True
+    return mask
+
+
+def polar_factor(matrix: NDArray[np.floating]) -> NDArray[np.floating]:
+    """U V' of U diag(s) V' (see `gpu.polar`)."""
+    left, _, right = np.linalg.svd(matrix, full_matrices=False)
+    return left @ right
+
+
+def low_rank(matrix: NDArray[np.floating], rank: int) -> NDArray[np.floating]:
+    """The nearest matrix of a rank (see `gpu.power`)."""
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    return (left[:, :rank] * values[:rank]) @ right[:rank]
