@@ -32,7 +32,7 @@ def pruning_stages(call: str) -> tuple[Stage, ...]:
             waves="tasks.pruning.plan:pruning_waves",
             known="tasks.pruning.plan:known_of_model",
             placed=True,
-            resources="tasks.pruning.plan:pruning_resources",
+            resources="tasks.nn.plan:training_resources",
             share="tasks.pruning.plan:shared_model",
         ),
         Stage(
@@ -55,7 +55,7 @@ STUDY = Study(
     config="tasks.pruning.config:SoupConfig",
     unnamed=UNNAMED,
     selecting=("seeds",),
-    inputs="tasks.pruning.plan:pruning_inputs",
+    inputs="tasks.nn.plan:images_inputs",
     keys="tasks.pruning.plan:item_keys",
     check="tasks.pruning.plan:check_pruning",
     tables=TABLES,

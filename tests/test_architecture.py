@@ -134,8 +134,10 @@ def test_every_dependency_is_pinned():
 
 
 @pytest.mark.parametrize(
-    "module", ["flows", "flows.cli", "tasks.tcurves", "tasks.sos", "tasks.sos.certify", "workers"]
-)
+    "module",
+    ["flows", "flows.cli", "tasks.nn.plan", "tasks.pruning.plan", "tasks.tcurves", "tasks.sos",
+     "tasks.sos.certify", "workers"],
+)  # fmt: skip
 def test_importing_loads_nothing_heavy(module):
     heavy = {"prefect", "ray", "torch", "matplotlib", "cupy"}
     code = f"import {module}, sys; print(*sorted({heavy} & set(sys.modules)))"

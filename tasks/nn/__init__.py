@@ -2,7 +2,9 @@
 
 `tasks.nn` has the loop, stacks of models, schedules, checkpoints, evaluation and averages;
 `tasks.nn.data` images by name, `tasks.nn.models` networks by name, `tasks.nn.sparsity` masks,
-multiplications and surgery.
+multiplications and surgery.  `ImageTrainingConfig` and `Workbench` are what studies that train on
+images share, with `tasks.nn.plan` before a run and `tasks.nn.statistics` after it.  The package
+imports PyTorch when a name is asked for that needs it; `config`, `plan` and `statistics` do not.
 
 >>> import torch
 >>> from tasks.nn import FitPlan, Linear, TrainingState, classification_loss, evaluate, fit, sgd
@@ -18,61 +20,68 @@ multiplications and surgery.
 True
 """
 
-from tasks.nn.averaging import average_states, state_distance
-from tasks.nn.checkpoints import load_checkpoint, save_checkpoint, store_checkpoint
-from tasks.nn.distributed import averaged_loss, run_processes
-from tasks.nn.evaluation import (
-    Evaluation,
-    classification_loss,
-    corrupted_accuracies,
-    ensemble,
-    evaluate,
-    evaluating,
-    measure,
-    predict,
-)
-from tasks.nn.files import (
-    Checkpoint,
-    DamagedFileError,
-    check_fit,
-    load_tensors,
-    save_tensors,
-    store_tensors,
-    tensors_digest,
-)
-from tasks.nn.fitting import Batches, Fit, FitPlan, FitStatus, fit
-from tasks.nn.memory import release_freed_memory
-from tasks.nn.recalibration import normalizations, recalibrate
-from tasks.nn.retraining import (
-    RETRAININGS,
-    Retraining,
-    adaptive_factor,
-    pruning_distance,
-    retraining_schedule,
-)
-from tasks.nn.schedules import (
-    Compressed,
-    Constant,
-    Cosine,
-    Linear,
-    Schedule,
-    Shifted,
-    Step,
-    WarmUp,
-    num_rises,
-    warmed_up,
-)
-from tasks.nn.stacked import Stack, StackedBatches, StackedSchedule, StackedSGD, StackedState
-from tasks.nn.training import (
-    CurvePoint,
-    Loss,
-    StepReport,
-    TrainingDiverged,
-    TrainingState,
-    seeded_generator,
-    sgd,
-    train_steps,
-)
+from typing import TYPE_CHECKING
+
+from tasks.records.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from tasks.nn.averaging import average_states, state_distance
+    from tasks.nn.checkpoints import load_checkpoint, save_checkpoint, store_checkpoint
+    from tasks.nn.config import ImageTrainingConfig
+    from tasks.nn.distributed import averaged_loss, run_processes
+    from tasks.nn.evaluation import (
+        Evaluation,
+        classification_loss,
+        corrupted_accuracies,
+        ensemble,
+        evaluate,
+        evaluating,
+        measure,
+        predict,
+    )
+    from tasks.nn.files import (
+        Checkpoint,
+        DamagedFileError,
+        check_fit,
+        load_tensors,
+        save_tensors,
+        store_tensors,
+        tensors_digest,
+    )
+    from tasks.nn.fitting import Batches, Fit, FitPlan, FitStatus, fit
+    from tasks.nn.memory import release_freed_memory
+    from tasks.nn.recalibration import normalizations, recalibrate
+    from tasks.nn.retraining import (
+        RETRAININGS,
+        Retraining,
+        adaptive_factor,
+        pruning_distance,
+        retraining_schedule,
+    )
+    from tasks.nn.schedules import (
+        Compressed,
+        Constant,
+        Cosine,
+        Linear,
+        Schedule,
+        Shifted,
+        Step,
+        WarmUp,
+        num_rises,
+        warmed_up,
+    )
+    from tasks.nn.stacked import Stack, StackedBatches, StackedSchedule, StackedSGD, StackedState
+    from tasks.nn.training import (
+        CurvePoint,
+        Loss,
+        StepReport,
+        TrainingDiverged,
+        TrainingState,
+        seeded_generator,
+        sgd,
+        train_steps,
+    )
+    from tasks.nn.workbench import Measures, Workbench
 
 __all__ = [
     "RETRAININGS",
@@ -87,8 +96,10 @@ __all__ = [
     "Fit",
     "FitPlan",
     "FitStatus",
+    "ImageTrainingConfig",
     "Linear",
     "Loss",
+    "Measures",
     "Retraining",
     "Schedule",
     "Shifted",
@@ -102,6 +113,7 @@ __all__ = [
     "TrainingDiverged",
     "TrainingState",
     "WarmUp",
+    "Workbench",
     "adaptive_factor",
     "average_states",
     "averaged_loss",
@@ -134,3 +146,5 @@ __all__ = [
     "train_steps",
     "warmed_up",
 ]
+
+__getattr__ = lazy_exports(__name__, __file__)

@@ -6,78 +6,17 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from gpu.backend import Device
+from tasks.nn.config import MAX_EPOCHS, ImageTrainingConfig
 from tasks.pruning.cycles import Method
-from tasks.records.config import FrozenConfig
 
 __all__ = ["ImpConfig", "SoupConfig", "TrainingConfig", "Vary"]
 
 Vary = Literal["seed", "weight_decay", "retrain_length", "lr"]
 Retraining = Literal["ft", "lrw", "slr", "clr", "llr", "allr"]
-_MAX_EPOCHS = 10_000
 
 
-class TrainingConfig(FrozenConfig):
-    """Images, network, training and evaluation: what both studies have in common."""
-
-    dataset: Literal[
-        "digits", "fashion-mnist", "cifar10", "cifar100", "imagefolder", "synthetic"
-    ] = "digits"
-    """Images to learn from. digits and synthetic come with the package; for the others the message
-    about missing files says where they are looked for and how to get them."""
-
-    data_folder: str = ""
-    """Where the files of the data set lie; empty for LATTICEWORK_DATA and the usual places. The
-    content of the files names the run, not their place."""
-
-    num_train: int = Field(default=0, ge=0)
-    """Largest number of training images; 0 takes all that are not held out for validation."""
-
-    image_size: int = Field(default=64, ge=8, le=1024)
-    """Side of the images of an imagefolder."""
-
-    image_cache: str = ""
-    """Folder where the decoded pictures of an imagefolder are kept, so that they are decoded once
-    and need not fit into memory; empty decodes them in every process. It does not name the run."""
-
-    model: Literal[
-        "mlp",
-        "lenet-300-100",
-        "lenet-300-100-bn",
-        "small-cnn",
-        "wide-cnn",
-        "vgg16-bn",
-        "resnet20",
-        "resnet56",
-        "resnet18",
-        "resnet50",
-        "wrn-28-10",
-    ] = "small-cnn"
-    """Network; small-cnn has four convolutions and 33,338 parameters for gray images."""
-
-    epochs: float = Field(default=10.0, gt=0.0, le=_MAX_EPOCHS)
-    """Epochs of the dense training, with a linear rate after 5 percent warm-up."""
-
-    batch_size: int = Field(default=64, ge=1, le=65_536)
-    """Images per step."""
-
-    learning_rate: float = Field(default=0.1, gt=0.0, le=10.0)
-    """Largest learning rate."""
-
-    weight_decay: float = Field(default=5e-4, ge=0.0, le=1.0)
-    """Weight decay."""
-
-    pad: int = Field(default=1, ge=0, le=16)
-    """Width of the border for random crops of training images, in pixels."""
-
-    flip: bool = False
-    """Whether training images are mirrored at random."""
-
-    clip: float = Field(default=1.0, gt=0.0)
-    """Largest norm of a gradient."""
-
-    mixed_precision: bool = False
-    """Forward pass in bfloat16."""
+class TrainingConfig(ImageTrainingConfig):
+    """What both studies of pruning share: a training on images, and how weights go."""
 
     criterion: Literal["magnitude", "random"] = "magnitude"
     """Which weights go: the smallest ones, or random ones."""
@@ -88,34 +27,6 @@ class TrainingConfig(FrozenConfig):
 
     allocation: Literal["global", "uniform", "uniform+", "erk"] = "global"
     """How the weights that are left are spread over the layers; not with granularity filters."""
-
-    recalibration_images: int = Field(default=2000, ge=2)
-    """Training images from which the statistics of batch normalization are re-estimated, for
-    every model that is compared."""
-
-    ood_images: int = Field(default=500, ge=0)
-    """Test images that are corrupted to measure accuracy out of distribution; 0 for none."""
-
-    ood_severities: tuple[int, ...] = (1, 3, 5)
-    """Severities of the ten corruptions, within 1..5."""
-
-    seeds: int = Field(default=3, ge=1, le=1000)
-    """Repetitions of everything, each with a network of its own."""
-
-    device: Device = "auto"
-    """Where trainings run; on the CPU they repeat bit for bit."""
-
-    checkpoint_steps: int = Field(default=500, ge=1)
-    """Steps between two saves of a training that is running."""
-
-    seed: int = Field(default=0, ge=0, le=2**62)
-    """Root of all random numbers."""
-
-    @model_validator(mode="after")
-    def _severities(self) -> Self:
-        if not set(self.ood_severities) <= {1, 2, 3, 4, 5}:
-            raise ValueError(f"ood_severities {list(self.ood_severities)} must lie within 1..5")
-        return self
 
     @model_validator(mode="after")
     def _spread(self) -> Self:
@@ -136,7 +47,7 @@ class SoupConfig(TrainingConfig):
     phases: int = Field(default=3, ge=1, le=100)
     """Number n of prunings."""
 
-    retrain_epochs: float = Field(default=3.0, gt=0.0, le=_MAX_EPOCHS)
+    retrain_epochs: float = Field(default=3.0, gt=0.0, le=MAX_EPOCHS)
     """Epochs of retraining of one member after one pruning."""
 
     retraining: Retraining = "allr"
@@ -224,7 +135,7 @@ class ImpConfig(TrainingConfig):
         wrong = [s for s in self.sparsities if not 0 <= s < 1]
         if wrong:
             raise ValueError(f"sparsity {wrong[0]} is not in [0, 1)")
-        wrong = [e for e in self.retrain_epochs if not 0 < e <= _MAX_EPOCHS]
+        wrong = [e for e in self.retrain_epochs if not 0 < e <= MAX_EPOCHS]
         if wrong:
-            raise ValueError(f"retrain_epochs {wrong[0]:g} must lie in (0, {_MAX_EPOCHS}]")
+            raise ValueError(f"retrain_epochs {wrong[0]:g} must lie in (0, {MAX_EPOCHS}]")
         return self

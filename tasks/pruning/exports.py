@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from gpu.backend import one_thread
 from tasks.nn import evaluate
 from tasks.nn.data.sources import FOLDER_VARIABLE
+from tasks.nn.plan import images_inputs
 from tasks.nn.sparsity import apply_masks
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.imp import masked_copy
 from tasks.pruning.lineage import Provenance
-from tasks.pruning.plan import pruning_inputs
 from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import load_sparse
 from tasks.pruning.verify import verified
@@ -79,7 +79,7 @@ def _setup(stored: Stored) -> Setup:
     identity = stored.run.identity
     config = CONFIGS[identity.flow](**stored.settings, seed=identity.seed)
     try:
-        contents = pruning_inputs(config).contents
+        contents = images_inputs(config).contents
     except InputError as error:
         raise InputError(f"{error}: set {FOLDER_VARIABLE} to the data_folder of the run") from error
     if contents != dict(identity.inputs):

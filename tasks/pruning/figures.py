@@ -13,7 +13,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tasks.pruning.statistics import interval, per_replicate, soup_methods
+from tasks.nn.statistics import interval, per_replicate
+from tasks.pruning.statistics import soup_methods
 from tasks.records import Status
 from tasks.records.figures import lighten, new_figure
 from tasks.records.palette import CYCLE

@@ -1,4 +1,4 @@
-"""Plans of the studies `sparse-soup` and `imp`: inputs, waves of linked items, shared models."""
+"""Plans of the studies `sparse-soup` and `imp`: waves of linked items, shared models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tasks.pruning.items import (
 )
 from tasks.records.rows import Row
 from tasks.records.status import Status
-from tasks.records.work import Inputs, Item, Plan, Resources, Wave
+from tasks.records.work import Item, Plan, Wave
 
 if TYPE_CHECKING:
     from tasks.records.stored import Stored
@@ -31,15 +31,12 @@ __all__ = [
     "item_keys",
     "known_of_model",
     "link",
-    "pruning_inputs",
-    "pruning_resources",
     "pruning_waves",
     "shared_checkpoints",
     "shared_model",
     "verification_items",
 ]
 
-_BUILT_IN = ("digits", "synthetic")
 _Linked = TypeVar("_Linked", bound=PruningItem)
 
 
@@ -62,23 +59,6 @@ def verification_items(plan: Plan) -> list[Item]:
     return [Item(key, ModelCheck(key, plan.config)) for key in item_keys(plan)]
 
 
-def pruning_inputs(config: TrainingConfig) -> Inputs:
-    """Of images that do not come with the package the content counts.
-
-    Raises
-    ------
-    InputError
-        If files of the data set are missing or damaged.
-    """
-    if config.dataset in _BUILT_IN:
-        return Inputs()
-    # Imported here: planning needs no PyTorch.
-    from tasks.pruning.setups import images_digest, load_images
-
-    digest = images_digest(load_images(config))
-    return Inputs({config.dataset: digest}, digest)
-
-
 def check_pruning(config: TrainingConfig, address: str = "") -> None:
     """Refuse what cannot be trained.
 
@@ -98,11 +78,6 @@ def check_pruning(config: TrainingConfig, address: str = "") -> None:
     from tasks.pruning.rehearsal import rehearse
 
     rehearse(config)
-
-
-def pruning_resources(config: TrainingConfig) -> Resources:
-    """What a training needs."""
-    return Resources(config.device)
 
 
 # --- linking ------------------------------------------------------------------------------------

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tasks.nn.plan import check_images
 from tasks.nn.sparsity import layer_counts, prunable_weights
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.imp import imp_course, soup_course
 from tasks.pruning.setups import Setup
 from tasks.pruning.soups import SoupPhase
-from tasks.records import InputError
 
 
 def rehearse(config: TrainingConfig) -> None:
     """Refuse a config whose images, network, batches or prunings do not fit together."""
+    check_images(config)
     setup = Setup.open(config)
-    if not len(setup.dataset.validation):
-        raise InputError(
-            f"{len(setup.dataset.train)} training images leave none for validation, "
-            "which takes every tenth; give more"
-        )
     if isinstance(config, SoupConfig):
         for cycle in soup_course(config, setup).cycles:
             _ = SoupPhase.of(setup, config, 0, cycle.number).branches  # refuses what is too short

@@ -6,14 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from tasks.pruning.statistics import (
-    Difference,
-    Interval,
-    difference,
-    interval,
-    per_replicate,
-    soup_methods,
-)
+from tasks.nn.statistics import Difference, Interval, difference, interval, per_replicate
+from tasks.pruning.statistics import soup_methods
 from tasks.records import Figure, Report, Status, Stored, Table
 
 __all__ = ["imp_figures", "imp_report", "soup_figures", "soup_report"]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gpu.backend import one_thread
+from tasks.nn import Measures
 from tasks.pruning import soups
 from tasks.pruning.imp import imp_course, run_course, train_dense
 from tasks.pruning.items import (
@@ -25,7 +26,7 @@ from tasks.pruning.items import (
     checkpoint_path,
 )
 from tasks.pruning.lineage import NewModel, Provenance, StoredModel
-from tasks.pruning.setups import Measures, Setup
+from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import load_sparse, mask_id, store_sparse
 from tasks.records.errors import LatticeworkError
 from tasks.records.rows import FILES, Rows

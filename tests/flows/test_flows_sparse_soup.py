@@ -13,10 +13,10 @@ from flows import find_study
 from flows.cli import main
 from flows.planning import plan_run
 from flows.reports import report_of
-from tasks.nn import fitting
+from tasks.nn import fitting, workbench
 from tasks.nn.data import load_dataset
 from tasks.nn.models import build_model
-from tasks.pruning import CHECKPOINTS, SoupConfig, link, setups, soup_items
+from tasks.pruning import CHECKPOINTS, SoupConfig, link, soup_items
 from tasks.pruning.imp import masked_copy
 from tasks.pruning.run import soup_rows
 from tasks.pruning.setups import Setup
@@ -313,7 +313,7 @@ def test_images_of_a_folder_are_found_again_by_the_environment(ran, tmp_path, mo
     monkeypatch.setenv("LATTICEWORK_DATA", str(pictures))
     assert exported(outcome, tmp_path) == 0
     Image.new("RGB", (8, 8), (9, 9, 9)).save(pictures / "train" / "a" / "0.png")
-    setups._loaded.cache_clear()
+    workbench._loaded.cache_clear()
     assert exported(outcome, tmp_path) == 2
     assert "imagefolder has other images now than the run had" in capsys.readouterr().err
 

@@ -76,6 +76,10 @@ def test_the_example_of_the_package_holds():
     assert result.attempted > 5 and result.failed == 0
 
 
+def test_every_name_of_the_package_is_found():
+    assert [name for name in tasks.nn.__all__ if not hasattr(tasks.nn, name)] == []
+
+
 def test_the_curve_has_the_points_asked_for_and_falls(digits):
     state = new_state(digits)
     result = train(state, digits, curve_steps=5)

@@ -1,12 +1,9 @@
-"""Intervals, paired differences, the rows of a table, pictures."""
+"""The rows of a table, pictures."""
 
 import doctest
 
-import pytest
-from scipy import stats
-
-from tasks.pruning import figures, statistics
-from tasks.pruning.statistics import difference, interval, per_replicate, soup_methods
+from tasks.pruning import figures
+from tasks.pruning.statistics import soup_methods
 
 
 def row(method, replicate=0, member=0, phase=1, **values):
@@ -15,39 +12,8 @@ def row(method, replicate=0, member=0, phase=1, **values):
     return base | {"ood_accuracy": 0.4, "budget": 1.0, "target": 0.9} | values
 
 
-@pytest.mark.parametrize("module", [statistics, figures])
-def test_examples_are_true(module):
-    assert doctest.testmod(module, optionflags=doctest.ELLIPSIS).failed == 0
-
-
-def test_the_interval_is_that_of_a_t_test():
-    values = [0.1, 0.4, 0.2, 0.35]
-    found = interval(values)
-    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
-    assert found.mean - found.half == pytest.approx(low)
-    assert found.mean + found.half == pytest.approx(high)
-    assert interval([0.3]).half is None
-
-
-@pytest.mark.parametrize(
-    ("second", "verdict"),
-    [({0: 0.1, 1: 0.11, 2: 0.1}, "holds"), ({0: 0.9, 1: 0.91, 2: 0.9}, "does not hold"),
-     ({0: 0.5, 1: 0.3, 2: 0.8}, "not settled"), ({0: 0.1}, "not settled")],
-)  # fmt: skip
-def test_a_verdict_needs_the_whole_interval_on_one_side(second, verdict):
-    assert difference({0: 0.5, 1: 0.5, 2: 0.5}, second).verdict == verdict
-
-
-def test_differences_are_paired_and_only_common_repetitions_count():
-    found = difference({0: 0.5, 1: 0.9, 7: 0.1}, {0: 0.4, 1: 0.8, 2: 0.0})
-    assert found.interval.count == 2
-    assert (found.interval.mean, found.interval.half) == pytest.approx((0.1, 0.0), abs=1e-12)
-    assert difference({0: 1.0}, {1: 1.0}) is None
-
-
-def test_rows_without_a_value_do_not_count():
-    rows = [row("member", accuracy=0.2), row("member", member=1, accuracy=None)]
-    assert per_replicate(rows, "accuracy") == {0: 0.2}
+def test_examples_are_true():
+    assert doctest.testmod(figures, optionflags=doctest.ELLIPSIS).failed == 0
 
 
 def test_the_best_member_is_chosen_by_validation_images():
