@@ -17,8 +17,8 @@ import torch
 from numba import njit
 from torch import Tensor
 
-_LEADING_BITS = 11
-_NUM_BINS = 1 << _LEADING_BITS
+LEADING_BITS = 11
+NUM_BINS = 1 << LEADING_BITS
 
 
 def largest_entries(values: Tensor, count: int) -> Tensor:
@@ -60,16 +60,12 @@ def kth_largest(bits, count):
         k, in 1..n.
     """
     size = 8 * bits.itemsize
-    shift = size - 1 - _LEADING_BITS
+    shift = size - 1 - LEADING_BITS
     magnitude = _magnitude_bits(size)
-    histogram = np.zeros(_NUM_BINS, np.int64)
+    histogram = np.zeros(NUM_BINS, np.int64)
     for i in range(len(bits)):
         histogram[(bits[i] & magnitude) >> shift] += 1
-    left = count
-    bin_ = _NUM_BINS - 1
-    while histogram[bin_] < left:
-        left -= histogram[bin_]
-        bin_ -= 1
+    bin_, left = bin_of_kth(histogram, count)
     candidates = np.empty(histogram[bin_], np.int64)
     number = 0
     for i in range(len(bits)):
@@ -77,9 +73,25 @@ def kth_largest(bits, count):
         if word >> shift == bin_:
             candidates[number] = word
             number += 1
-    bound = np.partition(candidates, number - left)[number - left]
+    return split_bin(candidates, left)
+
+
+@njit(cache=True)
+def bin_of_kth(histogram, count):
+    """In which bin the k-th largest lies, and how many of that bin belong to the k largest."""
+    left, bin_ = count, len(histogram) - 1
+    while histogram[bin_] < left:
+        left -= histogram[bin_]
+        bin_ -= 1
+    return bin_, left
+
+
+@njit(cache=True)
+def split_bin(words, left):
+    """The `left`-th largest of some words, and how many of its equals belong to the largest."""
+    bound = np.partition(words, len(words) - left)[len(words) - left]
     larger = 0
-    for word in candidates:
+    for word in words:
         larger += word > bound
     return bound, left - larger
 

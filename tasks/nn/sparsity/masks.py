@@ -6,7 +6,8 @@ a kept weight may happen to be zero.
 
 While masks are held, the model *is* W = M * W: pruned weights, their gradients and their momenta
 are exactly zero, so every optimizer without memory of its own beyond moments (SGD, Adam) leaves
-them at zero, and nothing has to be repaired after a step.
+them at zero, and nothing has to be repaired after a step.  An optimizer that would move a weight
+whose gradient is zero (Frank-Wolfe) asks for the mask with `held_mask`.
 
 Prunable are the weights of convolutions and linear layers, by an allow-list of module types; no
 bias, no normalization, nothing unknown.
@@ -20,10 +21,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
+from torch.utils.weak import WeakIdKeyDictionary
 
 from tasks.records import InputError
 
 Masks = Mapping[str, Tensor]
+_held = WeakIdKeyDictionary()
+"""Masks in force, by parameter."""
 _PRUNABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
@@ -177,11 +181,15 @@ class HeldMasks:
 
     masks: Masks
     handles: Sequence[RemovableHandle]
+    parameters: Sequence[nn.Parameter] = ()
 
     def release(self) -> None:
         """Let gradients flow to all weights again; the weights stay as they are."""
         for handle in self.handles:
             handle.remove()
+        for parameter in self.parameters:
+            if _held.get(parameter) is not None:
+                del _held[parameter]
 
 
 def apply_masks(model: nn.Module, masks: Masks) -> None:
@@ -215,7 +223,14 @@ def hold_masks(
     if optimizer is not None:
         _mask_moments(optimizer, {parameters[name]: mask for name, mask in masks.items()})
     handles = [_mask_gradient(parameters[name], mask) for name, mask in masks.items()]
-    return HeldMasks(masks, handles)
+    for name, mask in masks.items():
+        _held[parameters[name]] = mask
+    return HeldMasks(masks, handles, [parameters[name] for name in masks])
+
+
+def held_mask(parameter: nn.Parameter) -> Tensor | None:
+    """The mask that is in force on a weight, if there is one."""
+    return _held.get(parameter)
 
 
 def _mask_gradient(parameter: nn.Parameter, mask: Tensor) -> RemovableHandle:

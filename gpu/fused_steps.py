@@ -1,0 +1,163 @@
+"""Frank-Wolfe steps on the CPU in two or three passes over memory, for one weight as a vector.
+
+With x the weight (n,), m its momentum and g its gradient, all float32 in one order of memory:
+
+    m <- decay m + gain g                                      first pass
+    v <- extreme point for m, which is never formed
+    x <- x + s (v - x)                                         last pass
+
+The first pass also takes the sums that the step size s needs: |m|^2, |x|^2 and <x, w>, where the
+vertex v is -w times a number; then
+
+    |v - x|^2 = |x|^2 - 2 <x, v> + |v|^2.
+
+The k largest entries are found as in `gpu.largest`, whose histogram is filled in the first pass; a
+second one takes the sums over them.  Sums are taken in float32 within blocks, which compiles to
+vector instructions, and in float64 over blocks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from gpu.largest import LEADING_BITS, NUM_BINS, bin_of_kth, split_bin
+
+_BLOCK = 4096
+_FAST = {"reassoc", "contract", "nsz", "arcp"}
+_SHIFT = 31 - LEADING_BITS
+_MAGNITUDE = np.int32(0x7FFFFFFF)
+
+
+@njit(cache=True, fastmath=_FAST)
+def _block_for_l2(x, m, g, decay, gain):
+    mm, xx, xw = np.float32(0), np.float32(0), np.float32(0)
+    for i in range(len(x)):
+        value = decay * m[i] + gain * g[i]
+        m[i] = value
+        mm += value * value
+        xx += x[i] * x[i]
+        xw += x[i] * value
+    return mm, xx, xw
+
+
+@njit(cache=True, fastmath=_FAST)
+def _block_for_linf(x, m, g, decay, gain):
+    mm, xx, xw = np.float32(0), np.float32(0), np.float32(0)
+    for i in range(len(x)):
+        value = decay * m[i] + gain * g[i]
+        m[i] = value
+        mm += value * value
+        xx += x[i] * x[i]
+        xw += -x[i] if value < 0 else x[i]
+    return mm, xx, xw
+
+
+@njit(cache=True)
+def momentum_for_l2(x, m, g, decay, gain):
+    """Update m; |m|^2, |x|^2 and <x, m>."""
+    mm, xx, xw = 0.0, 0.0, 0.0
+    for begin in range(0, len(x), _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        a, b, c = _block_for_l2(x[part], m[part], g[part], decay, gain)
+        mm, xx, xw = mm + a, xx + b, xw + c
+    return mm, xx, xw
+
+
+@njit(cache=True)
+def momentum_for_linf(x, m, g, decay, gain):
+    """Update m; |m|^2, |x|^2 and <x, sign m>."""
+    mm, xx, xw = 0.0, 0.0, 0.0
+    for begin in range(0, len(x), _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        a, b, c = _block_for_linf(x[part], m[part], g[part], decay, gain)
+        mm, xx, xw = mm + a, xx + b, xw + c
+    return mm, xx, xw
+
+
+@njit(cache=True)
+def momentum_for_largest(x, m, g, decay, gain):
+    """Update m; |m|^2, |x|^2 and the histogram of the leading bits of |m|."""
+    # Four histograms: neighbors of about equal size do not wait for each other.
+    histogram = np.zeros((4, NUM_BINS), np.int32)
+    mm, xx = 0.0, 0.0
+    bits = m.view(np.int32)
+    for begin in range(0, len(x), _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        a, b, _ = _block_for_l2(x[part], m[part], g[part], decay, gain)
+        mm, xx = mm + a, xx + b
+        for i in range(begin, min(begin + _BLOCK, len(x))):
+            histogram[i & 3, (bits[i] & _MAGNITUDE) >> _SHIFT] += 1
+    return mm, xx, histogram.sum(0)
+
+
+@njit(cache=True)
+def sums_of_largest(x, m, histogram, count):
+    """The k-th largest magnitude's bits, its equals among the k, and sums over the k largest.
+
+    Returns
+    -------
+    bound, ties : int
+    mm, xm, xs : float
+        Sums of m^2, x m and x sign m.
+    """
+    bin_, left = bin_of_kth(histogram, count)
+    floor = np.int32(bin_ << _SHIFT)
+    ceiling = np.int64(bin_ + 1) << _SHIFT
+    places = np.empty(histogram[bin_], np.int64)
+    words = np.empty(histogram[bin_], np.int64)
+    bits = m.view(np.int32)
+    number = 0
+    mm, xm, xs = 0.0, 0.0, 0.0
+    for i in range(len(x)):
+        word = bits[i] & _MAGNITUDE
+        if word >= floor:
+            if word < ceiling:
+                places[number], words[number] = i, word
+                number += 1
+            else:
+                mm += m[i] * m[i]
+                xm += x[i] * m[i]
+                xs += -x[i] if m[i] < 0 else x[i]
+    bound, ties = split_bin(words, left)
+    open_ = ties
+    for j in range(number):
+        i = places[j]
+        if words[j] > bound or (words[j] == bound and open_ > 0):
+            open_ -= words[j] == bound
+            mm += m[i] * m[i]
+            xm += x[i] * m[i]
+            xs += -x[i] if m[i] < 0 else x[i]
+    return bound, ties, mm, xm, xs
+
+
+@njit(cache=True, fastmath=_FAST)
+def move_along(x, m, keep, along):
+    """x <- keep x + along m."""
+    for i in range(len(x)):
+        x[i] = keep * x[i] + along * m[i]
+
+
+@njit(cache=True, fastmath=_FAST)
+def move_by_signs(x, m, step, radius):
+    """x <- x + step (-radius sign m - x): entries at their vertex stay there, bit for bit."""
+    for i in range(len(x)):
+        vertex = radius if m[i] < 0 else -radius
+        x[i] += step * (vertex - x[i])
+
+
+@njit(cache=True)
+def move_by_largest(x, m, bound, ties, step, signs, along):
+    """x <- x + step (v - x), v = -signs sign m + along m on the largest entries of m, else 0."""
+    bits = m.view(np.int32)
+    keep = np.float32(1) - step
+    for i in range(len(x)):
+        word = bits[i] & _MAGNITUDE
+        if word < bound:
+            x[i] *= keep
+        elif word > bound or ties > 0:
+            ties -= word == bound
+            vertex = (signs if m[i] < 0 else -signs) + along * m[i]
+            x[i] += step * (vertex - x[i])
+        else:
+            x[i] *= keep

@@ -1,0 +1,386 @@
+"""Stochastic Frank-Wolfe for networks: weights stay in their regions, others get AdamW or SGD.
+
+    optimizer = FrankWolfe(model, region="spectral")
+
+routes the weights of linear layers and convolutions to the region and everything else to AdamW,
+within one object: one state dict, one scheduler, one gradient scaler.  Weights move by convex
+combinations of themselves and extreme points, so that weights that are inside stay inside, and so
+do their averages.  Building it changes no weight; `enter` brings weights inside that are not.
+
+`tasks.nn.optimizers.settings` says what a step is, and what makes it Muon, Scion or Lion.
+
+References
+----------
+Pokutta, Spiegel, Zimmer, arXiv:2010.07243, algorithms 1 and 2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from tasks.nn.optimizers import fused, unconstrained
+from tasks.nn.optimizers.bucket import Bucket, Member
+from tasks.nn.optimizers.oracles import needs_start
+from tasks.nn.optimizers.routing import Constrained, RegionRule, check_weights, routed
+from tasks.nn.optimizers.settings import StepSettings, settings_of
+from tasks.nn.regions import Region, region_by_name
+from tasks.nn.regions.layouts import Layout
+from tasks.nn.sparsity.masks import held_mask
+from tasks.records import InputError
+
+DEFAULT_WIDTH = 10.0
+"""Regions have ten times the diameter that initialization needs."""
+MASKABLE = ("l1", "l2", "linf", "lp", "k_sparse", "k_norm", "k_support", "group_k_support")
+"""Regions from which a point may lose entries."""
+Params = nn.Module | Iterable[Any]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How far weights are from the best of their regions, to first order.
+
+    Attributes
+    ----------
+    total : float
+        max over the regions of <gradient, x - v>: for a convex loss at least f(x) - min f.
+    weights : mapping of float
+        The same for every weight.
+    """
+
+    total: float
+    weights: Mapping[str, float]
+
+
+class FrankWolfe(Optimizer):
+    """Frank-Wolfe steps for constrained weights, AdamW or SGD for the others.
+
+    Parameters
+    ----------
+    params : Module, or parameters, named parameters or parameter groups
+        Of a model, weights are routed (`tasks.nn.optimizers.routing`).  Groups may have an entry
+        for each of the settings below; a region of None makes a group ordinary.
+    region : str, Region or None
+        A name, whose size follows from initialization, or a region as it is meant.
+    preset : str
+        sfw, momentum_sfw, muon, scion or lion.
+    lr : float
+        Rate of the constrained weights.
+    width : float
+        Width factor of regions by name.
+    radius : float, optional
+        Radius of regions by name, in place of the width.
+    k : int or float, optional
+        Entries, groups or singular values; a float below 1 is a share.
+    layout : Layout, optional
+        Of the weights of a group: blocks of a fused weight, for example.
+    weight_decay : float
+        lambda of the presets muon and lion, whose regions have the radius f / lambda.
+    others : {"adamw", "sgd"}
+    others_lr : float
+        Rate of all other weights; schedules scale both.
+    **changes
+        Settings of `StepSettings`, and others_weight_decay, others_betas, others_momentum.
+
+    Raises
+    ------
+    InputError
+        For an empty group, a weight in two groups, complex or integer weights, a region that a
+        weight cannot have, or unknown settings.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        *,
+        region: str | Region | None = "spectral",
+        preset: str = "momentum_sfw",
+        lr: float = 0.1,
+        others: str = "adamw",
+        others_lr: float = 1e-3,
+        **options: Any,
+    ) -> None:
+        self._model = params if isinstance(params, nn.Module) else None
+        self._constrained: dict[nn.Parameter, Constrained] = {}
+        self._names: dict[nn.Parameter, str] = {}
+        given = {"region": region, "preset": preset, "others": others, "others_lr": others_lr}
+        self._given = {**given, **options}
+        groups = self._routed(params, lr) if isinstance(params, nn.Module) else list(params)
+        if not groups:
+            raise InputError("an optimizer needs at least one weight")
+        super().__init__(groups, {"lr": lr})
+
+    def _routed(self, model: nn.Module, lr: float) -> list[dict[str, Any]]:
+        """Parameter groups of a model: those with the region, those without."""
+        options = self._given
+        if options["region"] is None:
+            named = [pair for pair in model.named_parameters() if pair[1].requires_grad]
+            return [{"params": named, "region": None, "lr": lr}] if named else []
+        rule = _rule(options)
+        constrained, others = routed(model, rule)
+        if not constrained:
+            raise InputError(
+                f"no weight of {type(model).__name__} can have a region {rule.region.name}"
+            )
+        own = [(each.name, each.weight) for each in constrained]
+        groups: list[dict[str, Any]] = [{"params": own, "constrained": constrained}]
+        return [*groups, {"params": others, "region": None}] if others else groups
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group, with a region if it names one.
+
+        Raises
+        ------
+        InputError
+        """
+        group = dict(param_group)
+        named = _named(group["params"], len(self.param_groups))
+        if not named:
+            raise InputError("a parameter group is empty")
+        check_weights(named)
+        known = {parameter for own in self.param_groups for parameter in own["params"]}
+        for name, parameter in named:
+            if parameter in known:
+                raise InputError(f"{name} is in two parameter groups")
+            known.add(parameter)
+            self._names[parameter] = name
+        options = {**self._given, **{k: v for k, v in group.items() if k in _OPTIONS}}
+        ours = group.pop("constrained", None)
+        group = {name: value for name, value in group.items() if name not in _OPTIONS}
+        group["params"] = [parameter for _, parameter in named]
+        lr = group.get("lr", self.defaults["lr"])
+        if not (isinstance(lr, Tensor) or (math.isfinite(lr) and lr >= 0)):
+            raise InputError(f"a rate is finite and at least 0, not {lr}")
+        if options["region"] is None:
+            group |= unconstrained.settings(options, lr, is_scaled="lr" not in param_group)
+        else:
+            ours = ours or [_rule(options).applied(name, p, None) for name, p in named]
+            settings = _settings(options)
+            for each in ours:
+                needs_start(each.region, each.layout.shape(each.weight.shape), settings.oracle)
+            group |= {"kind": "frank_wolfe", **settings.as_data()}
+            group["regions"] = [each.as_data() for each in ours]
+            self._constrained |= {each.weight: each for each in ours}
+        super().add_param_group(group)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move all weights that have a gradient.
+
+        Raises
+        ------
+        InputError
+            On the CPU, for a gradient that is not finite: then nothing is changed.  On a GPU such a
+            weight stays where it is, since to look would stop the device.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self._check_gradients()
+        for group in self.param_groups:
+            if group["kind"] == "frank_wolfe":
+                self._move(group)
+            else:
+                unconstrained.step(group, self.state)
+        return loss
+
+    def _move(self, group: dict[str, Any]) -> None:
+        settings = StepSettings.of(group)
+        buckets: dict[Any, Bucket] = {}
+        for weight in group["params"]:
+            if weight.grad is None:
+                continue
+            member = self._member(weight, weight.grad, settings)
+            if fused.takes(member, settings):
+                fused.step(member, settings, group["lr"])
+                continue
+            buckets.setdefault(member.key, Bucket(settings)).add(member)
+        for bucket in buckets.values():
+            bucket.step(group["lr"])
+
+    def _member(self, weight: nn.Parameter, gradient: Tensor, settings: StepSettings) -> Member:
+        """A weight with its state, which begins here."""
+        entry, state = self._constrained[weight], self.state[weight]
+        points = entry.layout.shape(weight.shape)
+        if not state:
+            state["step"] = 0
+            if settings.momentum or settings.direction == "lion":
+                state["momentum"] = torch.zeros_like(weight)
+            if needs_start(entry.region, points, settings.oracle):
+                size = (*points[:-2], points[-1], getattr(entry.region, "k", 1))
+                state["start"] = torch.zeros(size, dtype=_working(weight), device=weight.device)
+        mask = held_mask(weight)
+        if mask is not None and entry.region.name not in MASKABLE:
+            raise InputError(
+                f"{entry.name}: a mask cannot be kept in the region {entry.region.name}"
+            )
+        return Member(entry, points, gradient, state, mask)
+
+    def _check_gradients(self) -> None:
+        given = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        for weight in given:
+            if weight.grad.is_sparse:
+                raise InputError(f"{self._names[weight]} has a sparse gradient; make it dense")
+        here = [weight for weight in given if weight.device.type == "cpu"]
+        if not here:
+            return
+        norms = torch._foreach_norm([weight.grad for weight in here])
+        if bool(torch.stack([norm.float() for norm in norms]).isfinite().all()):
+            return
+        for weight in here:
+            if not bool(weight.grad.isfinite().all()):
+                raise InputError(
+                    f"the gradient of {self._names[weight]} is not finite; nothing was changed"
+                )
+
+    def feasibility(self) -> dict[str, float]:
+        """Gauge of every constrained weight by name, in float64: 1 is the boundary."""
+        return {
+            each.name: float(each.region.gauge(each.layout.points(each.weight.detach())).max())
+            for each in self._constrained.values()
+        }
+
+    @torch.no_grad()
+    def enter(self) -> dict[str, float]:
+        """Bring weights inside that are outside; the gauges that these had, by name."""
+        outside = {name: size for name, size in self.feasibility().items() if size > 1}
+        for each in self._constrained.values():
+            if each.name in outside:
+                inside = each.region.enter(each.layout.points(each.weight))
+                each.weight.copy_(each.layout.weight(inside, each.weight.shape))
+        return outside
+
+    def gap(self, loss: Callable[..., Tensor], batches: Iterable[Any]) -> Gap:
+        """Frank-Wolfe gap of the mean loss over some batches; nothing else is changed.
+
+        Parameters
+        ----------
+        loss : callable
+            Of the model and a batch if the optimizer was built of a model, else of a batch.
+        batches : iterable
+
+        Raises
+        ------
+        InputError
+            Without batches.
+        """
+        weights = list(self._constrained)
+        total = [torch.zeros_like(weight, dtype=torch.float64) for weight in weights]
+        count = 0
+        with torch.enable_grad():
+            for batch in batches:
+                value = loss(batch) if self._model is None else loss(self._model, batch)
+                value = value[0] if isinstance(value, tuple) else value
+                found = torch.autograd.grad(value, weights, allow_unused=True)
+                for sum_, each in zip(total, found, strict=True):
+                    if each is not None:
+                        sum_ += each
+                count += 1
+        if not count:
+            raise InputError("a gap needs at least one batch")
+        gaps = {}
+        for weight, gradient in zip(weights, total, strict=True):
+            each = self._constrained[weight]
+            g, x = (
+                each.layout.points(t.double() / n)
+                for t, n in ((gradient, count), (weight.detach(), 1))
+            )
+            gaps[each.name] = float((g * x).sum() + each.region.support(g).sum())
+        return Gap(sum(gaps.values()), gaps)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore a state of the same regions and shapes.
+
+        Raises
+        ------
+        InputError
+            Naming the first weight that differs; then nothing was changed.
+        """
+        groups = state_dict["param_groups"]
+        own = [len(group["params"]) for group in self.param_groups]
+        if [len(group["params"]) for group in groups] != own:
+            raise InputError("the state is of other parameter groups")
+        for group, saved in zip(self.param_groups, groups, strict=True):
+            if group["kind"] != saved.get("kind"):
+                raise InputError(
+                    f"the state is of {saved.get('kind')}, the group is {group['kind']}"
+                )
+            for number, weight in enumerate(group["params"]):
+                name = self._names[weight]
+                if "regions" in group and group["regions"][number] != saved["regions"][number]:
+                    raise InputError(f"{name} has another region in the state")
+                kept = state_dict["state"].get(saved["params"][number], {}).get("momentum")
+                if kept is not None and kept.shape != weight.shape:
+                    raise InputError(f"{name} has another shape in the state")
+        super().load_state_dict(state_dict)
+
+
+_OPTIONS = (
+    "region",
+    "preset",
+    "width",
+    "radius",
+    "k",
+    "layout",
+    "weight_decay",
+    "others",
+    "others_lr",
+    *unconstrained.OPTIONS,
+    *StepSettings.__dataclass_fields__,
+)
+
+
+def _named(params: Any, number: int) -> list[tuple[str, nn.Parameter]]:
+    listed = [params] if isinstance(params, Tensor) else list(params)
+    named: list[tuple[str, Any]] = []
+    for i, each in enumerate(listed):
+        named.append(
+            each if isinstance(each, tuple) else (f"parameter {i} of group {number}", each)
+        )
+    return named
+
+
+def _settings(options: Mapping[str, Any]) -> StepSettings:
+    changes = {n: options[n] for n in StepSettings.__dataclass_fields__ if n in options}
+    settings = settings_of(options["preset"], changes)
+    if options["preset"] in ("muon", "lion"):
+        return replace(settings, rate_factor=_decay(options))
+    return settings
+
+
+def _decay(options: Mapping[str, Any]) -> float:
+    decay = options.get("weight_decay", 0.1)
+    if not (math.isfinite(decay) and decay > 0):
+        raise InputError(f"preset {options['preset']} needs a weight_decay above 0, not {decay}")
+    return decay
+
+
+def _rule(options: Mapping[str, Any]) -> RegionRule:
+    """The region that some options describe."""
+    unknown = [name for name in options if name not in _OPTIONS]
+    if unknown:
+        raise InputError(f"no setting {unknown[0]!r}; known are {', '.join(sorted(set(_OPTIONS)))}")
+    region, k = options["region"], options.get("k")
+    layout: Layout | None = options.get("layout")
+    if isinstance(region, Region):
+        return RegionRule(region, layout=layout)
+    share = float(k) if isinstance(k, float) and 0 < k < 1 else 0.0
+    settings = {} if k is None or share else {"k": k}
+    if options["preset"] in ("muon", "lion"):
+        region = region_by_name(region, radius=1 / _decay(options), **settings)
+        return RegionRule(region, share, layout=layout, muon=options["preset"] == "muon")
+    if (radius := options.get("radius")) is not None:
+        return RegionRule(region_by_name(region, radius=radius, **settings), share, layout=layout)
+    width = options.get("width", DEFAULT_WIDTH)
+    return RegionRule(region_by_name(region, **settings), share, width, layout)
+
+
+def _working(weight: Tensor) -> torch.dtype:
+    return torch.float64 if weight.dtype == torch.float64 else torch.float32

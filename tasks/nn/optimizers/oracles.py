@@ -1,0 +1,133 @@
+"""Extreme points of stacks of matrices, by the iterations of `gpu.polar` and `gpu.power`.
+
+What the power iteration starts from is kept with the weight; its random columns are a function of
+the step's number, so that a resumed training draws the same ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from gpu.polar import by_express, by_svd, polar_factor
+from gpu.power import leading
+from tasks.nn.optimizers.settings import Oracle
+from tasks.nn.regions import Region
+from tasks.records import InputError
+
+FIRST_ROUNDS = 4
+"""Rounds of power iteration where nothing is known yet."""
+NEWTON_SCHULZ = (3.4445, -4.775, 2.0315)
+"""Muon's polynomial (Jordan et al. 2024)."""
+POWER = ("nuclear", "spectral_k_sparse", "spectral_k_support")
+MATRICES = ("spectral", *POWER)
+SMALLEST_SHARE = 4
+"""Power iteration pays if it wants at most this part of the singular vectors."""
+
+
+@dataclass(frozen=True)
+class Vertices:
+    """Extreme points (B, ..., m, n) of radius 1, and where the next iteration starts.
+
+    Attributes
+    ----------
+    points : Tensor
+    starts : Tensor or None
+        (B, ..., n, k).
+    """
+
+    points: Tensor
+    starts: Tensor | None = None
+
+
+def needs_start(region: Region, points: tuple[int, ...], oracle: Oracle) -> bool:
+    """Whether the vertices of a region are found by power iteration.
+
+    Raises
+    ------
+    InputError
+        If the region has no such oracle.
+    """
+    if oracle in ("exact",):
+        return False
+    if oracle == "power" and region.name not in POWER:
+        raise InputError(f"oracle power is for {', '.join(POWER)}, not for {region.name}")
+    if oracle in ("express", "newton_schulz") and region.name != "spectral":
+        raise InputError(f"oracle {oracle} is for spectral, not for {region.name}")
+    if region.name not in POWER:
+        return False
+    rank = getattr(region, "k", 1)
+    return oracle == "power" or SMALLEST_SHARE * (rank + 1) <= min(points[-2:])
+
+
+def vertices(
+    region: Region, directions: Tensor, starts: Tensor | None, oracle: Oracle, step: int
+) -> Vertices:
+    """Extreme points of the region of radius 1.
+
+    Parameters
+    ----------
+    region : Region
+    directions : Tensor (B, ..., m, n)
+        Or of vectors, (B, ..., n).
+    starts : Tensor (B, ..., n, k) or None
+        From the last step; zeros where there is none yet.
+    oracle : str
+    step : int
+        Number of steps taken; seeds the random columns.
+    """
+    unit = replace(region, radius=1.0)
+    if starts is not None:
+        return _by_power(unit, _scaled(directions), starts, step)
+    if region.name != "spectral" or region.at_zero == "zero":
+        return Vertices(unit.extreme_point(directions))
+    return Vertices(-_polar(_scaled(directions), oracle))
+
+
+def _polar(scaled: Tensor, oracle: Oracle) -> Tensor:
+    if oracle == "exact":
+        return by_svd(scaled)
+    if oracle == "express":
+        return by_express(scaled)
+    if oracle == "newton_schulz":
+        return _newton_schulz(scaled)
+    return polar_factor(scaled)
+
+
+def _newton_schulz(matrices: Tensor) -> Tensor:
+    """Muon's five steps in bfloat16; singular values from 0.7 to 1.2."""
+    wide = matrices.mT if matrices.shape[-2] > matrices.shape[-1] else matrices
+    x = wide.bfloat16()
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(5):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.mT if matrices.shape[-2] > matrices.shape[-1] else x).to(matrices.dtype)
+
+
+def _by_power(region: Region, directions: Tensor, starts: Tensor, step: int) -> Vertices:
+    generator = torch.Generator(starts.device).manual_seed(step)
+    is_new = (starts == 0).all(-1, keepdim=True).all(-2, keepdim=True)
+    # The same for all matrices of a stack: whether one is moved with others changes nothing.
+    size = (starts.shape[-2], starts.shape[-1] + 1)
+    drawn = torch.randn(size, generator=generator, device=starts.device).to(starts.dtype)
+    begin = torch.where(is_new, drawn[:, 1:], starts)
+    extra = drawn[:, :1].expand(*starts.shape[:-1], 1)
+    found = leading(directions, begin, extra, rounds=1 if step else FIRST_ROUNDS)
+    return Vertices(-_vertex(region, found.left, found.rows), found.start)
+
+
+def _vertex(region: Region, left: Tensor, rows: Tensor) -> Tensor:
+    """The vertex for left @ rows, of the rank of the iteration."""
+    if region.name == "spectral_k_sparse":
+        return left @ by_express(rows)
+    lengths = rows.norm(dim=(-2, -1), keepdim=True)
+    return left @ (rows / torch.where(lengths > 0, lengths, torch.ones_like(lengths)))
+
+
+def _scaled(directions: Tensor) -> Tensor:
+    size = directions.abs().amax(dim=(-2, -1), keepdim=True)
+    return directions / torch.where(size > 0, size, torch.ones_like(size))

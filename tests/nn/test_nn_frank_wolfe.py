@@ -1,0 +1,529 @@
+"""The optimizer: its steps, its presets, its constraints, its state."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from tasks.nn.optimizers import FrankWolfe, fused
+from tasks.nn.regions import region_by_name
+from tasks.nn.regions.layouts import Layout
+from tasks.nn.sparsity import hold_masks
+from tasks.records import InputError
+
+VECTORS = ("l1", "l2", "linf", "lp", "k_sparse", "k_norm", "k_support")
+MATRICES = ("group_k_support", "nuclear", "spectral", "spectral_k_sparse", "spectral_k_support")
+COUNTED = [name for name in (*VECTORS, *MATRICES) if "k_" in name]
+RESCALINGS = ("none", "diameter", "gradient", "fast_gradient", "short")
+
+
+def options(name):
+    return {"region": name, "k": 0.25} if name in COUNTED else {"region": name}
+
+
+def weights(*shapes, seed=0, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    return [nn.Parameter(torch.randn(s, generator=generator).to(dtype) / 10) for s in shapes]
+
+
+def feed(parameters, seed, scale=1.0):
+    """Random gradients."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in parameters:
+        drawn = torch.randn(parameter.shape, generator=generator).to(parameter.dtype)
+        parameter.grad = torch.empty_like(parameter).copy_(scale * drawn)
+
+
+@pytest.mark.parametrize("rescaling", RESCALINGS)
+@pytest.mark.parametrize("name", [*VECTORS, *MATRICES])
+def test_a_step_is_the_formula(name, rescaling):
+    [x] = weights((8, 12))
+    optimizer = FrankWolfe(
+        [x], lr=0.3, radius=0.7, rescaling=rescaling, oracle="exact", **options(name)
+    )
+    m = torch.zeros(8, 12)
+    entry = optimizer.param_groups[0]["regions"][0]
+    region, layout = region_by_name(**entry["region"]), Layout(**entry["layout"])
+    for step in range(4):
+        feed([x], step)
+        before = x.detach().clone()
+        m = 0.9 * m + 0.1 * x.grad
+        optimizer.step()
+        points = layout.points(m)
+        away = layout.weight(region.extreme_point(points), x.shape) - before
+        factor = {
+            "none": 1.0,
+            "diameter": 1 / region.diameter(points.shape),
+            "gradient": float(m.norm() / away.norm()),
+            "fast_gradient": float(m.norm()) / (region.diameter(points.shape) / 2),
+            "short": float(-(m * away).sum() / away.norm() ** 2),
+        }[rescaling]
+        share = min(max(0.3 * factor, 0), 1)
+        torch.testing.assert_close(x.detach(), before + share * away, atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", fused.FUSED)
+@pytest.mark.parametrize("rescaling", ["none", "diameter", "gradient", "fast_gradient"])
+@pytest.mark.parametrize("scale", [1.0, 0.0, 1e-25, 1e25])
+def test_compiled_steps_are_the_general_ones(name, rescaling, scale, monkeypatch):
+    shapes = [(17,), (6, 5, 3, 3), (1,), (4, 4)]
+    first = weights(*shapes)
+    first[1] = nn.Parameter(first[1].detach().contiguous(memory_format=torch.channels_last))
+    second = [nn.Parameter(torch.empty_like(x).copy_(x)) for x in first]
+    settings = {"lr": 0.2, "radius": 0.8, "rescaling": rescaling, **options(name)}
+    optimizer, general = FrankWolfe(first, **settings), FrankWolfe(second, **settings)
+    for step in range(6):
+        feed(first, step, scale)
+        feed(second, step, scale)
+        if step == 3:  # ties
+            for x in (*first, *second):
+                x.grad.copy_(scale * x.grad.sign())
+        optimizer.step()
+        with monkeypatch.context() as patch:
+            patch.setattr(fused, "takes", lambda *_: False)
+            general.step()
+    for x, y in zip(first, second, strict=True):
+        torch.testing.assert_close(x, y, atol=1e-6, rtol=1e-5)
+        assert x.stride() == y.stride()
+    for x, y in zip(optimizer.state.values(), general.state.values(), strict=True):
+        size = scale or 1.0
+        torch.testing.assert_close(x["momentum"] / size, y["momentum"] / size, atol=1e-6, rtol=0)
+        assert x["step"] == y["step"] == 6
+
+
+@pytest.mark.parametrize("name", [*VECTORS, *MATRICES])
+def test_weights_that_are_moved_together_are_moved_as_each_alone(name):
+    shapes = [(12, 16), (12, 16), (16, 12), (12, 16)]
+    together = weights(*shapes)
+    alone = [nn.Parameter(x.detach().clone()) for x in together]
+    settings = {"lr": 0.2, "radius": 0.8, **options(name)}
+    optimizer = FrankWolfe(together, **settings)
+    singles = [FrankWolfe([x], **settings) for x in alone]
+    for step in range(5):
+        feed(together, step)
+        for x, y in zip(together, alone, strict=True):
+            y.grad = x.grad.clone()
+        optimizer.step()
+        for single in singles:
+            single.step()
+    for x, y in zip(together, alone, strict=True):
+        torch.testing.assert_close(x, y, atol=1e-5, rtol=1e-4)
+
+
+BOUNDS = {torch.float32: (1e-6, 1e-4), torch.bfloat16: (2.0**-6, 2.0**-6)}
+
+
+@pytest.mark.parametrize("dtype", BOUNDS, ids=["fp32", "bf16"])
+def test_weights_stay_feasible_for_ten_thousand_steps(dtype):
+    groups, number = [], 10_000
+    for i, name in enumerate([*VECTORS, *MATRICES]):
+        group = {"params": weights((6, 10), seed=i, dtype=dtype), "radius": 0.9, **options(name)}
+        groups.append(group)
+    optimizer = FrankWolfe(groups, preset="scion")
+    parameters = [x for group in optimizer.param_groups for x in group["params"]]
+    optimizer.enter()
+    generator = torch.Generator().manual_seed(1)
+    drawn = torch.randn(64, 6, 10, generator=generator).to(dtype)
+    averages = [x.detach().double() for x in parameters]
+    seen = {}
+    for step in range(number):
+        rate = 0.5 / (1 + step) ** 0.5
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        for i, x in enumerate(parameters):
+            # A drift and noise: weights travel to the boundary and along it.
+            x.grad = drawn[i] + drawn[(7 * step + i) % 64]
+        optimizer.step()
+        averages = [
+            a + 0.01 * (x.detach().double() - a) for a, x in zip(averages, parameters, strict=True)
+        ]
+        if step + 1 in (1000, number):
+            seen[step + 1] = optimizer.feasibility()
+    vector, matrix = BOUNDS[dtype]
+    for i, (name, size) in enumerate(seen[number].items()):
+        slack = matrix if i >= len(VECTORS) + 1 else vector
+        assert size <= 1 + slack, (name, size)
+        assert size <= max(seen[1000][name], 1.0) + slack / 2
+    for average, entry in zip(averages, optimizer._constrained.values(), strict=True):
+        slack = matrix if entry.region.event_dims == 2 else vector
+        assert float(entry.region.gauge(entry.layout.points(average)).max()) <= 1 + slack
+
+
+def test_l2_with_gradient_rescaling_moves_by_the_rate_times_the_gradient():
+    [x] = weights((50,))
+    optimizer = FrankWolfe([x], region="l2", radius=5.0, preset="sfw", lr=0.01)
+    for step in range(5):
+        feed([x], step)
+        before = x.detach().clone()
+        optimizer.step()
+        moved = float((x.detach() - before).norm())
+        assert moved == pytest.approx(0.01 * float(x.grad.norm()), rel=1e-4)
+
+
+def lion(x, grads, lr, decay, betas=(0.9, 0.99)):
+    """Chen et al., arXiv:2302.06675, algorithm 2."""
+    m = torch.zeros_like(x)
+    for g in grads:
+        c = betas[0] * m + (1 - betas[0]) * g
+        x = x - lr * (c.sign() + decay * x)
+        m = betas[1] * m + (1 - betas[1]) * g
+    return x
+
+
+def test_preset_lion_is_lion():
+    [x] = weights((40,))
+    wanted = x.detach().clone()
+    grads = [torch.randn(40, generator=torch.Generator().manual_seed(i)) for i in range(30)]
+    optimizer = FrankWolfe([x], region="linf", preset="lion", lr=0.01, weight_decay=0.5)
+    for g in grads:
+        x.grad = g.clone()
+        optimizer.step()
+    torch.testing.assert_close(x.detach(), lion(wanted, grads, 0.01, 0.5), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(24, 16), (16, 24), (16, 16)])
+def test_preset_muon_with_its_polynomial_is_muon(shape):
+    first, second, third = (weights(shape)[0] for _ in range(3))
+    settings = {"lr": 0.05, "weight_decay": 0.4}
+    theirs = torch.optim.Muon([second], momentum=0.95, **settings)
+    ours = FrankWolfe([first], preset="muon", oracle="newton_schulz", **settings)
+    exact = FrankWolfe([third], preset="muon", **settings)
+    start = third.detach().clone()
+    for step in range(10):
+        for x in (first, second, third):
+            feed([x], step)
+        for optimizer in (theirs, ours, exact):
+            optimizer.step()
+    # bfloat16 has eight digits, and five steps multiply them.
+    assert float((first - second).norm() / (second - start).norm()) <= 0.03
+    towards = nn.functional.cosine_similarity(
+        (third - start).flatten(), (second - start).flatten(), dim=0
+    )
+    assert float(towards) >= 0.98
+
+
+def test_preset_scion_is_constrained_scion():
+    [x] = weights((10, 14))
+    wanted, m = x.detach().clone(), torch.zeros(10, 14)
+    optimizer = FrankWolfe([x], region="spectral", radius=2.0, preset="scion", lr=0.1)
+    for step in range(8):
+        feed([x], step)
+        m = 0.9 * m + 0.1 * x.grad
+        left, _, right = torch.linalg.svd(m, full_matrices=False)
+        wanted = (1 - 0.1) * wanted - 0.1 * 2.0 * left @ right
+        optimizer.step()
+    torch.testing.assert_close(x.detach(), wanted, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["l1", "l2", "k_support", "nuclear"])
+def test_convex_frank_wolfe_converges_at_its_rate_and_the_gap_bounds_the_error(name):
+    """f(x) = |x - b|^2 / 2 with b outside: L = 1, and the minimum is at the projection."""
+    b = torch.randn(6, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    x = nn.Parameter(torch.zeros(6, 8, dtype=torch.float64))
+    optimizer = FrankWolfe(
+        [x], preset="sfw", rescaling="none", radius=1.0, oracle="exact", **options(name)
+    )
+    region = next(iter(optimizer._constrained.values())).region
+    layout = next(iter(optimizer._constrained.values())).layout
+    best = layout.weight(region.project(layout.points(b)), b.shape)
+    least = float((best - b).square().sum() / 2)
+    diameter = region.diameter(layout.shape(b.shape))
+    for t in range(200):
+        optimizer.param_groups[0]["lr"] = 2 / (t + 2)
+        gap = optimizer.gap(lambda batch: (x - batch).square().sum() / 2, [b]).total
+        error = float((x - b).square().sum() / 2) - least
+        assert gap >= error - 1e-9
+        if t:
+            assert error <= 2 * diameter**2 / (t + 2) + 1e-9
+        optimizer.zero_grad()
+        ((x - b).square().sum() / 2).backward()
+        optimizer.step()
+    assert gap < 0.2 * diameter**2
+
+
+def mlp():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4)
+    )
+
+
+def train(model, optimizer, steps, first=0):
+    for step in range(first, first + steps):
+        generator = torch.Generator().manual_seed(step)
+        x = torch.randn(32, 12, generator=generator)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), x[:, :4].argmax(1)).backward()
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", [*VECTORS, *MATRICES])
+@pytest.mark.parametrize("others", ["adamw", "sgd"])
+def test_a_restored_state_goes_the_same_way_bit_for_bit(name, others, tmp_path):
+    model = mlp()
+    optimizer = FrankWolfe(model, others=others, oracle="auto", **options(name))
+    train(model, optimizer, 5)
+    torch.save([model.state_dict(), optimizer.state_dict()], tmp_path / "state.pt")
+    weights_, state = torch.load(tmp_path / "state.pt")
+    again = mlp()
+    resumed = FrankWolfe(again, others=others, oracle="auto", **options(name))
+    again.load_state_dict(weights_)
+    resumed.load_state_dict(state)
+    train(model, optimizer, 5, first=5)
+    train(again, resumed, 5, first=5)
+    for x, y in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(x, y)
+    assert resumed.feasibility() == optimizer.feasibility()
+
+
+def test_a_state_of_other_regions_is_refused_by_name_and_nothing_is_changed():
+    model = mlp()
+    optimizer = FrankWolfe(model, region="l2", radius=1.0)
+    train(model, optimizer, 2)
+    other = FrankWolfe(mlp(), region="l2", radius=2.0)
+    before = copy.deepcopy(other.state_dict())
+    with pytest.raises(InputError, match=r"0\.weight has another region"):
+        other.load_state_dict(optimizer.state_dict())
+    assert other.state_dict() == before
+    with pytest.raises(InputError, match="other parameter groups"):
+        FrankWolfe([next(model.parameters())]).load_state_dict(optimizer.state_dict())
+    narrow = nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 5), nn.Linear(5, 5))
+    mine = FrankWolfe(narrow, region="l2", radius=1.0)
+    with pytest.raises(InputError, match="another shape"):
+        mine.load_state_dict(optimizer.state_dict())
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(20, 8)
+        self.inner = nn.Sequential(nn.Conv1d(8, 8, 3, groups=8, padding=1), nn.Conv1d(8, 12, 1))
+        self.norm = nn.LayerNorm(12)
+        self.hidden = nn.Linear(12, 8)
+        self.tied = nn.Linear(8, 20, bias=False)
+        self.tied.weight = self.embedding.weight
+        self.scale = nn.Parameter(torch.ones(3))
+        self.frozen = nn.Linear(5, 5)
+        self.frozen.requires_grad_(False)
+        self.head = nn.Linear(20, 3)
+
+    def forward(self, tokens):
+        x = self.inner(self.embedding(tokens).mT).mT.mean(1)
+        return self.head(self.tied(self.hidden(self.norm(x)))) * self.scale
+
+
+def test_weights_are_routed_by_what_they_are():
+    model = Network()
+    before = copy.deepcopy(model.state_dict())
+    optimizer = FrankWolfe(model, region="spectral")
+    assert set(optimizer.feasibility()) == {"inner.1.weight", "hidden.weight"}
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    moved = {name: value.clone() for name, value in model.named_parameters()}
+    model(torch.randint(0, 20, (6, 5))).square().sum().backward()
+    optimizer.step()
+    same = {n for n, value in model.named_parameters() if torch.equal(value, moved[n])}
+    assert same == {"frozen.weight", "frozen.bias"}  # whatever a parameter is called
+
+
+def test_a_weight_without_a_gradient_shifts_no_constraint():
+    first = weights((4, 6), (5, 7), (6, 8))
+    optimizer = FrankWolfe(first, region="l2", radius=1.0)
+    feed(first, 0)
+    first[0].grad = None
+    before = first[0].detach().clone()
+    optimizer.step()
+    assert torch.equal(first[0], before) and first[0] not in optimizer.state
+    assert [tuple(optimizer.state[x]["momentum"].shape) for x in first[1:]] == [(5, 7), (6, 8)]
+
+
+def test_a_weight_that_is_its_vertex_stays_there():
+    for rescaling in RESCALINGS:
+        x = nn.Parameter(torch.tensor([-1.0, 0.0]))
+        optimizer = FrankWolfe([x], region="l1", radius=1.0, preset="sfw", rescaling=rescaling)
+        x.grad = torch.tensor([3.0, 0.0])
+        optimizer.step()
+        assert torch.equal(x, torch.tensor([-1.0, 0.0]))
+
+
+def test_constrained_and_ordinary_weights_share_one_scheduler():
+    model = mlp()
+    optimizer = FrankWolfe(model, lr=0.2, others_lr=0.02)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    train(model, optimizer, 1)
+    scheduler.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.01]
+    assert optimizer.param_groups[1]["lr_scale"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_ordinary_weights_move_as_with_pytorch(kind):
+    first, second = weights((4, 5), (6,)), weights((4, 5), (6,))
+    ours = FrankWolfe(first, region=None, others=kind, others_lr=0.01, others_weight_decay=0.1)
+    theirs = (
+        torch.optim.AdamW(second, lr=0.01, weight_decay=0.1)
+        if kind == "adamw"
+        else torch.optim.SGD(second, lr=0.01, momentum=0.9, weight_decay=0.1)
+    )
+    for step in range(5):
+        feed(first, step)
+        feed(second, step)
+        ours.step()
+        theirs.step()
+    for x, y in zip(first, second, strict=True):
+        assert torch.equal(x, y)
+
+
+@pytest.mark.parametrize("name", ["l1", "l2", "linf", "k_sparse", "k_support", "group_k_support"])
+def test_pruned_weights_stay_zero(name):
+    model = mlp()
+    masks = {"0.weight": torch.rand(16, 12, generator=torch.Generator().manual_seed(0)) < 0.3}
+    optimizer = FrankWolfe(model, rescaling="none", lr=0.01, **options(name))
+    train(model, optimizer, 2)
+    held = hold_masks(model, masks, optimizer)
+    train(model, optimizer, 4)
+    assert not model[0].weight[~masks["0.weight"]].any()
+    held.release()
+    train(model, optimizer, 2)
+    assert model[0].weight[~masks["0.weight"]].any() or name == "l1"
+
+
+def test_a_mask_in_a_region_of_matrices_is_refused_by_name():
+    model = mlp()
+    optimizer = FrankWolfe(model, region="spectral")
+    hold_masks(model, {"2.weight": torch.ones(16, 16, dtype=torch.bool)}, optimizer)
+    with pytest.raises(
+        InputError, match=r"2\.weight: a mask cannot be kept in the region spectral"
+    ):
+        train(model, optimizer, 1)
+
+
+def test_a_gap_changes_nothing_and_falls_in_training():
+    model = nn.Sequential(nn.Linear(12, 4))
+    optimizer = FrankWolfe(model, region="l2", radius=2.0)
+    generator = torch.Generator().manual_seed(0)
+    batches = [torch.randn(64, 12, generator=generator) for _ in range(3)]
+
+    def loss(network, x):
+        return nn.functional.cross_entropy(network(x), x[:, :4].argmax(1))
+
+    train(model, optimizer, 1)
+    grads = [p.grad.clone() for p in model.parameters()]
+    before = copy.deepcopy(model.state_dict())
+    first = optimizer.gap(loss, batches)
+    assert all(torch.equal(p.grad, g) for p, g in zip(model.parameters(), grads, strict=True))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert first.weights == {"0.weight": first.total} and first.total > 0
+    train(model, optimizer, 300, first=1)
+    assert optimizer.gap(loss, batches).total < first.total / 2
+    with pytest.raises(InputError, match="at least one batch"):
+        optimizer.gap(loss, [])
+
+
+def test_blocks_of_a_fused_weight_are_regions_of_their_own():
+    [x] = weights((12, 5))
+    group = {
+        "params": [("qkv", x)],
+        "region": "spectral",
+        "radius": 1.0,
+        "layout": Layout("matrix", 3),
+    }
+    optimizer = FrankWolfe([group], preset="sfw", rescaling="none", lr=1.0)
+    feed([x], 0)
+    optimizer.step()
+    for block in x.detach().split(4):
+        torch.testing.assert_close(torch.linalg.svdvals(block), torch.ones(4), atol=1e-3, rtol=0)
+
+
+def test_weights_outside_are_named_and_brought_inside():
+    model = mlp()
+    optimizer = FrankWolfe(model, region="spectral", radius=0.1)
+    sizes = optimizer.enter()
+    assert sizes and min(sizes.values()) > 1
+    assert max(optimizer.feasibility().values()) <= 1 + 1e-6
+
+
+def test_maximize_closure_and_gradient_scaler():
+    first, second = weights((4, 5)), weights((4, 5))
+    up = FrankWolfe(first, region="l2", radius=1.0, maximize=True)
+    down = FrankWolfe(second, region="l2", radius=1.0)
+
+    def closure():
+        down.zero_grad()
+        value = second[0].square().sum()
+        value.backward()
+        return value
+
+    assert float(down.step(closure)) > 0
+    first[0].grad = -second[0].grad.clone()
+    up.step()
+    torch.testing.assert_close(first[0], second[0])
+    model = mlp()
+    optimizer = FrankWolfe(model)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    scaler.scale(model(torch.ones(2, 12)).sum()).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    assert all(state["step"] == 1 for state in optimizer.state.values())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_changes_nothing_and_is_named(value):
+    model = mlp()
+    optimizer = FrankWolfe(model)
+    train(model, optimizer, 2)
+    before = copy.deepcopy([model.state_dict(), optimizer.state_dict()["state"]])
+    model[2].weight.grad[0, 0] = value
+    with pytest.raises(InputError, match=r"the gradient of 2\.weight is not finite"):
+        optimizer.step()
+    after = [model.state_dict(), optimizer.state_dict()["state"]]
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
+
+
+def test_bad_input_is_one_line():
+    x, y = weights((4, 5), (4, 5))
+    for params, words in (
+        ([], "at least one weight"),
+        ([{"params": []}], "is empty"),
+        ([x, x], "two parameter groups"),
+        ([{"params": [x]}, {"params": [x, y]}], "two parameter groups"),
+        ([nn.Parameter(torch.ones(3, dtype=torch.cfloat))], "complex64"),
+        ([nn.Parameter(torch.ones(3, dtype=torch.int64), requires_grad=False)], "int64"),
+        ([nn.Parameter(torch.ones(3))], "cannot be laid out as matrix"),
+        ([nn.Parameter(torch.ones(()))], "cannot be laid out as matrix"),
+    ):
+        with pytest.raises(InputError, match=words):
+            FrankWolfe(params)
+    for settings, words in (
+        ({"radius": 0.0}, "radius"),
+        ({"radius": float("nan")}, "radius"),
+        ({"width": -1.0}, "width factor"),
+        ({"region": "k_sparse", "k": 0}, "k of k_sparse"),
+        ({"region": "k_sparse", "k": 100}, "there are only 20"),
+        ({"region": "k_sparse", "k": 1.5}, "k of k_sparse"),
+        ({"region": "l3"}, "no region 'l3'"),
+        ({"preset": "adam"}, "no preset 'adam'"),
+        ({"momentum": 1.0}, "momentum"),
+        ({"rescaling": "all"}, "rescaling must be one of"),
+        ({"lr": -1.0}, "rate"),
+        ({"lr": float("inf")}, "rate"),
+        ({"others": "adam", "region": None}, "adamw or sgd"),
+        ({"preset": "lion", "region": "linf", "weight_decay": 0.0}, "weight_decay above 0"),
+        ({"speed": 1.0}, "no setting 'speed'"),
+        ({"region": "l2", "oracle": "power"}, "oracle power is for nuclear"),
+    ):
+        with pytest.raises(InputError, match=words):
+            FrankWolfe([x], **settings)
+    embedding = nn.Embedding(5, 3, sparse=True)
+    optimizer = FrankWolfe(embedding.parameters(), region="l2")
+    embedding(torch.tensor([1])).sum().backward()
+    with pytest.raises(InputError, match="sparse gradient"):
+        optimizer.step()
+    with pytest.raises(InputError, match="no weight of Linear can have a region"):
+        FrankWolfe(nn.Linear(3, 4), region="birkhoff")
+
+
+def test_a_radius_from_initialization_has_the_width_that_is_asked_for():
+    layer = nn.Linear(300, 200)
+    optimizer = FrankWolfe(layer, region="l2", width=10.0)
+    assert optimizer.feasibility()["weight"] == pytest.approx(0.1, rel=0.02)
