@@ -22,10 +22,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from scipy.linalg.blas import dsyrk, ssyrk
 from torch import Tensor
 
 SLACK = 1e-4
 """Largest distance of singular values from 1 that is taken as exact."""
+LEAST_ASPECT = 1.25
 LOWEST = 1e-4
 """Singular values above this share of the bound on the largest come out within 1 %."""
 
@@ -44,35 +46,62 @@ def by_svd(matrices: Tensor) -> Tensor:
 def by_gram(matrices: Tensor) -> Tensor:
     """From eigenvectors of the smaller Gram matrix, in the least precision that is exact enough."""
     tall = _tall(matrices)
-    found, is_exact = _polished(tall, _whitened(tall, tall.dtype))
-    for precise in (lambda x: _whitened(x, torch.float64), by_svd):
-        if bool(is_exact.all()):
-            break
-        again, is_better = _polished(tall[~is_exact], precise(tall[~is_exact]))
-        found[~is_exact] = again
-        is_exact[~is_exact] = is_better
+    if tall.dim() == 2:
+        found = _exact(tall)
+    else:
+        flat = tall.reshape(-1, *tall.shape[-2:])
+        found = torch.stack([_exact(each) for each in flat]).reshape(tall.shape)
     return found if tall is matrices else found.mT
+
+
+def _exact(tall: Tensor) -> Tensor:
+    """Of one matrix (m, n), m >= n."""
+    # Matrices that are nearly square are ill-conditioned, and float32 would be in vain.
+    is_square = tall.shape[0] < LEAST_ASPECT * tall.shape[1]
+    is_coarse = tall.dtype == torch.float32 and not is_square
+    for dtype in (torch.float32, torch.float64) if is_coarse else (torch.float64,):
+        found = _polished(_whitened(tall, dtype))
+        if found is not None:
+            return found
+    return by_svd(tall)
 
 
 def _whitened(tall: Tensor, dtype: torch.dtype) -> Tensor:
     """X (X' X)^(-1/2), as far as this precision goes."""
-    given = tall.to(dtype)
-    squares, vectors = torch.linalg.eigh(given.mT @ given)
-    roots = squares.clamp(min=torch.finfo(dtype).eps ** 2).rsqrt()
-    return (given @ ((vectors * roots[..., None, :]) @ vectors.mT)).to(tall.dtype)
+    squares, vectors = torch.linalg.eigh(_gram(tall.to(dtype)))
+    roots = squares.clamp(min=torch.finfo(dtype).tiny).rsqrt()
+    return tall @ ((vectors * roots) @ vectors.mT).to(tall.dtype)
 
 
-def _polished(tall: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
-    """One cubic step where it is needed, and whether all singular values are then 1 to `SLACK`.
+def _polished(near: Tensor) -> Tensor | None:
+    """After a cubic step if one is needed; None if singular values are not 1 to `SLACK` then.
 
-    A step takes 1 + d to 1 - 3/2 d^2, and the Frobenius norm of P' P - 1 is at least 2 |d|.
+    With E = P' P - 1 and d the largest distance of a singular value from 1, 2 d is about the norm
+    of E, which is at most the root of the Frobenius norm of E E.  A step leaves 3/2 d^2.
     """
-    gram = near.mT @ near
-    one = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-    far = (gram - one).norm(dim=(-2, -1))
-    if bool((far > SLACK).any()):
-        near = near @ (1.5 * one - 0.5 * gram)
-    return near, far <= 2 * (2 / 3 * SLACK) ** 0.5
+    error = _gram(near)
+    error.diagonal().sub_(1)
+    far = float((error @ error).norm().sqrt())
+    slack = SLACK if near.dtype == torch.float32 else SLACK**2
+    if far <= slack:
+        return near
+    if not far <= 2 * (slack / 2) ** 0.5:
+        return None
+    return torch.addmm(near, near, error, alpha=-0.5)
+
+
+def _gram(tall: Tensor) -> Tensor:
+    """X' X (n, n), of which BLAS computes one half."""
+    if tall.device.type != "cpu":
+        return tall.mT @ tall
+    product = ssyrk if tall.dtype == torch.float32 else dsyrk
+    if tall.is_contiguous():
+        half = product(1.0, tall.numpy().T)
+    else:
+        half = product(1.0, tall.numpy(), trans=1)
+    # In the order of Fortran it is the upper half, and its transpose the lower one.
+    lower = torch.from_numpy(half.T)
+    return lower + lower.tril(-1).mT
 
 
 def by_express(matrices: Tensor, *, steps: int = 8, polish: int = 1) -> Tensor:
