@@ -81,6 +81,7 @@ def steps() -> dict[str, Callable[[], Any]]:
     found: dict[str, Callable[[], Any]] = {
         "SGD": torch.optim.SGD(weights(), lr=0.01, momentum=0.9, foreach=True).step,
         "AdamW": torch.optim.AdamW(weights(), lr=1e-3, foreach=True).step,
+        "AdamW, fused": torch.optim.AdamW(weights(), lr=1e-3, fused=True).step,
         "AdamW inside": FrankWolfe(weights(), region=None).step,
         "Muon": torch.optim.Muon(weights()[: 4 * BLOCKS]).step,
     }
@@ -140,11 +141,13 @@ def report_polar() -> bool:
             said += f"  {verdict(seconds <= EXACT_BAR * schulz, f'at most {EXACT_BAR}')}"
             said += f"  {seconds / whole:.2f} x Muon {verdict(seconds <= whole, 'at most 1')}"
         print(f"  {name:36} {said}")
-    for name, find, low, high in (
-        ("exact", by_gram, 1 - 1e-4, 1 + 1e-4),
-        ("Polar Express", by_express, 0.98, 1.0001),
+    # Polar Express is for singular values above 1e-4 of the largest: not all square ones are.
+    tall = [matrix for matrix in matrices if matrix.shape[0] != matrix.shape[1]]
+    for name, find, among, low, high in (
+        ("exact", by_gram, matrices, 1 - 1e-4, 1 + 1e-4),
+        ("Polar Express", by_express, tall, 0.98, 1.0001),
     ):
-        values = torch.cat([torch.linalg.svdvals(find(x).double()) for x in matrices])
+        values = torch.cat([torch.linalg.svdvals(find(x).double()) for x in among])
         inside = low <= float(values.min()) and float(values.max()) <= high
         is_met &= inside
         print(
@@ -159,21 +162,21 @@ def report_power(size: int = 4096) -> bool:
     generator = torch.Generator().manual_seed(0)
     first, then = (decaying((size, size), generator) for _ in range(2))
     matrix = first + 0.1 * then
-    columns = torch.randn(size, 2, generator=generator)
-    warm = leading(first, columns[:, :1], columns[:, 1:], rounds=10).start
-    found = fastest({"warm": lambda: leading(matrix, warm, columns[:, 1:])})["warm"]
-    left, rows = (lambda each: (each.left, each.rows))(leading(matrix, warm, columns[:, 1:]))
+    rows = torch.randn(2, size, generator=generator)
+    warm = leading(first, rows[:1], rows[1:], rounds=10).rows
+    found = fastest({"warm": lambda: leading(matrix, warm, rows[1:])})["warm"]
+    vertex = leading(matrix, warm, rows[1:])
     start = clock()
     values = torch.linalg.svd(matrix).S
     whole = clock() - start
-    value = float(rows.norm() / values[0])
+    value = float(vertex.rows.norm() * matrix.abs().max() / values[0])
     is_met = whole >= POWER_BAR * found and value >= VALUE_BAR
     print(
         f"\nnuclear oracle {size} x {size}: {1e3 * found:.0f} ms warm, {whole:.1f} s by svd, "
         f"{whole / found:.0f} x as fast, {value:.4f} of its value  "
         f"{verdict(is_met, f'at least {POWER_BAR:g} x and {VALUE_BAR}')}"
     )
-    return is_met and left.shape[1] == 1
+    return is_met
 
 
 def report_build() -> bool:

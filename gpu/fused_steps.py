@@ -27,6 +27,8 @@ _BLOCK = 4096
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 _SHIFT = 31 - LEADING_BITS
 _MAGNITUDE = np.int32(0x7FFFFFFF)
+INFINITE_BITS = 0x7F800000
+"""Of infinity; those of NaN are larger."""
 
 
 @njit(cache=True, fastmath=_FAST)
@@ -91,44 +93,65 @@ def momentum_for_largest(x, m, g, decay, gain):
     return mm, xx, histogram.sum(0)
 
 
+@njit(cache=True, fastmath=_FAST)
+def _block_above(x, m, bits, floor):
+    """Sums of m^2, x m and x sign m over the entries whose magnitude is at least `floor`."""
+    mm, xm, xs = np.float32(0), np.float32(0), np.float32(0)
+    zero = np.float32(0)
+    for i in range(len(x)):
+        value = m[i] if (bits[i] & _MAGNITUDE) >= floor else zero
+        mm += value * value
+        xm += x[i] * value
+        xs += (-x[i] if value < 0 else x[i]) if value != 0 else zero
+    return mm, xm, xs
+
+
 @njit(cache=True)
 def sums_of_largest(x, m, histogram, count):
     """The k-th largest magnitude's bits, its equals among the k, and sums over the k largest.
 
     Returns
     -------
-    bound, ties : int
+    bound, ties, equals : int
+        Its bits, how many of its equals belong to the k largest, and how many there are.
     mm, xm, xs : float
-        Sums of m^2, x m and x sign m.
+        Sums of m^2, x m and x sign m, with sign 0 = 0.
     """
     bin_, left = bin_of_kth(histogram, count)
-    floor = np.int32(bin_ << _SHIFT)
-    ceiling = np.int64(bin_ + 1) << _SHIFT
+    floor, width = np.int32(bin_ << _SHIFT), np.uint32(1 << _SHIFT)
     places = np.empty(histogram[bin_], np.int64)
     words = np.empty(histogram[bin_], np.int64)
     bits = m.view(np.int32)
     number = 0
     mm, xm, xs = 0.0, 0.0, 0.0
-    for i in range(len(x)):
-        word = bits[i] & _MAGNITUDE
-        if word >= floor:
-            if word < ceiling:
-                places[number], words[number] = i, word
+    for begin in range(0, len(x), _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        a, b, c = _block_above(x[part], m[part], bits[part], np.int64(floor) + np.int64(width))
+        mm, xm, xs = mm + a, xm + b, xs + c
+        for i in range(begin, min(begin + _BLOCK, len(x))):
+            if np.uint32((bits[i] & _MAGNITUDE) - floor) < width:
+                places[number], words[number] = i, bits[i] & _MAGNITUDE
                 number += 1
-            else:
-                mm += m[i] * m[i]
-                xm += x[i] * m[i]
-                xs += -x[i] if m[i] < 0 else x[i]
     bound, ties = split_bin(words, left)
-    open_ = ties
+    open_, equals = ties, 0
     for j in range(number):
         i = places[j]
+        equals += words[j] == bound
         if words[j] > bound or (words[j] == bound and open_ > 0):
             open_ -= words[j] == bound
             mm += m[i] * m[i]
             xm += x[i] * m[i]
-            xs += -x[i] if m[i] < 0 else x[i]
-    return bound, ties, mm, xm, xs
+            xs += (-x[i] if m[i] < 0 else x[i]) if m[i] != 0 else 0.0
+    return bound, ties, equals, mm, xm, xs
+
+
+@njit(cache=True)
+def largest_bits(bits):
+    """Bits of the largest magnitude; at least `INFINITE_BITS` if one is not finite."""
+    largest = np.int32(0)
+    for i in range(len(bits)):
+        largest = max(largest, bits[i] & _MAGNITUDE)
+    return largest
 
 
 @njit(cache=True, fastmath=_FAST)
@@ -146,18 +169,23 @@ def move_by_signs(x, m, step, radius):
         x[i] += step * (vertex - x[i])
 
 
+@njit(cache=True, fastmath=_FAST)
+def move_by_all_from(x, m, bound, step, signs, along):
+    """x <- x + step (v - x), v = -signs sign m + along m from a magnitude on, else 0."""
+    bits = m.view(np.int32)
+    zero = np.float32(0)
+    for i in range(len(x)):
+        vertex = (signs if m[i] < 0 else -signs) + along * m[i]
+        x[i] += step * ((vertex if (bits[i] & _MAGNITUDE) >= bound else zero) - x[i])
+
+
 @njit(cache=True)
 def move_by_largest(x, m, bound, ties, step, signs, along):
-    """x <- x + step (v - x), v = -signs sign m + along m on the largest entries of m, else 0."""
+    """The same if only the first of the entries with just this magnitude belong to the largest."""
     bits = m.view(np.int32)
-    keep = np.float32(1) - step
     for i in range(len(x)):
         word = bits[i] & _MAGNITUDE
-        if word < bound:
-            x[i] *= keep
-        elif word > bound or ties > 0:
-            ties -= word == bound
-            vertex = (signs if m[i] < 0 else -signs) + along * m[i]
-            x[i] += step * (vertex - x[i])
-        else:
-            x[i] *= keep
+        is_among = word > bound or (word == bound and ties > 0)
+        ties -= is_among and word == bound
+        vertex = (signs if m[i] < 0 else -signs) + along * m[i]
+        x[i] += step * ((vertex if is_among else np.float32(0)) - x[i])

@@ -22,7 +22,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy.linalg.blas import dsyrk, ssyrk
+from scipy.linalg import get_blas_funcs
 from torch import Tensor
 
 SLACK = 1e-4
@@ -94,11 +94,9 @@ def _gram(tall: Tensor) -> Tensor:
     """X' X (n, n), of which BLAS computes one half."""
     if tall.device.type != "cpu":
         return tall.mT @ tall
-    product = ssyrk if tall.dtype == torch.float32 else dsyrk
-    if tall.is_contiguous():
-        half = product(1.0, tall.numpy().T)
-    else:
-        half = product(1.0, tall.numpy(), trans=1)
+    array = tall.numpy().T if tall.is_contiguous() else tall.numpy()
+    product = get_blas_funcs("syrk", (array,))
+    half = product(1.0, array, trans=0 if tall.is_contiguous() else 1)
     # In the order of Fortran it is the upper half, and its transpose the lower one.
     lower = torch.from_numpy(half.T)
     return lower + lower.tril(-1).mT

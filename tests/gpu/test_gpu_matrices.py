@@ -133,24 +133,29 @@ def test_the_polynomials_of_polar_express_alternate_around_1(lowest):
 
 @pytest.mark.parametrize("shape", [(30, 50), (50, 30), (4, 4), (3, 9)])
 @pytest.mark.parametrize("rank", [1, 3])
-def test_rounds_of_power_iteration_find_the_leading_subspace(shape, rank):
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200])
+def test_rounds_of_power_iteration_find_the_leading_subspace(shape, rank, scale):
     x = with_values(shape, np.logspace(0, -2, min(shape)))
     generator = torch.Generator().manual_seed(1)
-    start = torch.randn(shape[1], rank, generator=generator, dtype=torch.float64)
-    extra = torch.randn(shape[1], 1, generator=generator, dtype=torch.float64)
+    start = torch.randn(rank, shape[1], generator=generator, dtype=torch.float64)
+    extra = torch.randn(1, shape[1], generator=generator, dtype=torch.float64)
+    x = scale * x
     found = leading(x, start, extra, rounds=60)
-    product = (found.left @ found.rows).numpy()
+    product = (found.left @ found.rows * x.abs().max()).numpy() / scale
+    x = x / scale
     np.testing.assert_allclose(product, reference.low_rank(x.numpy(), rank), atol=1e-8)
     torch.testing.assert_close(found.left.mT @ found.left, torch.eye(rank).double())
-    again = leading(x, found.start, extra)
+    again = leading(x, found.rows, extra)
     torch.testing.assert_close(again.left @ again.rows, found.left @ found.rows)
+    both = leading(torch.stack([x, 2 * x]), found.rows[None], extra[None])
+    torch.testing.assert_close(both.left[1] @ both.rows[1], found.left @ found.rows)
 
 
 def test_a_new_leading_vector_that_the_start_is_orthogonal_to_is_found():
     x = torch.diag(torch.tensor([1.0, 2.0, 0.5, 0.1]).double())
-    start = torch.eye(4).double()[:, :1]
+    start = torch.eye(4).double()[:1]
     generator = torch.Generator().manual_seed(2)
     for _ in range(30):
-        extra = torch.randn(4, 1, generator=generator).double()
-        start = leading(x, start, extra).start
-    assert float(start.norm()) == pytest.approx(2, rel=1e-6)
+        extra = torch.randn(1, 4, generator=generator).double()
+        start = leading(x, start, extra).rows
+    assert float(start.norm()) == pytest.approx(1, rel=1e-6)  # the largest entry is taken out

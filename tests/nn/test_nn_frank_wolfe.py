@@ -361,9 +361,9 @@ def test_ordinary_weights_move_as_with_pytorch(kind):
     first, second = weights((4, 5), (6,)), weights((4, 5), (6,))
     ours = FrankWolfe(first, region=None, others=kind, others_lr=0.01, others_weight_decay=0.1)
     theirs = (
-        torch.optim.AdamW(second, lr=0.01, weight_decay=0.1)
+        torch.optim.AdamW(second, lr=0.01, weight_decay=0.1, fused=True)
         if kind == "adamw"
-        else torch.optim.SGD(second, lr=0.01, momentum=0.9, weight_decay=0.1)
+        else torch.optim.SGD(second, lr=0.01, momentum=0.9, weight_decay=0.1, fused=True)
     )
     for step in range(5):
         feed(first, step)

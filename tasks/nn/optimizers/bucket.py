@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from tasks.nn.optimizers.oracles import vertices
+from gpu.power import inner
+from tasks.nn.optimizers.oracles import RankOne, vertices
 from tasks.nn.optimizers.routing import Constrained
 from tasks.nn.optimizers.settings import StepSettings
 
@@ -43,7 +44,9 @@ class Member:
         weight, region = self.entry.weight, self.entry.region
         settings = {**region.as_data(), "radius": 1.0}
         kind = (*sorted(settings.items()), self.points, weight.dtype, weight.device)
-        return (*kind, self.state["step"] == 0)
+        # One by one on the CPU: stacks would be copies, and launches cost nothing there.
+        alone = id(weight) if weight.device.type == "cpu" and len(self.points) > 1 else 0
+        return (*kind, self.state["step"] == 0, alone)
 
 
 @dataclass
@@ -64,21 +67,26 @@ class Bucket:
         self.members.append(member)
 
     def step(self, rate: float | Tensor) -> None:
-        """Move all weights; a direction that is not finite moves none of its own."""
+        """Move all weights."""
         self.move(self._directions(), rate)
 
     def move(self, given: Sequence[Tensor], rate: float | Tensor) -> None:
         """Move all weights by their directions."""
-        weights = [member.entry.weight for member in self.members]
         directions = self._stack(given)
-        x = self._stack([weight.detach() for weight in weights])
+        x = self._stack([member.entry.weight.detach() for member in self.members])
         vertex = self._vertices(directions, x)
-        away = vertex - x
-        moved = x + self._shares(directions, away, rate) * away
-        moved = torch.where(self._sum(directions).isfinite(), moved, x)
-        for member, points in zip(self.members, moved, strict=True):
+        if isinstance(vertex, RankOne):
+            motion: Motion = RankOneMotion(x, vertex)
+        else:
+            motion = DenseMotion(x, vertex.sub_(x))
+        motion.take(self._shares(motion, directions, rate))
+        self._write(x)
+
+    def _write(self, x: Tensor) -> None:
+        for member, points in zip(self.members, x, strict=True):
             weight = member.entry.weight
-            weight.copy_(member.entry.layout.weight(points, weight.shape))
+            if points.data_ptr() != weight.data_ptr():
+                weight.copy_(member.entry.layout.weight(points, weight.shape))
             member.state["step"] += 1
 
     def _directions(self) -> list[Tensor]:
@@ -102,13 +110,15 @@ class Bucket:
         return found
 
     def _stack(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Points (B, ...) in the precision of the computation."""
+        """Points (B, ...) in the precision of the computation; a view if B = 1, where possible."""
         first = tensors[0]
         dtype = torch.float64 if first.dtype == torch.float64 else torch.float32
         laid = [m.entry.layout.points(t) for m, t in zip(self.members, tensors, strict=True)]
-        return torch.stack(laid).to(dtype)
+        stacked = laid[0][None] if len(laid) == 1 else torch.stack(laid)
+        return stacked.to(dtype)
 
-    def _vertices(self, directions: Tensor, x: Tensor) -> Tensor:
+    def _vertices(self, directions: Tensor, x: Tensor) -> Tensor | RankOne:
+        """Extreme points with their radii; the memory is free for use."""
         region, settings = self.members[0].entry.region, self.settings
         asked = directions - 2 * settings.nearest * x if settings.nearest else directions
         starts = [member.state["start"] for member in self.members if "start" in member.state]
@@ -118,34 +128,37 @@ class Bucket:
             for member, start in zip(self.members, found.starts, strict=True):
                 member.state["start"].copy_(start)
         radii = [member.entry.region.radius for member in self.members]
-        vertex = found.points * self._like(torch.tensor(radii, dtype=x.dtype, device=x.device), x)
+        sizes = self._like(torch.tensor(radii, dtype=x.dtype, device=x.device), x)
+        if isinstance(found.points, RankOne):
+            return RankOne(sizes * found.points.left, found.points.right)
+        vertex = found.points.mul_(sizes)
         masks = [member.mask for member in self.members]
         if any(mask is not None for mask in masks):
             kept = [
                 torch.ones_like(m.entry.weight, dtype=torch.bool) if m.mask is None else m.mask
                 for m in self.members
             ]
-            vertex = vertex * self._stack(kept)
+            vertex = vertex.mul_(self._stack(kept))
         return vertex
 
-    def _shares(self, directions: Tensor, away: Tensor, rate: float | Tensor) -> Tensor:
+    def _shares(self, motion: Motion, directions: Tensor, rate: float | Tensor) -> Tensor:
         """s of every weight, shaped for the stack."""
         settings, rescaling = self.settings, self.settings.rescaling
-        rate = rate * settings.rate_factor
         if rescaling == "none":
-            return torch.as_tensor(rate, device=away.device).to(away).clamp(max=settings.max_step)
-        if rescaling == "diameter":
-            factor = 1 / self._diameters(away)
+            factor = torch.ones(len(directions), dtype=directions.dtype, device=directions.device)
+        elif rescaling == "diameter":
+            factor = 1 / self._diameters(directions)
+        elif rescaling == "fast_gradient":
+            factor = _norms(directions) / (self._diameters(directions) / 2)
         else:
-            distance, length = self._norm(away), self._norm(directions)
+            distance = motion.distance()
             safe = torch.where(distance > 0, distance, torch.ones_like(distance))
             if rescaling == "gradient":
-                factor = length / safe
-            elif rescaling == "fast_gradient":
-                factor = length / (self._diameters(away) / 2)
+                factor = _norms(directions) / safe
             else:
-                factor = -self._sum(directions * away) / safe.square()
-        return (rate * factor).clamp(0, settings.max_step)
+                factor = motion.descent(directions) / safe.square()
+        share = (rate * settings.rate_factor * factor).clamp(0, settings.max_step)
+        return self._like(share, directions)
 
     def _diameters(self, like: Tensor) -> Tensor:
         sizes = []
@@ -153,13 +166,81 @@ class Bucket:
             region = member.entry.region
             batch = math.prod(member.points[: len(member.points) - region.event_dims])
             sizes.append(region.diameter(member.points) * math.sqrt(batch))
-        return self._like(torch.tensor(sizes, dtype=like.dtype, device=like.device), like)
-
-    def _norm(self, stack: Tensor) -> Tensor:
-        return stack.flatten(1).norm(dim=1).reshape(-1, *[1] * (stack.dim() - 1))
-
-    def _sum(self, stack: Tensor) -> Tensor:
-        return stack.flatten(1).sum(1).reshape(-1, *[1] * (stack.dim() - 1))
+        return torch.tensor(sizes, dtype=like.dtype, device=like.device)
 
     def _like(self, vector: Tensor, stack: Tensor) -> Tensor:
         return vector.reshape(-1, *[1] * (stack.dim() - 1))
+
+
+class Motion(Protocol):
+    """The way of weights x (B, ...) to their vertices v."""
+
+    def distance(self) -> Tensor:
+        """|v - x| (B,)."""
+        ...
+
+    def descent(self, directions: Tensor) -> Tensor:
+        """<d, x - v> (B,)."""
+        ...
+
+    def take(self, share: Tensor) -> None:
+        """x <- x + s (v - x), in place."""
+        ...
+
+
+@dataclass(frozen=True)
+class DenseMotion:
+    """With v - x at hand."""
+
+    x: Tensor
+    away: Tensor
+
+    def distance(self) -> Tensor:
+        """See `Motion`."""
+        return _norms(self.away)
+
+    def descent(self, directions: Tensor) -> Tensor:
+        """See `Motion`."""
+        return -torch.linalg.vecdot(directions.flatten(1), self.away.flatten(1))
+
+    def take(self, share: Tensor) -> None:
+        """See `Motion`."""
+        self.x.addcmul_(self.away, share)
+
+
+@dataclass(frozen=True)
+class RankOneMotion:
+    """Without forming v: |v - x|^2 = |x|^2 - 2 <x, v> + |v|^2."""
+
+    x: Tensor
+    vertex: RankOne
+
+    def distance(self) -> Tensor:
+        """See `Motion`."""
+        length = _norms(self.vertex.left)
+        squares = _norms(self.x).square() - 2 * self._inner(self.x) + length.square()
+        return squares.clamp(min=0).sqrt()
+
+    def descent(self, directions: Tensor) -> Tensor:
+        """See `Motion`."""
+        inner = torch.linalg.vecdot(directions.flatten(1), self.x.flatten(1))
+        return inner - self._inner(directions)
+
+    def take(self, share: Tensor) -> None:
+        """See `Motion`."""
+        left, right = share * self.vertex.left, self.vertex.right
+        if self.x.dim() == 3 and len(self.x) == 1 and self.x.device.type == "cpu":
+            self.x[0].addr_(left[0, :, 0], right[0, 0], beta=float(1 - share))
+        else:
+            self.x.mul_(1 - share).addcmul_(left, right)
+
+    def _inner(self, matrices: Tensor) -> Tensor:
+        """<v, X>."""
+        left, right = self.vertex.left, self.vertex.right
+        if matrices.dim() == 3 and len(matrices) == 1:
+            return inner(left[0], right[0], matrices[0])[None]
+        return inner(left, right, matrices).flatten(1).sum(1)
+
+
+def _norms(stack: Tensor) -> Tensor:
+    return stack.flatten(1).norm(dim=1)

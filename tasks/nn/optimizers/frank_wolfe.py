@@ -177,7 +177,7 @@ class FrankWolfe(Optimizer):
         ------
         InputError
             On the CPU, for a gradient that is not finite: then nothing is changed.  On a GPU such a
-            weight stays where it is, since to look would stop the device.
+            gradient of a constrained weight counts as zero, since to look would stop the device.
         """
         loss = None
         if closure is not None:
@@ -197,7 +197,10 @@ class FrankWolfe(Optimizer):
         for weight in group["params"]:
             if weight.grad is None:
                 continue
-            member = self._member(weight, weight.grad, settings)
+            gradient = weight.grad
+            if gradient.device.type != "cpu":
+                gradient = torch.where(gradient.norm().isfinite(), gradient, 0.0)
+            member = self._member(weight, gradient, settings)
             if fused.takes(member, settings):
                 fused.step(member, settings, group["lr"])
                 continue
@@ -214,7 +217,7 @@ class FrankWolfe(Optimizer):
             if settings.momentum or settings.direction == "lion":
                 state["momentum"] = torch.zeros_like(weight)
             if needs_start(entry.region, points, settings.oracle):
-                size = (*points[:-2], points[-1], getattr(entry.region, "k", 1))
+                size = (*points[:-2], getattr(entry.region, "k", 1), points[-1])
                 state["start"] = torch.zeros(size, dtype=_working(weight), device=weight.device)
         mask = held_mask(weight)
         if mask is not None and entry.region.name not in MASKABLE:
@@ -229,13 +232,8 @@ class FrankWolfe(Optimizer):
             if weight.grad.is_sparse:
                 raise InputError(f"{self._names[weight]} has a sparse gradient; make it dense")
         here = [weight for weight in given if weight.device.type == "cpu"]
-        if not here:
-            return
-        norms = torch._foreach_norm([weight.grad for weight in here])
-        if bool(torch.stack([norm.float() for norm in norms]).isfinite().all()):
-            return
         for weight in here:
-            if not bool(weight.grad.isfinite().all()):
+            if not fused.is_finite(weight.grad):
                 raise InputError(
                     f"the gradient of {self._names[weight]} is not finite; nothing was changed"
                 )

@@ -41,6 +41,14 @@ def takes(member: Member, settings: StepSettings) -> bool:
     )
 
 
+def is_finite(tensor: Tensor) -> bool:
+    """Whether all entries of a tensor on the CPU are finite."""
+    flat = _in_order(tensor) if tensor.dtype == torch.float32 else None
+    if flat is None:
+        return bool(tensor.isfinite().all())
+    return bool(passes.largest_bits(flat.numpy().view(np.int32)) < passes.INFINITE_BITS)
+
+
 def step(member: Member, settings: StepSettings, rate: float | Tensor) -> None:
     """Move a weight."""
     weight, momentum = member.entry.weight, member.state["momentum"]
@@ -68,7 +76,7 @@ class _Vertex:
     signs, along : float
         v = -signs sign m - along m, on all entries or on the largest ones.
     bound, ties : int
-        The largest entries; -1 for all.
+        The largest entries, and how many of the smallest ones of these; -1 for all.
     """
 
     length: float
@@ -76,7 +84,7 @@ class _Vertex:
     signs: float = 0.0
     along: float = 0.0
     bound: int = -1
-    ties: int = 0
+    ties: int = -1
 
     @classmethod
     def after(
@@ -96,7 +104,10 @@ class _Vertex:
         mm, xx, histogram = passes.momentum_for_largest(*given)
         if not TINY < mm < HUGE:
             return None
-        bound, ties, top, xm, xs = passes.sums_of_largest(x, m, histogram, count)
+        bound, ties, equals, top, xm, xs = passes.sums_of_largest(x, m, histogram, count)
+        if not bound:
+            return None  # fewer entries than k: which zeros are taken counts
+        ties = ties if ties < equals else -1
         if region.name == "k_sparse":
             place = {"bound": bound, "ties": ties, "signs": radius}
             return cls._of(float(mm), float(xx), radius * float(xs), radius**2 * count, **place)
@@ -114,8 +125,10 @@ class _Vertex:
     def move(self, x: Array, m: Array, share: np.float32) -> None:
         """x + share (v - x)."""
         signs, along = np.float32(self.signs), np.float32(-self.along)
-        if self.bound >= 0:
+        if self.ties >= 0:
             passes.move_by_largest(x, m, self.bound, self.ties, share, signs, along)
+        elif self.bound >= 0:
+            passes.move_by_all_from(x, m, self.bound, share, signs, along)
         elif self.signs:
             passes.move_by_signs(x, m, share, signs)
         else:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gpu.polar import by_express, by_svd, polar_factor
-from gpu.power import leading
+from gpu.power import Leading, leading
 from tasks.nn.optimizers.settings import Oracle
 from tasks.nn.regions import Region
 from tasks.records import InputError
@@ -28,17 +28,32 @@ SMALLEST_SHARE = 4
 
 
 @dataclass(frozen=True)
+class RankOne:
+    """Matrices left @ right, never formed.
+
+    Attributes
+    ----------
+    left : Tensor (B, ..., m, 1)
+    right : Tensor (B, ..., 1, n)
+        Of length 1.
+    """
+
+    left: Tensor
+    right: Tensor
+
+
+@dataclass(frozen=True)
 class Vertices:
     """Extreme points (B, ..., m, n) of radius 1, and where the next iteration starts.
 
     Attributes
     ----------
-    points : Tensor
+    points : Tensor or RankOne
     starts : Tensor or None
-        (B, ..., n, k).
+        (B, ..., k, n).
     """
 
-    points: Tensor
+    points: Tensor | RankOne
     starts: Tensor | None = None
 
 
@@ -72,15 +87,15 @@ def vertices(
     region : Region
     directions : Tensor (B, ..., m, n)
         Or of vectors, (B, ..., n).
-    starts : Tensor (B, ..., n, k) or None
-        From the last step; zeros where there is none yet.
+    starts : Tensor (B, ..., k, n) or None
+        From the last step; not looked at in the first one.
     oracle : str
     step : int
         Number of steps taken; seeds the random columns.
     """
     unit = replace(region, radius=1.0)
     if starts is not None:
-        return _by_power(unit, _scaled(directions), starts, step)
+        return _by_power(unit, directions, starts, step)
     if region.name != "spectral" or region.at_zero == "zero":
         return Vertices(unit.extreme_point(directions))
     return Vertices(-_polar(_scaled(directions), oracle))
@@ -110,22 +125,27 @@ def _newton_schulz(matrices: Tensor) -> Tensor:
 
 def _by_power(region: Region, directions: Tensor, starts: Tensor, step: int) -> Vertices:
     generator = torch.Generator(starts.device).manual_seed(step)
-    is_new = (starts == 0).all(-1, keepdim=True).all(-2, keepdim=True)
     # The same for all matrices of a stack: whether one is moved with others changes nothing.
-    size = (starts.shape[-2], starts.shape[-1] + 1)
-    drawn = torch.randn(size, generator=generator, device=starts.device).to(starts.dtype)
-    begin = torch.where(is_new, drawn[:, 1:], starts)
-    extra = drawn[:, :1].expand(*starts.shape[:-1], 1)
-    found = leading(directions, begin, extra, rounds=1 if step else FIRST_ROUNDS)
-    return Vertices(-_vertex(region, found.left, found.rows), found.start)
+    count, size = starts.shape[-2:]
+    drawn = torch.randn(1 if step else count + 1, size, generator=generator, device=starts.device)
+    drawn = drawn.to(starts.dtype).expand(*starts.shape[:-2], *drawn.shape)
+    begin, extra = starts if step else drawn[..., 1:, :], drawn[..., :1, :]
+    rounds = 1 if step else FIRST_ROUNDS
+    if starts.dim() == 3 and len(starts) == 1:
+        one = leading(directions[0], begin[0], extra[0], rounds)
+        found = Leading(one.left[None], one.rows[None])
+    else:
+        found = leading(directions, begin, extra, rounds)
+    return Vertices(_vertex(region, -found.left, found.rows), found.rows)
 
 
-def _vertex(region: Region, left: Tensor, rows: Tensor) -> Tensor:
+def _vertex(region: Region, left: Tensor, rows: Tensor) -> Tensor | RankOne:
     """The vertex for left @ rows, of the rank of the iteration."""
     if region.name == "spectral_k_sparse":
         return left @ by_express(rows)
     lengths = rows.norm(dim=(-2, -1), keepdim=True)
-    return left @ (rows / torch.where(lengths > 0, lengths, torch.ones_like(lengths)))
+    right = rows / torch.where(lengths > 0, lengths, torch.ones_like(lengths))
+    return RankOne(left, right) if right.shape[-2] == 1 else left @ right
 
 
 def _scaled(directions: Tensor) -> Tensor:

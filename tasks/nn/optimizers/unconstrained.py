@@ -60,6 +60,7 @@ def step(group: Mapping[str, Any], state: MutableMapping[Tensor, dict[str, Any]]
         if not state[weight]:
             state[weight] = _begun(group["kind"], weight)
     own = [state[weight] for weight in weights]
+    is_fused = all(weight.device.type == "cpu" for weight in weights)
     if group["kind"] == "adamw":
         beta1, beta2 = group["betas"]
         adamw(
@@ -69,7 +70,8 @@ def step(group: Mapping[str, Any], state: MutableMapping[Tensor, dict[str, Any]]
             [each["exp_avg_sq"] for each in own],
             [],
             [each["step"] for each in own],
-            foreach=True,
+            foreach=not is_fused,
+            fused=is_fused,
             amsgrad=False,
             beta1=beta1,
             beta2=beta2,
@@ -84,7 +86,8 @@ def step(group: Mapping[str, Any], state: MutableMapping[Tensor, dict[str, Any]]
         weights,
         gradients,
         buffers,
-        foreach=True,
+        foreach=not is_fused,
+        fused=is_fused,
         weight_decay=group["weight_decay"],
         momentum=group["momentum"],
         lr=group["lr"],
