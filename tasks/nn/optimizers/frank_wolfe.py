@@ -238,6 +238,10 @@ class FrankWolfe(Optimizer):
                     f"the gradient of {self._names[weight]} is not finite; nothing was changed"
                 )
 
+    def regions(self) -> dict[str, dict[str, Any]]:
+        """Region and layout of every constrained weight by name, as plain data."""
+        return {each.name: each.as_data() for each in self._constrained.values()}
+
     def feasibility(self) -> dict[str, float]:
         """Gauge of every constrained weight by name, in float64: 1 is the boundary."""
         return {

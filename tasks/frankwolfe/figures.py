@@ -1,0 +1,159 @@
+"""Pictures of runs of `frank-wolfe`: accuracies, gaps, gauges, layers, certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tasks.nn.statistics import interval, per_replicate
+from tasks.records import Status, Stored
+from tasks.records.figures import lighten, new_figure
+from tasks.records.palette import CYCLE, GRAY, INK
+
+__all__ = ["draw_accuracies", "draw_certified", "draw_curves", "draw_learned"]
+
+Row = Mapping[str, Any]
+_STYLES = ("-", "--", ":")
+
+
+def draw_accuracies(stored: Stored, order: Sequence[str]) -> Figure:
+    """Test accuracy of every method with its 95 % interval, and every repetition."""
+    rows = [r for r in _finals(stored.rows("models")) if r["status"] == Status.OK]
+    names = [name for name in order if any(row["method"] == name for row in rows)]
+    regions = stored.settings["regions"]
+    figure = new_figure(9.0, 0.45 * len(names) + 1.6)
+    axes = figure.subplots()
+    lighten(axes, "accuracy on test images, percent", grid="x")
+    for place, name in enumerate(names):
+        values = list(per_replicate([r for r in rows if r["method"] == name], "accuracy").values())
+        found = interval(values)
+        color = CYCLE[0] if name in regions else GRAY
+        axes.plot(
+            [100 * v for v in values], [place] * len(values), "o", color=color, ms=4, alpha=0.4
+        )
+        half = None if found.half is None else 100 * found.half
+        axes.errorbar(100 * found.mean, place, xerr=half, fmt="D", color=color, ms=6, capsize=4)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    if rows:
+        _cut_tails(axes, rows)
+    figure.tight_layout()
+    return figure
+
+
+def draw_curves(stored: Stored, order: Sequence[str]) -> Figure:
+    """Loss, gap and gauge of the first repetition against steps."""
+    rows = [row for row in stored.rows("curve") if row["replicate"] == 0]
+    figure = new_figure(14.0, 4.6)
+    panels = figure.subplots(1, 3)
+    titles = ("loss of a batch", "Frank-Wolfe gap", "largest gauge (1 is the boundary)")
+    for axes, title, column in zip(panels, titles, ("train_loss", "gap", "gauge"), strict=True):
+        lighten(axes, "step", title=title, size=9)
+        for name in order:
+            part = [r for r in rows if r["method"] == name and r[column] is not None]
+            if part:
+                values = (
+                    _smooth([r[column] for r in part])
+                    if column == "train_loss"
+                    else [r[column] for r in part]
+                )
+                axes.plot([r["step"] for r in part], values, label=name, **_look(order, name))
+        if column != "gauge":
+            axes.set_yscale("log")
+    handles, labels = panels[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="lower center", ncols=6, frameon=False, fontsize=9)
+    figure.subplots_adjust(left=0.05, right=0.98, top=0.92, bottom=0.25, wspace=0.2)
+    return figure
+
+
+def draw_learned(stored: Stored, order: Sequence[str]) -> Figure:
+    """Zeros and stable ranks by weight, and spectra of the second weight."""
+    rows = _finals(stored.rows("layers"))
+    names = [name for name in order if any(row["method"] == name for row in rows)]
+    numbers = sorted({row["number"] for row in rows})
+    figure = new_figure(14.0, 4.8)
+    panels = figure.subplots(1, 3)
+    lighten(panels[0], "weight, from the input", title="percent of zeros", size=9)
+    lighten(panels[1], "weight, from the input", title="stable rank", size=9)
+    middle = numbers[len(numbers) // 2] if numbers else 0
+    title = f"singular values of weight {middle + 1} over the largest"
+    lighten(panels[2], "number", title=title, size=9)
+    for name in names:
+        own = [row for row in rows if row["method"] == name]
+        for axes, column, scale in ((panels[0], "zeros", 100), (panels[1], "stable_rank", 1)):
+            means = [np.mean([r[column] for r in own if r["number"] == n]) for n in numbers]
+            places = [n + 1 for n in numbers]
+            axes.plot(
+                places,
+                [scale * m for m in means],
+                marker="o",
+                ms=4,
+                label=name,
+                **_look(order, name),
+            )
+        spectra = [r["spectrum"] for r in own if r["number"] == middle]
+        if spectra:
+            mean = np.mean(spectra, axis=0)
+            panels[2].plot(range(1, len(mean) + 1), mean, **_look(order, name))
+    for axes in panels[:2]:
+        axes.set_xticks([n + 1 for n in numbers])
+    panels[2].set_yscale("log")
+    panels[2].set_ylim(bottom=1e-3)
+    handles, labels = panels[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="lower center", ncols=6, frameon=False, fontsize=9)
+    figure.subplots_adjust(left=0.05, right=0.98, top=0.92, bottom=0.25, wspace=0.2)
+    return figure
+
+
+def draw_certified(stored: Stored, order: Sequence[str]) -> Figure:
+    """Certified accuracy against the radius, from the clean accuracy on."""
+    rows = stored.rows("certified")
+    clean = {
+        (row["method"], row["replicate"]): row["accuracy"]
+        for row in _finals(stored.rows("models"))
+        if row["status"] == Status.OK
+    }
+    figure = new_figure(9.0, 5.0)
+    axes = figure.subplots()
+    lighten(axes, "Euclidean radius, images from 0 to 1", "certified accuracy, percent")
+    for name in order:
+        own = [row for row in rows if row["method"] == name]
+        radii = sorted({row["radius"] for row in own})
+        if not radii:
+            continue
+        start = [value for (method, _), value in clean.items() if method == name]
+        means = [np.mean([r["accuracy"] for r in own if r["radius"] == x]) for x in radii]
+        values = [100 * v for v in (np.mean(start), *means)]
+        axes.plot([0.0, *radii], values, marker="o", ms=4, label=name, **_look(order, name))
+    axes.set_ylim(-2, 102)
+    axes.legend(frameon=False, fontsize=9)
+    figure.tight_layout()
+    return figure
+
+
+def _finals(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["replicate"] >= 0]
+
+
+def _look(order: Sequence[str], name: str) -> dict[str, Any]:
+    """A method looks the same in all panels."""
+    place = list(order).index(name)
+    return {"color": (*CYCLE, INK)[place % 7], "ls": _STYLES[place // 7 % 3], "lw": 1.6}
+
+
+def _smooth(values: Sequence[float], window: int = 5) -> list[float]:
+    """Running means: losses of single batches are noisy."""
+    return [float(np.mean(values[max(0, i - window + 1) : i + 1])) for i in range(len(values))]
+
+
+def _cut_tails(axes: Axes, rows: Sequence[Row]) -> None:
+    """Begin near the values, not at a method that has failed."""
+    values = np.array([100 * row["accuracy"] for row in rows])
+    low = max(values.min() - 1, np.median(values) - 20)
+    axes.set_xlim(low, min(values.max() + 1, 100.5))

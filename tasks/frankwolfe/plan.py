@@ -1,0 +1,177 @@
+"""Plans of the study `frank-wolfe`: trainings to choose by, then repetitions of what is best.
+
+Importing this module needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tasks.frankwolfe.config import FrankWolfeConfig
+from tasks.records.errors import InputError
+from tasks.records.rows import Row
+from tasks.records.status import Status
+from tasks.records.work import Item, Plan, Wave
+
+if TYPE_CHECKING:
+    from tasks.records.stored import Stored
+
+__all__ = [
+    "CHOICE",
+    "ModelCheck",
+    "Trial",
+    "best_trials",
+    "check_frank_wolfe",
+    "item_keys",
+    "known_of_check",
+    "known_of_trial",
+    "training_waves",
+    "trials",
+    "verification_items",
+]
+
+CHOICE = -1
+"""Number of the repetition by which sizes and rates are chosen."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training.
+
+    Attributes
+    ----------
+    config : FrankWolfeConfig
+    method : str
+        A region or a rival.
+    width, factor : float
+        Of the region (0 for rivals) and of the rate; 0 if they are not chosen yet.
+    replicate : int
+    """
+
+    config: FrankWolfeConfig
+    method: str
+    width: float = 0.0
+    factor: float = 0.0
+    replicate: int = CHOICE
+
+    @property
+    def is_region(self) -> bool:
+        """Whether the method constrains weights."""
+        return self.method in self.config.regions
+
+    @property
+    def key(self) -> str:
+        """Of its item."""
+        if self.replicate != CHOICE:
+            return f"{self.method}-{self.replicate}"
+        size = f"w{self.width:g}-" if self.is_region else ""
+        return f"choose-{self.method}-{size}x{self.factor:g}"
+
+
+@dataclass(frozen=True)
+class ModelCheck:
+    """A model to be read again."""
+
+    key: str
+    config: FrankWolfeConfig
+
+
+def trials(config: FrankWolfeConfig, method: str) -> list[Trial]:
+    """All sizes and rates of a method."""
+    widths = config.widths if method in config.regions else (0.0,)
+    return [Trial(config, method, w, f) for w in widths for f in config.rate_factors]
+
+
+def item_keys(plan: Plan) -> list[str]:
+    """Keys of all items in planned order."""
+    config: FrankWolfeConfig = plan.config
+    chosen = [trial.key for trial in _choices(config)]
+    finals = [
+        f"{method}-{replicate}" for method in _methods(config) for replicate in range(config.seeds)
+    ]
+    return [*chosen, *finals]
+
+
+def training_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
+    """Trainings to choose by, then the chosen ones."""
+    config: FrankWolfeConfig = plan.config
+    choices = _choices(config)
+    if choices:
+        yield Wave([_item(trial, plan.value) for trial in choices], "choose sizes and rates")
+    finals = [
+        replace(best, replicate=replicate)
+        for best in best_trials(config, stored.rows("models"))
+        for replicate in range(config.seeds)
+    ]
+    yield Wave([_item(trial, plan.value) for trial in finals], "train")
+
+
+def best_trials(config: FrankWolfeConfig, rows: Iterable[Row]) -> Iterator[Trial]:
+    """Of each method the trial with the best validation accuracy; of equal ones the least loss."""
+    found = {row["item"]: row for row in rows if row["status"] == Status.OK}
+    for method in _methods(config):
+        given = trials(config, method)
+        usable = [trial for trial in given if trial.key in found]
+        if len(given) == 1:
+            yield given[0]
+        elif usable:
+            yield min(usable, key=lambda trial: _order(found[trial.key]))
+
+
+def verification_items(plan: Plan) -> list[Item]:
+    """One item for each training."""
+    return [Item(key, ModelCheck(key, plan.config)) for key in item_keys(plan)]
+
+
+def check_frank_wolfe(config: FrankWolfeConfig, address: str = "") -> None:
+    """Refuse what cannot be trained.
+
+    Raises
+    ------
+    InputError
+        If files of the data set are missing or damaged, or if no weight of the network can have
+        one of the regions.
+    """
+    del address
+    from tasks.frankwolfe.methods import rehearse
+    from tasks.nn.plan import check_images
+
+    check_images(config)
+    for method in _methods(config):
+        try:
+            rehearse(trials(config, method)[0])
+        except InputError as error:
+            raise InputError(f"{method}: {error}") from error
+
+
+def known_of_trial(trial: Trial) -> list[Row]:
+    """What is known of a training that failed: a row of ``models``."""
+    width = trial.width if trial.is_region else None
+    place = {"item": trial.key, "method": trial.method, "replicate": trial.replicate}
+    return [{**place, "width": width}]
+
+
+def known_of_check(work: ModelCheck) -> list[Row]:
+    """What is known of a verification that could not be made."""
+    return [{"item": work.key}]
+
+
+def _methods(config: FrankWolfeConfig) -> Sequence[str]:
+    return (*config.rivals, *config.regions)
+
+
+def _choices(config: FrankWolfeConfig) -> list[Trial]:
+    """Trials of all methods that leave a choice."""
+    each = [trials(config, method) for method in _methods(config)]
+    return [trial for given in each if len(given) > 1 for trial in given]
+
+
+def _order(row: Row) -> tuple[float, float]:
+    return -row["validation_accuracy"], row["validation_loss"]
+
+
+def _item(trial: Trial, images: str | None) -> Item:
+    origin = {"images": images, "width": trial.width, "factor": trial.factor}
+    return Item(trial.key, trial, origin)

@@ -1,0 +1,225 @@
+"""Report of the study `frank-wolfe`: regions beside rivals, paired by repetition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from tasks.nn.statistics import Difference, difference, interval, per_replicate
+from tasks.records import Figure, Report, Status, Stored, Table
+
+__all__ = ["frank_wolfe_figures", "frank_wolfe_report"]
+
+HEADINGS = ("method", "width", "rate", "accuracy", "worst", "loss", "OOD", "gap", "gauge", "zeros",
+            "rank")  # fmt: skip
+"""Accuracies in percent; share of zeros in percent, and stable rank over its largest value in
+percent, both means over the weights."""
+MATCH = 0.005
+"""Accuracies that differ by at most half a point match."""
+RIVALS = {
+    "sgd": "is more accurate than SGD without weight decay",
+    "sgd_decay": "matches SGD with weight decay to half a point",
+}
+LEARNED = {
+    "zeros": (("l1", "k_sparse", "k_support"), "has more zeros"),
+    "rank": (("nuclear", "spectral_k_support"), "has a lower rank"),
+}
+"""What regions are for: the first of these that there is, beside SGD."""
+Row = Mapping[str, Any]
+Methods = Mapping[str, Sequence[Row]]
+
+
+def frank_wolfe_report(stored: Stored) -> Report:
+    """What regions are good for here, then one row per method."""
+    models, settings = stored.rows("models"), stored.settings
+    finals = [row for row in models if row["replicate"] >= 0]
+    good = [row for row in finals if row["status"] == Status.OK]
+    methods: dict[str, list[Row]] = {}
+    for row in good:
+        methods.setdefault(row["method"], []).append(row)
+    learned = _learned(stored.rows("layers"))
+    table = Table(
+        HEADINGS,
+        [_cells(name, part, learned) for name, part in methods.items()],
+        words=("method",),
+        num_keys=1,
+        subject="method",
+    )
+    findings = [*_best(methods, settings), *_claims(methods, learned, settings)]
+    chosen = sum(row["replicate"] < 0 for row in models)
+    how = (
+        f"{_counted(settings['seeds'], 'repetition')} with 95 % intervals; sizes and rates are the "
+        f"best of {_counted(chosen, 'training')} of another repetition on validation images; "
+        "weights without a region: AdamW"
+    )
+    lines = [how, *_certified(stored), *_verified(stored), *_failures(models)]
+    return Report(findings or ["no training is done yet"], [table], lines)
+
+
+def frank_wolfe_figures(stored: Stored) -> Iterator[Figure]:
+    """Accuracies, gaps and gauges along the way, and what was learned."""
+    for name, tables in (
+        ("accuracies", ("models",)),
+        ("curves", ("curve",)),
+        ("learned", ("layers",)),
+    ):
+        yield Figure(f"figures/{name}.png", partial(_figure, stored, name), tables)
+    if stored.rows("certified"):
+        yield Figure("figures/certified.png", partial(_figure, stored, "certified"), ("certified",))
+
+
+def _figure(stored: Stored, name: str) -> Any:
+    # matplotlib is slow to import.
+    from tasks.frankwolfe import figures
+
+    order = [*stored.settings["rivals"], *stored.settings["regions"]]
+    return getattr(figures, f"draw_{name}")(stored, order)
+
+
+def _learned(layers: Sequence[Row]) -> dict[str, dict[str, dict[int, float]]]:
+    """Method -> measure -> repetition -> mean over the weights."""
+    sums: dict[tuple[str, int], list[Row]] = {}
+    for row in layers:
+        if row["replicate"] >= 0:
+            sums.setdefault((row["method"], row["replicate"]), []).append(row)
+    found: dict[str, dict[str, dict[int, float]]] = {}
+    for (method, replicate), rows in sums.items():
+        own = found.setdefault(method, {"zeros": {}, "rank": {}})
+        own["zeros"][replicate] = sum(row["zeros"] for row in rows) / len(rows)
+        shares = [row["stable_rank"] / _full_rank(row["shape"]) for row in rows]
+        own["rank"][replicate] = sum(shares) / len(shares)
+    return found
+
+
+def _full_rank(shape: Sequence[int]) -> int:
+    rest = 1
+    for size in shape[1:]:
+        rest *= size
+    return min(shape[0], rest)
+
+
+def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any]) -> list[str]:
+    mean = {c: interval(per_replicate(part, c).values()) for c in ("accuracy", "ood_accuracy")}
+    gaps = [row["gap"] for row in part if row["gap"] is not None]
+    gauges = [row["gauge"] for row in part if row["gauge"] is not None]
+    own = learned.get(name, {"zeros": {}, "rank": {}})
+    return [
+        name,
+        "" if part[0]["width"] is None else f"{part[0]['width']:g}",
+        f"{part[0]['rate']:g}",
+        _percent(mean["accuracy"]),
+        f"{100 * sum(row['worst_class'] for row in part) / len(part):.1f}",
+        f"{sum(row['loss'] for row in part) / len(part):.3f}",
+        _percent(mean["ood_accuracy"], 1) if mean["ood_accuracy"].count else "",
+        f"{sum(gaps) / len(gaps):.3g}" if gaps else "",
+        f"{max(gauges):.4f}" if gauges else "",
+        f"{100 * interval(own['zeros'].values()).mean:.1f}" if own["zeros"] else "",
+        f"{100 * interval(own['rank'].values()).mean:.1f}" if own["rank"] else "",
+    ]
+
+
+def _best(methods: Methods, settings: Mapping[str, Any]) -> Iterator[str]:
+    """The region that is best on validation images, and the best rival."""
+    names = [_favorite(methods, settings[kind]) for kind in ("regions", "rivals")]
+    texts = [
+        f"{name} {_percent(interval(per_replicate(methods[name], 'accuracy').values()))} %"
+        for name in names
+        if name
+    ]
+    if texts:
+        yield f"best region and best rival on validation images, accuracy: {', '.join(texts)}"
+
+
+def _favorite(methods: Methods, names: Sequence[str]) -> str:
+    """By validation images, so that the test images decide nothing."""
+    known = [name for name in names if name in methods]
+
+    def validation(name: str) -> float:
+        return interval(per_replicate(methods[name], "validation_accuracy").values()).mean
+
+    return max(known, key=validation, default="")
+
+
+def _claims(
+    methods: Methods, learned: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Iterator[str]:
+    """Published claims (arXiv:2010.07243) with what is seen of them here."""
+    regions = [name for name in settings["regions"] if name in methods]
+    if not regions:
+        return
+    inside = all(row["gauge"] <= 1 + 1e-4 for name in regions for row in methods[name])
+    yield _claim("weights are feasible at the end", "holds" if inside else "does not hold")
+    best = _favorite(methods, settings["regions"])
+    for rival, words in RIVALS.items():
+        found = _paired(methods, best, rival)
+        if found is not None:
+            verdict = found.verdict if rival == "sgd" else _matches(found)
+            yield _claim(f"{best} {words}", f"{verdict}, {_points(found)} points")
+    for measure, (names, words) in LEARNED.items():
+        name = next((each for each in names if each in learned), "")
+        if not name or "sgd" not in learned:
+            continue
+        one, other = learned[name][measure], learned["sgd"][measure]
+        found = difference(one, other) if measure == "zeros" else difference(other, one)
+        if found is not None:
+            yield _claim(f"{name} {words} than SGD", f"{found.verdict}, {_points(found)} points")
+
+
+def _claim(claim: str, verdict: str) -> str:
+    return f"published: {claim} -> {verdict}"
+
+
+def _matches(found: Difference) -> str:
+    """Whether a difference is small for sure."""
+    mean, half = found.interval.mean, found.interval.half
+    if half is None:
+        return "not settled"
+    if abs(mean) + half <= MATCH:
+        return "holds"
+    return "does not hold" if mean + half < -MATCH else "not settled"
+
+
+def _paired(methods: Methods, first: str, second: str) -> Difference | None:
+    if first not in methods or second not in methods:
+        return None
+    one, other = (per_replicate(methods[name], "accuracy") for name in (first, second))
+    return difference(one, other)
+
+
+def _certified(stored: Stored) -> Iterator[str]:
+    """Accuracies that no small change of an image can take away."""
+    by: dict[str, dict[float, list[float]]] = {}
+    for row in stored.rows("certified"):
+        by.setdefault(row["method"], {}).setdefault(row["radius"], []).append(row["accuracy"])
+    for method, radii in by.items():
+        texts = [f"{r:g}: {100 * sum(v) / len(v):.1f}" for r, v in sorted(radii.items())]
+        yield f"certified accuracy in percent by Euclidean radius, {method}: {', '.join(texts)}"
+
+
+def _verified(stored: Stored) -> Iterator[str]:
+    rows = stored.rows("verification")
+    wrong = [row for row in rows if row["status"] != Status.OK]
+    yield f"verified from their files: {len(rows) - len(wrong)} of {len(rows)} models"
+    for row in wrong:
+        yield f"{row['item']}: {row['reason']}"
+
+
+def _failures(models: Sequence[Row]) -> Iterator[str]:
+    for row in models:
+        if row["status"] != Status.OK:
+            yield f"{row['item']}: {row['status']}, {row['reason']}"
+
+
+def _points(found: Difference) -> str:
+    half = found.interval.half
+    return f"{100 * found.interval.mean:+.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
+
+
+def _percent(found: Any, digits: int = 2) -> str:
+    half = "" if found.half is None else f" ± {100 * found.half:.{digits}f}"
+    return f"{100 * found.mean:.{digits}f}{half}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -1,0 +1,210 @@
+"""One training of the study `frank-wolfe`: rows and the file of the model.
+
+On the CPU a training runs on one thread, so that its rows do not depend on how many others run
+beside it; one that was killed goes on from its last checkpoint to the same weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gpu.backend import one_thread
+from tasks.frankwolfe.layers import layer_rows
+from tasks.frankwolfe.methods import largest_rate, optimizer_of
+from tasks.frankwolfe.plan import Trial
+from tasks.frankwolfe.robustness import certify, is_perceptron, lipschitz_of
+from tasks.nn import Fit, FitStatus, Linear, StepReport, TrainingState, classification_loss, fit
+from tasks.nn.files import store_tensors, tensors_digest
+from tasks.nn.optimizers import FrankWolfe
+from tasks.nn.schedules import Schedule, warmed_up
+from tasks.nn.training import seeded_generator
+from tasks.nn.workbench import WARM_UP, Measures, Workbench
+from tasks.records import derive_seed
+from tasks.records.rows import FILES, Rows
+from tasks.records.status import Status
+from tasks.records.volume import Volume
+from tasks.records.work import Place
+
+CHECKPOINTS = "checkpoints"
+"""Folder of models within that of the run."""
+NUM_POINTS = 40
+"""Points of a curve, at least."""
+_ID_DIGITS = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A training at its end.
+
+    Attributes
+    ----------
+    model : Module
+    optimizer : Optimizer
+    fit : Fit
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    fit: Fit
+
+
+def training_rows(trial: Trial, place: Place) -> Rows:
+    """Rows of ``models``, ``curve``, ``layers`` and ``certified`` of one training."""
+    with one_thread():
+        bench = Workbench.open(trial.config, place.device)
+        running = f"{CHECKPOINTS}/running-{trial.key}.safetensors"
+        trained = train(trial, bench, f"{place.folder}/{running}")
+        rows = _rows(trial, bench, trained, place.folder)
+        volume = Volume.open(place.folder)
+        if volume.exists(running):
+            volume.remove(running)
+    return rows
+
+
+def train(trial: Trial, bench: Workbench, checkpoint: str | None = None) -> Trained:
+    """Train the network of a repetition; weights that start outside of their regions enter."""
+    seed = derive_seed(trial.config.seed, "frank-wolfe", trial.replicate + 1)
+    model = bench.new_model(trial.replicate + 1)
+    optimizer = optimizer_of(trial, model)
+    if isinstance(optimizer, FrankWolfe):
+        optimizer.enter()
+    steps = bench.num_steps(trial.config.epochs)
+    state = TrainingState(
+        model, optimizer, _schedule(trial, steps), generator=seeded_generator(seed)
+    )
+    origin = tensors_digest(model.state_dict())[:_ID_DIGITS]
+    plan = bench.fit_plan(steps, checkpoint=checkpoint, origin=f"{trial.key}-{origin}")
+    plan = replace(plan, curve_steps=max(steps // NUM_POINTS, 1))
+    measure = _gap_and_gauge(trial, bench, model, optimizer)
+    outcome = fit(state, bench.batches(seed), classification_loss, plan, measure=measure)
+    return Trained(model, optimizer, outcome)
+
+
+def gap_and_gauge(
+    trial: Trial, bench: Workbench, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, float]:
+    """Gap on some training images, and the largest gauge; nothing without regions."""
+    if not trial.is_region or not isinstance(optimizer, FrankWolfe):
+        return {}
+    part = bench.dataset.train.at(slice(0, trial.config.gap_images))
+    batch = bench.dataset.normalized(part.images), part.labels
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        gap = optimizer.gap(classification_loss, [batch]).total
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return {"gap": gap, "gauge": max(optimizer.feasibility().values())}
+
+
+def _schedule(trial: Trial, steps: int) -> Schedule:
+    """Linear to 0 after a warm-up, as all studies of images."""
+    rises = round(WARM_UP * steps)
+    line = Linear(largest_rate(trial), 0.0, max(steps - rises, 1))
+    return warmed_up(line, WARM_UP if rises else 0.0, steps)
+
+
+def _gap_and_gauge(
+    trial: Trial, bench: Workbench, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> Callable[[Sequence[StepReport]], Mapping[str, float]]:
+    return lambda _: gap_and_gauge(trial, bench, model, optimizer)
+
+
+def _rows(trial: Trial, bench: Workbench, trained: Trained, folder: str) -> Rows:
+    place = {"item": trial.key, "method": trial.method, "replicate": trial.replicate}
+    model, outcome = trained.model, trained.fit
+    curve = [
+        {**place, "step": p.step, "train_loss": p.loss, "rate": p.rate, **p.measures}
+        for p in outcome.curve
+    ]
+    row = {
+        **place,
+        "width": trial.width if trial.is_region else None,
+        "rate": largest_rate(trial),
+        "steps": bench.num_steps(trial.config.epochs),
+    }
+    if outcome.status != FitStatus.FINISHED:
+        failed = {**row, "status": Status.FAILED, "reason": outcome.reason}
+        return {"models": [failed], "curve": curve, "layers": [], "certified": []}
+    bench.recalibrate(model)
+    is_final = trial.replicate >= 0
+    measures = bench.measure(model, corrupted=is_final)
+    checkpoint = _stored(trial, trained, folder) if is_final else None
+    found = {
+        **row,
+        "status": Status.OK,
+        "reason": "",
+        "checkpoint": checkpoint,
+        **measured(measures),
+        **gap_and_gauge(trial, bench, model, trained.optimizer),
+        **(_lipschitz(trained, bench) if is_perceptron(model) else {}),
+    }
+    return {
+        "models": [found],
+        "curve": curve,
+        "layers": [{**place, **each} for each in layer_rows(model, trained.optimizer)],
+        "certified": _certified(trial, bench, model, place) if is_final else [],
+        FILES: [f"{CHECKPOINTS}/{checkpoint}.safetensors"] if checkpoint else [],
+    }
+
+
+def measured(measures: Measures) -> dict[str, Any]:
+    """Columns of a row of ``models``."""
+    test = measures.test
+    return {
+        "validation_accuracy": measures.validation_accuracy,
+        "validation_loss": _finite(measures.validation_loss),
+        "accuracy": test.accuracy,
+        "worst_class": test.worst_class_accuracy,
+        "calibration_error": test.calibration_error,
+        "loss": _finite(test.loss),
+        "ood_accuracy": measures.ood_accuracy,
+    }
+
+
+def model_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """What the file of a model holds."""
+    return {f"model.{name}": value for name, value in model.state_dict().items()}
+
+
+def _stored(trial: Trial, trained: Trained, folder: str) -> str:
+    """Write the model with its regions; its id."""
+    optimizer = trained.optimizer
+    regions = optimizer.regions() if isinstance(optimizer, FrankWolfe) and trial.is_region else {}
+    header = {"method": trial.method, "regions": regions}
+    path = store_tensors(f"{folder}/{CHECKPOINTS}", model_tensors(trained.model), header)
+    return path.stem
+
+
+def _lipschitz(trained: Trained, bench: Workbench) -> dict[str, float]:
+    """L, and L with the radius in place of the norm where there is a spectral ball."""
+    whole = lipschitz_of(trained.model, bench.dataset)
+    found = {"lipschitz": whole}
+    if isinstance(trained.optimizer, FrankWolfe):
+        regions = trained.optimizer.regions().values()
+        balls = [each["region"] for each in regions if each["region"]["name"] == "spectral"]
+        if balls:
+            gauges = trained.optimizer.feasibility().values()
+            found["lipschitz_by_radii"] = whole / math.prod(gauges)
+    return found
+
+
+def _certified(
+    trial: Trial, bench: Workbench, model: nn.Module, place: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    if not is_perceptron(model) or not trial.config.certified_radii:
+        return []
+    radii = trial.config.certified_radii
+    found = certify(model, bench.dataset, radii).accuracies
+    return [{**place, "radius": r, "accuracy": a} for r, a in zip(radii, found, strict=True)]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,72 @@
+"""Verification of stored models from their files alone.
+
+For every model: the file's content has the digest it is named by; every weight with a region is in
+it, by its gauge in float64; and the accuracy on the test images is that of the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from gpu.backend import one_thread
+from tasks.frankwolfe.plan import ModelCheck
+from tasks.frankwolfe.run import CHECKPOINTS
+from tasks.nn import check_fit, evaluate, load_tensors
+from tasks.nn.regions import region_by_name
+from tasks.nn.regions.layouts import Layout
+from tasks.nn.workbench import Workbench
+from tasks.records.rows import Row, Rows
+from tasks.records.status import Status
+from tasks.records.work import Place
+
+VECTOR_SLACK, MATRIX_SLACK = 1e-6, 1e-4
+"""How far float32 may leave a region of vectors, and one of matrices."""
+
+
+def verification_rows(work: ModelCheck, place: Place, models: pa.Table) -> Rows:
+    """Rows of ``verification``: one for each model of an item that has a file."""
+    with one_thread():
+        bench = Workbench.open(work.config)
+        rows = [
+            {"item": work.key, **verified(bench, place.folder, row)}
+            for row in models.to_pylist()
+            if row["checkpoint"]
+        ]
+    return {"verification": rows}
+
+
+def verified(bench: Workbench, folder: str, row: Row) -> dict[str, Any]:
+    """Verdict on one model."""
+    path = f"{folder}/{CHECKPOINTS}/{row['checkpoint']}.safetensors"
+    stored, model = load_tensors(path), bench.new_model(0)
+    weights = stored.below("model.")
+    check_fit(weights, model.state_dict(), path)
+    model.load_state_dict(weights)
+    gauges: dict[str, float] = {}
+    reasons = []
+    if not stored.digest.startswith(row["checkpoint"]):
+        reasons.append("its content does not have the id that names it")
+    for name, data in stored.extra["regions"].items():
+        region, layout = region_by_name(**data["region"]), Layout(**data["layout"])
+        gauges[name] = float(region.gauge(layout.points(weights[name])).max())
+        slack = MATRIX_SLACK if region.event_dims == 2 else VECTOR_SLACK
+        if not gauges[name] <= 1 + slack:
+            reasons.append(f"{name} has gauge {gauges[name]:.8g}")
+    accuracy = evaluate(model, bench.dataset, bench.dataset.test).accuracy
+    reasons += list(_differs(row, accuracy))
+    return {
+        "status": Status.FAILED if reasons else Status.OK,
+        "checkpoint": row["checkpoint"],
+        "reason": "; ".join(reasons),
+        "gauge": max(gauges.values(), default=None),
+        "accuracy": accuracy,
+    }
+
+
+def _differs(row: Row, accuracy: float) -> Iterator[str]:
+    # Of a model trained on a GPU a few images may change sides.
+    if abs(accuracy - row["accuracy"]) > 1e-3:
+        yield f"its accuracy is {accuracy:.4f}, the row says {row['accuracy']:.4f}"

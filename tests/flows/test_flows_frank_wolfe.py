@@ -1,0 +1,106 @@
+"""The study `frank-wolfe` end to end, through the command, with tiny trainings."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows import find_study
+from flows.cli import main
+from flows.planning import plan_run
+from flows.reports import report_of
+from tasks.frankwolfe.config import FrankWolfeConfig
+from tasks.nn import fitting
+from tasks.records import Store, Stored
+from tasks.records.markdown import markdown
+
+pytestmark = pytest.mark.flow
+
+RUN = ["run", "frank-wolfe", "--recipe", "digits", "--smoke", "--address", "serial", "--json"]
+SMALL = ["--set", "epochs=1", "--set", "widths=[10,20]", "--set", "rate_factors=[1]"]
+
+
+@pytest.fixture
+def ran(prefect_api, tmp_path, capsys):
+    """Run into one store: (exit code, the JSON object, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, dict, str]:
+        code = main([*RUN, *SMALL, "--out", str(tmp_path), *arguments])
+        captured = capsys.readouterr()
+        return code, json.loads(captured.out.splitlines()[-1]), captured.err
+
+    return run
+
+
+def stored(path: str) -> Stored:
+    run = Store.open(Path(path).parents[1]).find_run(path)
+    return Stored(run, plan_run(find_study("frank-wolfe"), FrankWolfeConfig()).schemas)
+
+
+def science_bytes(path: str) -> dict[str, bytes]:
+    files = (p for p in Path(path).rglob("*") if p.suffix in (".arrow", ".safetensors"))
+    return {str(p.relative_to(path)): p.read_bytes() for p in files if "execution" not in p.parts}
+
+
+def test_regions_are_chosen_trained_verified_reported_and_drawn(ran):
+    code, outcome, _ = ran()
+    assert (code, outcome["status"]) == (0, "ok")
+    found = stored(outcome["path"])
+    models = {row["item"]: row for row in found.rows("models")}
+    # Rivals and regions with one setting need no choice.
+    assert set(models) == {
+        "choose-l2-w10-x1", "choose-l2-w20-x1", "choose-spectral-w10-x1",
+        "choose-spectral-w20-x1", "sgd-0", "l2-0", "spectral-0",
+    }  # fmt: skip
+    for name in ("l2", "spectral"):
+        trials = [models[f"choose-{name}-w{w}-x1"] for w in (10, 20)]
+        best = max(trials, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
+        assert models[f"{name}-0"]["width"] == best["width"]
+        assert 0 < models[f"{name}-0"]["gauge"] <= 1 + 1e-4 and models[f"{name}-0"]["gap"] >= 0
+    assert models["sgd-0"]["gauge"] is None and models["sgd-0"]["width"] is None
+    checks = {row["item"]: row for row in found.rows("verification")}
+    assert checks.keys() == {"sgd-0", "l2-0", "spectral-0"}
+    assert all(row["status"] == "ok" and row["reason"] == "" for row in checks.values())
+    assert checks["l2-0"]["gauge"] == pytest.approx(models["l2-0"]["gauge"], rel=1e-9)
+    assert {row["layer"] for row in found.rows("layers")} == {"1.weight", "3.weight", "5.weight"}
+    radii = [r["radius"] for r in found.rows("certified") if r["item"] == "spectral-0"]
+    assert radii == [0.05, 0.1, 0.2, 0.3, 0.5]
+    text = markdown(report_of(find_study("frank-wolfe"), found), found.run)
+    assert "weights are feasible at the end" in text
+    assert "verified from their files: 3 of 3 models" in text
+    figures = {path.name for path in (Path(outcome["path"]) / "figures").iterdir()}
+    assert figures == {"accuracies.png", "curves.png", "learned.png", "certified.png"}
+
+
+def test_a_training_that_was_interrupted_ends_in_the_same_bytes(ran, monkeypatch, tmp_path):
+    _, whole, _ = ran("--set", "checkpoint_steps=2")
+    wanted = science_bytes(whole["path"])
+    saved = fitting.save_checkpoint
+    calls = []
+
+    def interrupted(*arguments):
+        saved(*arguments)
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    other = tmp_path / "other"
+    monkeypatch.setattr(fitting, "save_checkpoint", interrupted)
+    code, _, _ = ran("--set", "checkpoint_steps=2", "--out", str(other))
+    assert code == 130
+    monkeypatch.setattr(fitting, "save_checkpoint", saved)
+    code, again, _ = ran("--set", "checkpoint_steps=2", "--out", str(other))
+    assert code == 0 and science_bytes(again["path"]) == wanted
+    assert not list(Path(again["path"]).rglob("running-*"))
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_starts(ran):
+    for setting, words in (
+        ("widths=[0]", "must be positive"),
+        ("widths=[3,3]", "a value twice"),
+        ('regions=["l2","l2"]', "a name twice"),
+        ('regions=["birkhoff"]', "regions"),
+        ("batch_size=100000", "batch"),
+    ):
+        code, outcome, error = ran("--set", setting)
+        assert code == 2 and outcome["status"] == "refused" and words in error, (setting, error)
