@@ -41,8 +41,9 @@ class FrankWolfeConfig(ImageTrainingConfig):
     """Sizes of regions to choose from: diameters over that which initialization needs."""
 
     rate_factors: tuple[float, ...] = Field(default=(0.3, 1.0, 3.0), min_length=1, max_length=20)
-    """Rates to choose from, as multiples: of learning_rate for Frank-Wolfe and SGD, of a hundredth
-    of it for AdamW, of a fifth of it for Muon."""
+    """Rates to choose from, as multiples: of learning_rate for SGD, of ten times it for Frank-Wolfe
+    with momentum, which is a mean of gradients, of a hundredth of it for AdamW, of a fifth of it
+    for Muon."""
 
     share: float = Field(default=0.1, gt=0.0, lt=1.0)
     """Share of entries, filters or singular values of a vertex, for regions that have a k."""

@@ -12,6 +12,8 @@ from tasks.nn.workbench import Workbench
 
 SHARES = {"adamw": 0.01, "muon": 0.2}
 """Rates of some methods over those of SGD."""
+MEAN_OF_GRADIENTS = 10.0
+"""The momentum of `momentum_sfw` is a mean, a tenth of the sum that SGD's momentum 0.9 is."""
 COUNTED = (
     "k_sparse",
     "k_norm",
@@ -25,7 +27,9 @@ COUNTED = (
 
 def largest_rate(trial: Trial) -> float:
     """Of the schedule."""
-    return trial.factor * trial.config.learning_rate * SHARES.get(trial.method, 1.0)
+    is_mean = trial.is_region and trial.config.preset == "momentum_sfw"
+    share = MEAN_OF_GRADIENTS if is_mean else SHARES.get(trial.method, 1.0)
+    return trial.factor * trial.config.learning_rate * share
 
 
 def optimizer_of(trial: Trial, model: nn.Module) -> torch.optim.Optimizer:
