@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tasks.nn.optimizers import FrankWolfe, fused
+from tasks.nn import run_processes
+from tasks.nn.optimizers import FrankWolfe, ScheduleFree, fused
 from tasks.nn.regions import region_by_name
 from tasks.nn.regions.layouts import Layout
 from tasks.nn.sparsity import hold_masks
@@ -374,6 +375,14 @@ def test_ordinary_weights_move_as_with_pytorch(kind):
         assert torch.equal(x, y)
 
 
+def test_groups_without_a_region_may_use_the_names_of_pytorch():
+    x, y = weights((4, 5), (6,))
+    ordinary = {"params": [y], "region": None, "weight_decay": 0.2, "betas": (0.8, 0.9)}
+    optimizer = FrankWolfe([{"params": [x]}, ordinary])
+    assert optimizer.param_groups[1]["weight_decay"] == 0.2
+    assert optimizer.param_groups[1]["betas"] == (0.8, 0.9)
+
+
 @pytest.mark.parametrize("name", ["l1", "l2", "linf", "k_sparse", "k_support", "group_k_support"])
 def test_pruned_weights_stay_zero(name):
     model = mlp()
@@ -467,6 +476,67 @@ def test_maximize_closure_and_gradient_scaler():
     assert all(state["step"] == 1 for state in optimizer.state.values())
 
 
+@pytest.mark.parametrize("name", ["l2", "spectral", "spectral_k_support"])
+def test_schedule_free_iterates_and_means_stay_feasible_and_resume(name):
+    model = mlp()
+    optimizer = FrankWolfe(
+        model, rescaling="none", lr=0.2, width=3.0, oracle="auto", **options(name)
+    )
+    optimizer.enter()
+    free = ScheduleFree(optimizer)
+    assert free.param_groups is optimizer.param_groups
+    for step in range(40):
+        train(model, free, 1, first=step)
+        assert max(optimizer.feasibility().values()) <= 1 + 1e-5
+        if step == 20:
+            kept = copy.deepcopy([model.state_dict(), free.state_dict()])
+    free.eval()
+    assert max(optimizer.feasibility().values()) <= 1 + 1e-5
+    averaged = [p for group in free.param_groups for p in group["params"]]
+    means = free.state_dict()["means"]
+    assert all(torch.equal(p, mean) for p, mean in zip(averaged, means, strict=True))
+    with pytest.raises(InputError, match="call train"):
+        free.step()
+    again = mlp()
+    resumed = ScheduleFree(
+        FrankWolfe(again, rescaling="none", lr=0.2, width=3.0, oracle="auto", **options(name))
+    )
+    again.load_state_dict(kept[0])
+    resumed.load_state_dict(kept[1])
+    for step in range(21, 40):
+        train(again, resumed, 1, first=step)
+    resumed.eval()
+    assert all(
+        torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True)
+    )
+
+
+def shared_training(folder, device, rank):
+    """Of one process: its half of every batch, gradients averaged."""
+    del device
+    model = mlp()
+    optimizer = FrankWolfe(model, region="spectral", lr=0.3)
+    parallel = nn.parallel.DistributedDataParallel(model)
+    for step in range(6):
+        generator = torch.Generator().manual_seed(step)
+        x = torch.randn(32, 12, generator=generator)
+        x = x[rank::2]
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(parallel(x), x[:, :4].argmax(1)).backward()
+        optimizer.step()
+    torch.save(model.state_dict(), f"{folder}/{rank}.pt")
+
+
+def test_two_processes_share_the_vertices_and_end_where_one_does(tmp_path):
+    run_processes(shared_training, 2, torch.device("cpu"), str(tmp_path))
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    model = mlp()
+    train(model, FrankWolfe(model, region="spectral", lr=0.3), 6)
+    for name, value in model.state_dict().items():
+        assert torch.equal(first[name], second[name])
+        torch.testing.assert_close(first[name], value, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_gradient_that_is_not_finite_changes_nothing_and_is_named(value):
     model = mlp()
@@ -510,6 +580,7 @@ def test_bad_input_is_one_line():
         ({"others": "adam", "region": None}, "adamw or sgd"),
         ({"preset": "lion", "region": "linf", "weight_decay": 0.0}, "weight_decay above 0"),
         ({"speed": 1.0}, "no setting 'speed'"),
+        ({"weight_decay": 0.1}, "weight_decay belongs to the presets"),
         ({"region": "l2", "oracle": "power"}, "oracle power is for nuclear"),
     ):
         with pytest.raises(InputError, match=words):

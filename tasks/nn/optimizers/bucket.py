@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from gpu.power import inner
 from tasks.nn.optimizers.oracles import RankOne, vertices
@@ -30,6 +30,8 @@ class Member:
         ``step``, and ``momentum`` and ``start`` where there are such.
     mask : Tensor or None
         In force on the weight.
+    owner : int or None
+        Rank of the process that moves it for all, if several share the work.
     """
 
     entry: Constrained
@@ -37,6 +39,7 @@ class Member:
     gradient: Tensor
     state: MutableMapping[str, Any]
     mask: Tensor | None
+    owner: int | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -46,7 +49,7 @@ class Member:
         kind = (*sorted(settings.items()), self.points, weight.dtype, weight.device)
         # One by one on the CPU: stacks would be copies, and launches cost nothing there.
         alone = id(weight) if weight.device.type == "cpu" and len(self.points) > 1 else 0
-        return (*kind, self.state["step"] == 0, alone)
+        return (*kind, self.state["step"] == 0, alone, self.owner)
 
 
 @dataclass
@@ -67,8 +70,23 @@ class Bucket:
         self.members.append(member)
 
     def step(self, rate: float | Tensor) -> None:
-        """Move all weights."""
-        self.move(self._directions(), rate)
+        """Move all weights, or leave that to the process that owns them."""
+        directions = self._directions()
+        owner = self.members[0].owner
+        if owner is None or owner == distributed.get_rank():
+            self.move(directions, rate)
+        else:
+            for member in self.members:
+                member.state["step"] += 1
+
+    def share(self) -> None:
+        """Hand what the owner has moved to all processes."""
+        for member in self.members:
+            if member.owner is not None:
+                moved = [member.entry.weight.detach(), member.state.get("start")]
+                for tensor in moved:
+                    if tensor is not None:
+                        distributed.broadcast(tensor, member.owner)
 
     def move(self, given: Sequence[Tensor], rate: float | Tensor) -> None:
         """Move all weights by their directions."""

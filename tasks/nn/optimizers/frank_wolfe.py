@@ -9,6 +9,9 @@ do their averages.  Building it changes no weight; `enter` brings weights inside
 
 `tasks.nn.optimizers.settings` says what a step is, and what makes it Muon, Scion or Lion.
 
+Among several processes that average their gradients (DistributedDataParallel) each finds the
+vertices of its share of the matrices, moves these, and hands them to the others.
+
 References
 ----------
 Pokutta, Spiegel, Zimmer, arXiv:2010.07243, algorithms 1 and 2.
@@ -18,25 +21,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from tasks.nn.optimizers import fused, unconstrained
 from tasks.nn.optimizers.bucket import Bucket, Member
+from tasks.nn.optimizers.options import (
+    OPTIONS,
+    named_parameters,
+    ordinary_options,
+    rule_from,
+    settings_from,
+)
 from tasks.nn.optimizers.oracles import needs_start
-from tasks.nn.optimizers.routing import Constrained, RegionRule, check_weights, routed
-from tasks.nn.optimizers.settings import StepSettings, settings_of
-from tasks.nn.regions import Region, region_by_name
-from tasks.nn.regions.layouts import Layout
+from tasks.nn.optimizers.routing import Constrained, check_weights, routed
+from tasks.nn.optimizers.settings import StepSettings
+from tasks.nn.regions import Region
 from tasks.nn.sparsity.masks import held_mask
 from tasks.records import InputError
 
-DEFAULT_WIDTH = 10.0
-"""Regions have ten times the diameter that initialization needs."""
 MASKABLE = ("l1", "l2", "linf", "lp", "k_sparse", "k_norm", "k_support", "group_k_support")
 """Regions from which a point may lose entries."""
 Params = nn.Module | Iterable[Any]
@@ -122,7 +129,7 @@ class FrankWolfe(Optimizer):
         if options["region"] is None:
             named = [pair for pair in model.named_parameters() if pair[1].requires_grad]
             return [{"params": named, "region": None, "lr": lr}] if named else []
-        rule = _rule(options)
+        rule = rule_from(options)
         constrained, others = routed(model, rule)
         if not constrained:
             raise InputError(
@@ -140,7 +147,7 @@ class FrankWolfe(Optimizer):
         InputError
         """
         group = dict(param_group)
-        named = _named(group["params"], len(self.param_groups))
+        named = named_parameters(group["params"], len(self.param_groups))
         if not named:
             raise InputError("a parameter group is empty")
         check_weights(named)
@@ -150,18 +157,19 @@ class FrankWolfe(Optimizer):
                 raise InputError(f"{name} is in two parameter groups")
             known.add(parameter)
             self._names[parameter] = name
-        options = {**self._given, **{k: v for k, v in group.items() if k in _OPTIONS}}
+        options = {**self._given, **{k: v for k, v in group.items() if k in OPTIONS}}
         ours = group.pop("constrained", None)
-        group = {name: value for name, value in group.items() if name not in _OPTIONS}
+        group = {name: value for name, value in group.items() if name not in OPTIONS}
         group["params"] = [parameter for _, parameter in named]
         lr = group.get("lr", self.defaults["lr"])
         if not (isinstance(lr, Tensor) or (math.isfinite(lr) and lr >= 0)):
             raise InputError(f"a rate is finite and at least 0, not {lr}")
         if options["region"] is None:
+            options = ordinary_options(options, param_group)
             group |= unconstrained.settings(options, lr, is_scaled="lr" not in param_group)
         else:
-            ours = ours or [_rule(options).applied(name, p, None) for name, p in named]
-            settings = _settings(options)
+            ours = ours or [rule_from(options).applied(name, p, None) for name, p in named]
+            settings = settings_from(options)
             for each in ours:
                 needs_start(each.region, each.layout.shape(each.weight.shape), settings.oracle)
             group |= {"kind": "frank_wolfe", **settings.as_data()}
@@ -194,21 +202,25 @@ class FrankWolfe(Optimizer):
     def _move(self, group: dict[str, Any]) -> None:
         settings = StepSettings.of(group)
         buckets: dict[Any, Bucket] = {}
-        for weight in group["params"]:
+        for number, weight in enumerate(group["params"]):
             if weight.grad is None:
                 continue
             gradient = weight.grad
             if gradient.device.type != "cpu":
                 gradient = torch.where(gradient.norm().isfinite(), gradient, 0.0)
-            member = self._member(weight, gradient, settings)
+            member = self._member(weight, gradient, settings, number)
             if fused.takes(member, settings):
                 fused.step(member, settings, group["lr"])
                 continue
             buckets.setdefault(member.key, Bucket(settings)).add(member)
         for bucket in buckets.values():
             bucket.step(group["lr"])
+        for bucket in buckets.values():
+            bucket.share()
 
-    def _member(self, weight: nn.Parameter, gradient: Tensor, settings: StepSettings) -> Member:
+    def _member(
+        self, weight: nn.Parameter, gradient: Tensor, settings: StepSettings, number: int
+    ) -> Member:
         """A weight with its state, which begins here."""
         entry, state = self._constrained[weight], self.state[weight]
         points = entry.layout.shape(weight.shape)
@@ -224,7 +236,10 @@ class FrankWolfe(Optimizer):
             raise InputError(
                 f"{entry.name}: a mask cannot be kept in the region {entry.region.name}"
             )
-        return Member(entry, points, gradient, state, mask)
+        # Processes with equal gradients share out the vertices of matrices.
+        is_shared = distributed.is_initialized() and entry.region.event_dims == 2
+        owner = number % distributed.get_world_size() if is_shared else None
+        return Member(entry, points, gradient, state, mask, owner)
 
     def _check_gradients(self) -> None:
         given = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
@@ -322,66 +337,6 @@ class FrankWolfe(Optimizer):
                 if kept is not None and kept.shape != weight.shape:
                     raise InputError(f"{name} has another shape in the state")
         super().load_state_dict(state_dict)
-
-
-_OPTIONS = (
-    "region",
-    "preset",
-    "width",
-    "radius",
-    "k",
-    "layout",
-    "weight_decay",
-    "others",
-    "others_lr",
-    *unconstrained.OPTIONS,
-    *StepSettings.__dataclass_fields__,
-)
-
-
-def _named(params: Any, number: int) -> list[tuple[str, nn.Parameter]]:
-    listed = [params] if isinstance(params, Tensor) else list(params)
-    named: list[tuple[str, Any]] = []
-    for i, each in enumerate(listed):
-        named.append(
-            each if isinstance(each, tuple) else (f"parameter {i} of group {number}", each)
-        )
-    return named
-
-
-def _settings(options: Mapping[str, Any]) -> StepSettings:
-    changes = {n: options[n] for n in StepSettings.__dataclass_fields__ if n in options}
-    settings = settings_of(options["preset"], changes)
-    if options["preset"] in ("muon", "lion"):
-        return replace(settings, rate_factor=_decay(options))
-    return settings
-
-
-def _decay(options: Mapping[str, Any]) -> float:
-    decay = options.get("weight_decay", 0.1)
-    if not (math.isfinite(decay) and decay > 0):
-        raise InputError(f"preset {options['preset']} needs a weight_decay above 0, not {decay}")
-    return decay
-
-
-def _rule(options: Mapping[str, Any]) -> RegionRule:
-    """The region that some options describe."""
-    unknown = [name for name in options if name not in _OPTIONS]
-    if unknown:
-        raise InputError(f"no setting {unknown[0]!r}; known are {', '.join(sorted(set(_OPTIONS)))}")
-    region, k = options["region"], options.get("k")
-    layout: Layout | None = options.get("layout")
-    if isinstance(region, Region):
-        return RegionRule(region, layout=layout)
-    share = float(k) if isinstance(k, float) and 0 < k < 1 else 0.0
-    settings = {} if k is None or share else {"k": k}
-    if options["preset"] in ("muon", "lion"):
-        region = region_by_name(region, radius=1 / _decay(options), **settings)
-        return RegionRule(region, share, layout=layout, muon=options["preset"] == "muon")
-    if (radius := options.get("radius")) is not None:
-        return RegionRule(region_by_name(region, radius=radius, **settings), share, layout=layout)
-    width = options.get("width", DEFAULT_WIDTH)
-    return RegionRule(region_by_name(region, **settings), share, width, layout)
 
 
 def _working(weight: Tensor) -> torch.dtype:
