@@ -11,8 +11,7 @@ from tasks.records import Figure, Report, Status, Stored, Table
 
 __all__ = ["frank_wolfe_figures", "frank_wolfe_report"]
 
-HEADINGS = ("method", "width", "rate", "accuracy", "worst", "loss", "OOD", "gap", "gauge", "zeros",
-            "rank")  # fmt: skip
+HEADINGS = ("method", "width", "rate", "accuracy", "loss", "OOD", "gap", "gauge", "zeros", "rank")
 """Accuracies in percent; share of zeros in percent, and stable rank over its largest value in
 percent, both means over the weights."""
 MATCH = 0.005
@@ -39,9 +38,12 @@ def frank_wolfe_report(stored: Stored) -> Report:
     for row in good:
         methods.setdefault(row["method"], []).append(row)
     learned = _learned(stored.rows("layers"))
+    rows = [_cells(name, part, learned) for name, part in methods.items()]
+    # What nobody has is left out.
+    used = [place for place in range(len(HEADINGS)) if any(row[place] for row in rows)]
     table = Table(
-        HEADINGS,
-        [_cells(name, part, learned) for name, part in methods.items()],
+        [HEADINGS[place] for place in used],
+        [[row[place] for place in used] for row in rows],
         words=("method",),
         num_keys=1,
         subject="method",
@@ -109,7 +111,6 @@ def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any]) -> list[s
         "" if part[0]["width"] is None else f"{part[0]['width']:g}",
         f"{part[0]['rate']:g}",
         _percent(mean["accuracy"]),
-        f"{100 * sum(row['worst_class'] for row in part) / len(part):.1f}",
         f"{sum(row['loss'] for row in part) / len(part):.3f}",
         _percent(mean["ood_accuracy"], 1) if mean["ood_accuracy"].count else "",
         f"{sum(gaps) / len(gaps):.3g}" if gaps else "",
