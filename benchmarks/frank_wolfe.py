@@ -164,18 +164,20 @@ def report_power(size: int = 4096) -> bool:
     matrix = first + 0.1 * then
     rows = torch.randn(2, size, generator=generator)
     warm = leading(first, rows[:1], rows[1:], rounds=10).rows
-    found = fastest({"warm": lambda: leading(matrix, warm, rows[1:])})["warm"]
-    vertex = leading(matrix, warm, rows[1:])
     start = clock()
     values = torch.linalg.svd(matrix).S
     whole = clock() - start
-    value = float(vertex.rows.norm() * matrix.abs().max() / values[0])
-    is_met = whole >= POWER_BAR * found and value >= VALUE_BAR
-    print(
-        f"\nnuclear oracle {size} x {size}: {1e3 * found:.0f} ms warm, {whole:.1f} s by svd, "
-        f"{whole / found:.0f} x as fast, {value:.4f} of its value  "
-        f"{verdict(is_met, f'at least {POWER_BAR:g} x and {VALUE_BAR}')}"
-    )
+    print(f"\nleading singular vector, {size} x {size}: {whole:.1f} s by svd")
+    is_met = False
+    for rounds in (1, 2, 4):
+        find = partial(leading, matrix, warm, rows[1:], rounds)
+        seconds = fastest({"warm": find})["warm"]
+        value = float(find().rows.norm() * matrix.abs().max() / values[0])
+        is_good = whole >= POWER_BAR * seconds and value >= VALUE_BAR
+        is_met |= is_good
+        said = f"{1e3 * seconds:.0f} ms, {whole / seconds:.0f} x as fast, {value:.4f} of its value"
+        print(f"  warm, {rounds} rounds: {said}{'  (ok)' if is_good else ''}")
+    print(f"  {verdict(is_met, f'one at least {POWER_BAR:g} x as fast at {VALUE_BAR}')}")
     return is_met
 
 

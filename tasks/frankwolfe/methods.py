@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tasks.frankwolfe.plan import Trial
+from tasks.frankwolfe.items import Trial
 from tasks.nn import sgd
 from tasks.nn.optimizers import FrankWolfe
 from tasks.nn.workbench import Workbench

@@ -27,6 +27,7 @@ LEARNED = {
 """What regions are for: the first of these that there is, beside SGD."""
 Row = Mapping[str, Any]
 Methods = Mapping[str, Sequence[Row]]
+Certified = Mapping[float, Mapping[str, float]]
 
 
 def frank_wolfe_report(stored: Stored) -> Report:
@@ -48,15 +49,21 @@ def frank_wolfe_report(stored: Stored) -> Report:
         num_keys=1,
         subject="method",
     )
-    findings = [*_best(methods, settings), *_claims(methods, learned, settings)]
+    certified = _certified(stored)
+    findings = [
+        *_best(methods, settings),
+        *_safest(certified, settings),
+        *_claims(methods, learned, settings),
+    ]
     chosen = sum(row["replicate"] < 0 for row in models)
     how = (
         f"{_counted(settings['seeds'], 'repetition')} with 95 % intervals; sizes and rates are the "
         f"best of {_counted(chosen, 'training')} of another repetition on validation images; "
         "weights without a region: AdamW"
     )
-    lines = [how, *_certified(stored), *_verified(stored), *_failures(models)]
-    return Report(findings or ["no training is done yet"], [table], lines)
+    lines = [how, *_verified(stored), *_failures(models)]
+    tables = [table, *_certified_table(certified)]
+    return Report(findings or ["no training is done yet"], tables, lines)
 
 
 def frank_wolfe_figures(stored: Stored) -> Iterator[Figure]:
@@ -188,14 +195,41 @@ def _paired(methods: Methods, first: str, second: str) -> Difference | None:
     return difference(one, other)
 
 
-def _certified(stored: Stored) -> Iterator[str]:
-    """Accuracies that no small change of an image can take away."""
-    by: dict[str, dict[float, list[float]]] = {}
+def _certified(stored: Stored) -> Certified:
+    """Radius -> method -> mean certified accuracy."""
+    values: dict[float, dict[str, list[float]]] = {}
     for row in stored.rows("certified"):
-        by.setdefault(row["method"], {}).setdefault(row["radius"], []).append(row["accuracy"])
-    for method, radii in by.items():
-        texts = [f"{r:g}: {100 * sum(v) / len(v):.1f}" for r, v in sorted(radii.items())]
-        yield f"certified accuracy in percent by Euclidean radius, {method}: {', '.join(texts)}"
+        values.setdefault(row["radius"], {}).setdefault(row["method"], []).append(row["accuracy"])
+    return {
+        radius: {method: sum(v) / len(v) for method, v in by.items()}
+        for radius, by in sorted(values.items())
+    }
+
+
+def _certified_table(certified: Certified) -> Iterator[Table]:
+    """Accuracies that no change of an image by a Euclidean radius can take away."""
+    first = next(iter(certified.values()), {})
+    rows = [
+        [method, *(f"{100 * by.get(method, 0.0):.1f}" for by in certified.values())]
+        for method in first
+    ]
+    if rows:
+        headings = ("certified at radius", *(f"{radius:g}" for radius in certified))
+        yield Table(headings, rows, words=("certified at radius",), num_keys=1, subject="method")
+
+
+def _safest(certified: Certified, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Region and rival with the best certified accuracies, at the radius where they differ most."""
+    found = []
+    for radius, by in certified.items():
+        sides = [{m: by[m] for m in settings[kind] if m in by} for kind in ("regions", "rivals")]
+        if all(sides):
+            best = [max(side.items(), key=lambda pair: pair[1]) for side in sides]
+            found.append((best[0][1] - best[1][1], radius, best))
+    if found:
+        _, radius, best = max(found, key=lambda each: (abs(each[0]), -each[1]))
+        texts = [f"{method} {100 * value:.1f} %" for method, value in best]
+        yield f"most certified accuracy at Euclidean radius {radius:g}: {', '.join(texts)}"
 
 
 def _verified(stored: Stored) -> Iterator[str]:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from gpu.backend import one_thread
+from tasks.frankwolfe.items import Trial
 from tasks.frankwolfe.layers import layer_rows
 from tasks.frankwolfe.methods import largest_rate, optimizer_of
-from tasks.frankwolfe.plan import Trial
 from tasks.frankwolfe.robustness import certify, is_perceptron, lipschitz_of
 from tasks.nn import Fit, FitStatus, Linear, StepReport, TrainingState, classification_loss, fit
 from tasks.nn.files import store_tensors, tensors_digest

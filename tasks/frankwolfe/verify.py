@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from gpu.backend import one_thread
-from tasks.frankwolfe.plan import ModelCheck
+from tasks.frankwolfe.items import ModelCheck
 from tasks.frankwolfe.run import CHECKPOINTS
 from tasks.nn import check_fit, evaluate, load_tensors
 from tasks.nn.regions import region_by_name

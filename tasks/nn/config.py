@@ -54,7 +54,7 @@ class ImageTrainingConfig(FrozenConfig):
     """Network; small-cnn has four convolutions and 33,338 parameters for gray images."""
 
     epochs: float = Field(default=10.0, gt=0.0, le=MAX_EPOCHS)
-    """Epochs of the dense training, with a linear rate after 5 percent warm-up."""
+    """Epochs of the training from scratch, with a linear rate after 5 percent warm-up."""
 
     batch_size: int = Field(default=64, ge=1, le=65_536)
     """Images per step."""

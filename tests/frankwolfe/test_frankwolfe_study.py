@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from tasks.frankwolfe.config import FrankWolfeConfig
+from tasks.frankwolfe.items import Trial, trials
 from tasks.frankwolfe.layers import effective_rank, layer_rows, zeros
-from tasks.frankwolfe.plan import Trial, best_trials, check_frank_wolfe, item_keys, trials
+from tasks.frankwolfe.plan import best_trials, check_frank_wolfe, item_keys
 from tasks.frankwolfe.report import _matches
 from tasks.frankwolfe.robustness import certify, is_perceptron, lipschitz_of
 from tasks.frankwolfe.run import train
