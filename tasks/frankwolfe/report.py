@@ -13,7 +13,7 @@ __all__ = ["frank_wolfe_figures", "frank_wolfe_report"]
 
 HEADINGS = ("method", "width", "rate", "accuracy", "loss", "OOD", "gap", "gauge", "zeros", "rank")
 """Accuracies in percent; share of zeros in percent, and stable rank over its largest value in
-percent, both means over the weights."""
+percent, both means over the weights that regions constrain."""
 MATCH = 0.005
 """Accuracies that differ by at most half a point match."""
 RIVALS = {
@@ -87,10 +87,11 @@ def _figure(stored: Stored, name: str) -> Any:
 
 
 def _learned(layers: Sequence[Row]) -> dict[str, dict[str, dict[int, float]]]:
-    """Method -> measure -> repetition -> mean over the weights."""
+    """Method -> measure -> repetition -> mean over the weights that regions constrain."""
+    constrained = {row["layer"] for row in layers if row["gauge"] is not None}
     sums: dict[tuple[str, int], list[Row]] = {}
     for row in layers:
-        if row["replicate"] >= 0:
+        if row["replicate"] >= 0 and row["layer"] in constrained:
             sums.setdefault((row["method"], row["replicate"]), []).append(row)
     found: dict[str, dict[str, dict[int, float]]] = {}
     for (method, replicate), rows in sums.items():
