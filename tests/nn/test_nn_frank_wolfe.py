@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tasks.nn import run_processes
-from tasks.nn.optimizers import FrankWolfe, ScheduleFree, fused
+from tasks.nn import Constant, TrainingState, run_processes
+from tasks.nn.optimizers import FrankWolfe, Retraction, ScheduleFree, fused
 from tasks.nn.regions import region_by_name
 from tasks.nn.regions.layouts import Layout
 from tasks.nn.sparsity import hold_masks
@@ -293,6 +293,51 @@ def test_a_state_of_other_regions_is_refused_by_name_and_nothing_is_changed():
     mine = FrankWolfe(narrow, region="l2", radius=1.0)
     with pytest.raises(InputError, match="another shape"):
         mine.load_state_dict(optimizer.state_dict())
+
+
+def test_retraction_shrinks_rates_when_losses_rise_and_keeps_them_in_bounds():
+    optimizer = FrankWolfe(mlp(), region="l2", lr=0.5)
+    retraction = Retraction(optimizer, 0.5)
+    assert [retraction.update(1.0) for _ in range(10)] == [1.0] * 10
+    assert retraction.update(2.0) == pytest.approx(0.7)
+    assert retraction.update(0.0) == pytest.approx(0.7)  # both means are 1
+    assert retraction.update(0.0) == pytest.approx(0.7 * 1.0638)
+    for _ in range(9):
+        retraction.update(0.0)
+    scale = retraction.update(0.0)
+    assert scale <= 2.0 and retraction.update(0.0) == scale  # all equal: nothing changes
+    for loss in range(400):
+        scale = retraction.update(float(loss))
+    assert scale == pytest.approx(1e-5 / 0.5)
+    for loss in range(400, 0, -1):
+        scale = retraction.update(float(loss))
+    assert scale == 2.0
+    assert [group.get("lr_scale") for group in optimizer.param_groups] == [
+        2.0,
+        pytest.approx(0.002),
+    ]
+    again = Retraction(optimizer, 0.5)
+    again.load_state_dict(retraction.state_dict())
+    assert again.losses == retraction.losses
+    for rate, words in ((0.0, "lies in"), (2.0, "lies in")):
+        with pytest.raises(InputError, match=words):
+            Retraction(optimizer, rate)
+    with pytest.raises(InputError, match="finite"):
+        retraction.update(float("nan"))
+    with pytest.raises(InputError, match="no group"):
+        Retraction(torch.optim.SGD(mlp().parameters(), lr=0.1), 0.1)
+
+
+def test_a_schedule_and_a_retraction_work_together():
+    model = mlp()
+    optimizer = FrankWolfe(model, region="l2", lr=0.4)
+    retraction = Retraction(optimizer, 0.4)
+    for loss in range(10):
+        retraction.update(float(loss))
+    state = TrainingState(model, optimizer, Constant(0.4))
+    train(model, optimizer, 1)
+    state.step_optimizer(0.4)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.4 * 0.7)
 
 
 class Network(nn.Module):

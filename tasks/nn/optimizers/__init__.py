@@ -11,7 +11,8 @@
 """
 
 from tasks.nn.optimizers.frank_wolfe import FrankWolfe, Gap
+from tasks.nn.optimizers.retraction import Retraction
 from tasks.nn.optimizers.schedule_free import ScheduleFree
 from tasks.nn.optimizers.settings import PRESETS, StepSettings
 
-__all__ = ["PRESETS", "FrankWolfe", "Gap", "ScheduleFree", "StepSettings"]
+__all__ = ["PRESETS", "FrankWolfe", "Gap", "Retraction", "ScheduleFree", "StepSettings"]
