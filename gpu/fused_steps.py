@@ -27,8 +27,6 @@ _BLOCK = 4096
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 _SHIFT = 31 - LEADING_BITS
 _MAGNITUDE = np.int32(0x7FFFFFFF)
-INFINITE_BITS = 0x7F800000
-"""Of infinity; those of NaN are larger."""
 
 
 @njit(cache=True, fastmath=_FAST)
@@ -145,13 +143,13 @@ def sums_of_largest(x, m, histogram, count):
     return bound, ties, equals, mm, xm, xs
 
 
-@njit(cache=True)
-def largest_bits(bits):
-    """Bits of the largest magnitude; at least `INFINITE_BITS` if one is not finite."""
-    largest = np.int32(0)
-    for i in range(len(bits)):
-        largest = max(largest, bits[i] & _MAGNITUDE)
-    return largest
+@njit(cache=True, fastmath={"reassoc"})
+def zero_if_finite(x):
+    """sum of 0 x_i: 0 for finite numbers, else NaN."""
+    total = np.float32(0)
+    for i in range(len(x)):
+        total += np.float32(0) * x[i]
+    return total
 
 
 @njit(cache=True, fastmath=_FAST)

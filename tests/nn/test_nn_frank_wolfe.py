@@ -201,7 +201,7 @@ def test_preset_muon_with_its_polynomial_is_muon(shape):
     towards = nn.functional.cosine_similarity(
         (third - start).flatten(), (second - start).flatten(), dim=0
     )
-    assert float(towards) >= 0.98
+    assert towards >= 0.98
 
 
 def test_preset_scion_is_constrained_scion():

@@ -46,7 +46,7 @@ def is_finite(tensor: Tensor) -> bool:
     flat = _in_order(tensor) if tensor.dtype == torch.float32 else None
     if flat is None:
         return bool(tensor.isfinite().all())
-    return bool(passes.largest_bits(flat.numpy().view(np.int32)) < passes.INFINITE_BITS)
+    return passes.zero_if_finite(flat.numpy()) == 0
 
 
 def step(member: Member, settings: StepSettings, rate: float | Tensor) -> None:
