@@ -7,6 +7,7 @@ checkpoints; when all are done its last one is the result.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,4 +78,6 @@ def _process(
         with one_thread():
             call(*arguments, device, rank)
     finally:
+        # A wrapper of a model that outlives the group, in a cycle, aborts the process at its end.
+        gc.collect()
         distributed.destroy_process_group()

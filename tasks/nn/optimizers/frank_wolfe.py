@@ -37,7 +37,7 @@ from tasks.nn.optimizers.options import (
     rule_from,
     settings_from,
 )
-from tasks.nn.optimizers.oracles import needs_start
+from tasks.nn.optimizers.oracles import needs_start, num_rows
 from tasks.nn.optimizers.routing import Constrained, check_weights, routed
 from tasks.nn.optimizers.settings import StepSettings
 from tasks.nn.regions import Region
@@ -229,7 +229,7 @@ class FrankWolfe(Optimizer):
             if settings.momentum or settings.direction == "lion":
                 state["momentum"] = torch.zeros_like(weight)
             if needs_start(entry.region, points, settings.oracle):
-                size = (*points[:-2], getattr(entry.region, "k", 1), points[-1])
+                size = (*points[:-2], num_rows(entry.region, points), points[-1])
                 state["start"] = torch.zeros(size, dtype=_working(weight), device=weight.device)
         mask = held_mask(weight)
         if mask is not None and entry.region.name not in MASKABLE:

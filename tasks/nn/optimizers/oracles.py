@@ -23,6 +23,8 @@ NEWTON_SCHULZ = (3.4445, -4.775, 2.0315)
 """Muon's polynomial (Jordan et al. 2024)."""
 POWER = ("nuclear", "spectral_k_sparse", "spectral_k_support")
 MATRICES = ("spectral", *POWER)
+WARM_ROWS = 8
+"""Singular vectors that are followed for one: the first converges as fast as the ninth is small."""
 SMALLEST_SHARE = 4
 """Power iteration pays if it wants at most this part of the singular vectors."""
 
@@ -75,6 +77,12 @@ def needs_start(region: Region, points: tuple[int, ...], oracle: Oracle) -> bool
         return False
     rank = getattr(region, "k", 1)
     return oracle == "power" or SMALLEST_SHARE * (rank + 1) <= min(points[-2:])
+
+
+def num_rows(region: Region, points: tuple[int, ...]) -> int:
+    """Singular vectors that a power iteration follows."""
+    count = WARM_ROWS if region.name == "nuclear" else getattr(region, "k", 1)
+    return min(count, *points[-2:])
 
 
 def vertices(
@@ -136,7 +144,9 @@ def _by_power(region: Region, directions: Tensor, starts: Tensor, step: int) -> 
         found = Leading(one.left[None], one.rows[None])
     else:
         found = leading(directions, begin, extra, rounds)
-    return Vertices(_vertex(region, -found.left, found.rows), found.rows)
+    used = getattr(region, "k", 1)
+    vertex = _vertex(region, -found.left[..., :used], found.rows[..., :used, :])
+    return Vertices(vertex, found.rows)
 
 
 def _vertex(region: Region, left: Tensor, rows: Tensor) -> Tensor | RankOne:
