@@ -63,7 +63,9 @@ def leading(matrices: Tensor, start: Tensor, extra: Tensor, rounds: int = 1) -> 
     # Without a copy of the magnitudes.
     ends = (-2, -1)
     size = torch.maximum(matrices.amax(ends, keepdim=True), -matrices.amin(ends, keepdim=True))
-    scale = 1 / torch.where(size > 0, size, torch.ones_like(size))
+    # Denormals count as 0: their inverse might be infinite.
+    tiny = torch.finfo(size.dtype).tiny
+    scale = torch.where(size > tiny, 1 / size.clamp(min=tiny), torch.zeros_like(size))
     rows = torch.cat([start, extra], dim=-2)[..., : min(matrices.shape[-2:]), :]
     basis, rows = _round(matrices, rows, scale)
     for _ in range(rounds - 1):

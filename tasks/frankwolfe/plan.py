@@ -5,6 +5,7 @@ Importing this module needs no PyTorch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -56,11 +57,14 @@ def training_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
 
 def best_trials(config: FrankWolfeConfig, rows: Iterable[Row]) -> Iterator[Trial]:
     """Of each method the trial with the best validation accuracy; of equal ones the least loss."""
+    rows = list(rows)
     found = {row["item"]: row for row in rows if row["status"] == Status.OK}
     for method in _methods(config):
         given = trials(config, method)
         usable = [trial for trial in given if trial.key in found]
-        if len(given) == 1:
+        tried = {row["item"] for row in rows}
+        # Where every choice failed the first is tried again, so that nothing is missing.
+        if len(given) == 1 or (not usable and all(trial.key in tried for trial in given)):
             yield given[0]
         elif usable:
             yield min(usable, key=lambda trial: _order(found[trial.key]))
@@ -115,7 +119,8 @@ def _choices(config: FrankWolfeConfig) -> list[Trial]:
 
 
 def _order(row: Row) -> tuple[float, float]:
-    return -row["validation_accuracy"], row["validation_loss"]
+    loss = row["validation_loss"]
+    return -row["validation_accuracy"], math.inf if loss is None else loss
 
 
 def _item(trial: Trial, images: str | None) -> Item:

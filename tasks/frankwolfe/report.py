@@ -119,7 +119,7 @@ def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any]) -> list[s
         "" if part[0]["width"] is None else f"{part[0]['width']:g}",
         f"{part[0]['rate']:g}",
         _percent(mean["accuracy"]),
-        f"{sum(row['loss'] for row in part) / len(part):.3f}",
+        f"{interval(per_replicate(part, 'loss').values()).mean:.3f}",
         _percent(mean["ood_accuracy"], 1) if mean["ood_accuracy"].count else "",
         f"{sum(gaps) / len(gaps):.3g}" if gaps else "",
         f"{max(gauges):.4f}" if gauges else "",

@@ -1,6 +1,7 @@
 """The optimizer: its steps, its presets, its constraints, its state."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -119,13 +120,15 @@ BOUNDS = {torch.float32: (1e-6, 1e-4), torch.bfloat16: (2.0**-6, 2.0**-6)}
 def test_weights_stay_feasible_for_ten_thousand_steps(dtype):
     groups, number = [], 10_000
     for i, name in enumerate([*VECTORS, *MATRICES]):
-        group = {"params": weights((6, 10), seed=i, dtype=dtype), "radius": 0.9, **options(name)}
+        # Large enough for power iterations.
+        shape = (6, 10) if name in VECTORS else (16, 24)
+        group = {"params": weights(shape, seed=i, dtype=dtype), "radius": 0.9, **options(name)}
         groups.append(group)
     optimizer = FrankWolfe(groups, preset="scion")
     parameters = [x for group in optimizer.param_groups for x in group["params"]]
     optimizer.enter()
     generator = torch.Generator().manual_seed(1)
-    drawn = torch.randn(64, 6, 10, generator=generator).to(dtype)
+    drawn = torch.randn(64, 16, 24, generator=generator).to(dtype)
     averages = [x.detach().double() for x in parameters]
     seen = {}
     for step in range(number):
@@ -134,7 +137,8 @@ def test_weights_stay_feasible_for_ten_thousand_steps(dtype):
             group["lr"] = rate
         for i, x in enumerate(parameters):
             # A drift and noise: weights travel to the boundary and along it.
-            x.grad = drawn[i] + drawn[(7 * step + i) % 64]
+            m, n = x.shape
+            x.grad = drawn[i, :m, :n] + drawn[(7 * step + i) % 64, :m, :n]
         optimizer.step()
         averages = [
             a + 0.01 * (x.detach().double() - a) for a, x in zip(averages, parameters, strict=True)
@@ -278,6 +282,35 @@ def test_a_restored_state_goes_the_same_way_bit_for_bit(name, others, tmp_path):
     assert resumed.feasibility() == optimizer.feasibility()
 
 
+@pytest.mark.parametrize("name", ["l2", "nuclear", "spectral"])
+def test_half_precision_resumes_bit_for_bit_and_loses_no_small_step(name):
+    settings = {"region": name, "radius": 1.0, "lr": 1e-4, "rescaling": "none"}
+    [x] = weights((24, 32), dtype=torch.bfloat16)
+    optimizer = FrankWolfe([x], **settings)
+    start = x.detach().clone()
+    for _ in range(20):
+        feed([x], 0)
+        optimizer.step()
+    kept = copy.deepcopy([x.detach(), optimizer.state_dict()])
+    again = nn.Parameter(kept[0].clone())
+    resumed = FrankWolfe([again], **settings)
+    resumed.load_state_dict(kept[1])
+    for step in range(200):
+        for parameter, one in ((x, optimizer), (again, resumed)):
+            feed([parameter], step)
+            one.step()
+    assert torch.equal(x, again) and x.dtype == torch.bfloat16
+    for key, value in optimizer.state[x].items():
+        assert torch.equal(torch.as_tensor(value), torch.as_tensor(resumed.state[again][key]))
+    # Each step is far below the spacing of bfloat16.
+    assert float((x.detach() - start).float().norm() / start.float().norm()) > 1e-3
+    with torch.no_grad():
+        x.fill_(0.01)  # by somebody else
+    feed([x], 1)
+    optimizer.step()
+    assert float((x.detach().float() - 0.01).abs().max()) < 1e-3
+
+
 def test_a_state_of_other_regions_is_refused_by_name_and_nothing_is_changed():
     model = mlp()
     optimizer = FrankWolfe(model, region="l2", radius=1.0)
@@ -293,6 +326,124 @@ def test_a_state_of_other_regions_is_refused_by_name_and_nothing_is_changed():
     mine = FrankWolfe(narrow, region="l2", radius=1.0)
     with pytest.raises(InputError, match="another shape"):
         mine.load_state_dict(optimizer.state_dict())
+
+
+@pytest.mark.parametrize("name", ["nuclear", "spectral_k_support", "spectral_k_sparse"])
+@pytest.mark.parametrize("scale", [1e-39, 1e-44])
+def test_momenta_that_decay_to_denormals_leave_weights_finite_and_feasible(name, scale):
+    given = {"region": name} if name == "nuclear" else {"region": name, "k": 2}
+    [x] = weights((16, 16))
+    optimizer = FrankWolfe([x], radius=1.0, oracle="power", rescaling="none", **given)
+    optimizer.enter()
+    for step in range(30):
+        feed([x], step, 1.0 if step < 3 else scale)
+        if step == 3:
+            optimizer.state[x]["momentum"].mul_(scale)
+        optimizer.step()
+    assert x.isfinite().all() and max(optimizer.feasibility().values()) <= 1 + 1e-4
+
+
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_ordinary_weights_that_are_views_move_alone_and_in_their_order(kind):
+    base = torch.ones(4, 6)
+    view, turned = nn.Parameter(base[:, :3]), nn.Parameter(torch.ones(3, 4).T)
+    view.grad = torch.arange(12.0).reshape(4, 3) + 1
+    turned.grad = view.grad.clone()
+    plain = nn.Parameter(torch.ones(4, 3))
+    plain.grad = view.grad.clone()
+    FrankWolfe([view, turned], region=None, others=kind, others_lr=0.1).step()
+    FrankWolfe([plain], region=None, others=kind, others_lr=0.1).step()
+    assert torch.equal(base[:, 3:], torch.ones(4, 3))
+    torch.testing.assert_close(view, plain)
+    torch.testing.assert_close(turned, plain)
+
+
+@pytest.mark.parametrize("name", ["l2", "linf", "k_sparse", "nuclear"])
+def test_steps_near_the_vertex_have_the_length_of_the_formula(name):
+    [g] = weights((24, 30))
+    region = region_by_name(name, k=5) if name == "k_sparse" else region_by_name(name)
+    shape = (24, 30) if name == "nuclear" else (720,)
+    vertex = region.extreme_point(g.detach().reshape(shape)).reshape(24, 30)
+    x = nn.Parameter(vertex * (1 - 1e-4))
+    optimizer = FrankWolfe([x], region=region, preset="momentum_sfw", lr=1.0, oracle="auto")
+    x.grad = 10 * (2e-5 * g.detach() / g.detach().norm())
+    before = x.detach().double().clone()
+    distance = float((vertex.double() - before).norm())
+    optimizer.step()
+    moved = float((x.detach().double() - before).norm())
+    assert moved == pytest.approx(min(2e-5, distance), rel=0.1)
+
+
+def test_a_model_without_a_region_has_the_rate_of_the_others():
+    optimizer = FrankWolfe(mlp(), region=None, others_lr=1e-3)
+    assert [group["lr"] for group in optimizer.param_groups] == [1e-3]
+
+
+def test_copies_keep_their_constraints():
+    model = mlp()
+    optimizer = FrankWolfe(model, region="spectral_k_support", k=0.25)
+    train(model, optimizer, 2)
+    for again in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        assert again.feasibility() == optimizer.feasibility()
+        for group in again.param_groups:
+            for weight in group["params"]:
+                weight.grad = torch.ones_like(weight)
+        again.step()
+        assert again.feasibility() != optimizer.feasibility()
+
+
+def test_a_weight_that_is_unfrozen_later_is_trained():
+    model = mlp()
+    model[2].requires_grad_(False)
+    optimizer = FrankWolfe(model, region="l2")
+    assert list(optimizer.feasibility()) == ["0.weight"]
+    train(model, optimizer, 1)
+    model[2].requires_grad_(True)
+    before = model[2].weight.detach().clone()
+    train(model, optimizer, 1)
+    assert not torch.equal(model[2].weight, before)
+    assert list(optimizer.feasibility()) == ["0.weight", "2.weight"]
+
+
+def test_masks_that_are_held_again_outlive_the_release_of_the_first():
+    model = mlp()
+    masks = {"0.weight": torch.rand(16, 12, generator=torch.Generator().manual_seed(0)) < 0.3}
+    optimizer = FrankWolfe(model, region="linf", rescaling="none", lr=0.01)
+    first = hold_masks(model, masks, optimizer)
+    hold_masks(model, {"0.weight": masks["0.weight"].clone()}, optimizer)
+    first.release()
+    train(model, optimizer, 3)
+    assert not model[0].weight[~masks["0.weight"]].any()
+
+
+def test_the_gap_of_a_maximum_is_zero_and_sees_masks():
+    c = torch.tensor([1.0, 2.0, 2.0])
+    x = nn.Parameter(c / 3)
+    optimizer = FrankWolfe([x], region="l2", radius=1.0, maximize=True)
+    assert optimizer.gap(lambda batch: (x * batch).sum(), [c]).total == pytest.approx(0, abs=1e-6)
+    model = nn.Sequential(nn.Linear(2, 1, bias=False))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[-1.0, 0.0]]))
+    optimizer = FrankWolfe(model, region="l2", radius=1.0)
+    hold_masks(model, {"0.weight": torch.tensor([[True, False]])}, optimizer)
+    found = optimizer.gap(lambda network, batch: network(batch).sum(), [torch.ones(1, 2)])
+    assert found.total == pytest.approx(0, abs=1e-6)
+
+
+def test_moments_of_another_shape_are_refused():
+    first, second = mlp(), mlp()
+    second[4] = nn.Linear(16, 7)
+    optimizer = FrankWolfe(first, region="l2", radius=1.0)
+    train(first, optimizer, 1)
+    with pytest.raises(InputError, match=r"4\.weight has another shape"):
+        FrankWolfe(second, region="l2", radius=1.0).load_state_dict(optimizer.state_dict())
+    x, y = weights((16, 16), (16, 24))
+    settings = {"region": "nuclear", "radius": 1.0, "preset": "sfw"}
+    one = FrankWolfe([x], **settings)
+    feed([x], 0)
+    one.step()
+    with pytest.raises(InputError, match="another shape"):
+        FrankWolfe([y], **settings).load_state_dict(one.state_dict())
 
 
 def test_retraction_shrinks_rates_when_losses_rise_and_keeps_them_in_bounds():
@@ -604,6 +755,8 @@ def test_bad_input_is_one_line():
         ([{"params": [x]}, {"params": [x, y]}], "two parameter groups"),
         ([nn.Parameter(torch.ones(3, dtype=torch.cfloat))], "complex64"),
         ([nn.Parameter(torch.ones(3, dtype=torch.int64), requires_grad=False)], "int64"),
+        (nn.Parameter(torch.ones(3)), "not a single one"),
+        ([{"params": [x], "raduis": 1.0}], "no entry 'raduis'"),
         ([nn.Parameter(torch.ones(3))], "cannot be laid out as matrix"),
         ([nn.Parameter(torch.ones(()))], "cannot be laid out as matrix"),
     ):
@@ -626,6 +779,11 @@ def test_bad_input_is_one_line():
         ({"preset": "lion", "region": "linf", "weight_decay": 0.0}, "weight_decay above 0"),
         ({"speed": 1.0}, "no setting 'speed'"),
         ({"weight_decay": 0.1}, "weight_decay belongs to the presets"),
+        ({"radius": 1.0, "width": 2.0}, "not both"),
+        ({"region": region_by_name("l2"), "radius": 2.0}, "its own radius"),
+        ({"preset": "muon", "radius": 2.0}, "from weight_decay alone"),
+        ({"preset": "muon", "rate_factor": 2.0}, "from weight_decay alone"),
+        ({"region": None, "raduis": 2.0}, "no setting 'raduis'"),
         ({"region": "l2", "oracle": "power"}, "oracle power is for nuclear"),
     ):
         with pytest.raises(InputError, match=words):

@@ -15,6 +15,9 @@ from tasks.nn.optimizers.oracles import RankOne, vertices
 from tasks.nn.optimizers.routing import Constrained
 from tasks.nn.optimizers.settings import StepSettings
 
+NEAR = 1e-4
+"""Squared distances below this share of |x|^2 + |v|^2 have lost their digits."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -27,7 +30,7 @@ class Member:
         Shape of its points.
     gradient : Tensor
     state : mapping
-        ``step``, and ``momentum`` and ``start`` where there are such.
+        ``step``, and ``momentum``, ``start`` and ``precise`` where there are such.
     mask : Tensor or None
         In force on the weight.
     owner : int or None
@@ -40,6 +43,17 @@ class Member:
     state: MutableMapping[str, Any]
     mask: Tensor | None
     owner: int | None = None
+
+    def weight(self) -> Tensor:
+        """The weight; in half precision the float32 numbers that it is rounded from.
+
+        Entries that somebody else has changed since are taken as they are.
+        """
+        weight = self.entry.weight.detach()
+        precise = self.state.get("precise")
+        if precise is None:
+            return weight
+        return torch.where(precise.to(weight.dtype) == weight, precise, weight.float())
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -83,15 +97,15 @@ class Bucket:
         """Hand what the owner has moved to all processes."""
         for member in self.members:
             if member.owner is not None:
-                moved = [member.entry.weight.detach(), member.state.get("start")]
-                for tensor in moved:
+                own = (member.state.get(name) for name in ("start", "precise"))
+                for tensor in (member.entry.weight.detach(), *own):
                     if tensor is not None:
                         distributed.broadcast(tensor, member.owner)
 
     def move(self, given: Sequence[Tensor], rate: float | Tensor) -> None:
         """Move all weights by their directions."""
         directions = self._stack(given)
-        x = self._stack([member.entry.weight.detach() for member in self.members])
+        x = self._stack([member.weight() for member in self.members])
         vertex = self._vertices(directions, x)
         if isinstance(vertex, RankOne):
             motion: Motion = RankOneMotion(x, vertex)
@@ -103,8 +117,11 @@ class Bucket:
     def _write(self, x: Tensor) -> None:
         for member, points in zip(self.members, x, strict=True):
             weight = member.entry.weight
+            moved = member.entry.layout.weight(points, weight.shape)
+            if "precise" in member.state:
+                member.state["precise"].copy_(moved)
             if points.data_ptr() != weight.data_ptr():
-                weight.copy_(member.entry.layout.weight(points, weight.shape))
+                weight.copy_(moved)
             member.state["step"] += 1
 
     def _directions(self) -> list[Tensor]:
@@ -235,8 +252,11 @@ class RankOneMotion:
 
     def distance(self) -> Tensor:
         """See `Motion`."""
-        length = _norms(self.vertex.left)
-        squares = _norms(self.x).square() - 2 * self._inner(self.x) + length.square()
+        ends = _norms(self.x).square() + _norms(self.vertex.left).square()
+        squares = ends - 2 * self._inner(self.x)
+        if self.x.device.type == "cpu" and bool((squares < NEAR * ends).any()):
+            # The sum has lost its digits.
+            return _norms(self.vertex.left @ self.vertex.right - self.x)
         return squares.clamp(min=0).sqrt()
 
     def descent(self, directions: Tensor) -> Tensor:

@@ -5,7 +5,8 @@
 routes the weights of linear layers and convolutions to the region and everything else to AdamW,
 within one object: one state dict, one scheduler, one gradient scaler.  Weights move by convex
 combinations of themselves and extreme points, so that weights that are inside stay inside, and so
-do their averages.  Building it changes no weight; `enter` brings weights inside that are not.
+do their averages; weights in half precision are rounded from float32 numbers in the state.
+Building it changes no weight; `enter` brings weights inside that are not.
 
 `tasks.nn.optimizers.settings` says what a step is, and what makes it Muon, Scion or Lion.
 
@@ -32,6 +33,8 @@ from tasks.nn.optimizers import fused, unconstrained
 from tasks.nn.optimizers.bucket import Bucket, Member
 from tasks.nn.optimizers.options import (
     OPTIONS,
+    check_group,
+    check_options,
     named_parameters,
     ordinary_options,
     rule_from,
@@ -118,17 +121,20 @@ class FrankWolfe(Optimizer):
         self._names: dict[nn.Parameter, str] = {}
         given = {"region": region, "preset": preset, "others": others, "others_lr": others_lr}
         self._given = {**given, **options}
-        groups = self._routed(params, lr) if isinstance(params, nn.Module) else list(params)
+        if isinstance(params, Tensor):
+            raise InputError("give a list of parameters, not a single one")
+        check_options(self._given)
+        groups = self._routed(params) if isinstance(params, nn.Module) else list(params)
         if not groups:
             raise InputError("an optimizer needs at least one weight")
         super().__init__(groups, {"lr": lr})
 
-    def _routed(self, model: nn.Module, lr: float) -> list[dict[str, Any]]:
+    def _routed(self, model: nn.Module) -> list[dict[str, Any]]:
         """Parameter groups of a model: those with the region, those without."""
         options = self._given
         if options["region"] is None:
-            named = [pair for pair in model.named_parameters() if pair[1].requires_grad]
-            return [{"params": named, "region": None, "lr": lr}] if named else []
+            named = list(model.named_parameters())
+            return [{"params": named, "region": None}] if named else []
         rule = rule_from(options)
         constrained, others = routed(model, rule)
         if not constrained:
@@ -147,6 +153,7 @@ class FrankWolfe(Optimizer):
         InputError
         """
         group = dict(param_group)
+        check_group(group)
         named = named_parameters(group["params"], len(self.param_groups))
         if not named:
             raise InputError("a parameter group is empty")
@@ -231,6 +238,9 @@ class FrankWolfe(Optimizer):
             if needs_start(entry.region, points, settings.oracle):
                 size = (*points[:-2], num_rows(entry.region, points), points[-1])
                 state["start"] = torch.zeros(size, dtype=_working(weight), device=weight.device)
+            if weight.dtype in (torch.bfloat16, torch.float16):
+                # Roundings of every step would add up, and small steps would be lost.
+                state["precise"] = weight.detach().float()
         mask = held_mask(weight)
         if mask is not None and entry.region.name not in MASKABLE:
             raise InputError(
@@ -253,6 +263,14 @@ class FrankWolfe(Optimizer):
                     f"the gradient of {self._names[weight]} is not finite; nothing was changed"
                 )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything, regions and names included: copies keep their constraints."""
+        return self.__dict__.copy()
+
+    def _moving(self) -> list[Constrained]:
+        """Constrained weights that are not frozen."""
+        return [each for each in self._constrained.values() if each.weight.requires_grad]
+
     def regions(self) -> dict[str, dict[str, Any]]:
         """Region and layout of every constrained weight by name, as plain data."""
         return {each.name: each.as_data() for each in self._constrained.values()}
@@ -261,14 +279,14 @@ class FrankWolfe(Optimizer):
         """Gauge of every constrained weight by name, in float64: 1 is the boundary."""
         return {
             each.name: float(each.region.gauge(each.layout.points(each.weight.detach())).max())
-            for each in self._constrained.values()
+            for each in self._moving()
         }
 
     @torch.no_grad()
     def enter(self) -> dict[str, float]:
         """Bring weights inside that are outside; the gauges that these had, by name."""
         outside = {name: size for name, size in self.feasibility().items() if size > 1}
-        for each in self._constrained.values():
+        for each in self._moving():
             if each.name in outside:
                 inside = each.region.enter(each.layout.points(each.weight))
                 each.weight.copy_(each.layout.weight(inside, each.weight.shape))
@@ -288,7 +306,9 @@ class FrankWolfe(Optimizer):
         InputError
             Without batches.
         """
-        weights = list(self._constrained)
+        weights = [each.weight for each in self._moving()]
+        if not weights:
+            raise InputError("there is no weight with a region to have a gap")
         total = [torch.zeros_like(weight, dtype=torch.float64) for weight in weights]
         count = 0
         with torch.enable_grad():
@@ -303,12 +323,13 @@ class FrankWolfe(Optimizer):
         if not count:
             raise InputError("a gap needs at least one batch")
         gaps = {}
+        climbing = {p for g in self.param_groups if g["maximize"] for p in g["params"]}
         for weight, gradient in zip(weights, total, strict=True):
-            each = self._constrained[weight]
-            g, x = (
-                each.layout.points(t.double() / n)
-                for t, n in ((gradient, count), (weight.detach(), 1))
-            )
+            each, mask = self._constrained[weight], held_mask(weight)
+            towards = gradient / (-count if weight in climbing else count)
+            towards = towards if mask is None else towards * mask
+            g = each.layout.points(towards)
+            x = each.layout.points(weight.detach().double())
             gaps[each.name] = float((g * x).sum() + each.region.support(g).sum())
         return Gap(sum(gaps.values()), gaps)
 
@@ -333,10 +354,30 @@ class FrankWolfe(Optimizer):
                 name = self._names[weight]
                 if "regions" in group and group["regions"][number] != saved["regions"][number]:
                     raise InputError(f"{name} has another region in the state")
-                kept = state_dict["state"].get(saved["params"][number], {}).get("momentum")
-                if kept is not None and kept.shape != weight.shape:
-                    raise InputError(f"{name} has another shape in the state")
+                kept = state_dict["state"].get(saved["params"][number], {})
+                self._check_state(weight, kept)
         super().load_state_dict(state_dict)
+        # PyTorch casts states to the type of the weight; these have their own.
+        for group, saved in zip(self.param_groups, groups, strict=True):
+            for weight, key in zip(group["params"], saved["params"], strict=True):
+                kept = state_dict["state"].get(key, {})
+                for name in ("start", "precise"):
+                    if name in kept:
+                        self.state[weight][name] = kept[name].clone().to(weight.device)
+
+    def _check_state(self, weight: nn.Parameter, kept: Mapping[str, Any]) -> None:
+        """Refuse the state of a weight of another shape."""
+        wanted = dict.fromkeys(
+            ("momentum", "precise", "exp_avg", "exp_avg_sq", "momentum_buffer"), weight.shape
+        )
+        if weight in self._constrained and "start" in kept:
+            entry = self._constrained[weight]
+            points = entry.layout.shape(weight.shape)
+            rows = num_rows(entry.region, points)
+            wanted["start"] = torch.Size((*points[:-2], rows, points[-1]))
+        for name, shape in wanted.items():
+            if isinstance(kept.get(name), Tensor) and kept[name].shape != shape:
+                raise InputError(f"{self._names[weight]} has another shape in the state")
 
 
 def _working(weight: Tensor) -> torch.dtype:

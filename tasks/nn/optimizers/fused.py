@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gpu import fused_steps as passes
-from tasks.nn.optimizers.bucket import Bucket, Member
+from tasks.nn.optimizers.bucket import NEAR, Bucket, Member
 from tasks.nn.optimizers.settings import StepSettings
 from tasks.nn.regions import Region
 
@@ -60,6 +60,7 @@ def step(member: Member, settings: StepSettings, rate: float | Tensor) -> None:
         return
     share = np.float32(_share(vertex, member, settings, float(rate) * settings.rate_factor))
     vertex.move(x, m, share)
+    torch.autograd.graph.increment_version(weight)
     member.state["step"] += 1
 
 
@@ -117,9 +118,13 @@ class _Vertex:
 
     @classmethod
     def _of(cls, mm: float, xx: float, xw: float, vv: float, **more: float) -> _Vertex | None:
-        if not (TINY < mm < HUGE and xx < HUGE):
+        # Near the vertex the sum cancels, and the general step forms the difference.
+        squares = xx + 2 * xw + vv
+        if not (TINY < mm < HUGE and xx < HUGE and vv < HUGE and squares > NEAR * (xx + vv)):
             return None
-        distance = math.sqrt(max(xx + 2 * xw + vv, 0.0))
+        if not more.get("along", 0.0) < HUGE:
+            return None
+        distance = math.sqrt(squares)
         return cls(math.sqrt(mm), distance, **more)  # pyrefly: ignore[bad-argument-type]
 
     def move(self, x: Array, m: Array, share: np.float32) -> None:

@@ -33,6 +33,10 @@ OPTIONS = (
 )
 
 
+GROUP = ("params", "lr", "lr_scale", "initial_lr", "betas", "constrained")
+"""What a group may have beside options."""
+
+
 def named_parameters(params: Any, number: int) -> list[tuple[str, nn.Parameter]]:
     """Parameters of a group with their names, or with their places."""
     listed = [params] if isinstance(params, Tensor) else list(params)
@@ -59,6 +63,30 @@ def settings_from(options: Mapping[str, Any]) -> StepSettings:
     return settings
 
 
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse options that there are not.
+
+    Raises
+    ------
+    InputError
+    """
+    unknown = [name for name in options if name not in OPTIONS]
+    if unknown:
+        raise InputError(f"no setting {unknown[0]!r}; known are {', '.join(sorted(set(OPTIONS)))}")
+
+
+def check_group(group: Mapping[str, Any]) -> None:
+    """Refuse a group with an entry that nothing reads.
+
+    Raises
+    ------
+    InputError
+    """
+    unknown = [name for name in group if name not in (*OPTIONS, *GROUP)]
+    if unknown:
+        raise InputError(f"no entry {unknown[0]!r} of a parameter group is known")
+
+
 def ordinary_options(options: Mapping[str, Any], group: Mapping[str, Any]) -> dict[str, Any]:
     """Options of a group without a region, which may use PyTorch's names."""
     names = ("weight_decay", "betas", "momentum")
@@ -80,9 +108,7 @@ def rule_from(options: Mapping[str, Any]) -> RegionRule:
     InputError
         For unknown options, or a weight decay beside a region that is not made from it.
     """
-    unknown = [name for name in options if name not in OPTIONS]
-    if unknown:
-        raise InputError(f"no setting {unknown[0]!r}; known are {', '.join(sorted(set(OPTIONS)))}")
+    check_options(options)
     is_decayed = options["preset"] in ("muon", "lion")
     if "weight_decay" in options and not is_decayed:
         raise InputError(
@@ -91,7 +117,14 @@ def rule_from(options: Mapping[str, Any]) -> RegionRule:
         )
     region, k = options["region"], options.get("k")
     layout: Layout | None = options.get("layout")
+    sizes = [name for name in ("radius", "width") if options.get(name) is not None]
+    if is_decayed and (sizes or "rate_factor" in options or isinstance(region, Region)):
+        raise InputError(f"preset {options['preset']} makes its regions from weight_decay alone")
+    if len(sizes) > 1:
+        raise InputError("give a radius or a width, not both")
     if isinstance(region, Region):
+        if sizes or k is not None:
+            raise InputError("a region as a value has its own radius and k; leave out others")
         return RegionRule(region, layout=layout)
     share = float(k) if isinstance(k, float) and 0 < k < 1 else 0.0
     settings = {} if k is None or share else {"k": k}

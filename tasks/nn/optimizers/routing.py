@@ -121,8 +121,6 @@ def routed(model: nn.Module, rule: RegionRule) -> tuple[list[Constrained], list[
     head = _head(model)
     constrained, others = [], []
     for parameter, name in names.items():
-        if not parameter.requires_grad:
-            continue
         [owner, *more] = owners[parameter]
         is_alone = not more and owner is not head and _is_weight(owner, parameter)
         if is_alone and rule.fits(parameter, owner):

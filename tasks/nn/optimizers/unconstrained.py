@@ -60,7 +60,7 @@ def step(group: Mapping[str, Any], state: MutableMapping[Tensor, dict[str, Any]]
         if not state[weight]:
             state[weight] = _begun(group["kind"], weight)
     own = [state[weight] for weight in weights]
-    is_fused = all(weight.device.type == "cpu" for weight in weights)
+    is_fused = all(_lies_alike(*each) for each in zip(weights, gradients, own, strict=True))
     if group["kind"] == "adamw":
         beta1, beta2 = group["betas"]
         adamw(
@@ -95,6 +95,15 @@ def step(group: Mapping[str, Any], state: MutableMapping[Tensor, dict[str, Any]]
         nesterov=False,
         maximize=group["maximize"],
     )
+
+
+def _lies_alike(weight: Tensor, gradient: Tensor, state: Mapping[str, Any]) -> bool:
+    """Whether PyTorch's fused steps on the CPU, which do not look at strides, may be taken."""
+    moments = [t for t in state.values() if isinstance(t, Tensor) and t.dim() == weight.dim() > 0]
+    order = sorted(range(weight.dim()), key=lambda d: -weight.stride(d))
+    is_dense = weight.permute(order).is_contiguous() and weight.dim() > 0
+    is_alike = all(t.stride() == weight.stride() for t in (gradient, *moments))
+    return weight.device.type == "cpu" and is_dense and is_alike
 
 
 def _begun(kind: str, weight: Tensor) -> dict[str, Any]:

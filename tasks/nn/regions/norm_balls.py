@@ -174,6 +174,9 @@ class Box(Region):
         if not (math.isfinite(self.upper - self.lower) and self.lower < self.upper):
             raise InputError(f"a box needs finite lower < upper, not {self.lower} and {self.upper}")
 
+    def _contains_zero(self) -> bool:
+        return self.lower <= 0 <= self.upper
+
     def _diameter(self, shape: Sequence[int]) -> float:
         return (self.upper - self.lower) * math.sqrt(shape[-1])
 

@@ -33,6 +33,9 @@ class Simplex(Region):
     name: ClassVar[str] = "simplex"
     has_gauge: ClassVar[bool] = False
 
+    def _contains_zero(self) -> bool:
+        return False
+
     def _diameter(self, shape: Sequence[int]) -> float:
         return math.sqrt(2) if shape[-1] > 1 else 0.0
 
@@ -79,6 +82,9 @@ class Hypersimplex(WithCount):
     name: ClassVar[str] = "hypersimplex"
     has_gauge: ClassVar[bool] = False
 
+    def _contains_zero(self) -> bool:
+        return False
+
     def _diameter(self, shape: Sequence[int]) -> float:
         return math.sqrt(2 * min(self.k, shape[-1] - self.k))
 
@@ -100,6 +106,9 @@ class Permutahedron(Region):
 
     name: ClassVar[str] = "permutahedron"
     has_gauge: ClassVar[bool] = False
+
+    def _contains_zero(self) -> bool:
+        return False
 
     def _diameter(self, shape: Sequence[int]) -> float:
         weights = _weights(shape[-1])
@@ -133,6 +142,9 @@ class BirkhoffPolytope(Region):
         super().check_shape(shape)
         check_square(self.name, shape)
 
+    def _contains_zero(self) -> bool:
+        return False
+
     def _diameter(self, shape: Sequence[int]) -> float:
         return math.sqrt(2 * shape[-1]) if shape[-1] > 1 else 0.0
 
@@ -162,6 +174,9 @@ class Spectraplex(Region):
         """Refuse other shapes than square matrices."""
         super().check_shape(shape)
         check_square(self.name, shape)
+
+    def _contains_zero(self) -> bool:
+        return False
 
     def _diameter(self, shape: Sequence[int]) -> float:
         return math.sqrt(2) if shape[-1] > 1 else 0.0

@@ -62,6 +62,11 @@ class Region(ABC):
             raise InputError(f"the radius of a region is positive and finite, not {self.radius}")
         if self.at_zero not in ("vertex", "zero"):
             raise InputError(f'at_zero must be "vertex" or "zero", not {self.at_zero!r}')
+        if self.at_zero == "zero" and not self._contains_zero():
+            raise InputError(f'at_zero="zero" needs a region that contains 0; {self.name} does not')
+
+    def _contains_zero(self) -> bool:
+        return True
 
     def as_data(self) -> dict[str, Any]:
         """Name and settings as plain data, from which `region_of_data` makes it again."""

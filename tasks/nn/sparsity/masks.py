@@ -187,8 +187,8 @@ class HeldMasks:
         """Let gradients flow to all weights again; the weights stay as they are."""
         for handle in self.handles:
             handle.remove()
-        for parameter in self.parameters:
-            if _held.get(parameter) is not None:
+        for parameter, mask in zip(self.parameters, self.masks.values(), strict=True):
+            if _held.get(parameter) is mask:
                 del _held[parameter]
 
 
