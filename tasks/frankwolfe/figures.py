@@ -64,11 +64,7 @@ def draw_curves(stored: Stored, order: Sequence[str]) -> Figure:
                 axes.plot([r["step"] for r in part], values, label=name, **_look(order, name))
         if column != "gauge":
             axes.set_yscale("log")
-    handles, labels = panels[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="lower center", ncols=6, frameon=False, fontsize=9)
-    figure.subplots_adjust(left=0.05, right=0.98, top=0.92, bottom=0.25, wspace=0.2)
-    return figure
+    return _with_legend(figure, panels[0])
 
 
 def draw_learned(stored: Stored, order: Sequence[str]) -> Figure:
@@ -104,11 +100,7 @@ def draw_learned(stored: Stored, order: Sequence[str]) -> Figure:
         axes.set_xticks([n + 1 for n in numbers])
     panels[2].set_yscale("log")
     panels[2].set_ylim(bottom=1e-3)
-    handles, labels = panels[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="lower center", ncols=6, frameon=False, fontsize=9)
-    figure.subplots_adjust(left=0.05, right=0.98, top=0.92, bottom=0.25, wspace=0.2)
-    return figure
+    return _with_legend(figure, panels[0])
 
 
 def draw_certified(stored: Stored, order: Sequence[str]) -> Figure:
@@ -134,6 +126,15 @@ def draw_certified(stored: Stored, order: Sequence[str]) -> Figure:
     axes.set_ylim(-2, 102)
     axes.legend(frameon=False, fontsize=9)
     figure.tight_layout()
+    return figure
+
+
+def _with_legend(figure: Figure, axes: Axes) -> Figure:
+    """A row of panels above the legend of the first one."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="lower center", ncols=6, frameon=False, fontsize=9)
+    figure.subplots_adjust(left=0.05, right=0.98, top=0.92, bottom=0.25, wspace=0.2)
     return figure
 
 

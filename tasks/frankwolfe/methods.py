@@ -8,21 +8,14 @@ from torch import nn
 from tasks.frankwolfe.items import Trial
 from tasks.nn import sgd
 from tasks.nn.optimizers import FrankWolfe
+from tasks.nn.regions import REGIONS
+from tasks.nn.regions.sparse_norms import WithCount
 from tasks.nn.workbench import Workbench
 
 SHARES = {"adamw": 0.01, "muon": 0.2}
 """Rates of some methods over those of SGD."""
 MEAN_OF_GRADIENTS = 10.0
 """The momentum of `momentum_sfw` is a mean, a tenth of the sum that SGD's momentum 0.9 is."""
-COUNTED = (
-    "k_sparse",
-    "k_norm",
-    "k_support",
-    "group_k_support",
-    "spectral_k_sparse",
-    "spectral_k_support",
-)
-"""Regions with a k."""
 
 
 def largest_rate(trial: Trial) -> float:
@@ -65,7 +58,7 @@ def optimizer_of(trial: Trial, model: nn.Module) -> torch.optim.Optimizer:
         preset=config.preset,
         lr=rate,
         width=trial.width,
-        k=config.share if trial.method in COUNTED else None,
+        k=config.share if issubclass(REGIONS[trial.method], WithCount) else None,
         others_lr=others,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tasks.nn.statistics import Difference, difference, interval, per_replicate
 from tasks.records import Figure, Report, Status, Stored, Table
+from tasks.records.report import counted
 
 __all__ = ["frank_wolfe_figures", "frank_wolfe_report"]
 
@@ -57,8 +58,8 @@ def frank_wolfe_report(stored: Stored) -> Report:
     ]
     chosen = sum(row["replicate"] < 0 for row in models)
     how = (
-        f"{_counted(settings['seeds'], 'repetition')} with 95 % intervals; sizes and rates are the "
-        f"best of {_counted(chosen, 'training')} of another repetition on validation images; "
+        f"{counted(settings['seeds'], 'repetition')} with 95 % intervals; sizes and rates are the "
+        f"best of {counted(chosen, 'training')} of another repetition on validation images; "
         "weights without a region: AdamW"
     )
     lines = [how, *_verified(stored), *_failures(models)]
@@ -118,9 +119,9 @@ def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any]) -> list[s
         name,
         "" if part[0]["width"] is None else f"{part[0]['width']:g}",
         f"{part[0]['rate']:g}",
-        _percent(mean["accuracy"]),
+        mean["accuracy"].percent(),
         f"{interval(per_replicate(part, 'loss').values()).mean:.3f}",
-        _percent(mean["ood_accuracy"], 1) if mean["ood_accuracy"].count else "",
+        mean["ood_accuracy"].percent(1) if mean["ood_accuracy"].count else "",
         f"{sum(gaps) / len(gaps):.3g}" if gaps else "",
         f"{max(gauges):.4f}" if gauges else "",
         f"{100 * interval(own['zeros'].values()).mean:.1f}" if own["zeros"] else "",
@@ -132,7 +133,7 @@ def _best(methods: Methods, settings: Mapping[str, Any]) -> Iterator[str]:
     """The region that is best on validation images, and the best rival."""
     names = [_favorite(methods, settings[kind]) for kind in ("regions", "rivals")]
     texts = [
-        f"{name} {_percent(interval(per_replicate(methods[name], 'accuracy').values()))} %"
+        f"{name} {interval(per_replicate(methods[name], 'accuracy').values()).percent()} %"
         for name in names
         if name
     ]
@@ -164,7 +165,7 @@ def _claims(
         found = _paired(methods, best, rival)
         if found is not None:
             verdict = found.verdict if rival == "sgd" else _matches(found)
-            yield _claim(f"{best} {words}", f"{verdict}, {_points(found)} points")
+            yield _claim(f"{best} {words}", f"{verdict}, {found.points()} points")
     for measure, (names, words) in LEARNED.items():
         name = next((each for each in names if each in learned), "")
         if not name or "sgd" not in learned:
@@ -172,7 +173,7 @@ def _claims(
         one, other = learned[name][measure], learned["sgd"][measure]
         found = difference(one, other) if measure == "zeros" else difference(other, one)
         if found is not None:
-            yield _claim(f"{name} {words} than SGD", f"{found.verdict}, {_points(found)} points")
+            yield _claim(f"{name} {words} than SGD", f"{found.verdict}, {found.points()} points")
 
 
 def _claim(claim: str, verdict: str) -> str:
@@ -245,17 +246,3 @@ def _failures(models: Sequence[Row]) -> Iterator[str]:
     for row in models:
         if row["status"] != Status.OK:
             yield f"{row['item']}: {row['status']}, {row['reason']}"
-
-
-def _points(found: Difference) -> str:
-    half = found.interval.half
-    return f"{100 * found.interval.mean:+.2f}" + ("" if half is None else f" ± {100 * half:.2f}")
-
-
-def _percent(found: Any, digits: int = 2) -> str:
-    half = "" if found.half is None else f" ± {100 * found.half:.{digits}f}"
-    return f"{100 * found.mean:.{digits}f}{half}"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

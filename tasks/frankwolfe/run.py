@@ -1,13 +1,13 @@
 """One training of the study `frank-wolfe`: rows and the file of the model.
 
 On the CPU a training runs on one thread, so that its rows do not depend on how many others run
-beside it; one that was killed goes on from its last checkpoint to the same weights.
+beside it; one that was killed continues from its last checkpoint to the same weights.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,12 +19,19 @@ from tasks.frankwolfe.items import Trial
 from tasks.frankwolfe.layers import layer_rows
 from tasks.frankwolfe.methods import largest_rate, optimizer_of
 from tasks.frankwolfe.robustness import certify, is_perceptron, lipschitz_of
-from tasks.nn import Fit, FitStatus, Linear, StepReport, TrainingState, classification_loss, fit
+from tasks.nn import (
+    Fit,
+    FitStatus,
+    StepReport,
+    TrainingState,
+    classification_loss,
+    evaluating,
+    fit,
+)
 from tasks.nn.files import store_tensors, tensors_digest
 from tasks.nn.optimizers import FrankWolfe
-from tasks.nn.schedules import Schedule, warmed_up
 from tasks.nn.training import seeded_generator
-from tasks.nn.workbench import WARM_UP, Measures, Workbench
+from tasks.nn.workbench import Workbench
 from tasks.records import derive_seed
 from tasks.records.rows import FILES, Rows
 from tasks.records.status import Status
@@ -75,13 +82,15 @@ def train(trial: Trial, bench: Workbench, checkpoint: str | None = None) -> Trai
     if isinstance(optimizer, FrankWolfe):
         optimizer.enter()
     steps = bench.num_steps(trial.config.epochs)
-    state = TrainingState(
-        model, optimizer, _schedule(trial, steps), generator=seeded_generator(seed)
-    )
+    schedule = bench.dense_schedule(steps, largest_rate(trial))
+    state = TrainingState(model, optimizer, schedule, generator=seeded_generator(seed))
     origin = tensors_digest(model.state_dict())[:_ID_DIGITS]
     plan = bench.fit_plan(steps, checkpoint=checkpoint, origin=f"{trial.key}-{origin}")
     plan = replace(plan, curve_steps=max(steps // NUM_POINTS, 1))
-    measure = _gap_and_gauge(trial, bench, model, optimizer)
+
+    def measure(_: Sequence[StepReport]) -> dict[str, float]:
+        return gap_and_gauge(trial, bench, model, optimizer)
+
     outcome = fit(state, bench.batches(seed), classification_loss, plan, measure=measure)
     return Trained(model, optimizer, outcome)
 
@@ -94,27 +103,9 @@ def gap_and_gauge(
         return {}
     part = bench.dataset.train.at(slice(0, trial.config.gap_images))
     batch = bench.dataset.normalized(part.images), part.labels
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    with evaluating(model):
         gap = optimizer.gap(classification_loss, [batch]).total
-    finally:
-        for module, mode in modes:
-            module.training = mode
     return {"gap": gap, "gauge": max(optimizer.feasibility().values())}
-
-
-def _schedule(trial: Trial, steps: int) -> Schedule:
-    """Linear to 0 after a warm-up, as all studies of images."""
-    rises = round(WARM_UP * steps)
-    line = Linear(largest_rate(trial), 0.0, max(steps - rises, 1))
-    return warmed_up(line, WARM_UP if rises else 0.0, steps)
-
-
-def _gap_and_gauge(
-    trial: Trial, bench: Workbench, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> Callable[[Sequence[StepReport]], Mapping[str, float]]:
-    return lambda _: gap_and_gauge(trial, bench, model, optimizer)
 
 
 def _rows(trial: Trial, bench: Workbench, trained: Trained, folder: str) -> Rows:
@@ -142,7 +133,9 @@ def _rows(trial: Trial, bench: Workbench, trained: Trained, folder: str) -> Rows
         "status": Status.OK,
         "reason": "",
         "checkpoint": checkpoint,
-        **measured(measures),
+        **measures.columns(),
+        "loss": _finite(measures.test.loss),
+        "validation_loss": _finite(measures.validation_loss),
         **gap_and_gauge(trial, bench, model, trained.optimizer),
         **(_lipschitz(trained, bench) if is_perceptron(model) else {}),
     }
@@ -152,20 +145,6 @@ def _rows(trial: Trial, bench: Workbench, trained: Trained, folder: str) -> Rows
         "layers": [{**place, **each} for each in layer_rows(model, trained.optimizer)],
         "certified": _certified(trial, bench, model, place) if is_final else [],
         FILES: [f"{CHECKPOINTS}/{checkpoint}.safetensors"] if checkpoint else [],
-    }
-
-
-def measured(measures: Measures) -> dict[str, Any]:
-    """Columns of a row of ``models``."""
-    test = measures.test
-    return {
-        "validation_accuracy": measures.validation_accuracy,
-        "validation_loss": _finite(measures.validation_loss),
-        "accuracy": test.accuracy,
-        "worst_class": test.worst_class_accuracy,
-        "calibration_error": test.calibration_error,
-        "loss": _finite(test.loss),
-        "ood_accuracy": measures.ood_accuracy,
     }
 
 

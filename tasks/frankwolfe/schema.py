@@ -22,7 +22,7 @@ _PLACE = (
 
 MODELS_SCHEMA = science_schema(
     *_PLACE,
-    column("reason", pa.string(), "why there is no good model; empty if there is one"),
+    column("reason", pa.string(), "why the model is not good; empty if it is"),
     column("width", pa.float64(), "width factor of the regions; null without"),
     column("rate", pa.float64(), "largest learning rate"),
     column("checkpoint", pa.string(), "id of its file: 16 digits of the SHA-256 of the content"),

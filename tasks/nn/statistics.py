@@ -1,7 +1,7 @@
 """Means over repetitions, with intervals, and paired differences between methods.
 
 For n values with standard deviation s the 95 % interval is mean ± t s / sqrt(n), t the 97.5 %
-quantile of Student's distribution with n - 1 degrees of freedom; with n = 1 there is none.
+quantile of Student's distribution with n - 1 degrees of freedom; a single value has none.
 Differences are taken within a repetition (same network before training, same images), so what the
 repetitions have in common cancels.  A claim *holds* here if the interval of its difference is above
 0, it *does not hold* if the interval is below 0, and else it is *not settled*.
@@ -46,6 +46,18 @@ class Interval:
     half: float | None
     count: int
 
+    def percent(self, digits: int = 2) -> str:
+        """A share in percent with its interval.
+
+        >>> Interval(0.5, 0.01, 3).percent(1)
+        '50.0 ± 1.0'
+        """
+        return f"{100 * self.mean:.{digits}f}{self.half_percent(digits)}"
+
+    def half_percent(self, digits: int) -> str:
+        """The half width as it stands behind a mean; empty for a single value."""
+        return "" if self.half is None else f" ± {100 * self.half:.{digits}f}"
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -66,6 +78,14 @@ class Difference:
             return "not settled"
         return "holds" if mean > 0 else "does not hold"
 
+    def points(self) -> str:
+        """A difference of shares in percentage points with its interval.
+
+        >>> Difference(Interval(0.001, None, 1)).points()
+        '+0.10'
+        """
+        return f"{100 * self.interval.mean:+.2f}{self.interval.half_percent(2)}"
+
 
 def interval(values: Iterable[float]) -> Interval:
     """Mean and 95 % interval.
@@ -82,7 +102,7 @@ def interval(values: Iterable[float]) -> Interval:
 
 
 def difference(first: Values, second: Values) -> Difference | None:
-    """`first` - `second` over the repetitions that both have; None if there is none."""
+    """`first` - `second` over the repetitions that both have; None without any."""
     common = sorted(first.keys() & second.keys())
     if not common:
         return None

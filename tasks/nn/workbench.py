@@ -53,6 +53,17 @@ class Measures:
     test: Evaluation
     ood_accuracy: float | None
 
+    def columns(self) -> dict[str, float | None]:
+        """What tables of models hold of them."""
+        return {
+            "validation_accuracy": self.validation_accuracy,
+            "accuracy": self.test.accuracy,
+            "worst_class": self.test.worst_class_accuracy,
+            "calibration_error": self.test.calibration_error,
+            "loss": self.test.loss,
+            "ood_accuracy": self.ood_accuracy,
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Workbench:
@@ -91,10 +102,14 @@ class Workbench:
         name, shape = self.config.model, self.dataset.shape
         return build_model(name, shape, self.dataset.num_classes, seed=seed).to(self.device)
 
-    def dense_schedule(self, num_steps: int) -> Schedule:
-        """Rates of the dense training: linear to 0 after a warm-up."""
+    def dense_schedule(self, num_steps: int, rate: float | None = None) -> Schedule:
+        """Rates of a training from scratch: linear to 0 after a warm-up.
+
+        The largest is `rate`, by default that of the config.
+        """
         rises = round(WARM_UP * num_steps)
-        line = Linear(self.config.learning_rate, 0.0, max(num_steps - rises, 1))
+        largest = self.config.learning_rate if rate is None else rate
+        line = Linear(largest, 0.0, max(num_steps - rises, 1))
         return warmed_up(line, WARM_UP if rises else 0.0, num_steps)
 
     def state(
@@ -124,7 +139,7 @@ class Workbench:
         )
 
     def recalibrate(self, model: nn.Module) -> None:
-        """Estimate the statistics of normalization anew, on the same images for all models.
+        """Re-estimate the statistics of normalization, on the same images for all models.
 
         Batches are of equal size, so that all images count the same: less than one image a batch
         is left out.

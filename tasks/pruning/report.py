@@ -9,6 +9,7 @@ from typing import Any
 from tasks.nn.statistics import Difference, Interval, difference, interval, per_replicate
 from tasks.pruning.statistics import soup_methods
 from tasks.records import Figure, Report, Status, Stored, Table
+from tasks.records.report import counted
 
 __all__ = ["imp_figures", "imp_report", "soup_figures", "soup_report"]
 
@@ -54,7 +55,7 @@ def soup_report(stored: Stored) -> Report:
         rows += [_soup_cells(name, part, per_epoch) for name, part in methods.items()]
     table = Table(SOUP_HEADINGS, rows, words=("method",), num_keys=2, subject="method")
     how = (
-        f"means over {_counted(config['seeds'], 'repetition')} with 95 % intervals; "
+        f"means over {counted(config['seeds'], 'repetition')} with 95 % intervals; "
         f"m = {config['members']}, members by {config['vary']}, merged: {config['merge']}; "
         "all statistics of normalization re-estimated"
     )
@@ -94,10 +95,10 @@ def _soup_cells(name: str, part: Sequence[Row], per_epoch: float) -> list[str]:
         f"{100 * sum(row['sparsity'] for row in part) / len(part):.2f}",
         name,
         f"{steps / per_epoch:.1f}" if per_epoch else f"{steps:.0f} steps",
-        _percent(found["accuracy"]),
+        found["accuracy"].percent(),
         f"{100 * found['worst_class'].mean:.1f}",
         f"{found['calibration_error'].mean:.3f}",
-        _percent(ood, 1) if ood.count else "",
+        ood.percent(1) if ood.count else "",
         f"{found['speed_up'].mean:.1f}",
     ]
 
@@ -108,7 +109,7 @@ def _result(methods: Methods) -> Iterator[str]:
         return
     pruned = 100 * methods["soup"][0]["sparsity"]
     texts = [
-        f"{text} {_percent(_mean(methods[name], 'accuracy'))} %"
+        f"{text} {_mean(methods[name], 'accuracy').percent()} %"
         for name, text in COMPARED.items()
         if name in methods
     ]
@@ -119,14 +120,14 @@ def _claims(methods: Methods) -> Iterator[str]:
     for claim, rival, column in CLAIMS:
         found = _paired(methods, "soup", rival, column)
         if found is not None:
-            seeds = _counted(found.interval.count, "seed")
+            seeds = counted(found.interval.count, "seed")
             yield f"published: {claim} -> {found.verdict} here ({seeds})"
 
 
 def _rivals(methods: Methods) -> Iterator[str]:
     for rival in RIVALS:
         texts = [
-            f"{word} {_points(found)}"
+            f"{word} {found.points()}"
             for word, column in (("accuracy", "accuracy"), ("corrupted", "ood_accuracy"))
             if (found := _paired(methods, "soup", rival, column)) is not None
         ]
@@ -165,7 +166,7 @@ def imp_report(stored: Stored) -> Report:
         findings += _favorite(methods, target, budget)
     table = Table(IMP_HEADINGS, rows, words=("method",), num_keys=3, subject="method")
     how = (
-        f"means over {_counted(stored.settings['seeds'], 'repetition')} with 95 % intervals; "
+        f"means over {counted(stored.settings['seeds'], 'repetition')} with 95 % intervals; "
         "retraining in epochs after every pruning; methods of one sparsity and length take the "
         "same steps in all"
     )
@@ -190,7 +191,7 @@ def _imp_cells(target: str, budget: str, name: str, part: Sequence[Row]) -> list
         budget,
         name,
         f"{part[0]['total_steps']:,}",
-        _percent(_mean(part, "accuracy")),
+        _mean(part, "accuracy").percent(),
         f"{100 * _mean(part, 'worst_class').mean:.1f}",
         f"{_mean(part, 'calibration_error').mean:.3f}",
     ]
@@ -200,7 +201,7 @@ def _favorite(methods: Methods, target: float, budget: float) -> Iterator[str]:
     """The adaptive linear schedule beside everything else, paired."""
     others = [name for name in methods if name != FAVORITE]
     pairs = [(name, _paired(methods, FAVORITE, name, "accuracy")) for name in others]
-    texts = [f"{name} {_points(found)}" for name, found in pairs if found is not None]
+    texts = [f"{name} {found.points()}" for name, found in pairs if found is not None]
     if texts:
         yield f"allr minus others at {target:g} after {budget:g} epochs: {', '.join(texts)}"
 
@@ -217,24 +218,6 @@ def _paired(methods: Methods, first: str, second: str, column: str) -> Differenc
         return None
     one, other = (per_replicate(methods[name], column) for name in (first, second))
     return difference(one, other)
-
-
-def _points(found: Difference) -> str:
-    """A difference of shares in percentage points with its interval."""
-    return f"{100 * found.interval.mean:+.2f}{_half(found.interval, 2)}"
-
-
-def _percent(found: Interval, digits: int = 2) -> str:
-    """A share in percent with its interval."""
-    return f"{100 * found.mean:.{digits}f}{_half(found, digits)}"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
-
-
-def _half(found: Interval, digits: int) -> str:
-    return "" if found.half is None else f" ± {100 * found.half:.{digits}f}"
 
 
 def _failures(stored: Stored, models: Sequence[Row]) -> Iterator[str]:

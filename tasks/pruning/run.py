@@ -149,7 +149,7 @@ def _store(item: AnyItem, made: NewModel, setup: Setup, folder: str) -> dict[str
     checkpoint = None
     if not reason:
         measures = setup.measure(made.evaluated, corrupted=made.method != "pruned")
-        measured, reason = _measured(measures), "" if _is_finite(measures) else _EXPLODED
+        measured, reason = measures.columns(), "" if _is_finite(measures) else _EXPLODED
     if reason != _EXPLODED and not made.num_networks:
         header = made.provenance.header(made.method)
         checkpoint = store_sparse(folder, sparse, parents=item.checkpoints, extra=header)
@@ -209,14 +209,3 @@ def _distances(item: AnyItem, made: NewModel) -> list[dict[str, Any]]:
 
 def _is_finite(measures: Measures) -> bool:
     return math.isfinite(measures.test.loss) and math.isfinite(measures.validation_loss)
-
-
-def _measured(measures: Measures) -> dict[str, Any]:
-    return {
-        "validation_accuracy": measures.validation_accuracy,
-        "accuracy": measures.test.accuracy,
-        "worst_class": measures.test.worst_class_accuracy,
-        "calibration_error": measures.test.calibration_error,
-        "loss": measures.test.loss,
-        "ood_accuracy": measures.ood_accuracy,
-    }

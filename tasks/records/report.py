@@ -10,7 +10,16 @@ from typing import Any
 
 from tasks.records.errors import printable
 
-__all__ = ["Figure", "Report", "Table", "cell"]
+__all__ = ["Figure", "Report", "Table", "cell", "counted"]
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "seed"), counted(3, "seed")
+    ('1 seed', '3 seeds')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 @dataclass(frozen=True)

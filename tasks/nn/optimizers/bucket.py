@@ -14,6 +14,7 @@ from gpu.power import inner
 from tasks.nn.optimizers.oracles import RankOne, vertices
 from tasks.nn.optimizers.routing import Constrained
 from tasks.nn.optimizers.settings import StepSettings
+from tasks.nn.regions.region import working_type
 
 NEAR = 1e-4
 """Squared distances below this share of |x|^2 + |v|^2 have lost their digits."""
@@ -146,11 +147,9 @@ class Bucket:
 
     def _stack(self, tensors: Sequence[Tensor]) -> Tensor:
         """Points (B, ...) in the precision of the computation; a view if B = 1, where possible."""
-        first = tensors[0]
-        dtype = torch.float64 if first.dtype == torch.float64 else torch.float32
         laid = [m.entry.layout.points(t) for m, t in zip(self.members, tensors, strict=True)]
         stacked = laid[0][None] if len(laid) == 1 else torch.stack(laid)
-        return stacked.to(dtype)
+        return stacked if stacked.dtype == torch.bool else stacked.to(working_type(stacked))
 
     def _vertices(self, directions: Tensor, x: Tensor) -> Tensor | RankOne:
         """Extreme points with their radii; the memory is free for use."""

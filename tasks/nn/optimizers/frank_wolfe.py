@@ -44,6 +44,7 @@ from tasks.nn.optimizers.oracles import needs_start, num_rows
 from tasks.nn.optimizers.routing import Constrained, check_weights, routed
 from tasks.nn.optimizers.settings import StepSettings
 from tasks.nn.regions import Region
+from tasks.nn.regions.region import working_type
 from tasks.nn.sparsity.masks import held_mask
 from tasks.records import InputError
 
@@ -237,7 +238,7 @@ class FrankWolfe(Optimizer):
                 state["momentum"] = torch.zeros_like(weight)
             if needs_start(entry.region, points, settings.oracle):
                 size = (*points[:-2], num_rows(entry.region, points), points[-1])
-                state["start"] = torch.zeros(size, dtype=_working(weight), device=weight.device)
+                state["start"] = torch.zeros(size, dtype=working_type(weight), device=weight.device)
             if weight.dtype in (torch.bfloat16, torch.float16):
                 # Roundings of every step would add up, and small steps would be lost.
                 state["precise"] = weight.detach().float()
@@ -308,7 +309,7 @@ class FrankWolfe(Optimizer):
         """
         weights = [each.weight for each in self._moving()]
         if not weights:
-            raise InputError("there is no weight with a region to have a gap")
+            raise InputError("a gap needs a weight with a region")
         total = [torch.zeros_like(weight, dtype=torch.float64) for weight in weights]
         count = 0
         with torch.enable_grad():
@@ -378,7 +379,3 @@ class FrankWolfe(Optimizer):
         for name, shape in wanted.items():
             if isinstance(kept.get(name), Tensor) and kept[name].shape != shape:
                 raise InputError(f"{self._names[weight]} has another shape in the state")
-
-
-def _working(weight: Tensor) -> torch.dtype:
-    return torch.float64 if weight.dtype == torch.float64 else torch.float32

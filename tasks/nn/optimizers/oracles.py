@@ -67,7 +67,7 @@ def needs_start(region: Region, points: tuple[int, ...], oracle: Oracle) -> bool
     InputError
         If the region has no such oracle.
     """
-    if oracle in ("exact",):
+    if oracle == "exact":
         return False
     if oracle == "power" and region.name not in POWER:
         raise InputError(f"oracle power is for {', '.join(POWER)}, not for {region.name}")

@@ -42,7 +42,7 @@ class Retraction:
             raise InputError(f"the rate of a retraction lies in [{LEAST:g}, {MOST:g}], not {rate}")
         groups = [each for each in optimizer.param_groups if each.get("kind") == "frank_wolfe"]
         if not groups:
-            raise InputError("there is no group with regions whose rate could be changed")
+            raise InputError("a retraction needs a group with regions: no group has any")
         self.rate = rate
         self.losses: list[float] = []
         self._groups = groups

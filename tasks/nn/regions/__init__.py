@@ -99,7 +99,7 @@ def region_by_name(name: str, **settings: Any) -> Region:
     Raises
     ------
     InputError
-        If there is none of that name, or it has no such setting, or a value is not allowed.
+        For an unknown name or setting, or a value that is not allowed.
     """
     if name not in REGIONS:
         raise InputError(f"no region {name!r}; known are {', '.join(REGIONS)}")

@@ -173,9 +173,8 @@ class Box(Region):
         super().__post_init__()
         if not (math.isfinite(self.upper - self.lower) and self.lower < self.upper):
             raise InputError(f"a box needs finite lower < upper, not {self.lower} and {self.upper}")
-
-    def _contains_zero(self) -> bool:
-        return self.lower <= 0 <= self.upper
+        if self.at_zero == "zero" and not self.lower <= 0 <= self.upper:
+            raise InputError('at_zero="zero" needs a region that contains 0; this box does not')
 
     def _diameter(self, shape: Sequence[int]) -> float:
         return (self.upper - self.lower) * math.sqrt(shape[-1])

@@ -32,9 +32,7 @@ class Simplex(Region):
 
     name: ClassVar[str] = "simplex"
     has_gauge: ClassVar[bool] = False
-
-    def _contains_zero(self) -> bool:
-        return False
+    contains_zero: ClassVar[bool] = False
 
     def _diameter(self, shape: Sequence[int]) -> float:
         return math.sqrt(2) if shape[-1] > 1 else 0.0
@@ -81,9 +79,7 @@ class Hypersimplex(WithCount):
 
     name: ClassVar[str] = "hypersimplex"
     has_gauge: ClassVar[bool] = False
-
-    def _contains_zero(self) -> bool:
-        return False
+    contains_zero: ClassVar[bool] = False
 
     def _diameter(self, shape: Sequence[int]) -> float:
         return math.sqrt(2 * min(self.k, shape[-1] - self.k))
@@ -106,9 +102,7 @@ class Permutahedron(Region):
 
     name: ClassVar[str] = "permutahedron"
     has_gauge: ClassVar[bool] = False
-
-    def _contains_zero(self) -> bool:
-        return False
+    contains_zero: ClassVar[bool] = False
 
     def _diameter(self, shape: Sequence[int]) -> float:
         weights = _weights(shape[-1])
@@ -129,21 +123,27 @@ class Permutahedron(Region):
         return self._each(point, _onto_permutahedron)
 
 
-@dataclass(frozen=True)
-class BirkhoffPolytope(Region):
-    """Square matrices with nonnegative entries whose rows and columns have the sum r."""
+class _OfSquares(Region):
+    """A region of square matrices."""
 
-    name: ClassVar[str] = "birkhoff"
     event_dims: ClassVar[int] = 2
-    has_gauge: ClassVar[bool] = False
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """Refuse other shapes than square matrices."""
         super().check_shape(shape)
-        check_square(self.name, shape)
+        if shape[-1] != shape[-2]:
+            raise InputError(
+                f"{self.name} is a region of square matrices; the shape is {tuple(shape)}"
+            )
 
-    def _contains_zero(self) -> bool:
-        return False
+
+@dataclass(frozen=True)
+class BirkhoffPolytope(_OfSquares):
+    """Square matrices with nonnegative entries whose rows and columns have the sum r."""
+
+    name: ClassVar[str] = "birkhoff"
+    has_gauge: ClassVar[bool] = False
+    contains_zero: ClassVar[bool] = False
 
     def _diameter(self, shape: Sequence[int]) -> float:
         return math.sqrt(2 * shape[-1]) if shape[-1] > 1 else 0.0
@@ -160,23 +160,15 @@ class BirkhoffPolytope(Region):
 
 
 @dataclass(frozen=True)
-class Spectraplex(Region):
+class Spectraplex(_OfSquares):
     """Symmetric positive semidefinite matrices with trace r.
 
     Directions and points that are not symmetric count as their symmetric parts.
     """
 
     name: ClassVar[str] = "spectraplex"
-    event_dims: ClassVar[int] = 2
     has_gauge: ClassVar[bool] = False
-
-    def check_shape(self, shape: Sequence[int]) -> None:
-        """Refuse other shapes than square matrices."""
-        super().check_shape(shape)
-        check_square(self.name, shape)
-
-    def _contains_zero(self) -> bool:
-        return False
+    contains_zero: ClassVar[bool] = False
 
     def _diameter(self, shape: Sequence[int]) -> float:
         return math.sqrt(2) if shape[-1] > 1 else 0.0
@@ -193,17 +185,6 @@ class Spectraplex(Region):
     def _project(self, point: Tensor) -> Tensor:
         values, vectors = torch.linalg.eigh(_symmetric(point))
         return (vectors * onto_simplex(values)[..., None, :]) @ vectors.mT
-
-
-def check_square(name: str, shape: Sequence[int]) -> None:
-    """Refuse matrices that are not square.
-
-    Raises
-    ------
-    InputError
-    """
-    if shape[-1] != shape[-2]:
-        raise InputError(f"{name} is a region of square matrices; the shape is {tuple(shape)}")
 
 
 def _gauge_of(*violations: Tensor) -> Tensor:

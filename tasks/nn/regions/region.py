@@ -56,17 +56,15 @@ class Region(ABC):
     name: ClassVar[str]
     event_dims: ClassVar[int] = 1
     has_gauge: ClassVar[bool] = True
+    contains_zero: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.radius) and self.radius > 0):
             raise InputError(f"the radius of a region is positive and finite, not {self.radius}")
         if self.at_zero not in ("vertex", "zero"):
             raise InputError(f'at_zero must be "vertex" or "zero", not {self.at_zero!r}')
-        if self.at_zero == "zero" and not self._contains_zero():
+        if self.at_zero == "zero" and not self.contains_zero:
             raise InputError(f'at_zero="zero" needs a region that contains 0; {self.name} does not')
-
-    def _contains_zero(self) -> bool:
-        return True
 
     def as_data(self) -> dict[str, Any]:
         """Name and settings as plain data, from which `region_of_data` makes it again."""
@@ -88,7 +86,7 @@ class Region(ABC):
     def extreme_point(self, direction: Tensor) -> Tensor:
         """A vertex (...) with the least inner product with `direction` (...), of its dtype."""
         self.check_shape(direction.shape)
-        scaled, size = self._scaled(direction, _working_type(direction))
+        scaled, size = self._scaled(direction, working_type(direction))
         vertex = self.radius * self._vertex(scaled)
         if self.at_zero == "zero":
             vertex = torch.where(size > 0, vertex, torch.zeros_like(vertex))
@@ -205,7 +203,14 @@ def check_count(what: str, count: int, size: int | None = None) -> None:
         raise InputError(f"{what} is {count}, but there are only {size}")
 
 
-def _working_type(values: Tensor) -> torch.dtype:
+def working_type(values: Tensor) -> torch.dtype:
+    """The precision in which vertices are computed.
+
+    Raises
+    ------
+    InputError
+        For other than real floating-point numbers.
+    """
     if not values.is_floating_point():
         raise InputError(f"a region acts on real floating-point numbers, not {values.dtype}")
     return values.dtype if values.dtype in (torch.float32, torch.float64) else torch.float32

@@ -16,6 +16,7 @@ value decomposition; `gpu.polar` and `gpu.power` have the iterations that the op
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -33,9 +34,9 @@ class _OfSingularValues(Region):
 
     event_dims: ClassVar[int] = 2
 
+    @abstractmethod
     def _of_values(self) -> Region:
         """The region of vectors, of radius 1."""
-        raise NotImplementedError
 
     def _diameter(self, shape: Sequence[int]) -> float:
         return self._of_values().diameter([min(shape[-2:])])
