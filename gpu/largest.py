@@ -6,8 +6,8 @@ of that bin, an eighth of an octave of float32, are selected from:
 
     O(n) per row, two passes, against O(n log k) of `torch.topk`.
 
-On other devices `torch.topk` does it.  Of equal magnitudes the first in memory order are taken, and
-NaN counts as larger than all numbers.
+Of equal magnitudes the first in memory order are taken, and NaN counts as larger than all numbers.
+On other devices and in half precision `torch.topk` does it, which takes any of equal ones.
 """
 
 from __future__ import annotations

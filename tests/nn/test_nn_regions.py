@@ -1,5 +1,6 @@
 """Regions against convex programs, and against each other."""
 
+import doctest
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.nn import optimizers, regions
 from tasks.nn.regions import REGIONS, region_by_name
 from tasks.records import InputError
 from tests.nn import region_oracles as oracles
@@ -288,6 +290,11 @@ def test_a_region_of_matrices_refuses_vectors_and_scalars(name):
 def test_numbers_are_real(dtype):
     with pytest.raises(InputError, match="real floating-point"):
         region_by_name("l2").extreme_point(torch.ones(3, dtype=dtype))
+
+
+def test_the_examples_of_the_packages_run():
+    for package in (regions, optimizers):
+        assert doctest.testmod(package).failed == 0 < doctest.testmod(package).attempted
 
 
 def test_misuse_is_named():

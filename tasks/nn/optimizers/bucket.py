@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
 
-from gpu.power import inner
+from tasks.nn.optimizers.motion import DenseMotion, Motion, RankOneMotion, norms
 from tasks.nn.optimizers.oracles import RankOne, vertices
 from tasks.nn.optimizers.routing import Constrained
 from tasks.nn.optimizers.settings import StepSettings
 from tasks.nn.regions.region import working_type
-
-NEAR = 1e-4
-"""Squared distances below this share of |x|^2 + |v|^2 have lost their digits."""
 
 
 @dataclass(frozen=True)
@@ -183,12 +180,12 @@ class Bucket:
         elif rescaling == "diameter":
             factor = 1 / self._diameters(directions)
         elif rescaling == "fast_gradient":
-            factor = _norms(directions) / (self._diameters(directions) / 2)
+            factor = norms(directions) / (self._diameters(directions) / 2)
         else:
             distance = motion.distance()
             safe = torch.where(distance > 0, distance, torch.ones_like(distance))
             if rescaling == "gradient":
-                factor = _norms(directions) / safe
+                factor = norms(directions) / safe
             else:
                 factor = motion.descent(directions) / safe.square()
         share = (rate * settings.rate_factor * factor).clamp(0, settings.max_step)
@@ -204,80 +201,3 @@ class Bucket:
 
     def _like(self, vector: Tensor, stack: Tensor) -> Tensor:
         return vector.reshape(-1, *[1] * (stack.dim() - 1))
-
-
-class Motion(Protocol):
-    """The way of weights x (B, ...) to their vertices v."""
-
-    def distance(self) -> Tensor:
-        """|v - x| (B,)."""
-        ...
-
-    def descent(self, directions: Tensor) -> Tensor:
-        """<d, x - v> (B,)."""
-        ...
-
-    def take(self, share: Tensor) -> None:
-        """x <- x + s (v - x), in place."""
-        ...
-
-
-@dataclass(frozen=True)
-class DenseMotion:
-    """With v - x at hand."""
-
-    x: Tensor
-    away: Tensor
-
-    def distance(self) -> Tensor:
-        """See `Motion`."""
-        return _norms(self.away)
-
-    def descent(self, directions: Tensor) -> Tensor:
-        """See `Motion`."""
-        return -torch.linalg.vecdot(directions.flatten(1), self.away.flatten(1))
-
-    def take(self, share: Tensor) -> None:
-        """See `Motion`."""
-        self.x.addcmul_(self.away, share)
-
-
-@dataclass(frozen=True)
-class RankOneMotion:
-    """Without forming v: |v - x|^2 = |x|^2 - 2 <x, v> + |v|^2."""
-
-    x: Tensor
-    vertex: RankOne
-
-    def distance(self) -> Tensor:
-        """See `Motion`."""
-        ends = _norms(self.x).square() + _norms(self.vertex.left).square()
-        squares = ends - 2 * self._inner(self.x)
-        if self.x.device.type == "cpu" and bool((squares < NEAR * ends).any()):
-            # The sum has lost its digits.
-            return _norms(self.vertex.left @ self.vertex.right - self.x)
-        return squares.clamp(min=0).sqrt()
-
-    def descent(self, directions: Tensor) -> Tensor:
-        """See `Motion`."""
-        inner = torch.linalg.vecdot(directions.flatten(1), self.x.flatten(1))
-        return inner - self._inner(directions)
-
-    def take(self, share: Tensor) -> None:
-        """See `Motion`."""
-        left, right = share * self.vertex.left, self.vertex.right
-        if self.x.dim() == 3 and len(self.x) == 1 and self.x.device.type == "cpu":
-            self.x[0].addr_(left[0, :, 0], right[0, 0], beta=float(1 - share))
-        else:
-            self.x.mul_(1 - share).addcmul_(left, right)
-
-    def _inner(self, matrices: Tensor) -> Tensor:
-        """<v, X>."""
-        left, right = self.vertex.left, self.vertex.right
-        if matrices.dim() == 3 and len(matrices) == 1:
-            return inner(left[0], right[0], matrices[0])[None]
-        return inner(left, right, matrices).flatten(1).sum(1)
-
-
-def _norms(stack: Tensor) -> Tensor:
-    return stack.flatten(1).norm(dim=1)

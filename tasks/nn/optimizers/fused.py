@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gpu import fused_steps as passes
-from tasks.nn.optimizers.bucket import NEAR, Bucket, Member
+from tasks.nn.optimizers.bucket import Bucket, Member
+from tasks.nn.optimizers.motion import NEAR
 from tasks.nn.optimizers.settings import StepSettings
 from tasks.nn.regions import Region
 

@@ -8,7 +8,7 @@ vectors or matrices, `tasks.nn.regions.radii` how large a region it needs.
 >>> from tasks.nn.regions import region_by_name
 >>> ball = region_by_name("k_sparse", radius=2.0, k=1)
 >>> ball.extreme_point(torch.tensor([0.5, -3.0, 1.0]))
-tensor([-0., 2., -0.])
+tensor([0., 2., 0.])
 """
 
 from __future__ import annotations
