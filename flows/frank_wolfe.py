@@ -25,6 +25,7 @@ STUDY = Study(
         "models": "tasks.frankwolfe.schema:MODELS_SCHEMA",
         "curve": "tasks.frankwolfe.schema:CURVE_SCHEMA",
         "layers": "tasks.frankwolfe.schema:LAYERS_SCHEMA",
+        "filters": "tasks.frankwolfe.schema:FILTERS_SCHEMA",
         "certified": "tasks.frankwolfe.schema:CERTIFIED_SCHEMA",
         "verification": "tasks.frankwolfe.schema:VERIFICATION_SCHEMA",
     },
@@ -32,7 +33,7 @@ STUDY = Study(
         Stage(
             "train",
             "tasks.frankwolfe.run:training_rows",
-            ("models", "curve", "layers", "certified"),
+            ("models", "curve", "layers", "filters", "certified"),
             waves="tasks.frankwolfe.plan:training_waves",
             known="tasks.frankwolfe.plan:known_of_trial",
             placed=True,

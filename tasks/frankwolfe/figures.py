@@ -1,8 +1,10 @@
-"""Pictures of runs of `frank-wolfe`: accuracies, gaps, gauges, layers, certificates."""
+"""Pictures of runs of `frank-wolfe`: accuracies, gaps, gauges, layers,
+filters, certificates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,12 @@ from matplotlib.figure import Figure
 from tasks.nn.statistics import interval, per_replicate
 from tasks.records import Status, Stored
 from tasks.records.figures import lighten, new_figure
-from tasks.records.palette import CYCLE, GRAY, INK
+from tasks.records.palette import CYCLE, GRAY, INK, PALE, TEXT
 
-__all__ = ["draw_accuracies", "draw_certified", "draw_curves", "draw_learned"]
+__all__ = ["draw_accuracies", "draw_certified", "draw_curves", "draw_filters", "draw_learned"]
 
 Row = Mapping[str, Any]
+NUM_FILTERS = 16
 _STYLES = ("-", "--", ":")
 
 
@@ -101,6 +104,45 @@ def draw_learned(stored: Stored, order: Sequence[str]) -> Figure:
     panels[2].set_yscale("log")
     panels[2].set_ylim(bottom=1e-3)
     return _with_legend(figure, panels[0])
+
+
+def draw_filters(stored: Stored, order: Sequence[str]) -> Figure:
+    """Filters of the first weight, the largest ones of the first repetition, method by method.
+
+    Each is scaled by its own largest entry: white is 0, blue positive, red negative.
+    """
+    rows = stored.rows("filters")
+    names = [name for name in order if any(row["method"] == name for row in rows)]
+    each = {
+        name: sorted(
+            (_picture(row) for row in rows if row["method"] == name),
+            key=lambda picture: -float(np.linalg.norm(picture)),
+        )[:NUM_FILTERS]
+        for name in names
+    }
+    count = max(map(len, each.values()), default=1)
+    figure = new_figure(0.62 * count + 1.6, 0.62 * len(names) + 0.5)
+    panels = figure.subplots(len(names), count, squeeze=False)
+    for line, name in zip(panels, names, strict=True):
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10, color=TEXT)
+        for axes, picture in zip_longest(line, each[name]):
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_color(PALE)
+            if picture is None:
+                axes.set_visible(False)
+                continue
+            scale = max(float(np.abs(picture).max()), 1e-30)
+            axes.imshow(picture, cmap="RdBu", vmin=-scale, vmax=scale, interpolation="nearest")
+    figure.subplots_adjust(
+        left=1.5 / figure.get_figwidth(), right=0.99, top=0.96, bottom=0.02, wspace=0.1, hspace=0.1
+    )
+    return figure
+
+
+def _picture(row: Row) -> np.ndarray:
+    """(H, W): the mean over the channels."""
+    return np.reshape(row["values"], row["shape"]).mean(axis=0)
 
 
 def draw_certified(stored: Stored, order: Sequence[str]) -> Figure:

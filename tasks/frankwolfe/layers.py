@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from tasks.nn.sparsity import prunable_weights
 NEAR_ZERO = 1e-3
 """Entries below this share of the largest count as zeros."""
 NUM_VALUES = 32
+NUM_FILTERS = 64
 
 
 def layer_rows(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[dict[str, Any]]:
@@ -32,6 +34,20 @@ def layer_rows(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[d
             "effective_rank": effective_rank(values),
             "spectrum": (values / values[0].clamp(min=1e-300))[:NUM_VALUES].tolist(),
         }
+
+
+def filter_rows(model: nn.Module, shape: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """One row for each of the first filters of the first weight, as an image.
+
+    Of a convolution these are its kernels, of a linear layer the weights of a unit; nothing if
+    they are of no image of `shape` (C, H, W).
+    """
+    first = next(iter(prunable_weights(model).values()), None)
+    if first is None or (first.ndim == 2 and first.shape[1] != math.prod(shape)):
+        return
+    one = list(first.shape[1:]) if first.ndim == 4 else list(shape)
+    for number, values in enumerate(first.detach().flatten(1).float().cpu()[:NUM_FILTERS]):
+        yield {"filter": number, "shape": one, "values": values.tolist()}
 
 
 def zeros(weight: Tensor) -> float:

@@ -68,15 +68,16 @@ def frank_wolfe_report(stored: Stored) -> Report:
 
 
 def frank_wolfe_figures(stored: Stored) -> Iterator[Figure]:
-    """Accuracies, gaps and gauges along the way, and what was learned."""
+    """Accuracies, gaps and gauges along the way, what was learned, and what is certain."""
     for name, tables in (
         ("accuracies", ("models",)),
         ("curves", ("curve",)),
         ("learned", ("layers",)),
     ):
         yield Figure(f"figures/{name}.png", partial(_figure, stored, name), tables)
-    if stored.rows("certified"):
-        yield Figure("figures/certified.png", partial(_figure, stored, "certified"), ("certified",))
+    for name in ("filters", "certified"):
+        if stored.rows(name):
+            yield Figure(f"figures/{name}.png", partial(_figure, stored, name), (name,))
 
 
 def _figure(stored: Stored, name: str) -> Any:

@@ -7,7 +7,7 @@ beside it; one that was killed continues from its last checkpoint to the same we
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gpu.backend import one_thread
 from tasks.frankwolfe.items import Trial
-from tasks.frankwolfe.layers import layer_rows
+from tasks.frankwolfe.layers import filter_rows, layer_rows
 from tasks.frankwolfe.methods import largest_rate, optimizer_of
 from tasks.frankwolfe.robustness import certify, is_perceptron, lipschitz_of
 from tasks.nn import (
@@ -62,7 +62,7 @@ class Trained:
 
 
 def training_rows(trial: Trial, place: Place) -> Rows:
-    """Rows of ``models``, ``curve``, ``layers`` and ``certified`` of one training."""
+    """Rows of ``models``, ``curve``, ``layers``, ``filters`` and ``certified`` of one training."""
     with one_thread():
         bench = Workbench.open(trial.config, place.device)
         running = f"{CHECKPOINTS}/running-{trial.key}.safetensors"
@@ -123,7 +123,7 @@ def _rows(trial: Trial, bench: Workbench, trained: Trained, folder: str) -> Rows
     }
     if outcome.status != FitStatus.FINISHED:
         failed = {**row, "status": Status.FAILED, "reason": outcome.reason}
-        return {"models": [failed], "curve": curve, "layers": [], "certified": []}
+        return {"models": [failed], "curve": curve, "layers": [], "filters": [], "certified": []}
     bench.recalibrate(model)
     is_final = trial.replicate >= 0
     measures = bench.measure(model, corrupted=is_final)
@@ -143,6 +143,7 @@ def _rows(trial: Trial, bench: Workbench, trained: Trained, folder: str) -> Rows
         "models": [found],
         "curve": curve,
         "layers": [{**place, **each} for each in layer_rows(model, trained.optimizer)],
+        "filters": [{**place, **each} for each in _filters(trial, bench, model)],
         "certified": _certified(trial, bench, model, place) if is_final else [],
         FILES: [f"{CHECKPOINTS}/{checkpoint}.safetensors"] if checkpoint else [],
     }
@@ -151,6 +152,10 @@ def _rows(trial: Trial, bench: Workbench, trained: Trained, folder: str) -> Rows
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     """What the file of a model holds."""
     return {f"model.{name}": value for name, value in model.state_dict().items()}
+
+
+def _filters(trial: Trial, bench: Workbench, model: nn.Module) -> Iterable[dict[str, Any]]:
+    return filter_rows(model, bench.dataset.shape) if trial.replicate == 0 else ()
 
 
 def _stored(trial: Trial, trained: Trained, folder: str) -> str:

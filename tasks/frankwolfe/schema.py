@@ -9,6 +9,7 @@ from tasks.records import column, science_schema
 __all__ = [
     "CERTIFIED_SCHEMA",
     "CURVE_SCHEMA",
+    "FILTERS_SCHEMA",
     "LAYERS_SCHEMA",
     "MODELS_SCHEMA",
     "VERIFICATION_SCHEMA",
@@ -63,6 +64,14 @@ LAYERS_SCHEMA = science_schema(
     column("spectrum", pa.list_(pa.float64()), "largest 32 singular values over the largest"),
 )
 """One row per weight of a linear layer or convolution of a model."""
+
+FILTERS_SCHEMA = science_schema(
+    *_PLACE,
+    column("filter", pa.int64(), "number of the filter of the first weight, from 0"),
+    column("shape", pa.list_(pa.int64()), "channels, height, width"),
+    column("values", pa.list_(pa.float32()), "its weights, row by row"),
+)
+"""One row per filter of the first weight, of the first repetition of every method."""
 
 CERTIFIED_SCHEMA = science_schema(
     *_PLACE,

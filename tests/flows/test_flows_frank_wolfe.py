@@ -63,13 +63,21 @@ def test_regions_are_chosen_trained_verified_reported_and_drawn(ran):
     assert all(row["status"] == "ok" and row["reason"] == "" for row in checks.values())
     assert checks["l2-0"]["gauge"] == pytest.approx(models["l2-0"]["gauge"], rel=1e-9)
     assert {row["layer"] for row in found.rows("layers")} == {"1.weight", "3.weight", "5.weight"}
+    filters = [row for row in found.rows("filters") if row["item"] == "l2-0"]
+    assert len(filters) == 64 and filters[0]["shape"] == [1, 12, 12]
     radii = [r["radius"] for r in found.rows("certified") if r["item"] == "spectral-0"]
     assert radii == [0.05, 0.1, 0.2, 0.3, 0.5]
     text = markdown(report_of(find_study("frank-wolfe"), found), found.run)
     assert "weights are feasible at the end" in text
     assert "verified from their files: 3 of 3 models" in text
     figures = {path.name for path in (Path(outcome["path"]) / "figures").iterdir()}
-    assert figures == {"accuracies.png", "curves.png", "learned.png", "certified.png"}
+    assert figures == {
+        "accuracies.png",
+        "curves.png",
+        "learned.png",
+        "certified.png",
+        "filters.png",
+    }
 
 
 def test_a_training_that_was_interrupted_ends_in_the_same_bytes(ran, monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ from torch import nn
 
 from tasks.frankwolfe.config import FrankWolfeConfig
 from tasks.frankwolfe.items import Trial, trials
-from tasks.frankwolfe.layers import effective_rank, layer_rows, zeros
+from tasks.frankwolfe.layers import effective_rank, filter_rows, layer_rows, zeros
 from tasks.frankwolfe.plan import best_trials, check_frank_wolfe, item_keys
 from tasks.frankwolfe.report import _matches
 from tasks.frankwolfe.robustness import certify, is_perceptron, lipschitz_of
@@ -92,6 +92,17 @@ def test_layers_tell_zeros_ranks_and_spectra():
     assert next(layer_rows(model, optimizer))["gauge"] == pytest.approx(
         math.sqrt(180) / 4, rel=1e-6
     )
+
+
+def test_filters_are_kernels_or_images_of_units():
+    convolution = build_model("small-cnn", (3, 8, 8), 10)
+    rows = list(filter_rows(convolution, (3, 8, 8)))
+    assert len(rows) == 16 and rows[0]["shape"] == [3, 3, 3]
+    assert rows[5]["values"] == convolution[0].weight[5].flatten().tolist()
+    rows = list(filter_rows(build_model("lenet-300-100", (1, 8, 8), 10), (1, 8, 8)))
+    assert len(rows) == 64 and rows[63]["shape"] == [1, 8, 8]
+    assert list(filter_rows(nn.Linear(6, 5), (1, 8, 8))) == []
+    assert list(filter_rows(nn.ReLU(), (1, 8, 8))) == []
 
 
 def test_a_certificate_is_never_broken_by_gradient_attacks():
