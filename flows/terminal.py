@@ -191,14 +191,16 @@ def _type_of(field: Mapping[str, Any]) -> str:
     if "enum" in field:
         return "one of"
     if field.get("type") == "array":
-        return f"list of {_type_of(field.get('items', {}))}s"
+        items = field.get("items", {})
+        return f"list of {'names' if 'enum' in items else _type_of(items) + 's'}"
     return str(field.get("type", "value"))
 
 
 def _bounds_of(field: Mapping[str, Any]) -> str:
     """Bounds or choices of a field, in words."""
-    if "enum" in field:
-        return " | ".join(map(str, field["enum"]))
+    choices = field.get("enum") or field.get("items", {}).get("enum")
+    if choices:
+        return " | ".join(map(str, choices))
     signs = {
         "minimum": ">=",
         "exclusiveMinimum": ">",

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tasks.nn.config import ImageTrainingConfig
+from tasks.nn.config import TEXTS, ImageModel, Images, Texts, TrainingSettings
 
 __all__ = ["FrankWolfeConfig", "RegionName", "Rival"]
 
@@ -26,8 +26,19 @@ RegionName = Literal[
 Rival = Literal["sgd", "sgd_decay", "adamw", "muon"]
 
 
-class FrankWolfeConfig(ImageTrainingConfig):
-    """Regions and rivals, each with the size and rate that is best on validation images."""
+class FrankWolfeConfig(TrainingSettings):
+    """Regions and rivals, each with the size and rate that is best on validation data."""
+
+    dataset: Literal[Images, Texts] = "digits"
+    """What to learn from: images, or text, character by character. digits, synthetic and
+    python-docs, the reference of Python, are there; textfolder is a folder of your own, given as
+    data_folder; for the others the message about missing files says how to get them."""
+
+    model: Literal[ImageModel, "gpt"] = "small-cnn"
+    """Network; of text it is gpt, with four blocks of width 128 and 0.8 million parameters."""
+
+    context: int = Field(default=64, ge=1, le=4096)
+    """Characters that a network of text looks at."""
 
     regions: tuple[RegionName, ...] = Field(
         default=("l2", "linf", "k_sparse", "k_support", "nuclear", "spectral"), min_length=1
@@ -42,8 +53,8 @@ class FrankWolfeConfig(ImageTrainingConfig):
 
     rate_factors: tuple[float, ...] = Field(default=(0.3, 1.0, 3.0), min_length=1, max_length=20)
     """Rates to choose from, as multiples: of learning_rate for SGD, of ten times it for Frank-Wolfe
-    with momentum, which is a mean of gradients, of a hundredth of it for AdamW, of a fifth of it
-    for Muon."""
+    with momentum, which is a mean of gradients, of a tenth of it for plain steps (scion), of a
+    hundredth of it for AdamW, of a fifth of it for Muon."""
 
     share: float = Field(default=0.1, gt=0.0, lt=1.0)
     """Share of entries, filters or singular values of a vertex, for regions that have a k."""
@@ -52,11 +63,26 @@ class FrankWolfeConfig(ImageTrainingConfig):
     """How Frank-Wolfe moves: with gradient rescaling, with momentum too, or with plain steps."""
 
     gap_images: int = Field(default=500, ge=1)
-    """Training images on which the gap is measured along the way."""
+    """Training images, or windows of text, on which the gap is measured along the way."""
 
     certified_radii: tuple[float, ...] = (0.05, 0.1, 0.2, 0.3, 0.5)
     """Euclidean distances, of images with values from 0 to 1, at which accuracy is certified; for
     perceptrons."""
+
+    @model_validator(mode="after")
+    def _network_of_data(self) -> Self:
+        if (self.dataset in TEXTS) != (self.model == "gpt"):
+            kind = "text" if self.dataset in TEXTS else "images"
+            raise ValueError(
+                f"model {self.model} does not learn from {self.dataset}, which is "
+                f"{kind}; " + ("take gpt" if kind == "text" else "take another")
+            )
+        return self
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the data are text, where losses tell more than accuracies."""
+        return self.dataset in TEXTS
 
     @model_validator(mode="after")
     def _positive(self) -> Self:

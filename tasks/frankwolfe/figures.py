@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tasks.frankwolfe.yardstick import ACCURACY, yardstick_of
 from tasks.nn.statistics import interval, per_replicate
 from tasks.records import Status, Stored
 from tasks.records.figures import lighten, new_figure
@@ -24,25 +25,25 @@ _STYLES = ("-", "--", ":")
 
 
 def draw_accuracies(stored: Stored, order: Sequence[str]) -> Figure:
-    """Test accuracy of every method with its 95 % interval, and every repetition."""
+    """Test accuracy, of text the loss, of every method with its 95 % interval and repetitions."""
+    by = yardstick_of(stored.settings)
+    scale = 100 if by is ACCURACY else 1
     rows = [r for r in _finals(stored.rows("models")) if r["status"] == Status.OK]
     names = [name for name in order if any(row["method"] == name for row in rows)]
     regions = stored.settings["regions"]
     figure = new_figure(9.0, 0.45 * len(names) + 1.6)
     axes = figure.subplots()
-    lighten(axes, "accuracy on test images, percent", grid="x")
+    lighten(axes, f"{by.column} on test data, {'percent' if by is ACCURACY else 'nats'}", grid="x")
     for place, name in enumerate(names):
-        values = list(per_replicate([r for r in rows if r["method"] == name], "accuracy").values())
+        own = per_replicate([row for row in rows if row["method"] == name], by.column)
+        values = [scale * value for value in own.values()]
         found = interval(values)
         color = CYCLE[0] if name in regions else GRAY
-        axes.plot(
-            [100 * v for v in values], [place] * len(values), "o", color=color, ms=4, alpha=0.4
-        )
-        half = None if found.half is None else 100 * found.half
-        axes.errorbar(100 * found.mean, place, xerr=half, fmt="D", color=color, ms=6, capsize=4)
+        axes.plot(values, [place] * len(values), "o", color=color, ms=4, alpha=0.4)
+        axes.errorbar(found.mean, place, xerr=found.half, fmt="D", color=color, ms=6, capsize=4)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    if rows:
+    if rows and by is ACCURACY:
         _cut_tails(axes, rows)
     figure.tight_layout()
     return figure

@@ -7,21 +7,24 @@ from torch import nn
 
 from tasks.frankwolfe.items import Trial
 from tasks.nn import sgd
+from tasks.nn.benches import open_bench
 from tasks.nn.optimizers import FrankWolfe
 from tasks.nn.regions import REGIONS
 from tasks.nn.regions.sparse_norms import WithCount
-from tasks.nn.workbench import Workbench
 
 SHARES = {"adamw": 0.01, "muon": 0.2}
 """Rates of some methods over those of SGD."""
-MEAN_OF_GRADIENTS = 10.0
-"""The momentum of `momentum_sfw` is a mean, a tenth of the sum that SGD's momentum 0.9 is."""
+PRESETS = {"momentum_sfw": 10.0, "scion": 0.1}
+"""The same for constrained weights: the momentum of `momentum_sfw` is a mean, a tenth of the sum
+that SGD's momentum 0.9 is; steps of `scion` are shares of the way."""
 
 
 def largest_rate(trial: Trial) -> float:
     """Of the schedule."""
-    is_mean = trial.is_region and trial.config.preset == "momentum_sfw"
-    share = MEAN_OF_GRADIENTS if is_mean else SHARES.get(trial.method, 1.0)
+    if trial.is_region:
+        share = PRESETS.get(trial.config.preset, 1.0)
+    else:
+        share = SHARES.get(trial.method, 1.0)
     return trial.factor * trial.config.learning_rate * share
 
 
@@ -70,6 +73,6 @@ def rehearse(trial: Trial) -> None:
     ------
     InputError
     """
-    bench = Workbench.open(trial.config)
+    bench = open_bench(trial.config)
     bench.num_steps(trial.config.epochs)
     optimizer_of(trial, bench.new_model(0))

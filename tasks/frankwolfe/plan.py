@@ -56,7 +56,8 @@ def training_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
 
 
 def best_trials(config: FrankWolfeConfig, rows: Iterable[Row]) -> Iterator[Trial]:
-    """Of each method the trial with the best validation accuracy; of equal ones the least loss."""
+    """Of each method the trial with the best validation accuracy, of equal ones the least loss; on
+    text that with the least validation loss."""
     rows = list(rows)
     found = {row["item"]: row for row in rows if row["status"] == Status.OK}
     for method in _methods(config):
@@ -67,7 +68,7 @@ def best_trials(config: FrankWolfeConfig, rows: Iterable[Row]) -> Iterator[Trial
         if len(given) == 1 or (not usable and all(trial.key in tried for trial in given)):
             yield given[0]
         elif usable:
-            yield min(usable, key=lambda trial: _order(found[trial.key]))
+            yield min(usable, key=lambda trial: _order(config, found[trial.key]))
 
 
 def verification_items(plan: Plan) -> list[Item]:
@@ -86,9 +87,9 @@ def check_frank_wolfe(config: FrankWolfeConfig, address: str = "") -> None:
     """
     del address
     from tasks.frankwolfe.methods import rehearse
-    from tasks.nn.plan import check_images
+    from tasks.nn.plan import check_data
 
-    check_images(config)
+    check_data(config)
     for method in _methods(config):
         try:
             rehearse(trials(config, method)[0])
@@ -118,9 +119,10 @@ def _choices(config: FrankWolfeConfig) -> list[Trial]:
     return [trial for given in each if len(given) > 1 for trial in given]
 
 
-def _order(row: Row) -> tuple[float, float]:
-    loss = row["validation_loss"]
-    return -row["validation_accuracy"], math.inf if loss is None else loss
+def _order(config: FrankWolfeConfig, row: Row) -> tuple[float, float]:
+    loss = math.inf if row["validation_loss"] is None else row["validation_loss"]
+    worse = -row["validation_accuracy"]
+    return (loss, worse) if config.is_text else (worse, loss)
 
 
 def _item(trial: Trial, images: str | None) -> Item:

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from tasks.nn.statistics import Difference, difference, interval, per_replicate
+from tasks.frankwolfe.yardstick import LOSS, yardstick_of
+from tasks.nn.config import TEXTS
+from tasks.nn.statistics import difference, interval, per_replicate
 from tasks.records import Figure, Report, Status, Stored, Table
 from tasks.records.report import counted
 
@@ -15,17 +17,13 @@ __all__ = ["frank_wolfe_figures", "frank_wolfe_report"]
 HEADINGS = ("method", "width", "rate", "accuracy", "loss", "OOD", "gap", "gauge", "zeros", "rank")
 """Accuracies in percent; share of zeros in percent, and stable rank over its largest value in
 percent, both means over the weights that regions constrain."""
-MATCH = 0.005
-"""Accuracies that differ by at most half a point match."""
-RIVALS = {
-    "sgd": "is more accurate than SGD without weight decay",
-    "sgd_decay": "matches SGD with weight decay to half a point",
-}
+RIVALS = {"sgd": "SGD without weight decay", "sgd_decay": "SGD with weight decay"}
 LEARNED = {
     "zeros": (("l1", "k_sparse", "k_support"), "has more zeros"),
     "rank": (("nuclear", "spectral_k_support"), "has a lower rank"),
 }
 """What regions are for: the first of these that there is, beside SGD."""
+UNITS = {"accuracy": " %", "loss": " nats"}
 Row = Mapping[str, Any]
 Methods = Mapping[str, Sequence[Row]]
 Certified = Mapping[float, Mapping[str, float]]
@@ -57,12 +55,15 @@ def frank_wolfe_report(stored: Stored) -> Report:
         *_claims(methods, learned, settings),
     ]
     chosen = sum(row["replicate"] < 0 for row in models)
+    kind = "text" if settings["dataset"] in TEXTS else "images"
     how = (
-        f"{counted(settings['seeds'], 'repetition')} with 95 % intervals; sizes and rates are the "
-        f"best of {counted(chosen, 'training')} of another repetition on validation images; "
-        "weights without a region: AdamW"
+        f"sizes and rates are the best of {counted(chosen, 'training')} of another repetition on "
+        f"validation {kind}; "
+        if chosen
+        else ""
     )
-    lines = [how, *_verified(stored), *_failures(models)]
+    seeds = f"{counted(settings['seeds'], 'repetition')} with 95 % intervals; "
+    lines = [f"{seeds}{how}weights without a region: AdamW", *_verified(stored), *_failures(models)]
     tables = [table, *_certified_table(certified)]
     return Report(findings or ["no training is done yet"], tables, lines)
 
@@ -70,7 +71,7 @@ def frank_wolfe_report(stored: Stored) -> Report:
 def frank_wolfe_figures(stored: Stored) -> Iterator[Figure]:
     """Accuracies, gaps and gauges along the way, what was learned, and what is certain."""
     for name, tables in (
-        ("accuracies", ("models",)),
+        (_compared(stored), ("models",)),
         ("curves", ("curve",)),
         ("learned", ("layers",)),
     ):
@@ -80,12 +81,17 @@ def frank_wolfe_figures(stored: Stored) -> Iterator[Figure]:
             yield Figure(f"figures/{name}.png", partial(_figure, stored, name), (name,))
 
 
+def _compared(stored: Stored) -> str:
+    return "losses" if yardstick_of(stored.settings) is LOSS else "accuracies"
+
+
 def _figure(stored: Stored, name: str) -> Any:
     # matplotlib is slow to import.
     from tasks.frankwolfe import figures
 
     order = [*stored.settings["rivals"], *stored.settings["regions"]]
-    return getattr(figures, f"draw_{name}")(stored, order)
+    drawn = "accuracies" if name == "losses" else name
+    return getattr(figures, f"draw_{drawn}")(stored, order)
 
 
 def _learned(layers: Sequence[Row]) -> dict[str, dict[str, dict[int, float]]]:
@@ -121,7 +127,7 @@ def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any]) -> list[s
         "" if part[0]["width"] is None else f"{part[0]['width']:g}",
         f"{part[0]['rate']:g}",
         mean["accuracy"].percent(),
-        f"{interval(per_replicate(part, 'loss').values()).mean:.3f}",
+        interval(per_replicate(part, "loss").values()).plain(),
         mean["ood_accuracy"].percent(1) if mean["ood_accuracy"].count else "",
         f"{sum(gaps) / len(gaps):.3g}" if gaps else "",
         f"{max(gauges):.4f}" if gauges else "",
@@ -131,25 +137,13 @@ def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any]) -> list[s
 
 
 def _best(methods: Methods, settings: Mapping[str, Any]) -> Iterator[str]:
-    """The region that is best on validation images, and the best rival."""
-    names = [_favorite(methods, settings[kind]) for kind in ("regions", "rivals")]
-    texts = [
-        f"{name} {interval(per_replicate(methods[name], 'accuracy').values()).percent()} %"
-        for name in names
-        if name
-    ]
+    """The region that is best on validation data, and the best rival."""
+    by = yardstick_of(settings)
+    names = [by.favorite(methods, settings[kind]) for kind in ("regions", "rivals")]
+    texts = [f"{name} {by.mean(methods[name])}{UNITS[by.column]}" for name in names if name]
     if texts:
-        yield f"best region and best rival on validation images, accuracy: {', '.join(texts)}"
-
-
-def _favorite(methods: Methods, names: Sequence[str]) -> str:
-    """By validation images, so that the test images decide nothing."""
-    known = [name for name in names if name in methods]
-
-    def validation(name: str) -> float:
-        return interval(per_replicate(methods[name], "validation_accuracy").values()).mean
-
-    return max(known, key=validation, default="")
+        kind = "text" if settings["dataset"] in TEXTS else "images"
+        yield f"best region and best rival on validation {kind}, {by.column}: {', '.join(texts)}"
 
 
 def _claims(
@@ -161,12 +155,15 @@ def _claims(
         return
     inside = all(row["gauge"] <= 1 + 1e-4 for name in regions for row in methods[name])
     yield _claim("weights are feasible at the end", "holds" if inside else "does not hold")
-    best = _favorite(methods, settings["regions"])
-    for rival, words in RIVALS.items():
-        found = _paired(methods, best, rival)
+    by = yardstick_of(settings)
+    best = by.favorite(methods, settings["regions"])
+    for rival, name in RIVALS.items():
+        found = by.difference(methods[best], methods[rival]) if rival in methods else None
         if found is not None:
-            verdict = found.verdict if rival == "sgd" else _matches(found)
-            yield _claim(f"{best} {words}", f"{verdict}, {found.points()} points")
+            words, verdict = f"{by.better} {name}", found.verdict
+            if rival == "sgd_decay":
+                words, verdict = f"matches {name} {by.close}", by.matches(found)
+            yield _claim(f"{best} {words}", f"{verdict}, {by.text(found)}")
     for measure, (names, words) in LEARNED.items():
         name = next((each for each in names if each in learned), "")
         if not name or "sgd" not in learned:
@@ -179,23 +176,6 @@ def _claims(
 
 def _claim(claim: str, verdict: str) -> str:
     return f"published: {claim} -> {verdict}"
-
-
-def _matches(found: Difference) -> str:
-    """Whether a difference is small for sure."""
-    mean, half = found.interval.mean, found.interval.half
-    if half is None:
-        return "not settled"
-    if abs(mean) + half <= MATCH:
-        return "holds"
-    return "does not hold" if mean + half < -MATCH else "not settled"
-
-
-def _paired(methods: Methods, first: str, second: str) -> Difference | None:
-    if first not in methods or second not in methods:
-        return None
-    one, other = (per_replicate(methods[name], "accuracy") for name in (first, second))
-    return difference(one, other)
 
 
 def _certified(stored: Stored) -> Certified:

@@ -28,6 +28,8 @@ from tasks.nn import (
     evaluating,
     fit,
 )
+from tasks.nn.bench import Bench
+from tasks.nn.benches import open_bench
 from tasks.nn.files import store_tensors, tensors_digest
 from tasks.nn.optimizers import FrankWolfe
 from tasks.nn.training import seeded_generator
@@ -64,7 +66,7 @@ class Trained:
 def training_rows(trial: Trial, place: Place) -> Rows:
     """Rows of ``models``, ``curve``, ``layers``, ``filters`` and ``certified`` of one training."""
     with one_thread():
-        bench = Workbench.open(trial.config, place.device)
+        bench = open_bench(trial.config, place.device)
         running = f"{CHECKPOINTS}/running-{trial.key}.safetensors"
         trained = train(trial, bench, f"{place.folder}/{running}")
         rows = _rows(trial, bench, trained, place.folder)
@@ -74,7 +76,7 @@ def training_rows(trial: Trial, place: Place) -> Rows:
     return rows
 
 
-def train(trial: Trial, bench: Workbench, checkpoint: str | None = None) -> Trained:
+def train(trial: Trial, bench: Bench, checkpoint: str | None = None) -> Trained:
     """Train the network of a repetition; weights that start outside of their regions enter."""
     seed = derive_seed(trial.config.seed, "frank-wolfe", trial.replicate + 1)
     model = bench.new_model(trial.replicate + 1)
@@ -96,19 +98,18 @@ def train(trial: Trial, bench: Workbench, checkpoint: str | None = None) -> Trai
 
 
 def gap_and_gauge(
-    trial: Trial, bench: Workbench, model: nn.Module, optimizer: torch.optim.Optimizer
+    trial: Trial, bench: Bench, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> dict[str, float]:
     """Gap on some training images, and the largest gauge; nothing without regions."""
     if not trial.is_region or not isinstance(optimizer, FrankWolfe):
         return {}
-    part = bench.dataset.train.at(slice(0, trial.config.gap_images))
-    batch = bench.dataset.normalized(part.images), part.labels
+    batch = bench.some_batch(trial.config.gap_images)
     with evaluating(model):
         gap = optimizer.gap(classification_loss, [batch]).total
     return {"gap": gap, "gauge": max(optimizer.feasibility().values())}
 
 
-def _rows(trial: Trial, bench: Workbench, trained: Trained, folder: str) -> Rows:
+def _rows(trial: Trial, bench: Bench, trained: Trained, folder: str) -> Rows:
     place = {"item": trial.key, "method": trial.method, "replicate": trial.replicate}
     model, outcome = trained.model, trained.fit
     curve = [
@@ -137,7 +138,7 @@ def _rows(trial: Trial, bench: Workbench, trained: Trained, folder: str) -> Rows
         "loss": _finite(measures.test.loss),
         "validation_loss": _finite(measures.validation_loss),
         **gap_and_gauge(trial, bench, model, trained.optimizer),
-        **(_lipschitz(trained, bench) if is_perceptron(model) else {}),
+        **_lipschitz(trained, bench),
     }
     return {
         "models": [found],
@@ -154,8 +155,9 @@ def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {f"model.{name}": value for name, value in model.state_dict().items()}
 
 
-def _filters(trial: Trial, bench: Workbench, model: nn.Module) -> Iterable[dict[str, Any]]:
-    return filter_rows(model, bench.dataset.shape) if trial.replicate == 0 else ()
+def _filters(trial: Trial, bench: Bench, model: nn.Module) -> Iterable[dict[str, Any]]:
+    shape = bench.image_shape
+    return filter_rows(model, shape) if shape and trial.replicate == 0 else ()
 
 
 def _stored(trial: Trial, trained: Trained, folder: str) -> str:
@@ -167,8 +169,10 @@ def _stored(trial: Trial, trained: Trained, folder: str) -> str:
     return path.stem
 
 
-def _lipschitz(trained: Trained, bench: Workbench) -> dict[str, float]:
-    """L, and L with the radius in place of the norm where there is a spectral ball."""
+def _lipschitz(trained: Trained, bench: Bench) -> dict[str, float]:
+    """L of a perceptron, and L with radii in place of the norms of weights in spectral balls."""
+    if not (isinstance(bench, Workbench) and is_perceptron(trained.model)):
+        return {}
     whole = lipschitz_of(trained.model, bench.dataset)
     found = {"lipschitz": whole}
     if isinstance(trained.optimizer, FrankWolfe):
@@ -181,11 +185,11 @@ def _lipschitz(trained: Trained, bench: Workbench) -> dict[str, float]:
 
 
 def _certified(
-    trial: Trial, bench: Workbench, model: nn.Module, place: Mapping[str, Any]
+    trial: Trial, bench: Bench, model: nn.Module, place: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    if not is_perceptron(model) or not trial.config.certified_radii:
-        return []
     radii = trial.config.certified_radii
+    if not (isinstance(bench, Workbench) and is_perceptron(model) and radii):
+        return []
     found = certify(model, bench.dataset, radii).accuracies
     return [{**place, "radius": r, "accuracy": a} for r, a in zip(radii, found, strict=True)]
 

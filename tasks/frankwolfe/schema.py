@@ -28,12 +28,22 @@ MODELS_SCHEMA = science_schema(
     column("rate", pa.float64(), "largest learning rate"),
     column("checkpoint", pa.string(), "id of its file: 16 digits of the SHA-256 of the content"),
     column("steps", pa.int64(), "steps of training"),
-    column("validation_accuracy", pa.float64(), "share of validation images, for choices"),
+    column(
+        "validation_accuracy",
+        pa.float64(),
+        "share of validation images, or of characters, for choices",
+    ),
     column("validation_loss", pa.float64(), "mean cross entropy on these", unit="nat"),
-    column("accuracy", pa.float64(), "share of test images whose class is found"),
-    column("worst_class", pa.float64(), "smallest accuracy over the classes"),
+    column(
+        "accuracy",
+        pa.float64(),
+        "share of test images whose class, or of text whose next character, is found",
+    ),
+    column("worst_class", pa.float64(), "smallest accuracy over the classes, or characters"),
     column("calibration_error", pa.float64(), "expected calibration error, 15 bins"),
-    column("loss", pa.float64(), "mean cross entropy on the test images", unit="nat"),
+    column(
+        "loss", pa.float64(), "mean cross entropy on the test images, or per character", unit="nat"
+    ),
     column("ood_accuracy", pa.float64(), "mean accuracy on corrupted test images"),
     column("gap", pa.float64(), "Frank-Wolfe gap at the end; null without regions"),
     column("gauge", pa.float64(), "largest gauge of a weight at the end; 1 is the boundary"),
@@ -85,6 +95,6 @@ VERIFICATION_SCHEMA = science_schema(
     column("checkpoint", pa.string(), "id of the file that was read again"),
     column("reason", pa.string(), "what is wrong; empty if nothing is"),
     column("gauge", pa.float64(), "largest gauge, computed from the file; null without regions"),
-    column("accuracy", pa.float64(), "accuracy on the test images, measured again"),
+    column("accuracy", pa.float64(), "accuracy on the test data, measured again"),
 )
 """One row per stored model, from its file alone."""

@@ -1,7 +1,7 @@
 """Verification of stored models from their files alone.
 
 For every model: the file's content has the digest it is named by; every weight with a region is in
-it, by its gauge in float64; and the accuracy on the test images is that of the row.
+it, by its gauge in float64; and the accuracy on the test data is that of the row.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import pyarrow as pa
 from gpu.backend import one_thread
 from tasks.frankwolfe.items import ModelCheck
 from tasks.frankwolfe.run import CHECKPOINTS
-from tasks.nn import check_fit, evaluate, load_tensors
+from tasks.nn import check_fit, load_tensors
+from tasks.nn.bench import Bench
+from tasks.nn.benches import open_bench
 from tasks.nn.regions import region_by_name
 from tasks.nn.regions.layouts import Layout
-from tasks.nn.workbench import Workbench
 from tasks.records.rows import Row, Rows
 from tasks.records.status import Status
 from tasks.records.work import Place
@@ -29,7 +30,7 @@ VECTOR_SLACK, MATRIX_SLACK = 1e-6, 1e-4
 def verification_rows(work: ModelCheck, place: Place, models: pa.Table) -> Rows:
     """Rows of ``verification``: one for each model of an item that has a file."""
     with one_thread():
-        bench = Workbench.open(work.config)
+        bench = open_bench(work.config)
         rows = [
             {"item": work.key, **verified(bench, place.folder, row)}
             for row in models.to_pylist()
@@ -38,7 +39,7 @@ def verification_rows(work: ModelCheck, place: Place, models: pa.Table) -> Rows:
     return {"verification": rows}
 
 
-def verified(bench: Workbench, folder: str, row: Row) -> dict[str, Any]:
+def verified(bench: Bench, folder: str, row: Row) -> dict[str, Any]:
     """Verdict on one model."""
     path = f"{folder}/{CHECKPOINTS}/{row['checkpoint']}.safetensors"
     stored, model = load_tensors(path), bench.new_model(0)
@@ -55,7 +56,7 @@ def verified(bench: Workbench, folder: str, row: Row) -> dict[str, Any]:
         slack = MATRIX_SLACK if region.event_dims == 2 else VECTOR_SLACK
         if not gauges[name] <= 1 + slack:
             reasons.append(f"{name} has gauge {gauges[name]:.8g}")
-    accuracy = evaluate(model, bench.dataset, bench.dataset.test).accuracy
+    accuracy = bench.measure(model, corrupted=False).test.accuracy
     reasons += list(_differs(row, accuracy))
     return {
         "status": Status.FAILED if reasons else Status.OK,

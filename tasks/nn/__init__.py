@@ -1,9 +1,10 @@
 """Training of neural networks, shared by the fields.
 
 `tasks.nn` has the loop, stacks of models, schedules, checkpoints, evaluation and averages;
-`tasks.nn.data` images by name, `tasks.nn.models` networks by name, `tasks.nn.sparsity` masks,
-multiplications and surgery.  `ImageTrainingConfig` and `Workbench` are what studies that train on
-images share, with `tasks.nn.plan` before a run and `tasks.nn.statistics` after it.  The package
+`tasks.nn.data` images and text by name, `tasks.nn.models` networks by name, `tasks.nn.sparsity`
+masks, multiplications and surgery.  `TrainingSettings` and `Bench` are what studies that train
+networks share, on images (`ImageTrainingConfig`, `Workbench`) or on text (`TextBench`), with
+`tasks.nn.plan` before a run and `tasks.nn.statistics` after it.  The package
 imports PyTorch when a name is asked for that needs it; `config`, `plan` and `statistics` do not.
 
 >>> import torch
@@ -26,6 +27,8 @@ from tasks.records.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from tasks.nn.averaging import average_states, state_distance
+    from tasks.nn.bench import Bench, Measures
+    from tasks.nn.benches import open_bench
     from tasks.nn.checkpoints import load_checkpoint, save_checkpoint, store_checkpoint
     from tasks.nn.config import ImageTrainingConfig
     from tasks.nn.distributed import averaged_loss, run_processes
@@ -81,11 +84,12 @@ if TYPE_CHECKING:
         sgd,
         train_steps,
     )
-    from tasks.nn.workbench import Measures, Workbench
+    from tasks.nn.workbench import Workbench
 
 __all__ = [
     "RETRAININGS",
     "Batches",
+    "Bench",
     "Checkpoint",
     "Compressed",
     "Constant",
@@ -129,6 +133,7 @@ __all__ = [
     "measure",
     "normalizations",
     "num_rises",
+    "open_bench",
     "predict",
     "pruning_distance",
     "recalibrate",

@@ -1,27 +1,50 @@
-"""Settings of studies that train networks on images."""
+"""Settings of studies that train networks on images, or on text too."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from gpu.backend import Device
 from tasks.records.config import FrozenConfig
 
-__all__ = ["MAX_EPOCHS", "ImageTrainingConfig"]
+__all__ = [
+    "MAX_EPOCHS",
+    "TEXTS",
+    "ImageModel",
+    "ImageTrainingConfig",
+    "Images",
+    "Texts",
+    "TrainingSettings",
+]
+
+Images = Literal["digits", "fashion-mnist", "cifar10", "cifar100", "imagefolder", "synthetic"]
+Texts = Literal["python-docs", "textfolder"]
+TEXTS: tuple[str, ...] = get_args(Texts)
+ImageModel = Literal[
+    "mlp",
+    "lenet-300-100",
+    "lenet-300-100-bn",
+    "small-cnn",
+    "wide-cnn",
+    "vgg16-bn",
+    "resnet20",
+    "resnet56",
+    "resnet18",
+    "resnet50",
+    "wrn-28-10",
+]
 
 MAX_EPOCHS = 10_000
 """Largest number of epochs that a config takes."""
 
 
-class ImageTrainingConfig(FrozenConfig):
-    """Images, network, training and evaluation: what all studies that train on images share."""
+class TrainingSettings(FrozenConfig):
+    """Data, network, training and evaluation: what all studies that train networks share."""
 
-    dataset: Literal[
-        "digits", "fashion-mnist", "cifar10", "cifar100", "imagefolder", "synthetic"
-    ] = "digits"
-    """Images to learn from. digits and synthetic come with the package; for the others the message
+    dataset: str = "digits"
+    """What to learn from. digits and synthetic come with the package; for the others the message
     about missing files says where they are looked for and how to get them."""
 
     data_folder: str = ""
@@ -38,19 +61,7 @@ class ImageTrainingConfig(FrozenConfig):
     """Folder where the decoded pictures of an imagefolder are kept, so that they are decoded once
     and need not fit into memory; empty decodes them in every process. It does not name the run."""
 
-    model: Literal[
-        "mlp",
-        "lenet-300-100",
-        "lenet-300-100-bn",
-        "small-cnn",
-        "wide-cnn",
-        "vgg16-bn",
-        "resnet20",
-        "resnet56",
-        "resnet18",
-        "resnet50",
-        "wrn-28-10",
-    ] = "small-cnn"
+    model: str = "small-cnn"
     """Network; small-cnn has four convolutions and 33,338 parameters for gray images."""
 
     epochs: float = Field(default=10.0, gt=0.0, le=MAX_EPOCHS)
@@ -104,3 +115,14 @@ class ImageTrainingConfig(FrozenConfig):
         if not set(self.ood_severities) <= {1, 2, 3, 4, 5}:
             raise ValueError(f"ood_severities {list(self.ood_severities)} must lie within 1..5")
         return self
+
+
+class ImageTrainingConfig(TrainingSettings):
+    """A training of a network of the library on images."""
+
+    dataset: Images = "digits"
+    """Images to learn from. digits and synthetic come with the package; for the others the message
+    about missing files says where they are looked for and how to get them."""
+
+    model: ImageModel = "small-cnn"
+    """Network; small-cnn has four convolutions and 33,338 parameters for gray images."""

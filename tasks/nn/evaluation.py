@@ -53,9 +53,12 @@ class Evaluation:
 
 
 def classification_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """Mean cross entropy of a batch (inputs, labels): the loss for `train_steps`."""
+    """Mean cross entropy of a batch (inputs, labels): the loss for `train_steps`.
+
+    Outputs are (N, K) for labels (N,), or (N, T, K) for labels (N, T).
+    """
     inputs, labels = batch
-    return cross_entropy(model(inputs), labels)
+    return cross_entropy(model(inputs).flatten(0, -2), labels.flatten())
 
 
 def evaluate(model: nn.Module, dataset: Dataset, split: Split) -> Evaluation:

@@ -1,21 +1,21 @@
-"""What a study that trains on images needs before anything is trained: images and devices.
+"""What a study that trains networks needs before anything is trained: data and devices.
 
 Importing this module needs no PyTorch.
 """
 
 from __future__ import annotations
 
-from tasks.nn.config import ImageTrainingConfig
+from tasks.nn.config import TEXTS, TrainingSettings
 from tasks.records.errors import InputError
 from tasks.records.work import Inputs, Resources
 
-__all__ = ["check_images", "images_inputs", "training_resources"]
+__all__ = ["check_data", "data_inputs", "training_resources"]
 
 _BUILT_IN = ("digits", "synthetic")
 
 
-def images_inputs(config: ImageTrainingConfig) -> Inputs:
-    """Of images that do not come with the package the content counts.
+def data_inputs(config: TrainingSettings) -> Inputs:
+    """Of data that do not come with the package the content counts.
 
     Raises
     ------
@@ -25,14 +25,14 @@ def images_inputs(config: ImageTrainingConfig) -> Inputs:
     if config.dataset in _BUILT_IN:
         return Inputs()
     # Imported here: planning needs no PyTorch.
-    from tasks.nn.workbench import images_digest, load_images
+    from tasks.nn.benches import open_bench
 
-    digest = images_digest(load_images(config))
+    digest = open_bench(config).digest()
     return Inputs({config.dataset: digest}, digest)
 
 
-def check_images(config: ImageTrainingConfig) -> None:
-    """Refuse images that cannot be read, or of which none are left for validation.
+def check_data(config: TrainingSettings) -> None:
+    """Refuse data that cannot be read, or images of which none are left for validation.
 
     Raises
     ------
@@ -40,8 +40,12 @@ def check_images(config: ImageTrainingConfig) -> None:
         If files of the data set are missing or damaged, or if there are too few images.
     """
     # Imported here: planning needs no PyTorch.
+    from tasks.nn.benches import open_bench
     from tasks.nn.workbench import load_images
 
+    if config.dataset in TEXTS:
+        open_bench(config)
+        return
     images = load_images(config)
     if not len(images.validation):
         raise InputError(
@@ -50,6 +54,6 @@ def check_images(config: ImageTrainingConfig) -> None:
         )
 
 
-def training_resources(config: ImageTrainingConfig) -> Resources:
+def training_resources(config: TrainingSettings) -> Resources:
     """What a training needs."""
     return Resources(config.device)

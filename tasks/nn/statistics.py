@@ -54,6 +54,15 @@ class Interval:
         """
         return f"{100 * self.mean:.{digits}f}{self.half_percent(digits)}"
 
+    def plain(self, digits: int = 3, sign: str = "") -> str:
+        """The mean with its interval.
+
+        >>> Interval(0.5, 0.01, 3).plain(sign="+")
+        '+0.500 ± 0.010'
+        """
+        half = "" if self.half is None else f" ± {self.half:.{digits}f}"
+        return f"{self.mean:{sign}.{digits}f}{half}"
+
     def half_percent(self, digits: int) -> str:
         """The half width as it stands behind a mean; empty for a single value."""
         return "" if self.half is None else f" ± {100 * self.half:.{digits}f}"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
-from torch import nn
+from torch import Tensor, nn
 
-from tasks.nn.config import ImageTrainingConfig
+from tasks.nn.bench import Bench, Measures
 from tasks.nn.data import (
     Augmentation,
     Dataset,
@@ -19,69 +19,36 @@ from tasks.nn.data import (
     load_dataset,
     steps_per_epoch,
 )
-from tasks.nn.evaluation import Evaluation, corrupted_accuracies, evaluate
-from tasks.nn.fitting import FitPlan
+from tasks.nn.evaluation import corrupted_accuracies, evaluate
 from tasks.nn.models import build_model
 from tasks.nn.recalibration import recalibrate
-from tasks.nn.schedules import Linear, Schedule, warmed_up
+from tasks.nn.schedules import Schedule
 from tasks.nn.training import TrainingState, seeded_generator, sgd
 from tasks.records import derive_seed
 
-__all__ = ["Measures", "Workbench", "images_digest", "load_images"]
+__all__ = ["Workbench", "images_digest", "load_images"]
 
-WARM_UP = 0.05
-"""Share of the dense training in which the rate rises."""
 _RECALIBRATION_BATCH = 100
 """Images in a batch of recalibration, at most."""
 
 
-@dataclass(frozen=True)
-class Measures:
-    """How good a model is.
-
-    Attributes
-    ----------
-    validation_accuracy, validation_loss : float
-        For choices between models.
-    test : Evaluation
-    ood_accuracy : float or None
-        Mean over corruptions and severities; None if it was not measured.
-    """
-
-    validation_accuracy: float
-    validation_loss: float
-    test: Evaluation
-    ood_accuracy: float | None
-
-    def columns(self) -> dict[str, float | None]:
-        """What tables of models hold of them."""
-        return {
-            "validation_accuracy": self.validation_accuracy,
-            "accuracy": self.test.accuracy,
-            "worst_class": self.test.worst_class_accuracy,
-            "calibration_error": self.test.calibration_error,
-            "loss": self.test.loss,
-            "ood_accuracy": self.ood_accuracy,
-        }
-
-
 @dataclass(frozen=True, eq=False)
-class Workbench:
+class Workbench(Bench):
     """What all trainings of a run share: a config with its images on a device.
 
     Attributes
     ----------
-    config : ImageTrainingConfig
+    config : TrainingSettings
     dataset : Dataset
     device : str
     """
 
-    config: ImageTrainingConfig
+    config: Any
     dataset: Dataset
     device: str = "cpu"
 
     @classmethod
-    def open(cls, config: ImageTrainingConfig, device: str = "cpu") -> Self:
+    def open(cls, config: Any, device: str = "cpu") -> Self:
         """Workbench of a config; images are read once per process.
 
         Raises
@@ -91,26 +58,21 @@ class Workbench:
         """
         return cls(config, load_images(config, device), device)
 
-    def num_steps(self, epochs: float) -> int:
-        """Whole steps of a number of epochs, at least one."""
-        each = steps_per_epoch(len(self.dataset.train), self.config.batch_size)
-        return max(round(epochs * each), 1)
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches of the training images."""
+        return steps_per_epoch(len(self.dataset.train), self.config.batch_size)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images."""
+        return self.dataset.shape
 
     def new_model(self, replicate: int) -> nn.Module:
         """Network of a repetition before training."""
         seed = derive_seed(self.config.seed, "weights", replicate)
         name, shape = self.config.model, self.dataset.shape
         return build_model(name, shape, self.dataset.num_classes, seed=seed).to(self.device)
-
-    def dense_schedule(self, num_steps: int, rate: float | None = None) -> Schedule:
-        """Rates of a training from scratch: linear to 0 after a warm-up.
-
-        The largest is `rate`, by default that of the config.
-        """
-        rises = round(WARM_UP * num_steps)
-        largest = self.config.learning_rate if rate is None else rate
-        line = Linear(largest, 0.0, max(num_steps - rises, 1))
-        return warmed_up(line, WARM_UP if rises else 0.0, num_steps)
 
     def state(
         self, model: nn.Module, schedule: Schedule, seed: int, weight_decay: float | None = None
@@ -125,18 +87,14 @@ class Workbench:
         augmentation = Augmentation(pad=self.config.pad, flip=self.config.flip)
         return ImageBatches(self.dataset, self.config.batch_size, seed, augmentation)
 
-    def fit_plan(
-        self, num_steps: int, *, checkpoint: str | Path | None = None, origin: str = ""
-    ) -> FitPlan:
-        """Settings of the config; `origin` tells the checkpoints of other trainings apart."""
-        return FitPlan(
-            num_steps=num_steps,
-            clip=self.config.clip,
-            mixed_precision=self.config.mixed_precision,
-            checkpoint=checkpoint,
-            origin=origin,
-            checkpoint_steps=self.config.checkpoint_steps,
-        )
+    def some_batch(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first training images as they are, at most so many."""
+        part = self.dataset.train.at(slice(0, count))
+        return self.dataset.normalized(part.images), part.labels
+
+    def digest(self) -> str:
+        """SHA-256 of all images and labels, split by split."""
+        return images_digest(self.dataset)
 
     def recalibrate(self, model: nn.Module) -> None:
         """Re-estimate the statistics of normalization, on the same images for all models.
@@ -170,7 +128,7 @@ class Workbench:
         return sum(found.values()) / len(found)
 
 
-def load_images(config: ImageTrainingConfig, device: str = "cpu") -> Dataset:
+def load_images(config: Any, device: str = "cpu") -> Dataset:
     """Data set of a config on a device."""
     return _loaded(
         config.dataset,

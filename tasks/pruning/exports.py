@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gpu.backend import one_thread
 from tasks.nn import evaluate
 from tasks.nn.data.sources import FOLDER_VARIABLE
-from tasks.nn.plan import images_inputs
+from tasks.nn.plan import data_inputs
 from tasks.nn.sparsity import apply_masks
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.imp import masked_copy
@@ -79,7 +79,7 @@ def _setup(stored: Stored) -> Setup:
     identity = stored.run.identity
     config = CONFIGS[identity.flow](**stored.settings, seed=identity.seed)
     try:
-        contents = images_inputs(config).contents
+        contents = data_inputs(config).contents
     except InputError as error:
         raise InputError(f"{error}: set {FOLDER_VARIABLE} to the data_folder of the run") from error
     if contents != dict(identity.inputs):

@@ -112,3 +112,21 @@ def test_what_cannot_be_trained_is_refused_before_anything_starts(ran):
     ):
         code, outcome, error = ran("--set", setting)
         assert code == 2 and outcome["status"] == "refused" and words in error, (setting, error)
+
+
+def test_text_is_learned_compared_by_loss_and_drawn(prefect_api, tmp_path, capsys):
+    """The smoke twin of `python-docs`: a text names the run by its content, and has no filters."""
+    command = ["run", "frank-wolfe", "--recipe", "python-docs", "--smoke", "--address", "serial"]
+    assert main([*command, "--json", "--out", str(tmp_path)]) == 0
+    outcome = json.loads(capsys.readouterr().out.splitlines()[-1])
+    found = stored(outcome["path"])
+    assert {row["item"] for row in found.rows("models")} == {"adamw-0", "spectral-0"}
+    assert all(row["loss"] > 0 and row["ood_accuracy"] is None for row in found.rows("models"))
+    assert not found.rows("filters") and not found.rows("certified")
+    assert all(row["status"] == "ok" for row in found.rows("verification"))
+    text = markdown(report_of(find_study("frank-wolfe"), found), found.run)
+    assert "on validation text, loss: spectral" in text and "best of" not in text
+    figures = {path.name for path in (Path(outcome["path"]) / "figures").iterdir()}
+    assert figures == {"losses.png", "curves.png", "learned.png"}
+    run = json.loads((Path(outcome["path"]) / "run.json").read_text())
+    assert "python-docs" in json.dumps(run.get("inputs", {}))

@@ -11,10 +11,10 @@ from tasks.frankwolfe.config import FrankWolfeConfig
 from tasks.frankwolfe.items import Trial, trials
 from tasks.frankwolfe.layers import effective_rank, filter_rows, layer_rows, zeros
 from tasks.frankwolfe.plan import best_trials, check_frank_wolfe, item_keys
-from tasks.frankwolfe.report import _matches
 from tasks.frankwolfe.robustness import certify, is_perceptron, lipschitz_of
 from tasks.frankwolfe.run import train
 from tasks.frankwolfe.verify import verified
+from tasks.frankwolfe.yardstick import ACCURACY, LOSS, yardstick_of
 from tasks.nn import sgd, store_tensors
 from tasks.nn.data import load_dataset
 from tasks.nn.models import build_model
@@ -71,10 +71,27 @@ def test_the_best_trial_is_that_of_validation_and_failed_ones_do_not_count():
 def test_a_network_that_cannot_have_a_region_is_refused_by_name(monkeypatch):
     check_frank_wolfe(SMALL)
     monkeypatch.setattr(
-        "tasks.frankwolfe.methods.Workbench.new_model", lambda *_: nn.Embedding(3, 4)
+        "tasks.nn.workbench.Workbench.new_model", lambda *_: nn.Embedding(3, 4)
     )
     with pytest.raises(InputError, match="spectral: no weight of Embedding"):
         check_frank_wolfe(replace_config(rivals=()))
+
+
+def test_text_is_judged_by_its_loss_and_images_by_accuracy():
+    assert yardstick_of({"dataset": "python-docs"}) is LOSS
+    assert yardstick_of({"dataset": "digits"}) is ACCURACY
+    text = SMALL.model_copy(update={"dataset": "python-docs", "rivals": (), "widths": (3.0,)})
+    given = trials(text, "spectral")
+    rows = [row(given[0], 0.9, 0.5), row(given[1], 0.8, 0.4), row(given[2], 0.9, math.inf)]
+    assert list(best_trials(text, rows)) == [given[1]]
+    methods = {
+        name: [{"replicate": n, "validation_loss": x, "loss": x} for n, x in enumerate(losses)]
+        for name, losses in (("a", (0.4, 0.5)), ("b", (0.6, 0.75)))
+    }
+    assert LOSS.favorite(methods, ("a", "b", "c")) == "a" and LOSS.favorite({}, ("a",)) == ""
+    found = LOSS.difference(methods["a"], methods["b"])
+    assert found.interval.mean == pytest.approx(0.225) and found.verdict == "not settled"
+    assert LOSS.text(found).startswith("+0.225 ± 0.3") and LOSS.mean(methods["a"]).startswith("0.4")
 
 
 def test_layers_tell_zeros_ranks_and_spectra():
@@ -166,7 +183,7 @@ def test_a_weight_outside_of_its_region_is_found_in_the_file(tmp_path):
     ],
 )
 def test_to_match_is_to_differ_little_for_sure(mean, half, verdict):
-    assert _matches(Difference(Interval(mean, half, 3))) == verdict
+    assert ACCURACY.matches(Difference(Interval(mean, half, 3))) == verdict
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from PIL import Image
 from tasks.nn import ImageTrainingConfig, Workbench, workbench
 from tasks.nn.data import DATASETS
 from tasks.nn.models import MODELS
-from tasks.nn.plan import check_images, images_inputs
+from tasks.nn.plan import check_data, data_inputs
 from tasks.records import InputError
 from tasks.records.work import Inputs
 
@@ -76,7 +76,7 @@ def test_pictures_are_decoded_into_the_folder_that_the_config_names(pictures, tm
     first, second = Workbench.open(plain).dataset, Workbench.open(cached).dataset
     assert first.train.images.equal(second.train.images)
     assert len(list(cache.iterdir())) == 3
-    assert images_inputs(plain) == images_inputs(cached)
+    assert data_inputs(plain) == data_inputs(cached)
 
 
 def test_a_plan_of_a_training_has_the_settings_of_the_config():
@@ -87,18 +87,18 @@ def test_a_plan_of_a_training_has_the_settings_of_the_config():
 
 
 def test_the_content_of_pictures_is_an_input(pictures):
-    before = images_inputs(picture_config(pictures))
+    before = data_inputs(picture_config(pictures))
     assert dict(before.contents) == {"imagefolder": before.value}
     Image.new("RGB", (8, 8), (9, 9, 9)).save(pictures / "train" / "a" / "0.png")
     workbench._loaded.cache_clear()
-    assert images_inputs(picture_config(pictures)).value != before.value
-    assert images_inputs(small_config()) == Inputs()
+    assert data_inputs(picture_config(pictures)).value != before.value
+    assert data_inputs(small_config()) == Inputs()
 
 
 def test_pictures_too_few_to_hold_any_out_are_refused(pictures):
-    check_images(picture_config(pictures))
+    check_data(picture_config(pictures))
     for path in (pictures / "train").rglob("[1-9].png"):
         path.unlink()
     workbench._loaded.cache_clear()
     with pytest.raises(InputError, match="4 training images leave none for validation"):
-        check_images(picture_config(pictures))
+        check_data(picture_config(pictures))

@@ -1,0 +1,83 @@
+"""By what methods are compared: accuracy on images, loss on text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.nn.config import TEXTS
+from tasks.nn.statistics import Difference, difference, interval, per_replicate
+
+__all__ = ["ACCURACY", "LOSS", "Yardstick", "yardstick_of"]
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """A measure of models.
+
+    Attributes
+    ----------
+    column, validation : str
+        Of ``models``: on test data, and on validation data.
+    sign : int
+        1 if more is better, else -1.
+    better, close : str
+        What is said of a method that is better than another, and that is as good.
+    match : float
+        Largest difference of methods that are as good.
+    """
+
+    column: str
+    validation: str
+    sign: int
+    better: str
+    close: str
+    match: float
+
+    def favorite(self, methods: Mapping[str, Sequence[Row]], names: Iterable[str]) -> str:
+        """The best of some methods by validation data, so that the test data decide nothing."""
+        known = [name for name in names if name in methods]
+
+        def quality(name: str) -> float:
+            return self.sign * interval(per_replicate(methods[name], self.validation).values()).mean
+
+        return max(known, key=quality, default="")
+
+    def difference(self, first: Iterable[Row], second: Iterable[Row]) -> Difference | None:
+        """By how much the first is better, paired by repetition."""
+        one, other = (per_replicate(rows, self.column) for rows in (first, second))
+        return difference(one, other) if self.sign > 0 else difference(other, one)
+
+    def mean(self, rows: Iterable[Row]) -> str:
+        """Mean with its interval: percent, or nats."""
+        found = interval(per_replicate(rows, self.column).values())
+        return found.percent() if self is ACCURACY else found.plain()
+
+    def text(self, found: Difference) -> str:
+        """A difference with its interval and unit."""
+        if self is ACCURACY:
+            return f"{found.points()} points"
+        return f"{found.interval.plain(sign='+')} nats"
+
+    def matches(self, found: Difference) -> str:
+        """Whether a difference is small for sure."""
+        mean, half = found.interval.mean, found.interval.half
+        if half is None:
+            return "not settled"
+        if abs(mean) + half <= self.match:
+            return "holds"
+        return "does not hold" if mean + half < -self.match else "not settled"
+
+
+ACCURACY = Yardstick(
+    "accuracy", "validation_accuracy", 1, "is more accurate than", "to half a point", 0.005
+)
+LOSS = Yardstick("loss", "validation_loss", -1, "has less loss than", "to 0.01 nats", 0.01)
+
+
+def yardstick_of(settings: Mapping[str, Any]) -> Yardstick:
+    """That of the data of a run."""
+    return LOSS if settings["dataset"] in TEXTS else ACCURACY

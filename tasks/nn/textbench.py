@@ -1,0 +1,106 @@
+"""A config of training on text on a device: text, network, batches, evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from tasks.nn.bench import Bench, Measures
+from tasks.nn.data.text import Text, TextBatches, evaluation_windows, load_text, windows
+from tasks.nn.evaluation import Evaluation, evaluating, measure
+from tasks.nn.models.gpt import build_gpt
+from tasks.records import InputError, derive_seed
+
+__all__ = ["TextBench"]
+
+
+@dataclass(frozen=True, eq=False)
+class TextBench(Bench):
+    """What all trainings of a run share: a config with its text on a device.
+
+    Attributes
+    ----------
+    config : TrainingSettings
+        With a `context`.
+    text : Text
+    device : str
+    """
+
+    config: Any
+    text: Text
+    device: str = "cpu"
+
+    @classmethod
+    def open(cls, config: Any, device: str = "cpu") -> Self:
+        """Bench of a config; text is read once per process.
+
+        Raises
+        ------
+        InputError
+            If there is no text, or if its parts are shorter than a window.
+        """
+        text = _loaded(config.dataset, config.data_folder, config.num_train, device)
+        shortest = min(len(text.validation), len(text.test), len(text.train) - config.context)
+        if shortest <= config.context:
+            raise InputError(
+                f"a context of {config.context} is too long for a text whose parts have "
+                f"{len(text.train):,}, {len(text.validation):,} and {len(text.test):,} characters"
+            )
+        return cls(config, text, device)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches of windows."""
+        return self.batches(0).steps_per_epoch
+
+    def new_model(self, replicate: int) -> nn.Module:
+        """Network of a repetition before training."""
+        seed = derive_seed(self.config.seed, "weights", replicate)
+        model = build_gpt(len(self.text.characters), self.config.context, seed=seed)
+        return model.to(self.device)
+
+    def batches(self, seed: int) -> TextBatches:
+        """Windows in an order of their own."""
+        return TextBatches(self.text, self.config.batch_size, self.config.context, seed)
+
+    def some_batch(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first windows of the training text, at most so many."""
+        train, context = self.text.train, self.config.context
+        starts = torch.arange(0, len(train) - context, context, device=train.device)
+        return windows(train, starts[:count], context)
+
+    def recalibrate(self, model: nn.Module) -> None:
+        """Nothing to do: normalizations of layers keep no statistics."""
+
+    def measure(self, model: nn.Module, *, corrupted: bool = True) -> Measures:
+        """Measures of the predictions of characters of the validation and the test text."""
+        del corrupted
+        validation = self._evaluate(model, self.text.validation)
+        return Measures(validation.accuracy, validation.loss, self._evaluate(model, self.text.test))
+
+    def digest(self) -> str:
+        """SHA-256 of characters and text."""
+        total = hashlib.sha256(self.text.characters.encode())
+        for part in (self.text.train, self.text.validation, self.text.test):
+            total.update(f"{len(part)}".encode())
+            total.update(part.cpu().numpy().data)
+        return total.hexdigest()
+
+    def _evaluate(self, model: nn.Module, part: Tensor) -> Evaluation:
+        found, labels = [], []
+        with evaluating(model), torch.inference_mode():
+            for inputs, following in evaluation_windows(part, self.config.context):
+                found.append(model(inputs).flatten(0, 1).double().log_softmax(dim=1).cpu())
+                labels.append(following.flatten().cpu())
+        return measure(torch.cat(found), torch.cat(labels))
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: Any, folder: str, num_train: int, device: str) -> Text:
+    text = load_text(name, folder=folder or None)
+    return text.shortened(num_train or None).to(device)
