@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gpu.backend import one_thread
-from tasks.frankwolfe.items import Trial
+from tasks.frankwolfe.items import CHOICE, Trial
 from tasks.frankwolfe.layers import filter_rows, layer_rows
 from tasks.frankwolfe.methods import largest_rate, optimizer_of
 from tasks.frankwolfe.robustness import certify, is_perceptron, lipschitz_of
@@ -42,8 +42,8 @@ from tasks.records.work import Place
 
 CHECKPOINTS = "checkpoints"
 """Folder of models within that of the run."""
-NUM_POINTS = 40
-"""Points of a curve, at least."""
+NUM_POINTS, FEW_POINTS = 40, 10
+"""Points of a curve, at least; of trainings to choose by, which nobody draws."""
 _ID_DIGITS = 16
 
 
@@ -88,7 +88,8 @@ def train(trial: Trial, bench: Bench, checkpoint: str | None = None) -> Trained:
     state = TrainingState(model, optimizer, schedule, generator=seeded_generator(seed))
     origin = tensors_digest(model.state_dict())[:_ID_DIGITS]
     plan = bench.fit_plan(steps, checkpoint=checkpoint, origin=f"{trial.key}-{origin}")
-    plan = replace(plan, curve_steps=max(steps // NUM_POINTS, 1))
+    points = FEW_POINTS if trial.replicate == CHOICE else NUM_POINTS
+    plan = replace(plan, curve_steps=max(steps // points, 1))
 
     def measure(_: Sequence[StepReport]) -> dict[str, float]:
         return gap_and_gauge(trial, bench, model, optimizer)

@@ -70,9 +70,7 @@ def test_the_best_trial_is_that_of_validation_and_failed_ones_do_not_count():
 
 def test_a_network_that_cannot_have_a_region_is_refused_by_name(monkeypatch):
     check_frank_wolfe(SMALL)
-    monkeypatch.setattr(
-        "tasks.nn.workbench.Workbench.new_model", lambda *_: nn.Embedding(3, 4)
-    )
+    monkeypatch.setattr("tasks.nn.workbench.Workbench.new_model", lambda *_: nn.Embedding(3, 4))
     with pytest.raises(InputError, match="spectral: no weight of Embedding"):
         check_frank_wolfe(replace_config(rivals=()))
 

@@ -132,6 +132,27 @@ def test_projections_are_idempotent_and_nonexpansive(case):
 
 
 @all_cases
+@pytest.mark.parametrize("size", [1e8, 1e15, 1e20, 1e100, 1e200])
+@pytest.mark.parametrize("spread", [False, True])
+def test_however_far_a_point_is_its_projection_is_inside_and_the_nearest(case, size, spread):
+    """<y - x, v - x> <= 0 for all v of the region says that x is the nearest point to y."""
+    rng = np.random.default_rng(4)
+    y = rng.normal(size=case.shape)
+    if spread:
+        y = np.sign(y) * size ** rng.permutation(np.linspace(0, 1, y.size)).reshape(case.shape)
+    else:
+        y *= size
+    if case.region.name == "birkhoff" and size > 1e9:
+        with pytest.raises(InputError, match="projects points up to 1e"):
+            case.region.project(torch.tensor(y))
+        return
+    x = case.region.project(torch.tensor(y))
+    assert float(case.region.gauge(x)) <= 1 + 1e-6
+    away = (torch.tensor(y) - x) / np.abs(y).max()
+    assert inner(case.region.extreme_point(-away) - x, away) <= 1e-6
+
+
+@all_cases
 def test_random_points_are_inside_and_never_better_than_the_vertex(case):
     generator = torch.Generator().manual_seed(3)
     inside = case.region.sample((200, *case.shape), generator=generator)

@@ -25,6 +25,9 @@ from tasks.nn.regions.sparse_norms import WithCount
 from tasks.nn.regions.thresholds import onto_capped_simplex, onto_simplex
 from tasks.records import InputError
 
+LARGEST = 1e9
+"""Beyond, float64 cannot tell the sums of rows and columns of a projection."""
+
 
 @dataclass(frozen=True)
 class Simplex(Region):
@@ -156,6 +159,11 @@ class BirkhoffPolytope(_OfSquares):
         return _gauge_of(-point.amin((-2, -1)), sums)
 
     def _project(self, point: Tensor) -> Tensor:
+        if not point.abs().amax() <= LARGEST:
+            raise InputError(
+                f"birkhoff projects points up to {LARGEST:g} times its radius, "
+                f"not {float(point.abs().amax()):.3g}"
+            )
         return self._each(point, _onto_doubly_stochastic)
 
 
@@ -201,12 +209,17 @@ def _symmetric(matrix: Tensor) -> Tensor:
 
 
 def _onto_permutahedron(point: np.ndarray) -> np.ndarray:
-    """y less the decreasing function nearest to y - w, both sorted (Lim, Wright 2016)."""
+    """y less the decreasing function nearest to y - w, both sorted (Lim, Wright 2016).
+
+    Neighbours that are 2 apart are in no common block, so larger gaps count as 2: nothing is lost
+    however large a point is.
+    """
     order = np.argsort(-point, kind="stable")
+    gaps = np.minimum(-np.diff(point[order]), 2.0)
+    near = -np.concatenate([np.zeros(1), np.cumsum(gaps)])
     weights = np.arange(len(point), 0, -1) / len(point)
-    moves = isotonic_regression(point[order] - weights, increasing=False).x
     found = np.empty_like(point)
-    found[order] = point[order] - moves
+    found[order] = near - isotonic_regression(near - weights, increasing=False).x
     return found
 
 

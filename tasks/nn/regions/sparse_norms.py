@@ -108,30 +108,7 @@ class KNormBall(WithCount):
         return self._each(point, self._nearest)
 
     def _nearest(self, point: np.ndarray) -> np.ndarray:
-        """y - z with z the nearest point to y of lambda {|z|_inf <= 1, |z|_1 <= k} (Moreau)."""
-        given = np.abs(point)
-        ranked = Ranked(given)
-        if ranked.values[: self.k].sum() <= 1:
-            return point
-
-        def rest(multiplier: float) -> np.ndarray:
-            """The k largest entries of what is left."""
-            cut = self._cut(ranked, multiplier)
-            top = ranked.values[: self.k]
-            return top - np.clip(top - cut, 0, multiplier)
-
-        # With this multiplier nothing is left.
-        enough = max(float(given.max()), float(given.sum()) / self.k)
-        multiplier = root(lambda m: float(rest(m).sum()) - 1, 0.0, enough)
-        cut = self._cut(ranked, multiplier)
-        return np.copysign(given - np.clip(given - cut, 0, multiplier), point)
-
-    def _cut(self, ranked: Ranked, cap: float) -> float:
-        """Least t >= 0 with sum clip(y_i - t, 0, cap) <= k cap."""
-        total = self.k * cap
-        if ranked.capped(0.0, cap) <= total:
-            return 0.0
-        return root(lambda t: ranked.capped(t, cap) - total, 0.0, float(ranked.values[0]))
+        return np.copysign(onto_k_norm_ball(np.abs(point), self.k), point)
 
 
 @dataclass(frozen=True)
@@ -192,7 +169,7 @@ class GroupKSupportNormBall(WithCount):
         return self._each(point, self._nearest)
 
     def _nearest(self, point: np.ndarray) -> np.ndarray:
-        norms = np.linalg.norm(point, axis=1)
+        norms = scaled_norm(torch.from_numpy(point), 2).numpy()
         nearest = onto_k_support_ball(norms, self.k)
         return point * np.divide(nearest, norms, out=np.zeros_like(norms), where=norms > 0)[:, None]
 
@@ -233,39 +210,77 @@ def k_support_norm(values: Tensor, count: int) -> Tensor:
     return found.sqrt() * size[..., 0]
 
 
+def onto_k_norm_ball(magnitudes: np.ndarray, count: int) -> np.ndarray:
+    """Nearest point of {sum of the k largest <= 1} to magnitudes (n,).
+
+    y - z, with z the nearest point to y of m {|z|_inf <= 1, |z|_1 <= k} (Moreau), has entries
+    max(min(y_i, c), y_i - m), where c > 0 only if |z|_1 = k m.  With y_1 the largest entry and
+    p = y_1 - m everything is said by gaps y_1 - y_i, so that large entries lose nothing.
+    """
+    values = np.sort(magnitudes)[::-1]
+    top, tail = values[:count], values[count:]
+    if top.sum() <= 1:
+        return magnitudes
+    gaps = top[0] - top
+    ranked = Ranked(tail, len(tail) - 1) if len(tail) else None
+
+    def excess(p: float, c: float) -> float:
+        """k m - |z|_1, increasing in c."""
+        cap = top[0] - p
+        rest = ranked.capped(c - ranked.origin, cap) if ranked else 0.0
+        return float(np.clip(gaps - p + c, 0, cap).sum()) - rest
+
+    def level(p: float) -> float:
+        """The least c >= 0 with |z|_1 <= k m."""
+        return 0.0 if excess(p, 0.0) >= 0 else root(lambda c: excess(p, c), 0.0, float(top[0]))
+
+    even = root(lambda c: float(np.minimum(top, c).sum()) - 1, 0.0, 1.0)
+    if excess(even, even) <= 0:
+        return np.minimum(magnitudes, even)
+
+    def size(p: float) -> float:
+        return float(np.maximum(np.minimum(top, level(p)), p - gaps).sum())
+
+    p = root(lambda p: size(p) - 1, 0.0, min(1.0, float(top[0])))
+    return np.maximum(np.minimum(magnitudes, level(p)), magnitudes - top[0] + p)
+
+
 def onto_k_support_ball(magnitudes: np.ndarray, count: int) -> np.ndarray:
     """Nearest point of the unit ball of the k-support norm to magnitudes (n,).
 
-    x_i = y_i eta_i / (eta_i + m) with eta_i = clip(a y_i - m, 0, 1), where a(m) makes sum eta_i = k
-    and the multiplier m makes the norm 1: sum x_i^2 / eta_i = 1.
+    x_i = y_i q_i / (q_i + t) with q_i = clip(y_i - t, 0, w), where the threshold t >= 0 makes
+    sum q_i = k w, and w makes the norm 1: sum x_i^2 w / q_i = 1.  (McDonald et al., with the
+    multiplier t / w.)
     """
-    size = float(k_support_norm(torch.from_numpy(magnitudes), count))
-    if size <= 1:
+    norm = float(k_support_norm(torch.from_numpy(magnitudes), count))
+    if norm <= 1:
         return magnitudes
-    y = magnitudes / size
-    ranked = Ranked(y)
-    if np.count_nonzero(y) <= count:
-        return y
+    if np.count_nonzero(magnitudes) <= count:
+        return magnitudes / norm
+    largest = float(magnitudes.max())
+    y = magnitudes / largest
+    ranked = Ranked(y, count - 1)
+    squares = np.concatenate([np.zeros(1), np.cumsum(np.sort(y)[::-1] ** 2)])
+    highest, radius = ranked.origin, 1 / largest
 
-    def slope(multiplier: float) -> float:
-        def excess(a: float) -> float:
-            return a * ranked.capped(multiplier / a, 1 / a) - count
-
-        return root(excess, multiplier, (1 + multiplier) / float(ranked.values[count - 1]))
+    def threshold(w: float) -> float:
+        """t - y_k, in [-min(w, y_k), 0]."""
+        return root(lambda t: ranked.capped(t, w) - count * w, -min(w, highest), 0.0)
 
     def excess(logarithm: float) -> float:
-        """Of the norm over 1, as a logarithm."""
-        m = np.exp(logarithm)
-        a = slope(m)
-        num_full, sum_full, squares_full = ranked.above((1 + m) / a)
-        number, total, _ = ranked.above(m / a)
-        # Full entries, eta = 1, give y^2 / (1 + m)^2 each, the others (a y - m) / a^2.
-        rest = a * (total - sum_full) - m * (number - num_full)
-        norm = squares_full / (1 + m) ** 2 + rest / a**2
-        return float(np.log(norm)) + 2 * np.log(size)
+        """Of the norm over the radius, as a logarithm."""
+        w = math.exp(logarithm)
+        below = threshold(w)
+        full = ranked.number_above(below + w)
+        # Entries with q = w give (y w / (w + t))^2 each, the others w q.
+        rest = ranked.capped(below, w) / w - full
+        inside = squares[full] / (w + highest + below) ** 2 + rest
+        return logarithm + math.log(inside) / 2 - math.log(radius)
 
-    # For y / size of norm 1, m -> 0 leaves the norm and m >= size shrinks it below 1.
-    m = np.exp(root(excess, -45.0, np.log(size) + 1))
-    eta = np.clip(slope(m) * y - m, 0, 1)
-    found = y * np.divide(eta, eta + m, out=np.zeros_like(y), where=eta > 0)
+    lowest = math.log(radius) + math.log(highest / math.sqrt(2 * len(y))) - 1
+    w = math.exp(root(excess, lowest, math.log(y.sum())))
+    below = threshold(w)
+    q = np.clip(y - highest - below, 0, w)
+    whole = q + (highest + below)
+    found = largest * y * np.divide(q, whole, out=np.zeros_like(q), where=whole > 0)
     return found / float(k_support_norm(torch.from_numpy(found), count))

@@ -4,12 +4,14 @@
     capped      {0 <= x <= c, sum x = s}:         x_i = clip(y_i - t, 0, c)
 
 The sums of y_i over {y_i > t} are read off prefix sums of the sorted entries, so that a root finder
-pays O(log n) per evaluation after one sort.  It works in NumPy, one point at a time: Frank-Wolfe
-does not project.
+pays O(log n) per evaluation after one sort.  Entries and thresholds are counted from an entry near
+the threshold, and sums begin there: points that are 1e200 times too large lose nothing.  It works
+in NumPy, one point at a time: Frank-Wolfe does not project.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -31,28 +33,32 @@ def onto_simplex(point: Tensor) -> Tensor:
 
 
 class Ranked:
-    """Magnitudes y (n,), sorted, with prefix sums of 1, y and y^2."""
+    """Numbers (n,) in decreasing order, less one of them, with sums of neighbours.
 
-    def __init__(self, magnitudes: np.ndarray) -> None:
-        self.values = np.sort(magnitudes)[::-1]
-        self._ascending = -self.values
-        zero = np.zeros(1)
-        self._sums = np.concatenate([zero, np.cumsum(self.values)])
-        self._squares = np.concatenate([zero, np.cumsum(self.values**2)])
+    Parameters
+    ----------
+    numbers : ndarray (n,)
+    place : int
+        The `origin`, from which all are counted, is at this place of the order.
+    """
 
-    def above(self, threshold: float) -> tuple[int, float, float]:
-        """Number, sum and sum of squares of the entries > threshold."""
-        number = int(np.searchsorted(self._ascending, -threshold))
-        return number, float(self._sums[number]), float(self._squares[number])
+    def __init__(self, numbers: np.ndarray, place: int) -> None:
+        values = np.sort(numbers)[::-1]
+        self.origin = float(values[place])
+        ranked = values - self.origin
+        self._ascending = -ranked
+        before = -np.cumsum(ranked[:place][::-1])[::-1]
+        self._sums = np.concatenate([before, np.zeros(1), np.cumsum(ranked[place:])])
 
-    def excess(self, threshold: float) -> float:
-        """sum max(y_i - threshold, 0)."""
-        number, total, _ = self.above(threshold)
-        return total - number * threshold
+    def number_above(self, threshold: float) -> int:
+        """Entries above origin + threshold."""
+        return int(np.searchsorted(self._ascending, -threshold))
 
     def capped(self, threshold: float, cap: float) -> float:
-        """sum clip(y_i - threshold, 0, cap)."""
-        return self.excess(threshold) - self.excess(threshold + cap)
+        """sum clip(y_i - origin - threshold, 0, cap)."""
+        full, above = self.number_above(threshold + cap), self.number_above(threshold)
+        between = self._sums[above] - self._sums[full] - (above - full) * threshold
+        return float(full * cap + between)
 
 
 def root(function: Callable[[float], float], low: float, high: float) -> float:
@@ -66,10 +72,11 @@ def root(function: Callable[[float], float], low: float, high: float) -> float:
 
 def onto_capped_simplex(point: np.ndarray, total: float, cap: float = 1.0) -> np.ndarray:
     """Nearest point of {0 <= x <= cap, sum x = total}, 0 <= total <= cap n."""
-    ranked = Ranked(point)
-    low, high = float(point.min()) - cap, float(point.max())
-    threshold = root(lambda t: ranked.capped(t, cap) - total, low, high)
-    return np.clip(point - threshold, 0, cap)
+    # The k-th largest entry with k caps >= total is above the threshold by at most a cap.
+    place = min(max(math.ceil(total / cap), 1), len(point)) - 1
+    ranked = Ranked(point, place)
+    threshold = root(lambda t: ranked.capped(t, cap) - total, -cap, 0.0)
+    return np.clip(point - ranked.origin - threshold, 0, cap)
 
 
 def onto_capped_ball(magnitudes: np.ndarray, total: float, cap: float = 1.0) -> np.ndarray:
