@@ -90,8 +90,9 @@ class FrankWolfeConfig(TrainingSettings):
             values = getattr(self, name)
             if any(not 0 < value < float("inf") for value in values):
                 raise ValueError(f"{name} {list(values)} must be positive and finite")
-            if len(set(values)) < len(values):
-                raise ValueError(f"{name} {list(values)} has a value twice")
+            # Keys of items have six digits.
+            if len({f"{value:g}" for value in values}) < len(values):
+                raise ValueError(f"{name} {list(values)} has a value twice, to six digits")
         for name in ("regions", "rivals"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
                 raise ValueError(f"{name} has a name twice")

@@ -24,28 +24,7 @@ from tasks.nn.regions import region_by_name
 from tasks.nn.regions.layouts import Layout
 from tasks.nn.sparsity import hold_masks
 from tasks.records import InputError
-
-VECTORS = ("l1", "l2", "linf", "lp", "k_sparse", "k_norm", "k_support")
-MATRICES = ("group_k_support", "nuclear", "spectral", "spectral_k_sparse", "spectral_k_support")
-COUNTED = [name for name in (*VECTORS, *MATRICES) if "k_" in name]
-RESCALINGS = ("none", "diameter", "gradient", "fast_gradient", "short")
-
-
-def options(name):
-    return {"region": name, "k": 0.25} if name in COUNTED else {"region": name}
-
-
-def weights(*shapes, seed=0, dtype=torch.float32):
-    generator = torch.Generator().manual_seed(seed)
-    return [nn.Parameter(torch.randn(s, generator=generator).to(dtype) / 10) for s in shapes]
-
-
-def feed(parameters, seed, scale=1.0):
-    """Random gradients."""
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in parameters:
-        drawn = torch.randn(parameter.shape, generator=generator).to(parameter.dtype)
-        parameter.grad = torch.empty_like(parameter).copy_(scale * drawn)
+from tests.nn.small_weights import MATRICES, RESCALINGS, VECTORS, feed, mlp, options, train, weights
 
 
 @pytest.mark.parametrize("rescaling", RESCALINGS)
@@ -258,22 +237,6 @@ def test_convex_frank_wolfe_converges_at_its_rate_and_the_gap_bounds_the_error(n
     assert gap < 0.2 * diameter**2
 
 
-def mlp():
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Linear(12, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4)
-    )
-
-
-def train(model, optimizer, steps, first=0):
-    for step in range(first, first + steps):
-        generator = torch.Generator().manual_seed(step)
-        x = torch.randn(32, 12, generator=generator)
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(model(x), x[:, :4].argmax(1)).backward()
-        optimizer.step()
-
-
 @pytest.mark.parametrize("name", [*VECTORS, *MATRICES])
 @pytest.mark.parametrize("others", ["adamw", "sgd"])
 def test_a_restored_state_goes_the_same_way_bit_for_bit(name, others, tmp_path):
@@ -320,23 +283,6 @@ def test_half_precision_resumes_bit_for_bit_and_loses_no_small_step(name):
     feed([x], 1)
     optimizer.step()
     assert float((x.detach().float() - 0.01).abs().max()) < 1e-3
-
-
-def test_a_state_of_other_regions_is_refused_by_name_and_nothing_is_changed():
-    model = mlp()
-    optimizer = FrankWolfe(model, region="l2", radius=1.0)
-    train(model, optimizer, 2)
-    other = FrankWolfe(mlp(), region="l2", radius=2.0)
-    before = copy.deepcopy(other.state_dict())
-    with pytest.raises(InputError, match=r"0\.weight has another region"):
-        other.load_state_dict(optimizer.state_dict())
-    assert other.state_dict() == before
-    with pytest.raises(InputError, match="other parameter groups"):
-        FrankWolfe([next(model.parameters())]).load_state_dict(optimizer.state_dict())
-    narrow = nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 5), nn.Linear(5, 5))
-    mine = FrankWolfe(narrow, region="l2", radius=1.0)
-    with pytest.raises(InputError, match="another shape"):
-        mine.load_state_dict(optimizer.state_dict())
 
 
 @pytest.mark.parametrize("name", ["nuclear", "spectral_k_support", "spectral_k_sparse"])
@@ -441,22 +387,6 @@ def test_the_gap_of_a_maximum_is_zero_and_sees_masks():
     assert found.total == pytest.approx(0, abs=1e-6)
 
 
-def test_moments_of_another_shape_are_refused():
-    first, second = mlp(), mlp()
-    second[4] = nn.Linear(16, 7)
-    optimizer = FrankWolfe(first, region="l2", radius=1.0)
-    train(first, optimizer, 1)
-    with pytest.raises(InputError, match=r"4\.weight has another shape"):
-        FrankWolfe(second, region="l2", radius=1.0).load_state_dict(optimizer.state_dict())
-    x, y = weights((16, 16), (16, 24))
-    settings = {"region": "nuclear", "radius": 1.0, "preset": "sfw"}
-    one = FrankWolfe([x], **settings)
-    feed([x], 0)
-    one.step()
-    with pytest.raises(InputError, match="another shape"):
-        FrankWolfe([y], **settings).load_state_dict(one.state_dict())
-
-
 def test_the_defaults_train_a_perceptron():
     digits = load_dataset("digits")
     model = build_model("mlp", digits.shape, digits.num_classes, seed=1)
@@ -545,26 +475,6 @@ def test_weights_are_routed_by_what_they_are():
     assert same == {"frozen.weight", "frozen.bias"}  # whatever a parameter is called
 
 
-def test_a_weight_without_a_gradient_shifts_no_constraint():
-    first = weights((4, 6), (5, 7), (6, 8))
-    optimizer = FrankWolfe(first, region="l2", radius=1.0)
-    feed(first, 0)
-    first[0].grad = None
-    before = first[0].detach().clone()
-    optimizer.step()
-    assert torch.equal(first[0], before) and first[0] not in optimizer.state
-    assert [tuple(optimizer.state[x]["momentum"].shape) for x in first[1:]] == [(5, 7), (6, 8)]
-
-
-def test_a_weight_that_is_its_vertex_stays_there():
-    for rescaling in RESCALINGS:
-        x = nn.Parameter(torch.tensor([-1.0, 0.0]))
-        optimizer = FrankWolfe([x], region="l1", radius=1.0, preset="sfw", rescaling=rescaling)
-        x.grad = torch.tensor([3.0, 0.0])
-        optimizer.step()
-        assert torch.equal(x, torch.tensor([-1.0, 0.0]))
-
-
 def test_constrained_and_ordinary_weights_share_one_scheduler():
     model = mlp()
     optimizer = FrankWolfe(model, lr=0.2, others_lr=0.02)
@@ -613,16 +523,6 @@ def test_pruned_weights_stay_zero(name):
     held.release()
     train(model, optimizer, 2)
     assert model[0].weight[~masks["0.weight"]].any() or name == "l1"
-
-
-def test_a_mask_in_a_region_of_matrices_is_refused_by_name():
-    model = mlp()
-    optimizer = FrankWolfe(model, region="spectral")
-    hold_masks(model, {"2.weight": torch.ones(16, 16, dtype=torch.bool)}, optimizer)
-    with pytest.raises(
-        InputError, match=r"2\.weight: a mask cannot be kept in the region spectral"
-    ):
-        train(model, optimizer, 1)
 
 
 def test_a_gap_changes_nothing_and_falls_in_training():
@@ -753,70 +653,6 @@ def test_two_processes_share_the_vertices_and_end_where_one_does(tmp_path):
     for name, value in model.state_dict().items():
         assert torch.equal(first[name], second[name])
         torch.testing.assert_close(first[name], value, atol=1e-5, rtol=1e-4)
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_gradient_that_is_not_finite_changes_nothing_and_is_named(value):
-    model = mlp()
-    optimizer = FrankWolfe(model)
-    train(model, optimizer, 2)
-    before = copy.deepcopy([model.state_dict(), optimizer.state_dict()["state"]])
-    model[2].weight.grad[0, 0] = value
-    with pytest.raises(InputError, match=r"the gradient of 2\.weight is not finite"):
-        optimizer.step()
-    after = [model.state_dict(), optimizer.state_dict()["state"]]
-    torch.testing.assert_close(after, before, rtol=0, atol=0)
-
-
-def test_bad_input_is_one_line():
-    x, y = weights((4, 5), (4, 5))
-    for params, words in (
-        ([], "at least one weight"),
-        ([{"params": []}], "is empty"),
-        ([x, x], "two parameter groups"),
-        ([{"params": [x]}, {"params": [x, y]}], "two parameter groups"),
-        ([nn.Parameter(torch.ones(3, dtype=torch.cfloat))], "complex64"),
-        ([nn.Parameter(torch.ones(3, dtype=torch.int64), requires_grad=False)], "int64"),
-        (nn.Parameter(torch.ones(3)), "not a single one"),
-        ([{"params": [x], "raduis": 1.0}], "no entry 'raduis'"),
-        ([nn.Parameter(torch.ones(3))], "cannot be laid out as matrix"),
-        ([nn.Parameter(torch.ones(()))], "cannot be laid out as matrix"),
-    ):
-        with pytest.raises(InputError, match=words):
-            FrankWolfe(params)
-    for settings, words in (
-        ({"radius": 0.0}, "radius"),
-        ({"radius": float("nan")}, "radius"),
-        ({"width": -1.0}, "width factor"),
-        ({"region": "k_sparse", "k": 0}, "k of k_sparse"),
-        ({"region": "k_sparse", "k": 100}, "there are only 20"),
-        ({"region": "k_sparse", "k": 1.5}, "k of k_sparse"),
-        ({"region": "l3"}, "no region 'l3'"),
-        ({"preset": "adam"}, "no preset 'adam'"),
-        ({"momentum": 1.0}, "momentum"),
-        ({"rescaling": "all"}, "rescaling must be one of"),
-        ({"lr": -1.0}, "rate"),
-        ({"lr": float("inf")}, "rate"),
-        ({"others": "adam", "region": None}, "adamw or sgd"),
-        ({"preset": "lion", "region": "linf", "weight_decay": 0.0}, "weight_decay above 0"),
-        ({"speed": 1.0}, "no setting 'speed'"),
-        ({"weight_decay": 0.1}, "weight_decay belongs to the presets"),
-        ({"radius": 1.0, "width": 2.0}, "not both"),
-        ({"region": region_by_name("l2"), "radius": 2.0}, "its own radius"),
-        ({"preset": "muon", "radius": 2.0}, "from weight_decay alone"),
-        ({"preset": "muon", "rate_factor": 2.0}, "from weight_decay alone"),
-        ({"region": None, "raduis": 2.0}, "no setting 'raduis'"),
-        ({"region": "l2", "oracle": "power"}, "oracle power is for nuclear"),
-    ):
-        with pytest.raises(InputError, match=words):
-            FrankWolfe([x], **settings)
-    embedding = nn.Embedding(5, 3, sparse=True)
-    optimizer = FrankWolfe(embedding.parameters(), region="l2")
-    embedding(torch.tensor([1])).sum().backward()
-    with pytest.raises(InputError, match="sparse gradient"):
-        optimizer.step()
-    with pytest.raises(InputError, match="no weight of Linear can have a region"):
-        FrankWolfe(nn.Linear(3, 4), region="birkhoff")
 
 
 def test_a_radius_from_initialization_has_the_width_that_is_asked_for():

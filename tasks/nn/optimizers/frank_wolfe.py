@@ -39,6 +39,7 @@ from tasks.nn.optimizers.options import (
     ordinary_options,
     rule_from,
     settings_from,
+    with_region,
 )
 from tasks.nn.optimizers.oracles import needs_start, num_rows
 from tasks.nn.optimizers.routing import Constrained, check_weights, routed
@@ -50,6 +51,8 @@ from tasks.records import InputError
 
 MASKABLE = ("l1", "l2", "linf", "lp", "k_sparse", "k_norm", "k_support", "group_k_support")
 """Regions from which a point may lose entries."""
+MOMENTS = ("momentum", "exp_avg", "momentum_buffer")
+"""Of the type of their weight."""
 Params = nn.Module | Iterable[Any]
 
 
@@ -78,7 +81,8 @@ class FrankWolfe(Optimizer):
         Of a model, weights are routed (`tasks.nn.optimizers.routing`).  Groups may have an entry
         for each of the settings below; a region of None makes a group ordinary.
     region : str, Region or None
-        A name, whose size follows from initialization, or a region as it is meant.
+        A name, whose size follows from initialization, or a region as it is meant; "auto" is linf
+        for the preset lion, and else spectral.
     preset : str
         sfw, momentum_sfw, muon, scion or lion.
     lr : float
@@ -110,7 +114,7 @@ class FrankWolfe(Optimizer):
         self,
         params: Params,
         *,
-        region: str | Region | None = "spectral",
+        region: str | Region | None = "auto",
         preset: str = "momentum_sfw",
         lr: float = 0.1,
         others: str = "adamw",
@@ -132,7 +136,8 @@ class FrankWolfe(Optimizer):
 
     def _routed(self, model: nn.Module) -> list[dict[str, Any]]:
         """Parameter groups of a model: those with the region, those without."""
-        options = self._given
+        check_weights(model.named_parameters())
+        options = with_region(self._given)
         if options["region"] is None:
             named = list(model.named_parameters())
             return [{"params": named, "region": None}] if named else []
@@ -160,17 +165,23 @@ class FrankWolfe(Optimizer):
             raise InputError("a parameter group is empty")
         check_weights(named)
         known = {parameter for own in self.param_groups for parameter in own["params"]}
+        names = set(self._names.values())
         for name, parameter in named:
             if parameter in known:
                 raise InputError(f"{name} is in two parameter groups")
             known.add(parameter)
+            if name in names:
+                raise InputError(f"two weights are called {name}; give each a name of its own")
+            names.add(name)
             self._names[parameter] = name
-        options = {**self._given, **{k: v for k, v in group.items() if k in OPTIONS}}
+        options = with_region(
+            {**self._given, **{name: v for name, v in group.items() if name in OPTIONS}}
+        )
         ours = group.pop("constrained", None)
         group = {name: value for name, value in group.items() if name not in OPTIONS}
         group["params"] = [parameter for _, parameter in named]
         lr = group.get("lr", self.defaults["lr"])
-        if not (isinstance(lr, Tensor) or (math.isfinite(lr) and lr >= 0)):
+        if not (math.isfinite(lr) and lr >= 0):
             raise InputError(f"a rate is finite and at least 0, not {lr}")
         if options["region"] is None:
             options = ordinary_options(options, param_group)
@@ -234,29 +245,38 @@ class FrankWolfe(Optimizer):
         points = entry.layout.shape(weight.shape)
         if not state:
             state["step"] = 0
-            if settings.momentum or settings.direction == "lion":
-                state["momentum"] = torch.zeros_like(weight)
             if needs_start(entry.region, points, settings.oracle):
                 size = (*points[:-2], num_rows(entry.region, points), points[-1])
                 state["start"] = torch.zeros(size, dtype=working_type(weight), device=weight.device)
             if weight.dtype in (torch.bfloat16, torch.float16):
                 # Roundings of every step would add up, and small steps would be lost.
                 state["precise"] = weight.detach().float()
-        mask = held_mask(weight)
-        if mask is not None and entry.region.name not in MASKABLE:
-            raise InputError(
-                f"{entry.name}: a mask cannot be kept in the region {entry.region.name}"
-            )
+        if "momentum" not in state and (settings.momentum or settings.direction == "lion"):
+            # A rule of a group may get a momentum later.
+            state["momentum"] = torch.zeros_like(weight)
         # Processes with equal gradients share out the vertices of matrices.
         is_shared = distributed.is_initialized() and entry.region.event_dims == 2
         owner = number % distributed.get_world_size() if is_shared else None
-        return Member(entry, points, gradient, state, mask, owner)
+        return Member(entry, points, gradient, state, held_mask(weight), owner)
 
     def _check_gradients(self) -> None:
+        """Refuse a step that could not be taken whole, before anything is changed."""
         given = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
         for weight in given:
             if weight.grad.is_sparse:
                 raise InputError(f"{self._names[weight]} has a sparse gradient; make it dense")
+            entry = self._constrained.get(weight)
+            if entry and entry.region.name not in MASKABLE and held_mask(weight) is not None:
+                raise InputError(
+                    f"{entry.name}: a mask cannot be kept in the region {entry.region.name}"
+                )
+            for name in MOMENTS:
+                moment = self.state[weight].get(name) if weight in self.state else None
+                if moment is not None and moment.dtype != weight.dtype:
+                    raise InputError(
+                        f"{self._names[weight]} is {weight.dtype}, but was {moment.dtype} in the "
+                        "steps before: convert a model before its first step"
+                    )
         here = [weight for weight in given if weight.device.type == "cpu"]
         for weight in here:
             if not fused.is_finite(weight.grad):

@@ -48,6 +48,12 @@ def named_parameters(params: Any, number: int) -> list[tuple[str, nn.Parameter]]
     return named
 
 
+def with_region(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with the region of their preset, where none is named."""
+    usual = "linf" if options["preset"] == "lion" else "spectral"
+    return {**options, "region": usual} if options["region"] == "auto" else dict(options)
+
+
 def settings_from(options: Mapping[str, Any]) -> StepSettings:
     """How the weights of a group move.
 

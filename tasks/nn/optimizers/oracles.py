@@ -104,9 +104,9 @@ def vertices(
     unit = replace(region, radius=1.0)
     if starts is not None:
         return _by_power(unit, directions, starts, step)
-    if region.name != "spectral" or region.at_zero == "zero":
+    if region.name != "spectral":
         return Vertices(unit.extreme_point(directions))
-    return Vertices(-_polar(_scaled(directions), oracle))
+    return Vertices(_where_zero(unit, directions, -_polar(_scaled(directions), oracle)))
 
 
 def _polar(scaled: Tensor, oracle: Oracle) -> Tensor:
@@ -145,8 +145,10 @@ def _by_power(region: Region, directions: Tensor, starts: Tensor, step: int) -> 
     else:
         found = leading(directions, begin, extra, rounds)
     used = getattr(region, "k", 1)
-    vertex = _vertex(region, -found.left[..., :used], found.rows[..., :used, :])
-    return Vertices(vertex, found.rows)
+    left, rows = found.left[..., :used], found.rows[..., :used, :]
+    if region.at_zero == "vertex":
+        left, rows = _some(left, rows)
+    return Vertices(_vertex(region, -left, rows), found.rows)
 
 
 def _vertex(region: Region, left: Tensor, rows: Tensor) -> Tensor | RankOne:
@@ -156,6 +158,24 @@ def _vertex(region: Region, left: Tensor, rows: Tensor) -> Tensor | RankOne:
     lengths = rows.norm(dim=(-2, -1), keepdim=True)
     right = rows / torch.where(lengths > 0, lengths, torch.ones_like(lengths))
     return RankOne(left, right) if right.shape[-2] == 1 else left @ right
+
+
+def _some(left: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a direction is 0 the first entries of the diagonal: some vertex."""
+    is_zero = (rows == 0).all(dim=-1, keepdim=True).all(dim=-2, keepdim=True)
+    count, (m, n) = rows.shape[-2], (left.shape[-2], rows.shape[-1])
+    options = {"dtype": rows.dtype, "device": rows.device}
+    first, second = torch.eye(m, count, **options), torch.eye(count, n, **options)
+    return torch.where(is_zero, first, left), torch.where(is_zero, second, rows)
+
+
+def _where_zero(region: Region, directions: Tensor, vertices: Tensor) -> Tensor:
+    """Of the direction 0 some vertex, or 0 if the region says so: of polynomials it is neither."""
+    size = directions.abs().amax(dim=(-2, -1), keepdim=True)
+    usual = torch.zeros_like(vertices)
+    if region.at_zero == "vertex":
+        usual.diagonal(dim1=-2, dim2=-1).fill_(1)
+    return torch.where(size > 0, vertices, usual)
 
 
 def _scaled(directions: Tensor) -> Tensor:

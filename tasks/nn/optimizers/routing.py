@@ -151,5 +151,7 @@ def check_weights(named: Iterable[tuple[str, Tensor]]) -> None:
     InputError
     """
     for name, weight in named:
+        if isinstance(weight, nn.parameter.UninitializedParameter):
+            raise InputError(f"{name} has no shape yet: show the model a batch first")
         if not weight.is_floating_point() or weight.dtype == torch.float8_e4m3fn:
             raise InputError(f"{name} has type {weight.dtype}; only real numbers are trained")

@@ -19,14 +19,15 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from tasks.nn.sparsity.masks import held_mask
 from tasks.records import InputError
 
 
-class ScheduleFree:
-    """An optimizer whose parameters are averaged on the way.
+class ScheduleFree(Optimizer):
+    """An optimizer whose parameters are averaged on the way; masks that are held stay in force.
 
     Parameters
     ----------
@@ -39,17 +40,29 @@ class ScheduleFree:
     def __init__(self, optimizer: Optimizer, beta: float = 0.9) -> None:
         if not 0 <= beta < 1:
             raise InputError(f"beta must lie in [0, 1), not {beta}")
+        self._parameters: list[nn.Parameter] = [
+            p for g in optimizer.param_groups for p in g["params"]
+        ]
+        super().__init__(self._parameters, {})
         self.optimizer, self.beta = optimizer, beta
+        # Those of the optimizer, for schedulers, clipping and loops that set rates.
+        self.param_groups, self.defaults = optimizer.param_groups, optimizer.defaults
         self.steps = 0
         self.is_training = True
-        self._parameters: list[Tensor] = [p for g in optimizer.param_groups for p in g["params"]]
         self._iterates = [p.detach().clone() for p in self._parameters]
         self._means = [p.detach().clone() for p in self._parameters]
 
-    @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        """Those of the optimizer, for schedulers and clipping."""
-        return self.optimizer.param_groups
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Only while it is built.
+
+        Raises
+        ------
+        InputError
+            Afterwards: the means of new weights would be those of no steps.
+        """
+        if hasattr(self, "optimizer"):
+            raise InputError("give ScheduleFree an optimizer that has all parameter groups")
+        super().add_param_group(param_group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients."""
@@ -79,6 +92,7 @@ class ScheduleFree:
             self._load_between()
         self.steps += 1
         torch._foreach_lerp_(self._means, self._iterates, 1 / self.steps)
+        self._keep_masks()
         self._load_between()
         return loss
 
@@ -101,6 +115,7 @@ class ScheduleFree:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore a state of the same parameters; they hold the points of gradients then."""
         self.optimizer.load_state_dict(state_dict["optimizer"])
+        self.param_groups = self.optimizer.param_groups
         for own, saved in (
             (self._iterates, state_dict["iterates"]),
             (self._means, state_dict["means"]),
@@ -109,6 +124,14 @@ class ScheduleFree:
                 tensor.copy_(value)
         self.steps = state_dict["steps"]
         self.train()
+
+    def _keep_masks(self) -> None:
+        """Means remember weights that have been pruned since."""
+        for parameter, *own in zip(self._parameters, self._iterates, self._means, strict=True):
+            mask = held_mask(parameter)
+            if mask is not None:
+                for values in own:
+                    values.mul_(mask)
 
     @torch.no_grad()
     def _load(self, values: list[Tensor]) -> None:

@@ -99,6 +99,8 @@ class StepSettings:
             value = getattr(self, name)
             if not low <= value <= high or not math.isfinite(value):
                 raise InputError(f"{name} must lie in [{low}, {high}], not {value}")
+        if not self.max_step:
+            raise InputError("max_step 0 never moves a weight; it must be above 0")
         if self.momentum == 1:
             raise InputError("momentum 1 never sees a gradient; it must be below 1")
 

@@ -49,6 +49,8 @@ class Layout:
             raise InputError(f"no layout {self.kind!r}; known are {', '.join(get_args(Kind))}")
         if isinstance(self.blocks, bool) or not isinstance(self.blocks, int) or self.blocks < 1:
             raise InputError(f"blocks is a whole number from 1 on, not {self.blocks!r}")
+        if self.kind == "whole" and self.blocks > 1:
+            raise InputError("layout whole is one point; rows and matrices have blocks")
 
     def shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Of the points of a weight of this shape, the batch first.

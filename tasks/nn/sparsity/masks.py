@@ -207,6 +207,8 @@ def hold_masks(
 ) -> HeldMasks:
     """Put masks in force: weights, momenta and, from now on, every gradient.
 
+    They are in force on these weights: copies of the model hold none until they are held again.
+
     Parameters
     ----------
     optimizer : torch.optim.Optimizer, optional
