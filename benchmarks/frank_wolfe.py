@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.calibration import calibrate
-from benchmarks.pruning import clock, fastest
+from benchmarks.turns import clock, fastest
 from gpu.polar import by_express, by_gram
 from gpu.power import leading
 from tasks.nn.models import build_model

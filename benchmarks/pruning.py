@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import count, islice, takewhile
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.turns import fastest
 from tasks.nn import (
     Constant,
     Linear,
@@ -49,35 +50,13 @@ from tasks.pruning.stacked import retrain_stacked
 from tasks.records import Place
 from workers import Executor, ResourceProfile, WorkItem, connect, map_batches
 
-TURNS, STEPS = 4, 4
+STEPS = 4
 SHAPE, CLASSES, BATCH = (3, 32, 32), 10, 64
 MASKED_BAR, STACKED_BAR = 1.1, 3.0
 MASKED_SECONDS = 10.0
 LOADS = ((2, 1), (2, 2), (4, 1), (4, 2))
 """Members and workers."""
 RATES = Rates("llr", Linear(0.05, 0.0, 100), 100)
-
-
-def fastest(calls: dict[str, Callable[[], Any]], seconds: float = 0.0) -> dict[str, float]:
-    """Seconds of the fastest turn of each call, taken in turns for at least so many seconds."""
-    for call in calls.values():
-        call()
-    found = dict.fromkeys(calls, float("inf"))
-    ends = time.perf_counter() + seconds
-    for _ in takewhile(lambda turn: turn < TURNS or time.perf_counter() < ends, count()):
-        for name, call in calls.items():
-            started = clock()
-            call()
-            found[name] = min(found[name], clock() - started)
-    return found
-
-
-def clock() -> float:
-    """CPU seconds, which others on the machine do not count into; with a GPU seconds."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
 
 
 def steps(model: nn.Module, masks: Masks | None) -> Callable[[], None]:

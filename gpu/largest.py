@@ -30,7 +30,8 @@ def largest_entries(values: Tensor, count: int) -> Tensor:
     count : int
         In 1..n.
     """
-    if values.device.type != "cpu" or values.dtype not in (torch.float32, torch.float64):
+    is_seen = values.device.type == "cpu" and not torch.compiler.is_compiling()
+    if not is_seen or values.dtype not in (torch.float32, torch.float64):
         chosen = values.abs().topk(count, dim=-1).indices
         return torch.zeros_like(values, dtype=torch.bool).scatter_(-1, chosen, True)
     rows = values.detach().contiguous().reshape(-1, values.shape[-1]).numpy()

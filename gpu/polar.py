@@ -93,7 +93,7 @@ def _polished(near: Tensor) -> Tensor | None:
 
 def _gram(tall: Tensor) -> Tensor:
     """X' X (n, n), of which BLAS computes one half."""
-    if tall.device.type != "cpu":
+    if tall.device.type != "cpu" or torch.compiler.is_compiling():
         return tall.mT @ tall
     array = tall.numpy().T if tall.is_contiguous() else tall.numpy()
     product = get_blas_funcs("syrk", (array,))

@@ -19,7 +19,8 @@ from tasks.nn import (
 )
 from tasks.nn.data import ImageBatches, load_dataset
 from tasks.nn.models import build_model
-from tasks.nn.optimizers import FrankWolfe, Retraction, ScheduleFree, fused
+from tasks.nn.optimizers import FrankWolfe, Retraction, ScheduleFree, bucket, fused
+from tasks.nn.optimizers.settings import PRESETS
 from tasks.nn.regions import region_by_name
 from tasks.nn.regions.layouts import Layout
 from tasks.nn.sparsity import hold_masks
@@ -82,6 +83,64 @@ def test_compiled_steps_are_the_general_ones(name, rescaling, scale, monkeypatch
         size = scale or 1.0
         torch.testing.assert_close(x["momentum"] / size, y["momentum"] / size, atol=1e-6, rtol=0)
         assert x["step"] == y["step"] == 6
+
+
+@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("rescaling", RESCALINGS)
+def test_steps_that_pytorch_compiles_are_the_others(name, rescaling, monkeypatch):
+    """Compilation is by request, of one function of tensors; here without a C++ compiler."""
+    asked = []
+
+    def compiled(function, **settings):
+        asked.append(settings)
+        return function
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    bucket._compiled_step.cache_clear()
+    first, second = weights((6, 5), (6, 5), (7,)), weights((6, 5), (6, 5), (7,))
+    settings = {"lr": 0.2, "radius": 0.8, "rescaling": rescaling, **options(name)}
+    ours, plain = FrankWolfe(first, compiled=True, **settings), FrankWolfe(second, **settings)
+    for step in range(4):
+        feed(first, step)
+        feed(second, step)
+        plain.step()
+        assert len(asked) == min(step, 1)
+        ours.step()
+    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
+    bucket._compiled_step.cache_clear()
+
+
+def test_the_step_of_vectors_is_one_graph_whatever_the_rate():
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    compiled = torch.compile(bucket.vector_step, backend=backend, fullgraph=True, dynamic=False)
+    x, d = torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(0))
+    sizes = torch.ones(3)
+    for name in VECTORS:
+        k = {"k": 2} if "k_" in name else {}
+        region, settings = region_by_name(name, **k), PRESETS["sfw"]
+        for rate in (0.3, 0.1):
+            given = (x, d, sizes, sizes, None, torch.tensor(rate), region, settings)
+            torch.testing.assert_close(compiled(*given), bucket.vector_step(*given))
+    assert len(graphs) == len(VECTORS)
+
+
+def test_a_state_is_one_buffer_for_each_weight_and_the_followed_vectors():
+    for name in (*VECTORS, *MATRICES):
+        group = weights((24, 40), (40, 24), (24, 40))
+        optimizer = FrankWolfe(group, **options(name))
+        feed(group, 0)
+        optimizer.step()
+        tensors = [t for s in optimizer.state.values() for t in s.values() if torch.is_tensor(t)]
+        starts = [s["start"] for s in optimizer.state.values() if "start" in s]
+        extra = sum(t.numel() for t in tensors) - sum(t.numel() for t in starts)
+        assert extra == sum(x.numel() for x in group)
+        # 8 vectors for the nuclear ball, k for the others.
+        assert sum(t.numel() for t in starts) <= 8 * (40 + 24 + 40)
 
 
 @pytest.mark.parametrize("name", [*VECTORS, *MATRICES])

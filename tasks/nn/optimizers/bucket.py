@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, distributed
 
-from tasks.nn.optimizers.motion import DenseMotion, Motion, RankOneMotion, norms
+from tasks.nn.optimizers.motion import (
+    DenseMotion,
+    Motion,
+    RankOneMotion,
+    per_weight,
+    shares,
+)
 from tasks.nn.optimizers.oracles import RankOne, vertices
 from tasks.nn.optimizers.routing import Constrained
 from tasks.nn.optimizers.settings import StepSettings
+from tasks.nn.regions import Region
 from tasks.nn.regions.region import working_type
 
 
@@ -72,10 +80,13 @@ class Bucket:
     ----------
     settings : StepSettings
     members : list of Member
+    is_compiled : bool
+        Whether PyTorch compiles the step, where the region is one of vectors.
     """
 
     settings: StepSettings
     members: list[Member] = field(default_factory=list)
+    is_compiled: bool = False
 
     def add(self, member: Member) -> None:
         """One more weight, of the same key."""
@@ -100,16 +111,27 @@ class Bucket:
                     if tensor is not None:
                         distributed.broadcast(tensor, member.owner)
 
-    def move(self, given: Sequence[Tensor], rate: float | Tensor) -> None:
+    def move(self, moved_by: Sequence[Tensor], rate: float | Tensor) -> None:
         """Move all weights by their directions."""
-        directions = self._stack(given)
+        directions = self._stack(moved_by)
         x = self._stack([member.weight() for member in self.members])
-        vertex = self._vertices(directions, x)
+        region, settings = replace(self.members[0].entry.region, radius=1.0), self.settings
+        radii = torch.tensor(
+            [member.entry.region.radius for member in self.members], dtype=x.dtype, device=x.device
+        )
+        is_asked = settings.rescaling in ("diameter", "fast_gradient")
+        diameters = self._diameters(x) if is_asked else radii
+        if self.is_compiled and region.event_dims == 1:
+            speed = torch.as_tensor(rate, dtype=x.dtype, device=x.device)
+            given = (x, directions, radii, diameters, self._masks(), speed)
+            self._write(_compiled_step()(*given, region, settings))
+            return
+        vertex = self._vertices(directions, x, radii)
         if isinstance(vertex, RankOne):
             motion: Motion = RankOneMotion(x, vertex)
         else:
             motion = DenseMotion(x, vertex.sub_(x))
-        motion.take(self._shares(motion, directions, rate))
+        motion.take(shares(motion, directions, settings, rate, diameters))
         self._write(x)
 
     def _write(self, x: Tensor) -> None:
@@ -148,48 +170,31 @@ class Bucket:
         stacked = laid[0][None] if len(laid) == 1 else torch.stack(laid)
         return stacked if stacked.dtype == torch.bool else stacked.to(working_type(stacked))
 
-    def _vertices(self, directions: Tensor, x: Tensor) -> Tensor | RankOne:
+    def _vertices(self, directions: Tensor, x: Tensor, radii: Tensor) -> Tensor | RankOne:
         """Extreme points with their radii; the memory is free for use."""
         region, settings = self.members[0].entry.region, self.settings
-        asked = directions - 2 * settings.nearest * x if settings.nearest else directions
         starts = [member.state["start"] for member in self.members if "start" in member.state]
         given = torch.stack(starts) if starts else None
+        asked = asked_for(directions, x, settings)
         found = vertices(region, asked, given, settings.oracle, self.members[0].state["step"])
         if found.starts is not None:
             for member, start in zip(self.members, found.starts, strict=True):
                 member.state["start"].copy_(start)
-        radii = [member.entry.region.radius for member in self.members]
-        sizes = self._like(torch.tensor(radii, dtype=x.dtype, device=x.device), x)
+        sizes = per_weight(radii, x)
         if isinstance(found.points, RankOne):
             return RankOne(sizes * found.points.left, found.points.right)
-        vertex = found.points.mul_(sizes)
-        masks = [member.mask for member in self.members]
-        if any(mask is not None for mask in masks):
-            kept = [
-                torch.ones_like(m.entry.weight, dtype=torch.bool) if m.mask is None else m.mask
-                for m in self.members
-            ]
-            vertex = vertex.mul_(self._stack(kept))
-        return vertex
+        vertex, kept = found.points.mul_(sizes), self._masks()
+        return vertex if kept is None else vertex.mul_(kept)
 
-    def _shares(self, motion: Motion, directions: Tensor, rate: float | Tensor) -> Tensor:
-        """s of every weight, shaped for the stack."""
-        settings, rescaling = self.settings, self.settings.rescaling
-        if rescaling == "none":
-            factor = torch.ones(len(directions), dtype=directions.dtype, device=directions.device)
-        elif rescaling == "diameter":
-            factor = 1 / self._diameters(directions)
-        elif rescaling == "fast_gradient":
-            factor = norms(directions) / (self._diameters(directions) / 2)
-        else:
-            distance = motion.distance()
-            safe = torch.where(distance > 0, distance, torch.ones_like(distance))
-            if rescaling == "gradient":
-                factor = norms(directions) / safe
-            else:
-                factor = motion.descent(directions) / safe.square()
-        share = (rate * settings.rate_factor * factor).clamp(0, settings.max_step)
-        return self._like(share, directions)
+    def _masks(self) -> Tensor | None:
+        """Those in force on the points; None without any."""
+        if all(member.mask is None for member in self.members):
+            return None
+        kept = [
+            torch.ones_like(m.entry.weight, dtype=torch.bool) if m.mask is None else m.mask
+            for m in self.members
+        ]
+        return self._stack(kept)
 
     def _diameters(self, like: Tensor) -> Tensor:
         sizes = []
@@ -199,5 +204,31 @@ class Bucket:
             sizes.append(region.diameter(member.points) * math.sqrt(batch))
         return torch.tensor(sizes, dtype=like.dtype, device=like.device)
 
-    def _like(self, vector: Tensor, stack: Tensor) -> Tensor:
-        return vector.reshape(-1, *[1] * (stack.dim() - 1))
+
+def asked_for(directions: Tensor, x: Tensor, settings: StepSettings) -> Tensor:
+    """Directions in which extreme points are looked for."""
+    return directions - 2 * settings.nearest * x if settings.nearest else directions
+
+
+def vector_step(
+    x: Tensor,
+    directions: Tensor,
+    radii: Tensor,
+    diameters: Tensor,
+    masks: Tensor | None,
+    rate: Tensor,
+    region: Region,
+    settings: StepSettings,
+) -> Tensor:
+    """Where weights x (B, ...) go; `region` is one of vectors, of radius 1.  It can be compiled."""
+    vertex = region.extreme_point(asked_for(directions, x, settings)) * per_weight(radii, x)
+    vertex = vertex if masks is None else vertex * masks
+    motion = DenseMotion(x.clone(), vertex - x)
+    motion.take(shares(motion, directions, settings, rate, diameters))
+    return motion.x
+
+
+@lru_cache(maxsize=1)
+def _compiled_step() -> Callable[..., Tensor]:
+    # Imported with the first step that wants it: it takes seconds.
+    return torch.compile(vector_step, dynamic=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg import get_blas_funcs
 from torch import Tensor
 
 from gpu import fused_steps as passes
@@ -17,6 +18,7 @@ from tasks.nn.optimizers.settings import StepSettings
 from tasks.nn.regions import Region
 
 FUSED = ("l2", "linf", "k_sparse", "k_support")
+_sum_of_magnitudes = get_blas_funcs("asum", dtype=np.float32)
 TINY, HUGE = 1e-30, 1e30
 """Squares outside are not trusted in float32; the general step scales its directions first."""
 Array = NDArray[np.float32]
@@ -27,7 +29,9 @@ def takes(member: Member, settings: StepSettings) -> bool:
     weight, gradient = member.entry.weight, member.gradient
     momentum = member.state.get("momentum")
     return (
-        member.entry.region.name in FUSED
+        # What PyTorch compiles it has to see.
+        not torch.compiler.is_compiling()
+        and member.entry.region.name in FUSED
         and member.entry.layout.kind == "whole"
         and weight.device.type == "cpu"
         and weight.dtype == torch.float32
@@ -45,9 +49,11 @@ def takes(member: Member, settings: StepSettings) -> bool:
 def is_finite(tensor: Tensor) -> bool:
     """Whether all entries of a tensor on the CPU are finite."""
     flat = _in_order(tensor) if tensor.dtype == torch.float32 else None
-    if flat is None:
+    if flat is None or torch.compiler.is_compiling():
         return bool(tensor.isfinite().all())
-    return passes.zero_if_finite(flat.numpy()) == 0
+    numbers = flat.numpy()
+    # The sum of magnitudes reads memory twice as fast; of large numbers it overflows.
+    return math.isfinite(_sum_of_magnitudes(numbers)) or passes.zero_if_finite(numbers) == 0
 
 
 def step(member: Member, settings: StepSettings, rate: float | Tensor) -> None:

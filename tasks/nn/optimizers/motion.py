@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gpu.power import inner
 from tasks.nn.optimizers.oracles import RankOne
+from tasks.nn.optimizers.settings import StepSettings
 
 NEAR = 1e-4
 """Squared distances below this share of |x|^2 + |v|^2 have lost their digits."""
@@ -86,6 +87,36 @@ class RankOneMotion:
         if matrices.dim() == 3 and len(matrices) == 1:
             return inner(left[0], right[0], matrices[0])[None]
         return inner(left, right, matrices).flatten(1).sum(1)
+
+
+def shares(
+    motion: Motion,
+    directions: Tensor,
+    settings: StepSettings,
+    rate: float | Tensor,
+    diameters: Tensor,
+) -> Tensor:
+    """s (B, 1, ...) of every weight; of diameters (B,) where the rescaling looks at them."""
+    if settings.rescaling == "none":
+        factor = torch.ones(len(directions), dtype=directions.dtype, device=directions.device)
+    elif settings.rescaling == "diameter":
+        factor = 1 / diameters
+    elif settings.rescaling == "fast_gradient":
+        factor = norms(directions) / (diameters / 2)
+    else:
+        distance = motion.distance()
+        safe = torch.where(distance > 0, distance, torch.ones_like(distance))
+        if settings.rescaling == "gradient":
+            factor = norms(directions) / safe
+        else:
+            factor = motion.descent(directions) / safe.square()
+    share = factor * (rate * settings.rate_factor)
+    return per_weight(share.clamp(0, settings.max_step), directions)
+
+
+def per_weight(vector: Tensor, stack: Tensor) -> Tensor:
+    """(B,) shaped like a stack (B, ...) of so many dimensions."""
+    return vector.reshape(-1, *[1] * (stack.dim() - 1))
 
 
 def norms(stack: Tensor) -> Tensor:
