@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from tasks.frankwolfe.yardstick import LOSS, yardstick_of
+from tasks.frankwolfe.yardstick import ACCURACY, LOSS, Yardstick, yardstick_of
 from tasks.nn.config import TEXTS
 from tasks.nn.statistics import difference, interval, per_replicate
 from tasks.records import Figure, Report, Status, Stored, Table
@@ -38,7 +38,8 @@ def frank_wolfe_report(stored: Stored) -> Report:
     for row in good:
         methods.setdefault(row["method"], []).append(row)
     learned = _learned(stored.rows("layers"))
-    rows = [_cells(name, part, learned) for name, part in methods.items()]
+    by = yardstick_of(settings)
+    rows = [_cells(name, part, learned, by) for name, part in methods.items()]
     # What nobody has is left out.
     used = [place for place in range(len(HEADINGS)) if any(row[place] for row in rows)]
     table = Table(
@@ -64,7 +65,7 @@ def frank_wolfe_report(stored: Stored) -> Report:
     )
     seeds = f"{counted(settings['seeds'], 'repetition')} with 95 % intervals; "
     lines = [f"{seeds}{how}weights without a region: AdamW", *_verified(stored), *_failures(models)]
-    tables = [table, *_certified_table(certified)]
+    tables = [table, *_paired_table(methods, settings), *_certified_table(certified)]
     return Report(findings or ["no training is done yet"], tables, lines)
 
 
@@ -117,8 +118,9 @@ def _full_rank(shape: Sequence[int]) -> int:
     return min(shape[0], rest)
 
 
-def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any]) -> list[str]:
-    mean = {c: interval(per_replicate(part, c).values()) for c in ("accuracy", "ood_accuracy")}
+def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any], by: Yardstick) -> list[str]:
+    columns = ("accuracy", "loss", "ood_accuracy")
+    mean = {column: interval(per_replicate(part, column).values()) for column in columns}
     gaps = [row["gap"] for row in part if row["gap"] is not None]
     gauges = [row["gauge"] for row in part if row["gauge"] is not None]
     own = learned.get(name, {"zeros": {}, "rank": {}})
@@ -126,14 +128,29 @@ def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any]) -> list[s
         name,
         "" if part[0]["width"] is None else f"{part[0]['width']:g}",
         f"{part[0]['rate']:g}",
-        mean["accuracy"].percent(),
-        interval(per_replicate(part, "loss").values()).plain(),
+        by.mean(part) if by is ACCURACY else f"{100 * mean['accuracy'].mean:.2f}",
+        by.mean(part) if by is LOSS else f"{mean['loss'].mean:.3f}",
         mean["ood_accuracy"].percent(1) if mean["ood_accuracy"].count else "",
         f"{sum(gaps) / len(gaps):.3g}" if gaps else "",
         f"{max(gauges):.4f}" if gauges else "",
         f"{100 * interval(own['zeros'].values()).mean:.1f}" if own["zeros"] else "",
         f"{100 * interval(own['rank'].values()).mean:.1f}" if own["rank"] else "",
     ]
+
+
+def _paired_table(methods: Methods, settings: Mapping[str, Any]) -> Iterator[Table]:
+    """By how much every region is better than every rival, paired by repetition."""
+    by = yardstick_of(settings)
+    regions, rivals = (
+        [name for name in settings[kind] if name in methods] for kind in ("regions", "rivals")
+    )
+    rows = []
+    for region in regions:
+        found = [by.difference(methods[region], methods[rival]) for rival in rivals]
+        rows.append([region, *("" if each is None else by.plain(each) for each in found)])
+    if rows and rivals:
+        first = f"{by.unit} over"
+        yield Table((first, *rivals), rows, words=(first,), num_keys=1, subject="region")
 
 
 def _best(methods: Methods, settings: Mapping[str, Any]) -> Iterator[str]:

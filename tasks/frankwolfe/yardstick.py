@@ -28,6 +28,8 @@ class Yardstick:
         What is said of a method that is better than another, and that is as good.
     match : float
         Largest difference of methods that are as good.
+    unit : str
+        Of differences.
     """
 
     column: str
@@ -36,6 +38,7 @@ class Yardstick:
     better: str
     close: str
     match: float
+    unit: str
 
     def favorite(self, methods: Mapping[str, Sequence[Row]], names: Iterable[str]) -> str:
         """The best of some methods by validation data, so that the test data decide nothing."""
@@ -56,11 +59,13 @@ class Yardstick:
         found = interval(per_replicate(rows, self.column).values())
         return found.percent() if self is ACCURACY else found.plain()
 
+    def plain(self, found: Difference) -> str:
+        """A difference with its interval; above 0 if the first is better."""
+        return found.points() if self is ACCURACY else found.interval.plain(sign="+")
+
     def text(self, found: Difference) -> str:
         """A difference with its interval and unit."""
-        if self is ACCURACY:
-            return f"{found.points()} points"
-        return f"{found.interval.plain(sign='+')} nats"
+        return f"{self.plain(found)} {self.unit}"
 
     def matches(self, found: Difference) -> str:
         """Whether a difference is small for sure."""
@@ -73,9 +78,15 @@ class Yardstick:
 
 
 ACCURACY = Yardstick(
-    "accuracy", "validation_accuracy", 1, "is more accurate than", "to half a point", 0.005
+    "accuracy",
+    "validation_accuracy",
+    1,
+    "is more accurate than",
+    "to half a point",
+    0.005,
+    "points",
 )
-LOSS = Yardstick("loss", "validation_loss", -1, "has less loss than", "to 0.01 nats", 0.01)
+LOSS = Yardstick("loss", "validation_loss", -1, "has less loss than", "to 0.01 nats", 0.01, "nats")
 
 
 def yardstick_of(settings: Mapping[str, Any]) -> Yardstick:
