@@ -15,6 +15,7 @@ from gpu.polar import (
     SLACK,
     by_express,
     by_gram,
+    by_half,
     by_svd,
     express_coefficients,
     polar_factor,
@@ -78,6 +79,31 @@ def test_exact_polar_factors_have_singular_values_1(find, shape, dtype, spectrum
     assert float((found.double() * x.double()).sum()) == pytest.approx(best, rel=SLACK)
     if spectrum == "to 1e-3" and dtype == torch.float64:
         np.testing.assert_allclose(found.numpy(), reference.polar_factor(x.numpy()), atol=1e-6)
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("shape", [*SHAPES, (130, 128), (300, 100)])
+def test_polar_factors_by_half_precision_have_singular_values_1(shape, spectrum):
+    """Their vectors are those of the matrix rounded to 8 digits, so that they are as good."""
+    x = with_values(shape, SPECTRA[spectrum](min(shape))).float()
+    for scale in (1e-20, 1e-3, 1.0, 1e20):
+        found = by_half(scale * x).double()
+        singular = torch.linalg.svdvals(found)
+        assert float((singular - 1).abs().max()) <= SLACK
+        best = float(torch.linalg.svdvals(x.double()).sum())
+        assert float((found * x.double()).sum()) >= 0.998 * best
+    stack = torch.stack([x, -x])
+    torch.testing.assert_close(by_half(stack), torch.stack([by_half(x), by_half(-x)]))
+
+
+def test_half_precision_is_for_large_matrices_on_cpus_with_tiles(monkeypatch):
+    monkeypatch.setattr("gpu.polar.by_half", lambda x: "half")
+    monkeypatch.setattr("gpu.polar.by_gram", lambda x: "gram")
+    for tiles in (True, False):
+        monkeypatch.setattr("gpu.polar.has_tiles", lambda tiles=tiles: tiles)
+        assert polar_factor(torch.ones(128, 200)) == ("half" if tiles else "gram")
+        assert polar_factor(torch.ones(128, 200).double()) == "gram"
+        assert polar_factor(torch.ones(127, 200)) == "gram"
 
 
 @pytest.mark.parametrize("scale", [1e-15, 1.0, 1e15])
