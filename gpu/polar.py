@@ -36,15 +36,15 @@ LEAST_ASPECT = 1.25
 """Of a Gaussian matrix the condition is about (1 + a) / (1 - a), a^2 = 1 / aspect: here 18."""
 LOWEST = 1e-4
 """Singular values above this share of the bound on the largest come out within 1 %."""
-HALF_TALL, HALF_SQUARE = (6, 5e-3), (8, 1e-3)
+HALF_TALL, HALF_SQUARE = (5, 3.5e-3), (10, 1e-4)
 """Steps and lowest singular value of Polar Express in bfloat16, whose rounding hides smaller ones:
 those of nearly square matrices are small."""
 CUSHION, SAFETY = 0.024, 1.01
 """In bfloat16 polynomials are not made for less than this share of the interval, and bounds are so
 much wider (section 4.4 of the reference)."""
-NEAR = 0.03
-"""Of X' X - 1 before the last step, which leaves 2.5 (NEAR / 2)^3 and what is lost by rounding a
-change of NEAR / 2: less than 1e-4."""
+NEAR = 0.08
+"""Of X' X - 1 before the last step, of degree 7, which leaves NEAR^4 / 4 and what is lost by
+rounding a change of NEAR / 2: less than 1e-4."""
 LEAST_BOUND = 1e-6
 """Of the largest singular value: the polynomials have its fifth power."""
 MOST_ROUNDS, LEAST_SIZE = 16, 128
@@ -166,8 +166,9 @@ def _rounded(tall: Tensor) -> Tensor | None:
         error = torch.addmm(one, x, x.mT, beta=-1)
         squares = error @ error
         far = float(squares.float().norm()) ** 0.5
-        inner = squares.mul_(0.375).add_(error, alpha=-0.5)
+        inner = torch.add(0.375 * squares, error, alpha=-0.5)
         if far <= NEAR:
+            inner = torch.addmm(inner, error, squares, alpha=-0.3125)
             return x.float().add_(inner @ x).mT
         if not far < len(x):
             return None
