@@ -30,7 +30,7 @@ from tasks.nn import (
     train_steps,
 )
 from tasks.nn.data import ImageBatches
-from tasks.nn.models import build_model
+from tasks.nn.models import build_model, channels_last
 from tasks.nn.sparsity import Masks, apply_masks, hold_masks, prunable_weights
 from tasks.pruning import (
     CheckpointBytes,
@@ -77,7 +77,7 @@ def steps(model: nn.Module, masks: Masks | None) -> Callable[[], None]:
 
 def masked(name: str) -> None:
     """Print the step time of a masked model over that of the dense one, and bytes of masks."""
-    model = build_model(name, SHAPE, CLASSES)  # pyrefly: ignore[bad-argument-type]
+    model = channels_last(build_model(name, SHAPE, CLASSES))  # pyrefly: ignore[bad-argument-type]
     masks = prune(model, 0.9, Pruning(allocation="uniform"))
     calls = {"dense": steps(copy.deepcopy(model), None), "masked": steps(model, masks)}
     found = fastest(calls, MASKED_SECONDS)
@@ -96,7 +96,7 @@ def masked(name: str) -> None:
 
 def smaller(name: str) -> None:
     """Print what cutting out half of the filters saves in a forward pass."""
-    model = build_model(name, SHAPE, CLASSES)  # pyrefly: ignore[bad-argument-type]
+    model = channels_last(build_model(name, SHAPE, CLASSES))  # pyrefly: ignore[bad-argument-type]
     masks = prune(model, 0.5, Pruning(filters=True), shape=SHAPE)
     apply_masks(model, masks)
     cut = without_pruned_filters(model, masks, SHAPE)

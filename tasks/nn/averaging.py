@@ -1,9 +1,10 @@
 """Averages of models: sum_j w_j theta_j with weights that add up to 1.
 
-Floating-point entries are averaged in float64 as theta_1 + sum_j w_j (theta_j - theta_1), so that
-identical models average to themselves, bit for bit, and common zeros stay zero.  Counters and
-masks (integers, booleans) are not averaged but taken from the first model.  Running statistics of
-the average are to be re-estimated (`tasks.nn.recalibration`).
+Real and complex entries are averaged in double precision as
+theta_1 + sum_j w_j (theta_j - theta_1), so that identical models average to themselves, bit for
+bit, and common zeros stay zero.  Counters and masks (integers, booleans) are not averaged but taken
+from the first model.  Running statistics of the average are to be re-estimated
+(`tasks.nn.recalibration`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from tasks.nn.files import check_fit
@@ -56,10 +58,11 @@ def state_distance(first: State, second: State, names: Sequence[str] | None = No
 
 def _average(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     first = tensors[0]
-    if not first.is_floating_point():
+    if not (first.is_floating_point() or first.is_complex()):
         return first.clone()
-    start = first.double()
+    precise = torch.complex128 if first.is_complex() else torch.float64
+    start = first.to(precise)
     total = start.clone()
     for tensor, weight in zip(tensors[1:], weights[1:], strict=True):
-        total += weight * (tensor.double() - start)
+        total += weight * (tensor.to(precise) - start)
     return total.to(first.dtype)

@@ -20,7 +20,7 @@ from tasks.nn.data import (
     steps_per_epoch,
 )
 from tasks.nn.evaluation import corrupted_accuracies, evaluate
-from tasks.nn.models import build_model
+from tasks.nn.models import build_model, channels_last
 from tasks.nn.recalibration import recalibrate
 from tasks.nn.schedules import Schedule
 from tasks.nn.training import TrainingState, seeded_generator, sgd
@@ -72,7 +72,8 @@ class Workbench(Bench):
         """Network of a repetition before training."""
         seed = derive_seed(self.config.seed, "weights", replicate)
         name, shape = self.config.model, self.dataset.shape
-        return build_model(name, shape, self.dataset.num_classes, seed=seed).to(self.device)
+        model = build_model(name, shape, self.dataset.num_classes, seed=seed)
+        return channels_last(model).to(self.device)
 
     def state(
         self, model: nn.Module, schedule: Schedule, seed: int, weight_decay: float | None = None

@@ -95,6 +95,11 @@ def prune(
     if how.filters:
         return _filter_masks(model, sparsity, how, shape)
     weights = {name: w.detach() for name, w in prunable_weights(model).items()}
+    if not weights:
+        raise InputError(
+            f"{type(model).__name__} has no weight to prune: none of a convolution or linear layer "
+            "that nothing else shares"
+        )
     scores, left = saliencies(weights, how), None
     if earlier is not None and not how.regrow:
         scores = pruned_scores(scores, earlier)

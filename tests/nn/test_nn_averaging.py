@@ -158,3 +158,9 @@ def test_no_batches_are_refused_and_nothing_changes():
     with pytest.raises(InputError, match="at least one batch"):
         recalibrate(model, [])
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_complex_entries_are_averaged():
+    states = [{"a": torch.full((2,), value, dtype=torch.complex64)} for value in (1, 3 + 2j)]
+    found = average_states(states)["a"]
+    assert found.dtype == torch.complex64 and found.tolist() == [2 + 1j] * 2

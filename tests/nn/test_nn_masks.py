@@ -361,3 +361,28 @@ def test_masks_that_do_not_match_are_refused_and_nothing_changes(masks, reason):
     assert torch.equal(model.weight, before)
     with pytest.raises(InputError, match=reason):
         check_masks(masks, dict(model.named_parameters()))
+
+
+# --- networks of others ------------------------------------------------------------------------
+
+
+def test_masks_are_held_on_frozen_weights_and_outlive_unfreezing():
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    model[1].weight.requires_grad_(False)
+    masks = {n: torch.arange(w.numel()).reshape(w.shape) % 2 == 0
+             for n, w in prunable_weights(model).items()}  # fmt: skip
+    hold_masks(model, masks)
+    assert not model[1].weight.requires_grad and model[0].weight.requires_grad
+    model[1].weight.requires_grad_(True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.ones(2, 4)).sum().backward()
+    optimizer.step()
+    for name, weight in prunable_weights(model).items():
+        assert not weight[~masks[name]].any() and weight[masks[name]].any()
+
+
+@pytest.mark.parametrize("parametrize", ["weight_norm", "spectral_norm", "orthogonal"])
+def test_a_weight_that_is_computed_is_refused_by_name(parametrize):
+    layer = getattr(nn.utils.parametrizations, parametrize)(nn.Linear(8, 8))
+    with pytest.raises(InputError, match="the weight of 1 is computed from other parameters"):
+        prunable_weights(nn.Sequential(nn.ReLU(), layer))

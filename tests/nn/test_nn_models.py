@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
+from torch.nn.utils import prune
 
-from tasks.nn.models import MODELS, build_model, num_parameters
+from tasks.nn.models import MODELS, build_model, channels_last, num_parameters
 from tasks.nn.sparsity import count_multiplications, prunable_weights
 from tasks.records import InputError
 
@@ -25,6 +27,8 @@ PUBLISHED = [
     ("resnet18", IMAGENET, 1000, 11_689_512, 1_814_073_344),
 ]
 
+SMALL = [name for name in MODELS if name not in ("wrn-28-10", "resnet50", "resnet18")]
+
 
 @pytest.mark.parametrize(
     ("name", "shape", "num_classes", "parameters", "multiplications"), PUBLISHED
@@ -37,9 +41,7 @@ def test_sizes_are_the_published_ones(name, shape, num_classes, parameters, mult
         assert count_multiplications(model, shape).dense == multiplications
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in MODELS if n not in ("wrn-28-10", "resnet50", "resnet18")]
-)
+@pytest.mark.parametrize("name", SMALL)
 def test_outputs_are_finite_logits_and_all_weights_get_gradients(name):
     model = build_model(name, CIFAR, 7)
     output = model(torch.randn(2, *CIFAR))
@@ -84,3 +86,24 @@ def test_an_unknown_model_is_answered_with_those_that_exist():
 def test_images_that_are_too_small_are_refused():
     with pytest.raises(InputError, match="vgg16-bn takes images of at least 32 x 32 pixels"):
         build_model("vgg16-bn", GRAY, 10)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_networks_work_with_pytorchs_own_tools(name):
+    """`parameters_to_vector` views weights, `torch.nn.utils.prune` replaces them."""
+    model = build_model(name, CIFAR, 7)
+    vector = nn.utils.parameters_to_vector(model.parameters())
+    assert len(vector) == sum(p.numel() for p in model.parameters())
+    nn.utils.vector_to_parameters(2 * vector, model.parameters())
+    layer = next(m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear))
+    prune.l1_unstructured(layer, "weight", amount=0.5)
+    assert float((layer.weight == 0).float().mean()) == pytest.approx(0.5, abs=0.1)
+
+
+def test_another_order_in_memory_changes_no_number():
+    plain, other = (build_model("small-cnn", (1, 8, 8), 10, seed=1) for _ in range(2))
+    assert channels_last(other) is other
+    x = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    for one, two in zip(plain.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)
+    torch.testing.assert_close(plain(x), other(x))

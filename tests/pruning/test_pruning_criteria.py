@@ -150,3 +150,12 @@ def test_random_saliencies_depend_on_the_seed():
     first, again, other = (saliencies(weights, Pruning("random", seed=s)) for s in (1, 1, 2))
     assert all(torch.equal(first[n], again[n]) for n in first)
     assert not all(torch.equal(first[n], other[n]) for n in first)
+
+
+@pytest.mark.parametrize("allocation", ["global", "uniform"])
+def test_a_network_without_a_weight_to_prune_is_named(allocation):
+    embedding, output = nn.Embedding(50, 16), nn.Linear(16, 50)
+    output.weight = embedding.weight
+    model = nn.Sequential(embedding, output)
+    with pytest.raises(InputError, match="Sequential has no weight to prune"):
+        prune(model, 0.9, Pruning(allocation=allocation))

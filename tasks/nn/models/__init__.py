@@ -22,7 +22,7 @@ from tasks.nn.models.plain import perceptron, small_cnn, vgg16
 from tasks.nn.models.residual import cifar_resnet, resnet, wide_resnet
 from tasks.records import InputError
 
-__all__ = ["MODELS", "ModelName", "build_model", "num_parameters"]
+__all__ = ["MODELS", "ModelName", "build_model", "channels_last", "num_parameters"]
 
 ModelName = Literal[
     "mlp",
@@ -88,7 +88,15 @@ def _draw_weights(model: nn.Module) -> None:
         nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity=gain)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def channels_last(model: nn.Module) -> nn.Module:
+    """The model with the weights of its convolutions in another order in memory.
+
+    The same numbers, 1.1 to 1.6 times as fast on a CPU; `parameters_to_vector` wants the usual one.
+    """
+    for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
-            # The same numbers in another order in memory: 1.1 to 1.6 times as fast on a CPU.
             last = layer.weight.detach().contiguous(memory_format=torch.channels_last)
             layer.weight = nn.Parameter(last)
+    return model

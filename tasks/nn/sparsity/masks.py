@@ -36,7 +36,18 @@ def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
 
     A weight that several such layers share has the first of its names; one that another kind of
     module uses too is left out.
+
+    Raises
+    ------
+    InputError
+        Naming a layer whose weight is computed from other parameters (`weight_norm` and the like).
     """
+    for name, module in model.named_modules():
+        if isinstance(module, _PRUNABLE) and not isinstance(module.weight, nn.Parameter):
+            raise InputError(
+                f"the weight of {name or 'the layer'} is computed from other parameters: remove "
+                "the parametrization first (torch.nn.utils.parametrize.remove_parametrizations)"
+            )
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     others = (module for module in model.modules() if not isinstance(module, _PRUNABLE))
     foreign = {id(p) for module in others for p in module.parameters(recurse=False)}
@@ -243,7 +254,12 @@ def _mask_gradient(parameter: nn.Parameter, mask: Tensor) -> RemovableHandle:
         if changed.grad is not None:
             changed.grad.mul_(factor)
 
-    return parameter.register_post_accumulate_grad_hook(hook)
+    # A frozen weight takes no hook; one that it has outlives freezing and unfreezing.
+    is_trained = parameter.requires_grad
+    try:
+        return parameter.requires_grad_(True).register_post_accumulate_grad_hook(hook)
+    finally:
+        parameter.requires_grad_(is_trained)
 
 
 def _mask_moments(optimizer: torch.optim.Optimizer, masks: Mapping[nn.Parameter, Tensor]) -> None:
