@@ -148,6 +148,11 @@ def _filter_masks(
     if shape is None:
         raise InputError("pruning filters needs the shape of an image")
     groups = channel_groups(model, shape)
+    if not groups:
+        raise InputError(
+            f"{type(model).__name__} has no filters that can be pruned: all its channels meet an "
+            "operation that is not followed, or its inputs or outputs"
+        )
     norms = channel_norms(model, groups)
     if how.criterion == "random":
         # Pruned filters have norm 0 and are not to come back.

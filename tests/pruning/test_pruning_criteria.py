@@ -159,3 +159,10 @@ def test_a_network_without_a_weight_to_prune_is_named(allocation):
     model = nn.Sequential(embedding, output)
     with pytest.raises(InputError, match="Sequential has no weight to prune"):
         prune(model, 0.9, Pruning(allocation=allocation))
+
+
+def test_a_network_of_which_no_filter_can_go_is_named():
+    """It was pruned to 0 percent, without a word."""
+    layers = [nn.Conv2d(1, 16, 3, padding=1), nn.Softplus(), nn.Flatten(), nn.Linear(2304, 3)]
+    with pytest.raises(InputError, match="Sequential has no filters that can be pruned"):
+        prune(nn.Sequential(*layers), 0.5, Pruning(filters=True), shape=SHAPE)
