@@ -7,7 +7,7 @@ chosen ones. *verify* reads every model again and computes its gauges from the f
 from __future__ import annotations
 
 from flows.sparse_soup import UNNAMED
-from flows.study import Stage, Study, recipes_of
+from flows.study import Stage, Study, exporting, recipes_of
 
 __all__ = ["STUDY"]
 
@@ -52,6 +52,7 @@ STUDY = Study(
     ),
     report="tasks.frankwolfe.report:frank_wolfe_report",
     figures="tasks.frankwolfe.report:frank_wolfe_figures",
+    commands=(exporting("tasks.frankwolfe.exports:export_models"),),
     subject="training",
     deployment="frank-wolfe",
     recipes=recipes_of("frank-wolfe"),

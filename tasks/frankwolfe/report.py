@@ -64,7 +64,12 @@ def frank_wolfe_report(stored: Stored) -> Report:
         else ""
     )
     seeds = f"{counted(settings['seeds'], 'repetition')} with 95 % intervals; "
-    lines = [f"{seeds}{how}weights without a region: AdamW", *_verified(stored), *_failures(models)]
+    lines = [
+        f"{seeds}{how}weights without a region: AdamW",
+        *_verified(stored),
+        *_exportable(good, settings, stored.run.run_id),
+        *_failures(models),
+    ]
     tables = [table, *_paired_table(methods, settings), *_certified_table(certified)]
     return Report(findings or ["no training is done yet"], tables, lines)
 
@@ -230,6 +235,14 @@ def _safest(certified: Certified, settings: Mapping[str, Any]) -> Iterator[str]:
         _, radius, best = max(found, key=lambda each: (abs(each[0]), -each[1]))
         texts = [f"{method} {100 * value:.1f} %" for method, value in best]
         yield f"most certified accuracy at Euclidean radius {radius:g}: {', '.join(texts)}"
+
+
+def _exportable(good: Sequence[Row], settings: Mapping[str, Any], run_id: str) -> Iterator[str]:
+    """The best model, and how to take it out."""
+    by = yardstick_of(settings)
+    best = max(good, key=by.quality, default=None)
+    if best is not None:
+        yield f"best on validation data: {best['item']} (latticework export {run_id} --to FOLDER)"
 
 
 def _verified(stored: Stored) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,11 @@ class Yardstick:
             return self.sign * interval(per_replicate(methods[name], self.validation).values()).mean
 
         return max(known, key=quality, default="")
+
+    def quality(self, row: Row) -> float:
+        """Of a model on validation data; a loss that is not finite is worst."""
+        value = row[self.validation]
+        return -math.inf if value is None else self.sign * value
 
     def difference(self, first: Iterable[Row], second: Iterable[Row]) -> Difference | None:
         """By how much the first is better, paired by repetition."""

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -93,6 +94,10 @@ class Bench(ABC):
     @abstractmethod
     def recalibrate(self, model: nn.Module) -> None:
         """Re-estimate the statistics of normalization, where a network keeps any."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """How to make the network, and what its inputs and classes are, as plain data."""
 
     @property
     def image_shape(self) -> Sequence[int] | None:

@@ -74,6 +74,17 @@ class TextBench(Bench):
         starts = torch.arange(0, len(train) - context, context, device=train.device)
         return windows(train, starts[:count], context)
 
+    def describe(self) -> dict[str, Any]:
+        """Network, and the characters that tokens stand for."""
+        return {
+            "architecture": {
+                "constructor": "tasks.nn.models.gpt.build_gpt",
+                "num_tokens": len(self.text.characters),
+                "context": self.config.context,
+            },
+            "input": {"values": "numbers of characters", "characters": self.text.characters},
+        }
+
     def recalibrate(self, model: nn.Module) -> None:
         """Nothing to do: normalizations of layers keep no statistics."""
 

@@ -97,6 +97,27 @@ class Workbench(Bench):
         """SHA-256 of all images and labels, split by split."""
         return images_digest(self.dataset)
 
+    def describe(self) -> dict[str, Any]:
+        """Network, normalization of the images, and names of the classes."""
+        channels, height, width = self.dataset.shape
+        return {
+            "architecture": {
+                "constructor": "tasks.nn.models.build_model",
+                "name": self.config.model,
+                "shape": [channels, height, width],
+                "num_classes": self.dataset.num_classes,
+            },
+            "input": {
+                "channels": channels,
+                "height": height,
+                "width": width,
+                "values": "(byte / 255 - mean) / deviation, per channel",
+                "mean": self.dataset.mean.tolist(),
+                "deviation": self.dataset.std.tolist(),
+            },
+            "classes": list(self.dataset.class_names),
+        }
+
     def recalibrate(self, model: nn.Module) -> None:
         """Re-estimate the statistics of normalization, on the same images for all models.
 

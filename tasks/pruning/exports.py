@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from difflib import get_close_matches
 from typing import Any
 
-from safetensors.torch import save as dump_tensors
 from torch import Tensor, nn
 
 from gpu.backend import one_thread
 from tasks.nn import evaluate
-from tasks.nn.data.sources import FOLDER_VARIABLE
-from tasks.nn.plan import data_inputs
+from tasks.nn.exports import about_model, check_same_data, refuse_item, write_model
 from tasks.nn.sparsity import apply_masks
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.imp import masked_copy
@@ -59,35 +55,14 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
     if not to:
         raise InputError("export needs a folder: give --to FOLDER")
     rows = _chosen(stored, item)
-    setup = _setup(stored)
+    identity = stored.run.identity
+    config = CONFIGS[identity.flow](**stored.settings, seed=identity.seed)
+    check_same_data(stored, config)
+    setup = Setup.open(config)
     counts, place = Counter(row["item"] for row in rows), Volume.open(to)
     for row in rows:
         folder = row["item"] + (f".m{row['member']}" if counts[row["item"]] > 1 else "")
-        weights, about = _exported(stored, setup, row)
-        tensors = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
-        files = {
-            "model.safetensors": dump_tensors(tensors),
-            "model.json": f"{json.dumps(about, indent=2)}\n".encode(),
-        }
-        for name, content in files.items():
-            place.write(f"{folder}/{name}", content)
-            yield place.location(f"{folder}/{name}")
-
-
-def _setup(stored: Stored) -> Setup:
-    """The setup of a run; the place of its images is not stored."""
-    identity = stored.run.identity
-    config = CONFIGS[identity.flow](**stored.settings, seed=identity.seed)
-    try:
-        contents = data_inputs(config).contents
-    except InputError as error:
-        raise InputError(f"{error}: set {FOLDER_VARIABLE} to the data_folder of the run") from error
-    if contents != dict(identity.inputs):
-        raise InputError(
-            f"{config.dataset} has other images now than the run had: set {FOLDER_VARIABLE} to "
-            "the folder of those"
-        )
-    return Setup.open(config)
+        yield from write_model(place, folder, *_exported(stored, setup, row))
 
 
 def _chosen(stored: Stored, item: str) -> list[dict[str, Any]]:
@@ -96,25 +71,15 @@ def _chosen(stored: Stored, item: str) -> list[dict[str, Any]]:
     good = [row for row in models if row["checkpoint"] and row["status"] == Status.OK]
     if item:
         found = [row for row in good if row["item"] == item]
-        return found or _refuse(item, models, run_id)
+        if not found:
+            raise refuse_item(stored, item)
+        return found
     soups = [row for row in good if row["method"] == "soup"]
     last = max((row["phase"] for row in soups), default=0)
     if not soups:
         example = f", such as {good[-1]['item']}" if good else ""
         raise InputError(f"run {run_id} has no soups; name an item with --item{example}")
     return [row for row in soups if row["phase"] == last]
-
-
-def _refuse(item: str, models: Sequence[Mapping[str, Any]], run_id: str) -> Any:
-    """Say why nothing is there of an item."""
-    rows = [row for row in models if row["item"] == item]
-    if rows:
-        reason = rows[0]["reason"] or "it has no file"
-        raise InputError(f"item {item} of run {run_id} has no model: {reason}")
-    keys = list(dict.fromkeys(row["item"] for row in models))
-    close = get_close_matches(item, keys, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    raise InputError(f"run {run_id} has no item {item}{hint}")
 
 
 def _exported(
@@ -134,7 +99,9 @@ def _exported(
     else:
         model = sparse.model
         apply_masks(model, sparse.masks)
-    return model.state_dict(), _about(stored, setup, row, provenance)
+    made = {"parents": row["parents"], **asdict(provenance)}
+    about = about_model(stored, setup, row, sparsity=row["sparsity"], provenance=made)
+    return model.state_dict(), about
 
 
 def _check_accuracy(setup: Setup, model: nn.Module, row: Mapping[str, Any]) -> None:
@@ -145,39 +112,3 @@ def _check_accuracy(setup: Setup, model: nn.Module, row: Mapping[str, Any]) -> N
             f"{row['item']}: accuracy {accuracy:.4f} on the test images, its row says "
             f"{row['accuracy']:.4f}; it is not exported"
         )
-
-
-def _about(
-    stored: Stored, setup: Setup, row: Mapping[str, Any], provenance: Provenance
-) -> dict[str, Any]:
-    run, dataset = stored.run, setup.dataset
-    channels, height, width = dataset.shape
-    return {
-        "architecture": {
-            "constructor": "tasks.nn.models.build_model",
-            "name": setup.config.model,
-            "shape": [channels, height, width],
-            "num_classes": dataset.num_classes,
-        },
-        "input": {
-            "channels": channels,
-            "height": height,
-            "width": width,
-            "values": "(byte / 255 - mean) / deviation, per channel",
-            "mean": dataset.mean.tolist(),
-            "deviation": dataset.std.tolist(),
-        },
-        "classes": list(dataset.class_names),
-        "sparsity": row["sparsity"],
-        "accuracy": row["accuracy"],
-        "provenance": {
-            "run": f"{run.identity.flow}/{run.run_id}",
-            "code version": row["code_version"],
-            "dataset": dataset.name,
-            "item": row["item"],
-            "method": row["method"],
-            "checkpoint": row["checkpoint"],
-            "parents": row["parents"],
-            **asdict(provenance),
-        },
-    }

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 
 from flows import find_study
 from flows.cli import main
@@ -11,6 +13,9 @@ from flows.planning import plan_run
 from flows.reports import report_of
 from tasks.frankwolfe.config import FrankWolfeConfig
 from tasks.nn import fitting
+from tasks.nn.data import load_dataset
+from tasks.nn.models import build_model
+from tasks.nn.models.gpt import build_gpt
 from tasks.records import Store, Stored
 from tasks.records.markdown import markdown
 
@@ -114,6 +119,30 @@ def test_what_cannot_be_trained_is_refused_before_anything_starts(ran):
         assert code == 2 and outcome["status"] == "refused" and words in error, (setting, error)
 
 
+def test_a_model_that_is_exported_is_as_good_elsewhere(ran, tmp_path, capsys):
+    _, outcome, _ = ran("--set", "widths=[10]")
+    rows = {row["item"]: row for row in stored(outcome["path"]).rows("models")}
+    where = ["--to", str(tmp_path / "models"), "--out", str(tmp_path)]
+    assert main(["export", outcome["path"], *where]) == 0
+    best = max(rows.values(), key=lambda row: row["validation_accuracy"])
+    assert len(capsys.readouterr().out.split()) == 2
+    folder = tmp_path / "models" / best["item"]
+    about = json.loads((folder / "model.json").read_text())
+    network, inputs = about["architecture"], about["input"]
+    model = build_model(network["name"], tuple(network["shape"]), network["num_classes"], seed=7)
+    model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
+    test = load_dataset(about["provenance"]["dataset"]).test
+    mean, deviation = (torch.tensor(inputs[n])[:, None, None] for n in ("mean", "deviation"))
+    found = model.eval()((test.images / 255 - mean) / deviation).argmax(1)
+    assert float((found == test.labels).double().mean()) == best["accuracy"] == about["accuracy"]
+    assert main(["export", outcome["path"], *where, "--item", "spectral-0"]) == 0
+    about = json.loads((tmp_path / "models/spectral-0/model.json").read_text())
+    assert {data["region"]["name"] for data in about["regions"].values()} == {"spectral"}
+    capsys.readouterr()
+    assert main(["export", outcome["path"], *where, "--item", "spectral-1"]) == 2
+    assert "has no item spectral-1; did you mean spectral-0?" in capsys.readouterr().err
+
+
 def test_text_is_learned_compared_by_loss_and_drawn(prefect_api, tmp_path, capsys):
     """The smoke twin of `python-docs`: a text names the run by its content, and has no filters."""
     command = ["run", "frank-wolfe", "--recipe", "python-docs", "--smoke", "--address", "serial"]
@@ -128,5 +157,10 @@ def test_text_is_learned_compared_by_loss_and_drawn(prefect_api, tmp_path, capsy
     assert "on validation text, loss: spectral" in text and "best of" not in text
     figures = {path.name for path in (Path(outcome["path"]) / "figures").iterdir()}
     assert figures == {"losses.png", "curves.png", "learned.png"}
+    where = ["--to", str(tmp_path / "models"), "--out", str(tmp_path)]
+    assert main(["export", outcome["path"], *where, "--item", "adamw-0"]) == 0
+    about = json.loads((tmp_path / "models/adamw-0/model.json").read_text())
+    gpt = build_gpt(about["architecture"]["num_tokens"], about["architecture"]["context"])
+    gpt.load_state_dict(safetensors.torch.load_file(tmp_path / "models/adamw-0/model.safetensors"))
     run = json.loads((Path(outcome["path"]) / "run.json").read_text())
     assert "python-docs" in json.dumps(run.get("inputs", {}))

@@ -315,7 +315,7 @@ def test_images_of_a_folder_are_found_again_by_the_environment(ran, tmp_path, mo
     Image.new("RGB", (8, 8), (9, 9, 9)).save(pictures / "train" / "a" / "0.png")
     workbench._loaded.cache_clear()
     assert exported(outcome, tmp_path) == 2
-    assert "imagefolder has other images now than the run had" in capsys.readouterr().err
+    assert "imagefolder has other data now than the run had" in capsys.readouterr().err
 
 
 def test_what_cannot_be_exported_is_one_line(ran, tmp_path, capsys):
