@@ -69,20 +69,17 @@ class FrankWolfeConfig(TrainingSettings):
     """Euclidean distances, of images with values from 0 to 1, at which accuracy is certified; for
     perceptrons."""
 
-    @model_validator(mode="after")
-    def _network_of_data(self) -> Self:
-        if (self.dataset in TEXTS) != (self.model == "gpt"):
-            kind = "text" if self.dataset in TEXTS else "images"
-            raise ValueError(
-                f"model {self.model} does not learn from {self.dataset}, which is "
-                f"{kind}; " + ("take gpt" if kind == "text" else "take another")
-            )
-        return self
-
     @property
     def is_text(self) -> bool:
         """Whether the data are text, where losses tell more than accuracies."""
         return self.dataset in TEXTS
+
+    @model_validator(mode="after")
+    def _network_of_data(self) -> Self:
+        if self.is_text != (self.model == "gpt"):
+            known = "the network of text is gpt" if self.is_text else "gpt learns from text alone"
+            raise ValueError(f"{self.model} does not learn from {self.dataset}: {known}")
+        return self
 
     @model_validator(mode="after")
     def _positive(self) -> Self:

@@ -1,5 +1,4 @@
-"""Pictures of runs of `frank-wolfe`: accuracies, gaps, gauges, layers,
-filters, certificates."""
+"""Pictures of runs of `frank-wolfe`: how good, how far, what was learned, what is certain."""
 
 from __future__ import annotations
 
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from tasks.frankwolfe.yardstick import ACCURACY, yardstick_of
+from tasks.frankwolfe.yardstick import ACCURACY, Yardstick, yardstick_of
 from tasks.nn.statistics import interval, per_replicate
 from tasks.records import Status, Stored
 from tasks.records.figures import lighten, new_figure
@@ -27,24 +27,25 @@ _STYLES = ("-", "--", ":")
 def draw_accuracies(stored: Stored, order: Sequence[str]) -> Figure:
     """Test accuracy, of text the loss, of every method with its 95 % interval and repetitions."""
     by = yardstick_of(stored.settings)
-    scale = 100 if by is ACCURACY else 1
     rows = [r for r in _finals(stored.rows("models")) if r["status"] == Status.OK]
     names = [name for name in order if any(row["method"] == name for row in rows)]
     regions = stored.settings["regions"]
     figure = new_figure(9.0, 0.45 * len(names) + 1.6)
     axes = figure.subplots()
-    lighten(axes, f"{by.column} on test data, {'percent' if by is ACCURACY else 'nats'}", grid="x")
+    lighten(axes, f"{by.column} on test data, {by.measured_in}", grid="x")
     for place, name in enumerate(names):
         own = per_replicate([row for row in rows if row["method"] == name], by.column)
-        values = [scale * value for value in own.values()]
+        values = [by.scale * value for value in own.values()]
         found = interval(values)
         color = CYCLE[0] if name in regions else GRAY
         axes.plot(values, [place] * len(values), "o", color=color, ms=4, alpha=0.4)
         axes.errorbar(found.mean, place, xerr=found.half, fmt="D", color=color, ms=6, capsize=4)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    if rows and by is ACCURACY:
-        _cut_tails(axes, rows)
+    if rows:
+        _cut_tails(
+            axes, [by.scale * row[by.column] for row in rows if row[by.column] is not None], by
+        )
     figure.tight_layout()
     return figure
 
@@ -66,8 +67,11 @@ def draw_curves(stored: Stored, order: Sequence[str]) -> Figure:
                     else [r[column] for r in part]
                 )
                 axes.plot([r["step"] for r in part], values, label=name, **_look(order, name))
-        if column != "gauge":
+        if column == "train_loss":
+            _scale_losses(axes)
+        elif column == "gap":
             axes.set_yscale("log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _with_legend(figure, panels[0])
 
 
@@ -101,9 +105,10 @@ def draw_learned(stored: Stored, order: Sequence[str]) -> Figure:
             mean = np.mean(spectra, axis=0)
             panels[2].plot(range(1, len(mean) + 1), mean, **_look(order, name))
     for axes in panels[:2]:
-        axes.set_xticks([n + 1 for n in numbers])
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[2].set_yscale("log")
-    panels[2].set_ylim(bottom=1e-3)
+    least = min((min(r["spectrum"]) for r in rows if r["number"] == middle), default=1e-3)
+    panels[2].set_ylim(bottom=max(1e-3, 0.8 * least))
     return _with_legend(figure, panels[0])
 
 
@@ -196,8 +201,20 @@ def _smooth(values: Sequence[float], window: int = 5) -> list[float]:
     return [float(np.mean(values[max(0, i - window + 1) : i + 1])) for i in range(len(values))]
 
 
-def _cut_tails(axes: Axes, rows: Sequence[Row]) -> None:
-    """Begin near the values, not at a method that has failed."""
-    values = np.array([100 * row["accuracy"] for row in rows])
-    low = max(values.min() - 1, np.median(values) - 20)
-    axes.set_xlim(low, min(values.max() + 1, 100.5))
+def _cut_tails(axes: Axes, found: Sequence[float], by: Yardstick) -> None:
+    """Begin, of losses end, near the values, not at a method that has failed."""
+    values = np.array(found)
+    low, high = values.min(), values.max()
+    if by is ACCURACY:
+        axes.set_xlim(max(low - 1, np.median(values) - 20), min(high + 1, 100.5))
+    else:
+        most = 3 * np.median(values)
+        margin = 0.05 * (min(high, most) - low) + 1e-3
+        axes.set_xlim(low - margin, min(high, most) + margin)
+
+
+def _scale_losses(axes: Axes) -> None:
+    """Logarithmic where losses differ by more than a factor of 10."""
+    drawn = [value for line in axes.lines for value in np.asarray(line.get_ydata()) if value > 0]
+    if drawn and max(drawn) > 10 * min(drawn):
+        axes.set_yscale("log")

@@ -1,7 +1,7 @@
 """Verification of stored models from their files alone.
 
 For every model: the file's content has the digest it is named by; every weight with a region is in
-it, by its gauge in float64; and the accuracy on the test data is that of the row.
+it, by its gauge in float64; and accuracy and loss on the test data are those of the row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pyarrow as pa
 from gpu.backend import one_thread
 from tasks.frankwolfe.items import ModelCheck
 from tasks.frankwolfe.run import CHECKPOINTS
-from tasks.nn import check_fit, load_tensors
+from tasks.nn import Evaluation, check_fit, load_tensors
 from tasks.nn.bench import Bench
 from tasks.nn.benches import open_bench
 from tasks.nn.regions import region_by_name
@@ -56,18 +56,20 @@ def verified(bench: Bench, folder: str, row: Row) -> dict[str, Any]:
         slack = MATRIX_SLACK if region.event_dims == 2 else VECTOR_SLACK
         if not gauges[name] <= 1 + slack:
             reasons.append(f"{name} has gauge {gauges[name]:.8g}")
-    accuracy = bench.measure(model, corrupted=False).test.accuracy
-    reasons += list(_differs(row, accuracy))
+    test = bench.measure(model, corrupted=False).test
+    reasons += list(_differs(row, test))
     return {
         "status": Status.FAILED if reasons else Status.OK,
         "checkpoint": row["checkpoint"],
         "reason": "; ".join(reasons),
         "gauge": max(gauges.values(), default=None),
-        "accuracy": accuracy,
+        "accuracy": test.accuracy,
     }
 
 
-def _differs(row: Row, accuracy: float) -> Iterator[str]:
+def _differs(row: Row, found: Evaluation) -> Iterator[str]:
     # Of a model trained on a GPU a few images may change sides.
-    if abs(accuracy - row["accuracy"]) > 1e-3:
-        yield f"its accuracy is {accuracy:.4f}, the row says {row['accuracy']:.4f}"
+    if abs(found.accuracy - row["accuracy"]) > 1e-3:
+        yield f"its accuracy is {found.accuracy:.4f}, the row says {row['accuracy']:.4f}"
+    if row["loss"] is not None and not abs(found.loss - row["loss"]) <= 1e-3 * (1 + row["loss"]):
+        yield f"its loss is {found.loss:.4f}, the row says {row['loss']:.4f}"

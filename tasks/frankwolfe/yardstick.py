@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.nn.config import TEXTS
-from tasks.nn.statistics import Difference, difference, interval, per_replicate
+from tasks.nn.statistics import Difference, Interval, difference, interval, per_replicate
 
 __all__ = ["ACCURACY", "LOSS", "Yardstick", "yardstick_of"]
 
@@ -25,21 +25,28 @@ class Yardstick:
         Of ``models``: on test data, and on validation data.
     sign : int
         1 if more is better, else -1.
+    scale, digits : int
+        Of values as they are shown, and their decimals.
     better, close : str
         What is said of a method that is better than another, and that is as good.
     match : float
         Largest difference of methods that are as good.
     unit : str
         Of differences.
+    measured_in : str
+        Unit of values.
     """
 
     column: str
     validation: str
     sign: int
+    scale: int
+    digits: int
     better: str
     close: str
     match: float
     unit: str
+    measured_in: str
 
     def favorite(self, methods: Mapping[str, Sequence[Row]], names: Iterable[str]) -> str:
         """The best of some methods by validation data, so that the test data decide nothing."""
@@ -62,12 +69,15 @@ class Yardstick:
 
     def mean(self, rows: Iterable[Row]) -> str:
         """Mean with its interval: percent, or nats."""
-        found = interval(per_replicate(rows, self.column).values())
-        return found.percent() if self is ACCURACY else found.plain()
+        return self._shown(interval(per_replicate(rows, self.column).values()))
 
     def plain(self, found: Difference) -> str:
         """A difference with its interval; above 0 if the first is better."""
-        return found.points() if self is ACCURACY else found.interval.plain(sign="+")
+        return self._shown(found.interval, sign="+")
+
+    def _shown(self, found: Interval, sign: str = "") -> str:
+        half = None if found.half is None else self.scale * found.half
+        return Interval(self.scale * found.mean, half, found.count).plain(self.digits, sign)
 
     def text(self, found: Difference) -> str:
         """A difference with its interval and unit."""
@@ -84,15 +94,29 @@ class Yardstick:
 
 
 ACCURACY = Yardstick(
-    "accuracy",
-    "validation_accuracy",
-    1,
-    "is more accurate than",
-    "to half a point",
-    0.005,
-    "points",
+    column="accuracy",
+    validation="validation_accuracy",
+    sign=1,
+    scale=100,
+    digits=2,
+    better="is more accurate than",
+    close="to half a point",
+    match=0.005,
+    unit="points",
+    measured_in="%",
 )
-LOSS = Yardstick("loss", "validation_loss", -1, "has less loss than", "to 0.01 nats", 0.01, "nats")
+LOSS = Yardstick(
+    column="loss",
+    validation="validation_loss",
+    sign=-1,
+    scale=1,
+    digits=3,
+    better="has less loss than",
+    close="to 0.01 nats",
+    match=0.01,
+    unit="nats",
+    measured_in="nats",
+)
 
 
 def yardstick_of(settings: Mapping[str, Any]) -> Yardstick:

@@ -52,7 +52,8 @@ class TrainingSettings(FrozenConfig):
     content of the files names the run, not their place."""
 
     num_train: int = Field(default=0, ge=0)
-    """Largest number of training images; 0 takes all that are not held out for validation."""
+    """Largest number of training images, of text of characters; 0 takes all that are not held
+    out."""
 
     image_size: int = Field(default=64, ge=8, le=1024)
     """Side of the images of an imagefolder."""
@@ -68,7 +69,7 @@ class TrainingSettings(FrozenConfig):
     """Epochs of the training from scratch, with a linear rate after 5 percent warm-up."""
 
     batch_size: int = Field(default=64, ge=1, le=65_536)
-    """Images per step."""
+    """Images, or windows of text, per step."""
 
     learning_rate: float = Field(default=0.1, gt=0.0, le=10.0)
     """Largest learning rate."""

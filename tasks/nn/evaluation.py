@@ -95,6 +95,54 @@ def measure(log_probabilities: Tensor, labels: Tensor, *, num_bins: int = NUM_BI
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What measures need of some log-probabilities, in little memory.
+
+    Attributes
+    ----------
+    labels : int64 Tensor (N,)
+    chosen, confidence : float64 Tensor (N,)
+        log p of the label, and of the most probable class.
+    is_right : float64 Tensor (N,)
+    """
+
+    labels: Tensor
+    chosen: Tensor
+    confidence: Tensor
+    is_right: Tensor
+
+
+def predictions(log_probabilities: Tensor, labels: Tensor) -> Predictions:
+    """Of log-probabilities (N, K) and labels (N,)."""
+    confidence, predicted = log_probabilities.max(dim=1)
+    chosen = log_probabilities.gather(1, labels[:, None])[:, 0]
+    return Predictions(labels, chosen, confidence, (predicted == labels).double())
+
+
+def measure_predictions(parts: Sequence[Predictions]) -> Evaluation:
+    """Measures of all predictions of some batches.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if not parts:
+        raise InputError("there is nothing to evaluate")
+    labels, chosen, confidence, is_right = (
+        torch.cat([getattr(part, name) for part in parts])
+        for name in ("labels", "chosen", "confidence", "is_right")
+    )
+    return Evaluation(
+        accuracy=float(is_right.mean()),
+        worst_class_accuracy=_worst_class(is_right, labels),
+        calibration_error=_calibration_error(confidence.exp(), is_right, NUM_BINS),
+        loss=float(-chosen.mean()),
+        num_images=len(labels),
+    )
+
+
 def ensemble(members: Sequence[Tensor]) -> Tensor:
     """Log of the mean of the members' probabilities, from log-probabilities (N, K) each."""
     if not members:

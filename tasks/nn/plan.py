@@ -44,7 +44,7 @@ def check_data(config: TrainingSettings) -> None:
     from tasks.nn.workbench import load_images
 
     if config.dataset in TEXTS:
-        open_bench(config)
+        _ = open_bench(config).steps_per_epoch  # refuses what is too short
         return
     images = load_images(config)
     if not len(images.validation):

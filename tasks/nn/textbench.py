@@ -11,8 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from tasks.nn.bench import Bench, Measures
-from tasks.nn.data.text import Text, TextBatches, evaluation_windows, load_text, windows
-from tasks.nn.evaluation import Evaluation, evaluating, measure
+from tasks.nn.data.datasets import expanded
+from tasks.nn.data.text import (
+    Text,
+    TextBatches,
+    evaluation_windows,
+    load_text,
+    text_files,
+    windows,
+)
+from tasks.nn.evaluation import Evaluation, evaluating, measure_predictions, predictions
 from tasks.nn.models.gpt import build_gpt
 from tasks.records import InputError, derive_seed
 
@@ -44,9 +52,10 @@ class TextBench(Bench):
         InputError
             If there is no text, or if its parts are shorter than a window.
         """
-        text = _loaded(config.dataset, config.data_folder, config.num_train, device)
-        shortest = min(len(text.validation), len(text.test), len(text.train) - config.context)
-        if shortest <= config.context:
+        files = _files(config.dataset, config.data_folder)
+        text = _loaded(config.dataset, config.data_folder, config.num_train, device, files)
+        held, needed = min(len(text.validation), len(text.test)), config.context
+        if held <= needed or len(text.train) < 2 * needed:
             raise InputError(
                 f"a context of {config.context} is too long for a text whose parts have "
                 f"{len(text.train):,}, {len(text.validation):,} and {len(text.test):,} characters"
@@ -103,15 +112,25 @@ class TextBench(Bench):
         return total.hexdigest()
 
     def _evaluate(self, model: nn.Module, part: Tensor) -> Evaluation:
-        found, labels = [], []
+        found = []
         with evaluating(model), torch.inference_mode():
             for inputs, following in evaluation_windows(part, self.config.context):
-                found.append(model(inputs).flatten(0, 1).double().log_softmax(dim=1).cpu())
-                labels.append(following.flatten().cpu())
-        return measure(torch.cat(found), torch.cat(labels))
+                logs = model(inputs).flatten(0, 1).double().log_softmax(dim=1).cpu()
+                found.append(predictions(logs, following.flatten().cpu()))
+        return measure_predictions(found)
+
+
+def _files(name: str, folder: str) -> tuple[Any, ...]:
+    """What tells that files of a folder have changed since they were read."""
+    if name != "textfolder" or not folder:
+        return ()
+    return tuple((path, path.stat().st_mtime_ns) for path in text_files(expanded(folder)))
 
 
 @lru_cache(maxsize=2)
-def _loaded(name: Any, folder: str, num_train: int, device: str) -> Text:
+def _loaded(
+    name: Any, folder: str, num_train: int, device: str, files: tuple[Any, ...] = ()
+) -> Text:
+    del files
     text = load_text(name, folder=folder or None)
     return text.shortened(num_train or None).to(device)

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from typing import Any, Self
 
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from tasks.nn.data import (
     load_dataset,
     steps_per_epoch,
 )
+from tasks.nn.data.datasets import expanded
 from tasks.nn.evaluation import corrupted_accuracies, evaluate
 from tasks.nn.models import build_model, channels_last
 from tasks.nn.recalibration import recalibrate
@@ -181,6 +181,6 @@ def _loaded(
         folder=folder or None,
         num_train=num_train or None,
         size=size,
-        cache=Path(cache).expanduser() if cache else None,
+        cache=expanded(cache) if cache else None,
     )
     return dataset.to(device)

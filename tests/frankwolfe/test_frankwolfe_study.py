@@ -2,15 +2,19 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
+from tasks.frankwolfe import figures
 from tasks.frankwolfe.config import FrankWolfeConfig
 from tasks.frankwolfe.items import Trial, trials
 from tasks.frankwolfe.layers import effective_rank, filter_rows, layer_rows, zeros
+from tasks.frankwolfe.methods import largest_rate
 from tasks.frankwolfe.plan import best_trials, check_frank_wolfe, item_keys
+from tasks.frankwolfe.report import _claims
 from tasks.frankwolfe.robustness import certify, is_perceptron, lipschitz_of
 from tasks.frankwolfe.run import train
 from tasks.frankwolfe.verify import verified
@@ -92,6 +96,46 @@ def test_text_is_judged_by_its_loss_and_images_by_accuracy():
     assert LOSS.text(found).startswith("+0.225 ± 0.3") and LOSS.mean(methods["a"]).startswith("0.4")
 
 
+@pytest.mark.parametrize(
+    ("method", "preset", "rate"),
+    [("sgd", "scion", 0.2), ("adamw", "scion", 0.002), ("muon", "scion", 0.04),
+     ("spectral", "scion", 0.02), ("spectral", "sfw", 0.2), ("spectral", "momentum_sfw", 2.0)],
+)  # fmt: skip
+def test_rates_are_multiples_of_the_learning_rate(method, preset, rate):
+    config = FrankWolfeConfig(preset=preset, learning_rate=0.1)
+    assert largest_rate(Trial(config, method, 3.0, 2.0)) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(("preset", "word"), [("sfw", "published: "), ("scion", "here: ")])
+def test_only_what_is_published_is_called_so(preset, word):
+    row = {"gauge": 0.5, "validation_accuracy": 0.9, "accuracy": 0.9, "replicate": 0}
+    methods = {"spectral": [row], "sgd": [row]}
+    settings = {"preset": preset, "dataset": "digits", "regions": ["spectral"], "rivals": ["sgd"]}
+    found = list(_claims(methods, {}, settings))
+    assert len(found) == 2 and all(line.startswith(word) for line in found)
+
+
+def test_figures_of_text_cut_tails_and_filters_are_the_largest():
+    """A method that failed does not press all others together."""
+    rows = [
+        {"method": m, "replicate": r, "status": "ok", "loss": x + r / 100, "accuracy": 0.2}
+        for m, x in (("sgd", 1.0), ("muon", 1.1), ("spectral", 1.2), ("linf", 90.0))
+        for r in (0, 1)
+    ]
+    kept = [
+        {"method": "sgd", "filter": n, "shape": [1, 2, 2], "values": [n, 0.0, 0.0, -n / 2]}
+        for n in range(20)
+    ]
+    settings = {"dataset": "python-docs", "regions": ["spectral", "linf"]}
+    tables = {"models": rows, "filters": kept}
+    stored = SimpleNamespace(settings=settings, rows=tables.__getitem__)
+    order = ("sgd", "muon", "spectral", "linf")
+    [axes] = figures.draw_accuracies(stored, order).axes
+    assert axes.get_xlim()[1] < 10 and axes.get_xlabel() == "loss on test data, nats"
+    drawn = [panel.images[0] for panel in figures.draw_filters(stored, order).axes]
+    assert [image.get_clim() for image in drawn] == [(-n, n) for n in range(19, 3, -1)]
+
+
 def test_layers_tell_zeros_ranks_and_spectra():
     model = nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 4))
     with torch.no_grad():
@@ -165,9 +209,10 @@ def test_a_weight_outside_of_its_region_is_found_in_the_file(tmp_path):
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     header = {"method": "spectral", "regions": optimizer.regions()}
     path = store_tensors(tmp_path / "checkpoints", tensors, header)
-    found = verified(bench, str(tmp_path), {"checkpoint": path.stem, "accuracy": 2.0})
+    found = verified(bench, str(tmp_path), {"checkpoint": path.stem, "accuracy": 2.0, "loss": 9.0})
     assert found["status"] == Status.FAILED and found["gauge"] > 1
     assert "1.weight has gauge" in found["reason"] and "the row says 2.0000" in found["reason"]
+    assert "the row says 9.0000" in found["reason"]
 
 
 @pytest.mark.parametrize(

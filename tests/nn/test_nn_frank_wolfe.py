@@ -97,16 +97,25 @@ def test_steps_that_pytorch_compiles_are_the_others(name, rescaling, monkeypatch
 
     monkeypatch.setattr(torch, "compile", compiled)
     bucket._compiled_step.cache_clear()
-    first, second = weights((6, 5), (6, 5), (7,)), weights((6, 5), (6, 5), (7,))
+    models = [nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 6), nn.Linear(6, 5)) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
     settings = {"lr": 0.2, "radius": 0.8, "rescaling": rescaling, **options(name)}
-    ours, plain = FrankWolfe(first, compiled=True, **settings), FrankWolfe(second, **settings)
+    ours = FrankWolfe(models[0], compiled=True, **settings)
+    plain = FrankWolfe(models[1], **settings)
+    masks = {"0.weight": torch.rand(5, 6, generator=torch.Generator().manual_seed(0)) < 0.5}
     for step in range(4):
-        feed(first, step)
-        feed(second, step)
+        for model in models:
+            feed(list(model.parameters()), step)
+            if step == 2:
+                hold_masks(model, masks)
+            if step >= 2:
+                model[0].weight.grad.mul_(masks["0.weight"])
         plain.step()
         assert len(asked) == min(step, 1)
         ours.step()
-    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
+    ours, plain = (model.state_dict() for model in models)
+    torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-6)
+    assert not models[0][0].weight[~masks["0.weight"]].any()
     bucket._compiled_step.cache_clear()
 
 

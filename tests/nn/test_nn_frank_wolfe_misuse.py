@@ -1,6 +1,7 @@
 """Wrong use of the optimizer: one line that names the weight, and nothing is changed."""
 
 import copy
+import pickle
 
 import pytest
 import torch
@@ -47,6 +48,9 @@ def test_bad_input_is_one_line():
         ({"lr": float("inf")}, "rate"),
         ({"lr": torch.tensor(float("nan"))}, "rate"),
         ({"max_step": 0.0}, "max_step 0 never moves"),
+        ({"width": 0.0}, "width factor"),
+        ({"region": None, "weight_decay": 0.5}, "reads weight_decay; give others_weight_decay"),
+        ({"region": None, "radius": 2.0}, "with region None nothing reads radius"),
         ({"region": None, "others_betas": (0.9, 1.0)}, "betas are two numbers in"),
         ({"region": None, "others_betas": (0.9,)}, "betas are two numbers in"),
         ({"region": None, "others_weight_decay": -0.1}, "a weight decay is finite"),
@@ -211,3 +215,140 @@ def test_means_of_pruned_weights_are_pruned_and_schedulers_take_schedule_free():
     assert not model[0].weight[~masks["0.weight"]].any()
     with pytest.raises(InputError, match="an optimizer that has all parameter groups"):
         free.add_param_group({"params": [nn.Parameter(torch.ones(2))]})
+
+
+@pytest.mark.parametrize("make", [lambda o: o, ScheduleFree], ids=["frank_wolfe", "schedule_free"])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_with_a_scheduler_step_on_their_own(make, copied):
+    model = mlp()
+    optimizer = make(FrankWolfe(model, region="l2"))
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    train(model, optimizer, 2)
+    scheduler.step()
+    other, others = copied((model, optimizer))
+    before = copy.deepcopy(model.state_dict())
+    train(other, others, 1, first=2)
+    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+    train(model, optimizer, 1, first=2)
+    torch.testing.assert_close(model.state_dict(), other.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("region", "name", "value"),
+    [("l2", "momentum", 2.0), ("spectral", "oracle", "power"), (None, "betas", (0.9,)),
+     ("l2", "lr", -1.0), (None, "lr", float("nan")), (None, "weight_decay", -1.0)],
+)  # fmt: skip
+def test_a_setting_that_was_changed_to_a_wrong_one_moves_nothing(region, name, value):
+    x, y = weights((4, 5), (16, 24))
+    optimizer = FrankWolfe([{"params": [x], "region": "l2"}, {"params": [y], "region": region}])
+    optimizer.param_groups[1][name] = value
+    feed([x, y], 0)
+    before = [x.detach().clone(), y.detach().clone()]
+    with pytest.raises(InputError):
+        optimizer.step()
+    assert torch.equal(x, before[0]) and torch.equal(y, before[1])
+
+
+def test_a_group_that_is_refused_leaves_no_trace():
+    x, y = weights((4, 5), (3, 3))
+    optimizer = FrankWolfe([("x", x)], region="l2")
+    for group in (
+        {"params": [("z", y)], "region": "k_sparse", "k": 100},
+        {"params": [("z", y * 1)]},  # not a leaf
+    ):
+        with pytest.raises((InputError, ValueError)):
+            optimizer.add_param_group(group)
+        assert list(optimizer.feasibility()) == ["x"]
+    optimizer.add_param_group({"params": [("z", y)], "region": "k_sparse", "k": 2})
+    assert list(optimizer.regions()) == ["x", "z"]
+
+
+def test_why_no_weight_can_have_a_region_is_said():
+    for settings, reason in (
+        ({"region": "l2", "k": 0.3}, "l2 has no k"),
+        ({"region": "spectral", "layout": Layout("whole")}, "spectral is a region of matrices"),
+        ({"region": "birkhoff"}, "square matrices"),
+    ):
+        with pytest.raises(InputError, match=f"no weight of Linear can have.*{reason}"):
+            FrankWolfe(nn.Linear(3, 4), **settings)
+
+
+def test_masks_are_in_force_on_all_that_schedule_free_shows():
+    model = mlp()
+    free = ScheduleFree(FrankWolfe(model, region="linf"))
+    train(model, free, 2)
+    older = copy.deepcopy(free.state_dict())
+    masks = {"0.weight": torch.rand(16, 12, generator=torch.Generator().manual_seed(0)) < 0.3}
+    hold_masks(model, masks, free)
+    gone = ~masks["0.weight"]
+    assert not free.state[model[0].weight]["momentum"][gone].any()
+    for show in (free.eval, free.train, lambda: free.load_state_dict(older)):
+        show()
+        assert not model[0].weight[gone].any() and model[0].weight.any()
+
+
+def test_means_in_half_precision_do_not_freeze():
+    x = nn.Parameter(torch.ones(3, dtype=torch.bfloat16))
+    free = ScheduleFree(torch.optim.SGD([x], lr=0.0))
+    for step in range(2000):
+        if step == 200:
+            free._iterates[0].fill_(2.0)
+        x.grad = torch.zeros_like(x)
+        free.step()
+    free.eval()
+    assert x.tolist() == pytest.approx([1.9] * 3, abs=0.01)
+
+
+def test_schedule_free_begins_where_weights_are_at_its_first_step():
+    model = mlp()
+    optimizer = FrankWolfe(model, region="spectral", radius=0.1)
+    free = ScheduleFree(optimizer)
+    assert optimizer.enter()
+    free.eval()
+    free.train()
+    assert max(optimizer.feasibility().values()) <= 1 + 1e-6
+    train(model, free, 1)
+    assert max(optimizer.feasibility().values()) <= 1 + 1e-4
+
+
+def test_a_state_of_other_weights_changes_nothing_of_schedule_free():
+    model, other = mlp(), nn.Linear(3, 4)
+    free, wrong = ScheduleFree(FrankWolfe(model)), ScheduleFree(FrankWolfe(other))
+    train(model, free, 2)
+    other(torch.ones(2, 3)).sum().backward()
+    wrong.step()
+    before = copy.deepcopy([*model.parameters(), *free._iterates, *free._means])
+    with pytest.raises(InputError, match="the iterates of the state are of other weights"):
+        free.load_state_dict(wrong.state_dict())
+    after = [*model.parameters(), *free._iterates, *free._means]
+    assert all(torch.equal(*pair) for pair in zip(after, before, strict=True))
+
+
+def test_weights_that_are_not_finite_are_not_brought_inside():
+    model = mlp()
+    with torch.no_grad():
+        model[2].weight[0, 0] = float("nan")
+    with pytest.raises(InputError, match=r"2\.weight has entries that are not finite"):
+        FrankWolfe(model, region="l2").enter()
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_weights_of_eight_bits_are_refused(dtype):
+    with pytest.raises(InputError, match="only real numbers"):
+        FrankWolfe([nn.Parameter(torch.ones(3, 3).to(dtype), requires_grad=False)])
+
+
+def test_states_are_read_into_weights_of_another_type():
+    for region in ("nuclear", "l2"):
+        [x] = weights((16, 24), dtype=torch.float64)
+        [y] = weights((16, 24), dtype=torch.float32)
+        [z] = weights((16, 24), dtype=torch.bfloat16)
+        first = FrankWolfe([x], region=region)
+        feed([x], 0)
+        first.step()
+        for other in (y, z):
+            second = FrankWolfe([other], region=region)
+            second.load_state_dict(first.state_dict())
+            feed([other], 1)
+            second.step()
+            assert other.isfinite().all()

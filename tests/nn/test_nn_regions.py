@@ -152,6 +152,20 @@ def test_however_far_a_point_is_its_projection_is_inside_and_the_nearest(case, s
     assert inner(case.region.extreme_point(-away) - x, away) <= 1e-6
 
 
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("point", "nearest"),
+    [([1e200, 1, 1], [1, 0, 0]), ([1e300, 1e-200, 1e-200], [1, 0, 0]),
+     ([3, 5e-324, 5e-324], [1, 0, 0]), ([0, 0, 0], [0, 0, 0])],
+)  # fmt: skip
+def test_entries_that_are_nothing_beside_others_count_as_zeros(k, point, nearest):
+    region = region_by_name("k_support", k=k)
+    assert region.project(torch.tensor(point, dtype=torch.float64)).tolist() == nearest
+    group = torch.tensor([[x, 0.0] for x in point], dtype=torch.float64)
+    found = region_by_name("group_k_support", k=k).project(group)
+    assert found[:, 0].tolist() == nearest
+
+
 @all_cases
 def test_random_points_are_inside_and_never_better_than_the_vertex(case):
     generator = torch.Generator().manual_seed(3)

@@ -1,5 +1,8 @@
 """Text: what is held out, windows, a folder of one's own, and a network that looks back alone."""
 
+import math
+import re
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -18,6 +21,7 @@ from tasks.nn.data.text import (
     split_text,
     windows,
 )
+from tasks.nn.evaluation import measure, measure_predictions, predictions
 from tasks.nn.models.gpt import GPT, build_gpt
 from tasks.nn.plan import check_data, data_inputs
 from tasks.records import InputError
@@ -51,6 +55,67 @@ def test_windows_are_followed_by_what_comes_next(text):
     inputs, following = windows(text.train, torch.tensor([0, 7]), 5)
     assert torch.equal(inputs[1], text.train[7:12].long())
     assert torch.equal(following[1], text.train[8:13].long())
+
+
+def test_epochs_begin_at_other_places_and_windows_fit_wherever(text):
+    size = len(text.train)
+    numbered = type(text)("places", "", torch.arange(size, dtype=torch.int32), text.test, text.test)
+    batches = TextBatches(numbered, 16, 32, seed=3)
+    firsts = {int(next(batches.at(e * batches.steps_per_epoch))[0].min()) % 32 for e in range(9)}
+    assert len(firsts) > 3
+    for length in (64, 65, 95, 96):
+        part = torch.arange(length)
+        starts = 31 + 32 * torch.arange(num_windows(part, 32))
+        windows(part, starts, 32)  # the last one is inside
+        assert num_windows(part, 32) == (length - 32) // 32
+
+
+def test_parts_are_their_blocks_in_order(text):
+    inside = decoded(text, text.train)
+    numbers = [int(n) for n in re.findall(r"Paragraph (\d+):", inside)]
+    assert numbers == sorted(numbers)
+
+
+def test_a_text_is_measured_on_its_own_test_part():
+    config = FrankWolfeConfig(dataset="python-docs", model="gpt", context=32, seeds=2)
+    bench = open_bench(config)
+    model, other = bench.new_model(0), bench.new_model(1)
+    assert not torch.equal(model.tokens.weight, other.tokens.weight)
+    found = bench.measure(model)
+    for part, loss in (
+        (bench.text.validation, found.validation_loss),
+        (bench.text.test, found.test.loss),
+    ):
+        batches = list(evaluation_windows(part, 32))
+        with torch.no_grad():
+            losses = [classification_loss(model, batch) * batch[1].numel() for batch in batches]
+        count = sum(following.numel() for _, following in batches)
+        assert loss == pytest.approx(float(sum(losses)) / count, rel=1e-5)
+        assert loss == pytest.approx(math.log(len(bench.text.characters)), rel=0.05)
+    assert found.validation_loss != found.test.loss and 0 <= found.test.calibration_error <= 1
+    renamed = replace(bench.text, characters=bench.text.characters[::-1])
+    assert replace(bench, text=renamed).digest() != bench.digest()
+
+
+def test_measures_of_parts_are_those_of_the_whole():
+    generator = torch.Generator().manual_seed(0)
+    logs = torch.randn(90, 7, generator=generator).double().log_softmax(1)
+    labels = torch.randint(7, (90,), generator=generator)
+    whole = measure(logs, labels)
+    parts = [predictions(logs[i : i + 40], labels[i : i + 40]) for i in (0, 40, 80)]
+    found = measure_predictions(parts)
+    assert vars(found) == pytest.approx(vars(whole), rel=1e-12)
+    with pytest.raises(InputError, match="nothing to evaluate"):
+        measure_predictions([])
+
+
+def test_the_gpt_knows_places_and_begins_small():
+    model = build_gpt(11, 16, seed=1)
+    with torch.no_grad():
+        repeated = model(torch.full((1, 16), 3))
+    assert not torch.allclose(repeated[0, 3], repeated[0, 9])
+    ends = model.blocks[0].narrow.weight.std() / model.blocks[0].widen.weight.std()
+    assert float(ends) == pytest.approx(8**-0.5, rel=0.05)
 
 
 def test_an_epoch_has_no_character_twice_and_resumes_anywhere(text):
@@ -118,12 +183,19 @@ def test_a_folder_of_text_is_read_file_by_file(tmp_path):
     (tmp_path / "b.txt").write_text("\n\n".join(PARAGRAPHS[:300]), encoding="utf-8")
     (tmp_path / "deeper" / "c.md").write_text("\n\n".join(PARAGRAPHS[300:]) + "é", encoding="utf-8")
     (tmp_path / "ignored.bin").write_bytes(b"\xff\xfe")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "a.txt").write_text("☃" * 9)
+    (tmp_path / "D.TXT").write_bytes(b"\xef\xbb\xbf" + "ü".encode())
     found = load_text("textfolder", folder=tmp_path)
-    assert "é" in found.characters
+    assert {"é", "ü"} <= set(found.characters)
+    assert not {"\ufeff", "☃"} & set(found.characters)
     config = FrankWolfeConfig(dataset="textfolder", model="gpt", data_folder=str(tmp_path))
     assert data_inputs(config).value == open_bench(config).digest()
     short = config.model_copy(update={"num_train": 5000})
     assert len(open_bench(short).text.train) == 5000
+    before = open_bench(config).digest()
+    (tmp_path / "b.txt").write_text("\n\n".join(PARAGRAPHS[:300]) + "!", encoding="utf-8")
+    assert open_bench(config).digest() != before
 
 
 @pytest.mark.parametrize(
@@ -146,9 +218,19 @@ def test_text_without_a_folder_an_unknown_name_and_long_windows_are_refused():
         load_text("textfolder")
     with pytest.raises(InputError, match="no text is called 'poems'; known are python-docs"):
         load_text("poems")
+    with pytest.raises(InputError, match="/nowhere is no folder"):
+        load_text("textfolder", folder="/nowhere")
+    with pytest.raises(InputError, match="home directory"):
+        load_text("textfolder", folder="~nobody-is-called-so/x")
     with pytest.raises(InputError, match="no window of 500"):
         num_windows(torch.arange(700), 500)
     config = FrankWolfeConfig(dataset="python-docs", model="gpt", num_train=100)
+    least = config.model_copy(update={"num_train": 128, "batch_size": 1})
+    check_data(least)
+    with pytest.raises(
+        InputError, match=r"batches of 2 from 1 windows of 64 characters: take 1\.\.1"
+    ):
+        check_data(least.model_copy(update={"batch_size": 2}))
     with pytest.raises(InputError, match="context of 64 is too long for a text whose parts have"):
         check_data(config)
 
@@ -156,8 +238,11 @@ def test_text_without_a_folder_an_unknown_name_and_long_windows_are_refused():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"dataset": "python-docs"}, "small-cnn does not learn from python-docs.*take gpt"),
-        ({"model": "gpt"}, "gpt does not learn from digits, which is images; take another"),
+        (
+            {"dataset": "python-docs"},
+            "does not learn from python-docs: the network of text is gpt",
+        ),
+        ({"model": "gpt"}, "gpt does not learn from digits: gpt learns from text alone"),
     ],
 )
 def test_a_network_that_is_not_for_the_data_is_refused(settings, words):

@@ -11,6 +11,7 @@ permutation that depends on its size and the split seed alone; `test` is the pub
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -93,6 +94,20 @@ class Dataset:
         """Network inputs of images: float32 (N, C, H, W), from bytes or from numbers in [0, 1]."""
         scaled = images / 255 if images.dtype == torch.uint8 else images
         return (scaled - self.mean[:, None, None]) / self.std[:, None, None]
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with the home folder in place of ~.
+
+    Raises
+    ------
+    InputError
+        If there is no such home.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def assemble(

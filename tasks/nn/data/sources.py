@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from tasks.nn.data.cifar import CIFAR10, CIFAR100, CifarFormat, has_cifar, read_cifar
-from tasks.nn.data.datasets import VALIDATION_SHARE, Dataset, Split, assemble, described
+from tasks.nn.data.datasets import VALIDATION_SHARE, Dataset, Split, assemble, described, expanded
 from tasks.nn.data.folders import has_pictures, read_folders
 from tasks.nn.data.idx import find_idx, read_idx
 from tasks.nn.data.synthetic import synthetic_images
@@ -76,7 +76,7 @@ def load_dataset(
     """
     if name not in _READERS and name != "imagefolder":
         raise InputError(f"no data set is called {name!r}; known are {', '.join(DATASETS)}")
-    given = None if folder is None else Path(folder).expanduser()
+    given = None if folder is None else expanded(folder)
     if name == "imagefolder":
         place = _place(name, given, (), has_pictures)
         train, validation, test, classes = read_folders(

@@ -5,7 +5,8 @@
 left out, for the reference repeats some, and what is held out must not be trained on.
 
 The text is cut into blocks of 4,096 characters.  A permutation that depends on their number and the
-split seed holds out a tenth of them for validation and a tenth for tests.
+split seed holds out a tenth of them for validation and a tenth for tests; each part is its blocks
+in their order, and windows run over their joins.
 
 Batches are a function of seed and step alone, like those of images: epoch e begins at an offset and
 visits the windows of C characters in an order that depend on (seed, e).
@@ -21,7 +22,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from tasks.nn.data.batches import steps_per_epoch
+from tasks.nn.data.datasets import expanded
 from tasks.records import InputError, derive_seed
 
 TextName = Literal["python-docs", "textfolder"]
@@ -85,8 +86,20 @@ class TextBatches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of whole batches in an epoch."""
-        return steps_per_epoch(num_windows(self.text.train, self.context), self.batch_size)
+        """Number of whole batches in an epoch.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        number = num_windows(self.text.train, self.context)
+        if not 1 <= self.batch_size <= number:
+            raise InputError(
+                f"batches of {self.batch_size} from {number} windows of {self.context} characters: "
+                f"take 1..{number}"
+            )
+        return number // self.batch_size
 
     def at(self, step: int) -> Generator[tuple[Tensor, Tensor]]:
         """Endless batches (inputs (B, C), following characters (B, C)), int64, from a step on."""
@@ -140,8 +153,8 @@ def load_text(name: TextName, *, folder: str | Path | None = None, split_seed: i
     ----------
     name : TextName
     folder : path, optional
-        Of a ``textfolder``: all files below it that end in .txt, .md, .rst, .tex or .py, in the
-        order of their paths, UTF-8.
+        Of a ``textfolder``: all files below it that end in .txt, .md, .rst, .tex or .py and are not
+        hidden, in the order of their paths, UTF-8.
     split_seed : int
         Seed of what is held out.
 
@@ -196,16 +209,28 @@ def _python_docs() -> list[str]:
 def _read(folder: str | Path | None) -> list[str]:
     if not folder:
         raise InputError("textfolder needs data_folder, the folder of the text")
-    place = Path(folder).expanduser()
-    paths = sorted(path for path in place.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    place = expanded(folder)
+    if not place.is_dir():
+        raise InputError(f"{place} is no folder")
+    paths = text_files(place)
     if not paths:
         raise InputError(f"{place} has no files that end in {', '.join(SUFFIXES)}")
     return [_decoded(path) for path in paths]
 
 
+def text_files(folder: Path) -> list[Path]:
+    """Files of text below a folder, in order; hidden files and folders are passed over."""
+
+    def is_text(path: Path) -> bool:
+        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        return not is_hidden and path.suffix.lower() in SUFFIXES and path.is_file()
+
+    return sorted(filter(is_text, folder.rglob("*")))
+
+
 def _decoded(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 at byte {error.start}") from error
     except OSError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -124,7 +125,8 @@ class Bucket:
         if self.is_compiled and region.event_dims == 1:
             speed = torch.as_tensor(rate, dtype=x.dtype, device=x.device)
             given = (x, directions, radii, diameters, self._masks(), speed)
-            self._write(_compiled_step()(*given, region, settings))
+            step = _compiled_step(region, settings, tuple(x.shape))
+            self._write(step(*given, region, settings))
             return
         vertex = self._vertices(directions, x, radii)
         if isinstance(vertex, RankOne):
@@ -228,7 +230,8 @@ def vector_step(
     return motion.x
 
 
-@lru_cache(maxsize=1)
-def _compiled_step() -> Callable[..., Tensor]:
-    # Imported with the first step that wants it: it takes seconds.
-    return torch.compile(vector_step, dynamic=False)
+@cache
+def _compiled_step(*_: Any) -> Callable[..., Tensor]:
+    """A compiled step for each kind of stack: PyTorch compiles a function for few kinds only."""
+    code = vector_step.__code__.replace()
+    return torch.compile(FunctionType(code, vector_step.__globals__), dynamic=False)

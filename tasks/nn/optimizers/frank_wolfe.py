@@ -35,6 +35,7 @@ from tasks.nn.optimizers.options import (
     OPTIONS,
     check_group,
     check_options,
+    check_unconstrained,
     named_parameters,
     ordinary_options,
     rule_from,
@@ -51,6 +52,9 @@ from tasks.records import InputError
 
 MASKABLE = ("l1", "l2", "linf", "lp", "k_sparse", "k_norm", "k_support", "group_k_support")
 """Regions from which a point may lose entries."""
+PYTORCHS = ("defaults", "state", "param_groups")
+OURS = ("_model", "_constrained", "_names", "_given", "_is_compiled")
+"""Attributes that copies have; schedulers add others, which are of one object."""
 MOMENTS = ("momentum", "exp_avg", "momentum_buffer")
 """Of the type of their weight."""
 Params = nn.Module | Iterable[Any]
@@ -114,7 +118,7 @@ class FrankWolfe(Optimizer):
         self._names: dict[nn.Parameter, str] = {}
         self._is_compiled = compiled
         given = {"region": region, "preset": preset, "others": others, "others_lr": others_lr}
-        self._given = {**given, **options}
+        self._given = given | options
         if isinstance(params, Tensor):
             raise InputError("give a list of parameters, not a single one")
         check_options(self._given)
@@ -128,14 +132,15 @@ class FrankWolfe(Optimizer):
         check_weights(model.named_parameters())
         options = with_region(self._given)
         if options["region"] is None:
+            check_unconstrained(self._given)
             named = list(model.named_parameters())
             return [{"params": named, "region": None}] if named else []
         rule = rule_from(options)
-        constrained, others = routed(model, rule)
+        constrained, others, reason = routed(model, rule)
         if not constrained:
-            raise InputError(
-                f"no weight of {type(model).__name__} can have a region {rule.region.name}"
-            )
+            why = reason or "it has no linear layer or convolution but the last"
+            kind = type(model).__name__
+            raise InputError(f"no weight of {kind} can have a region {rule.region.name}: {why}")
         own = [(each.name, each.weight) for each in constrained]
         groups: list[dict[str, Any]] = [{"params": own, "constrained": constrained}]
         return [*groups, {"params": others, "region": None}] if others else groups
@@ -150,8 +155,6 @@ class FrankWolfe(Optimizer):
         group = dict(param_group)
         check_group(group)
         named = named_parameters(group["params"], len(self.param_groups))
-        if not named:
-            raise InputError("a parameter group is empty")
         check_weights(named)
         known = {parameter for own in self.param_groups for parameter in own["params"]}
         names = set(self._names.values())
@@ -162,10 +165,7 @@ class FrankWolfe(Optimizer):
             if name in names:
                 raise InputError(f"two weights are called {name}; give each a name of its own")
             names.add(name)
-            self._names[parameter] = name
-        options = with_region(
-            {**self._given, **{name: v for name, v in group.items() if name in OPTIONS}}
-        )
+        options = with_region(self._given | {n: group[n] for n in OPTIONS if n in group})
         ours = group.pop("constrained", None)
         group = {name: value for name, value in group.items() if name not in OPTIONS}
         group["params"] = [parameter for _, parameter in named]
@@ -173,6 +173,7 @@ class FrankWolfe(Optimizer):
         if not (math.isfinite(lr) and lr >= 0):
             raise InputError(f"a rate is finite and at least 0, not {lr}")
         if options["region"] is None:
+            check_unconstrained({} if "region" in param_group else self._given)
             options = ordinary_options(options, param_group)
             group |= unconstrained.settings(options, lr, is_scaled="lr" not in param_group)
         else:
@@ -182,8 +183,10 @@ class FrankWolfe(Optimizer):
                 needs_start(each.region, each.layout.shape(each.weight.shape), settings.oracle)
             group |= {"kind": "frank_wolfe", **settings.as_data()}
             group["regions"] = [each.as_data() for each in ours]
-            self._constrained |= {each.weight: each for each in ours}
         super().add_param_group(group)
+        self._names |= {parameter: name for name, parameter in named}
+        if options["region"] is not None and ours:
+            self._constrained |= {each.weight: each for each in ours}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -199,6 +202,7 @@ class FrankWolfe(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._check_settings()
         self._check_gradients()
         for group in self.param_groups:
             if group["kind"] == "frank_wolfe":
@@ -206,6 +210,20 @@ class FrankWolfe(Optimizer):
             else:
                 unconstrained.step(group, self.state)
         return loss
+
+    def _check_settings(self) -> None:
+        """Refuse settings that somebody has changed to wrong ones, before anything is moved."""
+        for group in self.param_groups:
+            rate = group["lr"]
+            if not isinstance(rate, Tensor) and not (math.isfinite(rate) and rate >= 0):
+                raise InputError(f"a rate is finite and at least 0, not {rate}")
+            if group["kind"] != "frank_wolfe":
+                unconstrained.check(group)
+                continue
+            oracle = StepSettings.of(group).oracle
+            for weight in group["params"] if oracle != "auto" else ():
+                entry = self._constrained[weight]
+                needs_start(entry.region, entry.layout.shape(weight.shape), oracle)
 
     def _move(self, group: dict[str, Any]) -> None:
         settings = StepSettings.of(group)
@@ -215,7 +233,7 @@ class FrankWolfe(Optimizer):
                 continue
             gradient = weight.grad
             if gradient.device.type != "cpu":
-                gradient = torch.where(gradient.norm().isfinite(), gradient, 0.0)
+                gradient = torch.where(gradient.isfinite().all(), gradient, 0.0)
             member = self._member(weight, gradient, settings, number)
             if not self._is_compiled and fused.takes(member, settings):
                 fused.step(member, settings, group["lr"])
@@ -238,9 +256,9 @@ class FrankWolfe(Optimizer):
             if needs_start(entry.region, points, settings.oracle):
                 size = (*points[:-2], num_rows(entry.region, points), points[-1])
                 state["start"] = torch.zeros(size, dtype=working_type(weight), device=weight.device)
-            if weight.dtype in (torch.bfloat16, torch.float16):
-                # Roundings of every step would add up, and small steps would be lost.
-                state["precise"] = weight.detach().float()
+        if weight.dtype in (torch.bfloat16, torch.float16) and "precise" not in state:
+            # Roundings of every step would add up, and small steps would be lost.
+            state["precise"] = weight.detach().float()
         if "momentum" not in state and (settings.momentum or settings.direction == "lion"):
             # A rule of a group may get a momentum later.
             state["momentum"] = torch.zeros_like(weight)
@@ -275,8 +293,8 @@ class FrankWolfe(Optimizer):
                 )
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything, regions and names included: copies keep their constraints."""
-        return self.__dict__.copy()
+        """Regions and names included: copies keep their constraints, and step on their own."""
+        return {name: self.__dict__[name] for name in (*PYTORCHS, *OURS)}
 
     def _moving(self) -> list[Constrained]:
         """Constrained weights that are not frozen."""
@@ -295,8 +313,18 @@ class FrankWolfe(Optimizer):
 
     @torch.no_grad()
     def enter(self) -> dict[str, float]:
-        """Bring weights inside that are outside; the gauges that these had, by name."""
-        outside = {name: size for name, size in self.feasibility().items() if size > 1}
+        """Bring weights inside that are outside; the gauges that these had, by name.
+
+        Raises
+        ------
+        InputError
+            For a weight that is not finite.
+        """
+        sizes = self.feasibility()
+        for name, size in sizes.items():
+            if not math.isfinite(size):
+                raise InputError(f"{name} has entries that are not finite; nothing was changed")
+        outside = {name: size for name, size in sizes.items() if size > 1}
         for each in self._moving():
             if each.name in outside:
                 inside = each.region.enter(each.layout.points(each.weight))
@@ -352,9 +380,9 @@ class FrankWolfe(Optimizer):
         for group, saved in zip(self.param_groups, groups, strict=True):
             for weight, key in zip(group["params"], saved["params"], strict=True):
                 kept = state_dict["state"].get(key, {})
-                for name in ("start", "precise"):
+                for name, dtype in (("start", working_type(weight)), ("precise", torch.float32)):
                     if name in kept:
-                        self.state[weight][name] = kept[name].clone().to(weight.device)
+                        self.state[weight][name] = kept[name].clone().to(weight.device, dtype)
 
     def _check_state(self, weight: nn.Parameter, kept: Mapping[str, Any]) -> None:
         """Refuse the state of a weight of another shape."""

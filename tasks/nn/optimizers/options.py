@@ -38,8 +38,16 @@ GROUP = ("params", "lr", "lr_scale", "initial_lr", "betas", "constrained")
 
 
 def named_parameters(params: Any, number: int) -> list[tuple[str, nn.Parameter]]:
-    """Parameters of a group with their names, or with their places."""
+    """Parameters of a group with their names, or with their places.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
     listed = [params] if isinstance(params, Tensor) else list(params)
+    if not listed:
+        raise InputError("a parameter group is empty")
     named: list[tuple[str, Any]] = []
     for i, each in enumerate(listed):
         named.append(
@@ -99,6 +107,19 @@ def ordinary_options(options: Mapping[str, Any], group: Mapping[str, Any]) -> di
     return {**options, **{f"others_{name}": group[name] for name in names if name in group}}
 
 
+def check_unconstrained(options: Mapping[str, Any]) -> None:
+    """Refuse options of regions where there is none.
+
+    Raises
+    ------
+    InputError
+    """
+    for name in ("radius", "width", "k", "layout", "weight_decay"):
+        if options.get(name) is not None:
+            hint = "; give others_weight_decay" if name == "weight_decay" else ""
+            raise InputError(f"with region None nothing reads {name}{hint}")
+
+
 def _decay(options: Mapping[str, Any]) -> float:
     decay = options.get("weight_decay", 0.1)
     if not (math.isfinite(decay) and decay > 0):
@@ -139,5 +160,8 @@ def rule_from(options: Mapping[str, Any]) -> RegionRule:
         return RegionRule(region, share, layout=layout, muon=options["preset"] == "muon")
     if (radius := options.get("radius")) is not None:
         return RegionRule(region_by_name(region, radius=radius, **settings), share, layout=layout)
-    width = options.get("width", DEFAULT_WIDTH)
+    width = options.get("width")
+    width = DEFAULT_WIDTH if width is None else width
+    if not (math.isfinite(width) and width > 0):
+        raise InputError(f"the width factor of a region is positive and finite, not {width}")
     return RegionRule(region_by_name(region, **settings), share, width, layout)

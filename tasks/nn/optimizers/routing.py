@@ -1,8 +1,9 @@
 """Which weights of a network get a region, and which one.
 
 With a model, linear layers and convolutions get the region of their weight; depthwise convolutions,
-embeddings, the last layer (head), weights shared with an embedding, normalizations and biases go to
-an ordinary optimizer within the same object, as do all weights whose shape the region cannot take.
+embeddings, the last layer (head), weights that several modules share, normalizations and biases go
+to an ordinary optimizer within the same object, as do all weights whose shape the region cannot
+take.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tasks.nn.regions.radii import expected_norm, with_radius
 from tasks.nn.regions.sparse_norms import WithCount
 from tasks.records import InputError
 
+TYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 WEIGHTED = (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)
 
 
@@ -93,14 +95,6 @@ class RegionRule:
             raise InputError(f"{name}: {error}") from error
         return Constrained(name, weight, region, layout)
 
-    def fits(self, weight: nn.Parameter, module: nn.Module) -> bool:
-        """Whether the weight has a layout for the region."""
-        try:
-            self.applied("", weight, module)
-        except InputError:
-            return False
-        return True
-
 
 def _with_share(region: Region, share: float, points: tuple[int, ...]) -> Region:
     if not isinstance(region, WithCount):
@@ -111,23 +105,31 @@ def _with_share(region: Region, share: float, points: tuple[int, ...]) -> Region
     return replace(region, k=count)
 
 
-def routed(model: nn.Module, rule: RegionRule) -> tuple[list[Constrained], list[tuple[str, Any]]]:
-    """Weights with a region, and all others by name."""
+def routed(
+    model: nn.Module, rule: RegionRule
+) -> tuple[list[Constrained], list[tuple[str, Any]], str]:
+    """Weights with a region, all others by name, and why the first of those could not have it."""
     names = {parameter: name for name, parameter in model.named_parameters()}
     owners: dict[nn.Parameter, list[nn.Module]] = {}
     for module in model.modules():
         for parameter in module.parameters(recurse=False):
             owners.setdefault(parameter, []).append(module)
     head = _head(model)
-    constrained, others = [], []
+    constrained, others, reason = [], [], ""
     for parameter, name in names.items():
         [owner, *more] = owners[parameter]
         is_alone = not more and owner is not head and _is_weight(owner, parameter)
-        if is_alone and rule.fits(parameter, owner):
-            constrained.append(rule.applied(name, parameter, owner))
-        else:
+        found = None
+        if is_alone:
+            try:
+                found = rule.applied(name, parameter, owner)
+            except InputError as error:
+                reason = reason or str(error)
+        if found is None:
             others.append((name, parameter))
-    return constrained, others
+        else:
+            constrained.append(found)
+    return constrained, others, reason
 
 
 def _is_weight(module: nn.Module, parameter: nn.Parameter) -> bool:
@@ -153,5 +155,5 @@ def check_weights(named: Iterable[tuple[str, Tensor]]) -> None:
     for name, weight in named:
         if isinstance(weight, nn.parameter.UninitializedParameter):
             raise InputError(f"{name} has no shape yet: show the model a batch first")
-        if not weight.is_floating_point() or weight.dtype == torch.float8_e4m3fn:
+        if weight.dtype not in TYPES:
             raise InputError(f"{name} has type {weight.dtype}; only real numbers are trained")

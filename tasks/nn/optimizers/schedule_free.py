@@ -25,6 +25,10 @@ from torch.optim import Optimizer
 from tasks.nn.sparsity.masks import held_mask
 from tasks.records import InputError
 
+PYTORCHS = ("defaults", "state", "param_groups")
+OURS = ("optimizer", "beta", "steps", "is_training", "_parameters", "_iterates", "_means")
+"""Attributes that copies have."""
+
 
 class ScheduleFree(Optimizer):
     """An optimizer whose parameters are averaged on the way; masks that are held stay in force.
@@ -40,17 +44,24 @@ class ScheduleFree(Optimizer):
     def __init__(self, optimizer: Optimizer, beta: float = 0.9) -> None:
         if not 0 <= beta < 1:
             raise InputError(f"beta must lie in [0, 1), not {beta}")
-        self._parameters: list[nn.Parameter] = [
-            p for g in optimizer.param_groups for p in g["params"]
-        ]
+        groups = optimizer.param_groups
+        self._parameters: list[nn.Parameter] = [p for group in groups for p in group["params"]]
         super().__init__(self._parameters, {})
         self.optimizer, self.beta = optimizer, beta
-        # Those of the optimizer, for schedulers, clipping and loops that set rates.
-        self.param_groups, self.defaults = optimizer.param_groups, optimizer.defaults
         self.steps = 0
         self.is_training = True
-        self._iterates = [p.detach().clone() for p in self._parameters]
-        self._means = [p.detach().clone() for p in self._parameters]
+        self._iterates: list[Tensor] = []
+        self._means: list[Tensor] = []
+        self._share()
+
+    def _share(self) -> None:
+        """Groups and moments are those of the optimizer: for schedulers, clipping and masks."""
+        self.param_groups, self.state = self.optimizer.param_groups, self.optimizer.state
+        self.defaults = self.optimizer.defaults
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what a scheduler adds, which is of one object."""
+        return {name: self.__dict__[name] for name in (*PYTORCHS, *OURS)}
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Only while it is built.
@@ -83,6 +94,10 @@ class ScheduleFree(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        if not self.steps:
+            # Weights may have been loaded, or brought inside, since this was built.
+            self._iterates = [p.detach().clone() for p in self._parameters]
+            self._means = [p.detach().to(_precise(p), copy=True) for p in self._parameters]
         self._load(self._iterates)
         try:
             self.optimizer.step()
@@ -91,8 +106,8 @@ class ScheduleFree(Optimizer):
                 iterate.copy_(parameter)
             self._load_between()
         self.steps += 1
-        torch._foreach_lerp_(self._means, self._iterates, 1 / self.steps)
-        self._keep_masks()
+        for mean, iterate in zip(self._means, self._iterates, strict=True):
+            mean.lerp_(iterate.to(mean.dtype), 1 / self.steps)
         self._load_between()
         return loss
 
@@ -113,30 +128,43 @@ class ScheduleFree(Optimizer):
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore a state of the same parameters; they hold the points of gradients then."""
-        self.optimizer.load_state_dict(state_dict["optimizer"])
-        self.param_groups = self.optimizer.param_groups
-        for own, saved in (
-            (self._iterates, state_dict["iterates"]),
-            (self._means, state_dict["means"]),
-        ):
-            for tensor, value in zip(own, saved, strict=True):
-                tensor.copy_(value)
-        self.steps = state_dict["steps"]
-        self.train()
+        """Restore a state of the same parameters; they hold the points of gradients then.
 
-    def _keep_masks(self) -> None:
-        """Means remember weights that have been pruned since."""
-        for parameter, *own in zip(self._parameters, self._iterates, self._means, strict=True):
-            mask = held_mask(parameter)
-            if mask is not None:
-                for values in own:
-                    values.mul_(mask)
+        Raises
+        ------
+        InputError
+            For the state of other weights; then nothing was changed.
+        """
+        for name in ("iterates", "means"):
+            shapes = [tuple(value.shape) for value in state_dict[name]]
+            own = [tuple(p.shape) for p in self._parameters] if state_dict["steps"] else []
+            if shapes != own:
+                raise InputError(f"the {name} of the state are of other weights")
+        self.optimizer.load_state_dict(state_dict["optimizer"])
+        self._share()
+        self.steps = state_dict["steps"]
+        pairs = zip(self._parameters, state_dict["iterates"], strict=bool(self.steps))
+        self._iterates = [value.detach().clone().to(p) for p, value in pairs]
+        pairs = zip(self._parameters, state_dict["means"], strict=bool(self.steps))
+        self._means = [value.detach().clone().to(p.device, _precise(p)) for p, value in pairs]
+        self.train()
 
     @torch.no_grad()
     def _load(self, values: list[Tensor]) -> None:
-        for parameter, value in zip(self._parameters, values, strict=True):
+        """Into the parameters, where masks are in force: values remember weights pruned since."""
+        for parameter, value in zip(self._parameters, values, strict=bool(self.steps)):
+            mask = held_mask(parameter)
+            if mask is not None:
+                value.mul_(mask)
             parameter.copy_(value)
 
+    @torch.no_grad()
     def _load_between(self) -> None:
-        self._load(list(torch._foreach_lerp(self._iterates, self._means, self.beta)))
+        pairs = zip(self._iterates, self._means, strict=True)
+        self._load([mean.lerp(iterate.to(mean.dtype), 1 - self.beta) for iterate, mean in pairs])
+
+
+def _precise(parameter: Tensor) -> torch.dtype:
+    """Of means, to which late steps add little."""
+    is_half = parameter.dtype in (torch.bfloat16, torch.float16)
+    return torch.float32 if is_half else parameter.dtype

@@ -44,19 +44,32 @@ def settings(options: Mapping[str, Any], lr: float | Tensor, *, is_scaled: bool)
         if not lr and rate:
             raise InputError("with lr 0 the other weights cannot have a rate of their own")
         found |= {"lr": rate, "lr_scale": float(rate / lr) if rate else 0.0}
-    decay = options.get("others_weight_decay", 0.01 if kind == "adamw" else 0.0)
+    found["weight_decay"] = options.get("others_weight_decay", 0.01 if kind == "adamw" else 0.0)
+    if kind == "adamw":
+        found["betas"] = options.get("others_betas", (0.9, 0.999))
+    else:
+        found["momentum"] = options.get("others_momentum", 0.9)
+    check(found)
+    return found
+
+
+def check(group: Mapping[str, Any]) -> None:
+    """Refuse settings of a group that no step can take.
+
+    Raises
+    ------
+    InputError
+    """
+    decay = group["weight_decay"]
     if not (math.isfinite(decay) and decay >= 0):
         raise InputError(f"a weight decay is finite and at least 0, not {decay}")
-    found["weight_decay"] = decay
-    if kind == "adamw":
-        betas = tuple(options.get("others_betas", (0.9, 0.999)))
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+    if group["kind"] == "adamw":
+        betas = group["betas"]
+        is_pair = isinstance(betas, tuple | list) and len(betas) == 2
+        if not (is_pair and all(0 <= beta < 1 for beta in betas)):
             raise InputError(f"betas are two numbers in [0, 1), not {betas}")
-        return {**found, "betas": betas}
-    momentum = options.get("others_momentum", 0.9)
-    if not 0 <= momentum < 1:
-        raise InputError(f"the momentum of others lies in [0, 1), not {momentum}")
-    return {**found, "momentum": momentum}
+    elif not 0 <= group["momentum"] < 1:
+        raise InputError(f"the momentum of others lies in [0, 1), not {group['momentum']}")
 
 
 def step(group: Mapping[str, Any], state: MutableMapping[Tensor, dict[str, Any]]) -> None:

@@ -32,6 +32,9 @@ from tasks.nn.regions.norm_balls import first_vector
 from tasks.nn.regions.region import Region, check_count, scaled_norm, signs
 from tasks.nn.regions.thresholds import Ranked, onto_capped_ball, root
 
+NOTHING = 1e-60
+"""Relative sizes that change no digit of a result."""
+
 
 @dataclass(frozen=True)
 class WithCount(Region):
@@ -215,7 +218,8 @@ def onto_k_norm_ball(magnitudes: np.ndarray, count: int) -> np.ndarray:
 
     y - z, with z the nearest point to y of m {|z|_inf <= 1, |z|_1 <= k} (Moreau), has entries
     max(min(y_i, c), y_i - m), where c > 0 only if |z|_1 = k m.  With y_1 the largest entry and
-    p = y_1 - m everything is said by gaps y_1 - y_i, so that large entries lose nothing.
+    p = y_1 - m everything is said by gaps y_1 - y_i: however large y is, the result is the nearest
+    point to one that differs from y by rounding.
     """
     values = np.sort(magnitudes)[::-1]
     top, tail = values[:count], values[count:]
@@ -252,16 +256,20 @@ def onto_k_support_ball(magnitudes: np.ndarray, count: int) -> np.ndarray:
     sum q_i = k w, and w makes the norm 1: sum x_i^2 w / q_i = 1.  (McDonald et al., with the
     multiplier t / w.)
     """
-    norm = float(k_support_norm(torch.from_numpy(magnitudes), count))
-    if norm <= 1:
-        return magnitudes
-    if np.count_nonzero(magnitudes) <= count:
-        return magnitudes / norm
     largest = float(magnitudes.max())
+    if not largest:
+        return magnitudes
+    # Beside the largest entry these are zeros, and a point farther away has the same nearest one.
     y = magnitudes / largest
+    y = np.where(y < NOTHING, 0.0, y)
+    norm = float(k_support_norm(torch.from_numpy(y), count))
+    if norm * largest <= 1:
+        return magnitudes
+    if np.count_nonzero(y) <= count:
+        return y / norm
     ranked = Ranked(y, count - 1)
     squares = np.concatenate([np.zeros(1), np.cumsum(np.sort(y)[::-1] ** 2)])
-    highest, radius = ranked.origin, 1 / largest
+    highest, radius = ranked.origin, max(1 / largest, NOTHING)
 
     def threshold(w: float) -> float:
         """t - y_k, in [-min(w, y_k), 0]."""
@@ -282,5 +290,5 @@ def onto_k_support_ball(magnitudes: np.ndarray, count: int) -> np.ndarray:
     below = threshold(w)
     q = np.clip(y - highest - below, 0, w)
     whole = q + (highest + below)
-    found = largest * y * np.divide(q, whole, out=np.zeros_like(q), where=whole > 0)
+    found = y / radius * np.divide(q, whole, out=np.zeros_like(q), where=whole > 0)
     return found / float(k_support_norm(torch.from_numpy(found), count))

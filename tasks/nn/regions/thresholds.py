@@ -5,8 +5,8 @@
 
 The sums of y_i over {y_i > t} are read off prefix sums of the sorted entries, so that a root finder
 pays O(log n) per evaluation after one sort.  Entries and thresholds are counted from an entry near
-the threshold, and sums begin there: points that are 1e200 times too large lose nothing.  It works
-in NumPy, one point at a time: Frank-Wolfe does not project.
+the threshold, and sums begin there: points may be 1e200 times too large.  It works in NumPy, one
+point at a time: Frank-Wolfe does not project.
 """
 
 from __future__ import annotations
