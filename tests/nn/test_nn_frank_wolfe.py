@@ -174,10 +174,18 @@ def test_weights_that_are_moved_together_are_moved_as_each_alone(name):
 BOUNDS = {torch.float32: (1e-6, 1e-4), torch.bfloat16: (2.0**-6, 2.0**-6)}
 
 
-@pytest.mark.parametrize("dtype", BOUNDS, ids=["fp32", "bf16"])
-def test_weights_stay_feasible_for_ten_thousand_steps(dtype):
+# In half precision the numbers behind the weights are those of float32: a few regions tell.
+HALVED = ("l2", "linf", "k_support", "nuclear", "spectral")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "names"),
+    [(torch.float32, (*VECTORS, *MATRICES)), (torch.bfloat16, HALVED)],
+    ids=["fp32", "bf16"],
+)
+def test_weights_stay_feasible_for_ten_thousand_steps(dtype, names):
     groups, number = [], 10_000
-    for i, name in enumerate([*VECTORS, *MATRICES]):
+    for i, name in enumerate(names):
         # Large enough for power iterations.
         shape = (6, 10) if name in VECTORS else (16, 24)
         group = {"params": weights(shape, seed=i, dtype=dtype), "radius": 0.9, **options(name)}
@@ -198,14 +206,13 @@ def test_weights_stay_feasible_for_ten_thousand_steps(dtype):
             m, n = x.shape
             x.grad = drawn[i, :m, :n] + drawn[(7 * step + i) % 64, :m, :n]
         optimizer.step()
-        averages = [
-            a + 0.01 * (x.detach().double() - a) for a, x in zip(averages, parameters, strict=True)
-        ]
+        torch._foreach_lerp_(averages, [x.detach().double() for x in parameters], 0.01)
         if step + 1 in (1000, number):
             seen[step + 1] = optimizer.feasibility()
     vector, matrix = BOUNDS[dtype]
-    for i, (name, size) in enumerate(seen[number].items()):
-        slack = matrix if i >= len(VECTORS) + 1 else vector
+    for name, entry in optimizer.regions().items():
+        size = seen[number][name]
+        slack = matrix if entry["region"]["name"] in MATRICES[1:] else vector
         assert size <= 1 + slack, (name, size)
         assert size <= max(seen[1000][name], 1.0) + slack / 2
     for average, entry in zip(averages, optimizer._constrained.values(), strict=True):
