@@ -148,7 +148,7 @@ def by_half(matrices: Tensor) -> Tensor:
 
 def _rounded(tall: Tensor) -> Tensor | None:
     """Of one matrix (m, n), m >= n; None if some singular values do not come near 1."""
-    x = tall.bfloat16().mT.contiguous()
+    x = tall.bfloat16().mT
     gram = x @ x.mT
     kind = HALF_SQUARE if len(tall) < LEAST_ASPECT * len(x) else HALF_TALL
     # The largest singular value is at most the square root of the Gram matrix's norm.
@@ -159,7 +159,8 @@ def _rounded(tall: Tensor) -> Tensor | None:
         gram = x @ x.mT if number else gram
         scale = 1.0 if number else bound
         inner = torch.addmm(gram, gram, gram, beta=b / scale**3, alpha=c / scale**5)
-        x = torch.addmm(x, inner, x, beta=a / scale)
+        inner.diagonal().add_(a / scale)
+        x = inner @ x
     one = torch.eye(len(x), dtype=torch.bfloat16)
     for _ in range(MOST_ROUNDS):
         # The difference is taken before it is rounded: its digits are right.
