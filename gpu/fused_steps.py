@@ -187,3 +187,12 @@ def move_by_largest(x, m, bound, ties, step, signs, along):
         ties -= is_among and word == bound
         vertex = (signs if m[i] < 0 else -signs) + along * m[i]
         x[i] += step * ((vertex if is_among else np.float32(0)) - x[i])
+
+
+@njit(cache=True, fastmath=_FAST)
+def add_halves(x, y, found):
+    """found = x + y in float32, of the bits (int16) of bfloat16 numbers."""
+    for i in range(len(x)):
+        a = np.int32(np.int32(x[i]) << 16).view(np.float32)
+        b = np.int32(np.int32(y[i]) << 16).view(np.float32)
+        found[i] = a + b

@@ -30,6 +30,8 @@ import torch
 from scipy.linalg import get_blas_funcs
 from torch import Tensor
 
+from gpu.fused_steps import add_halves
+
 SLACK = 1e-4
 """Largest distance of singular values from 1 that is taken as exact."""
 LEAST_ASPECT = 1.25
@@ -39,10 +41,12 @@ LOWEST = 1e-4
 HALF_TALL, HALF_SQUARE = (5, 3.5e-3), (10, 1e-4)
 """Steps and lowest singular value of Polar Express in bfloat16, whose rounding hides smaller ones:
 those of nearly square matrices are small."""
+HALF_GROUPS = (2, 2, 1)
+"""Numbers of steps of long matrices that are taken from one Gram matrix."""
 CUSHION, SAFETY = 0.024, 1.01
 """In bfloat16 polynomials are not made for less than this share of the interval, and bounds are so
 much wider (section 4.4 of the reference)."""
-NEAR = 0.08
+NEAR = 0.06
 """Of X' X - 1 before the last step, of degree 7, which leaves NEAR^4 / 4 and what is lost by
 rounding a change of NEAR / 2: less than 1e-4."""
 LEAST_BOUND = 1e-6
@@ -150,17 +154,20 @@ def _rounded(tall: Tensor) -> Tensor | None:
     """Of one matrix (m, n), m >= n; None if some singular values do not come near 1."""
     x = tall.bfloat16().mT
     gram = x @ x.mT
-    kind = HALF_SQUARE if len(tall) < LEAST_ASPECT * len(x) else HALF_TALL
+    is_square = len(tall) < LEAST_ASPECT * len(x)
     # The largest singular value is at most the square root of the Gram matrix's norm.
     bound = SAFETY * float(gram.float().norm()) ** 0.5
     if not LEAST_BOUND < bound < 1 / LEAST_BOUND:
         return None
-    for number, (a, b, c) in enumerate(_half_coefficients(*kind)):
+    steps = list(_half_coefficients(*(HALF_SQUARE if is_square else HALF_TALL)))
+    a, b, c = steps[0]
+    steps[0] = a / bound, b / bound**3, c / bound**5
+    # Small Gram matrices are cheaper to follow than long ones to make, but not exact for long.
+    groups = (1,) * len(steps) if is_square else HALF_GROUPS
+    for number, count in enumerate(groups):
         gram = x @ x.mT if number else gram
-        scale = 1.0 if number else bound
-        inner = torch.addmm(gram, gram, gram, beta=b / scale**3, alpha=c / scale**5)
-        inner.diagonal().add_(a / scale)
-        x = inner @ x
+        x = _followed(gram, steps[:count]) @ x
+        steps = steps[count:]
     one = torch.eye(len(x), dtype=torch.bfloat16)
     for _ in range(MOST_ROUNDS):
         # The difference is taken before it is rounded: its digits are right.
@@ -170,11 +177,37 @@ def _rounded(tall: Tensor) -> Tensor | None:
         inner = torch.add(0.375 * squares, error, alpha=-0.5)
         if far <= NEAR:
             inner = torch.addmm(inner, error, squares, alpha=-0.3125)
-            return x.float().add_(inner @ x).mT
+            return _sum(x, inner @ x).mT
         if not far < len(x):
             return None
         x = torch.addmm(x, inner, x)
     return None
+
+
+def _followed(gram: Tensor, steps: list[tuple[float, ...]]) -> Tensor:
+    """What X is multiplied by in some steps, from its Gram matrix alone."""
+    inner = whole = _inner(gram, steps[0])
+    for step in steps[1:]:
+        gram = inner @ gram @ inner
+        inner = _inner(gram, step)
+        whole = inner @ whole
+    return whole
+
+
+def _inner(gram: Tensor, step: tuple[float, ...]) -> Tensor:
+    """a + b G + c G^2."""
+    a, b, c = step
+    found = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    found.diagonal().add_(a)
+    return found
+
+
+def _sum(x: Tensor, change: Tensor) -> Tensor:
+    """x + change in float32, without rounding in between."""
+    found = torch.empty(x.shape)
+    first, second = (each.reshape(-1).view(torch.int16).numpy() for each in (x, change))
+    add_halves(first, second, found.view(-1).numpy())
+    return found
 
 
 @lru_cache(maxsize=2)

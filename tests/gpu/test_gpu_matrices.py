@@ -84,14 +84,14 @@ def test_exact_polar_factors_have_singular_values_1(find, shape, dtype, spectrum
 @pytest.mark.parametrize("spectrum", SPECTRA)
 @pytest.mark.parametrize("shape", [*SHAPES, (130, 128), (300, 100)])
 def test_polar_factors_by_half_precision_have_singular_values_1(shape, spectrum):
-    """Their vectors are those of the matrix rounded to 8 digits, so that they are as good."""
+    """Their vectors are of the matrix rounded to 8 binary digits: nearly as good."""
     x = with_values(shape, SPECTRA[spectrum](min(shape))).float()
     for scale in (1e-20, 1e-3, 1.0, 1e20):
         found = by_half(scale * x).double()
         singular = torch.linalg.svdvals(found)
         assert float((singular - 1).abs().max()) <= SLACK
         best = float(torch.linalg.svdvals(x.double()).sum())
-        assert float((found * x.double()).sum()) >= 0.998 * best
+        assert float((found * x.double()).sum()) >= 0.995 * best
     stack = torch.stack([x, -x])
     torch.testing.assert_close(by_half(stack), torch.stack([by_half(x), by_half(-x)]))
 
