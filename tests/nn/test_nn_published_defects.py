@@ -9,6 +9,8 @@ from torch import nn
 from tasks.nn.models import build_model
 from tasks.nn.optimizers import FrankWolfe
 from tasks.nn.regions import REGIONS, region_by_name
+from tasks.nn.sparsity.decomposition import decomposed
+from tasks.records import InputError
 from tests.nn.small_weights import RESCALINGS, feed, mlp, options, train, weights
 
 
@@ -103,3 +105,29 @@ def test_regions_are_part_of_the_state():
     state = optimizer.state_dict()
     kept = [data["region"] for group in state["param_groups"] for data in group.get("regions", [])]
     assert [(each["name"], each["radius"]) for each in kept] == [("l2", 2.0)] * 2
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    "settings",
+    [{"dilation": 2, "padding": 2}, {"stride": 2}, {"padding": 1, "padding_mode": "circular"},
+     {"stride": (1, 2), "padding": (0, 2), "dilation": (2, 1)}],
+)  # fmt: skip
+def test_a_decomposed_convolution_keeps_stride_padding_dilation_and_groups(groups, bias, settings):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(4, 6, 3, groups=groups, bias=bias, **settings)
+    x = torch.randn(2, 4, 11, 12)
+    full = 6 // groups
+    whole, less = decomposed(layer, full), decomposed(layer, full - 1)
+    torch.testing.assert_close(whole(x), layer(x), rtol=1e-5, atol=1e-5)
+    assert less(x).shape == layer(x).shape
+    # What is lost is the smallest singular value of every group.
+    matrices = layer.weight.detach().reshape(groups, full, -1)
+    lost = torch.linalg.svdvals(matrices)[:, -1].square().sum().sqrt()
+    outer, inner = less[1].weight.detach(), less[0].weight.detach()
+    product = outer.reshape(groups, full, -1) @ inner.reshape(groups, full - 1, -1)
+    assert float((product - matrices).norm()) == pytest.approx(float(lost), rel=1e-4)
+    for rank in (0, full + 1):
+        with pytest.raises(InputError, match=f"full rank {full} is in 1"):
+            decomposed(layer, rank)
