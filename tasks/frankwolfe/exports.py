@@ -33,7 +33,7 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
     Raises
     ------
     InputError
-        Without a folder, or if there is no such item, or it has no file, or if the data of the run
+        Without a folder, for an unknown item or one without a file, or if the data of the run
         are not found.
     LatticeworkError
         If a file is damaged, or its model is not what its row says.

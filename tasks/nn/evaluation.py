@@ -126,7 +126,7 @@ def measure_predictions(parts: Sequence[Predictions]) -> Evaluation:
     Raises
     ------
     InputError
-        If there are none.
+        Without predictions.
     """
     if not parts:
         raise InputError("there is nothing to evaluate")

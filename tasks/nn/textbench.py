@@ -50,7 +50,7 @@ class TextBench(Bench):
         Raises
         ------
         InputError
-            If there is no text, or if its parts are shorter than a window.
+            If the text is missing, or if its parts are shorter than a window.
         """
         files = _files(config.dataset, config.data_folder)
         text = _loaded(config.dataset, config.data_folder, config.num_train, device, files)

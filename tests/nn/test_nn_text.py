@@ -219,7 +219,7 @@ def test_text_without_a_folder_an_unknown_name_and_long_windows_are_refused():
         load_text("textfolder")
     with pytest.raises(InputError, match="no text is called 'poems'; known are python-docs"):
         load_text("poems")
-    with pytest.raises(InputError, match="/nowhere is no folder"):
+    with pytest.raises(InputError, match="/nowhere is not a folder"):
         load_text("textfolder", folder="/nowhere")
     with pytest.raises(InputError, match="home directory"):
         load_text("textfolder", folder="~nobody-is-called-so/x")

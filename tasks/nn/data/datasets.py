@@ -102,7 +102,7 @@ def expanded(path: str | Path) -> Path:
     Raises
     ------
     InputError
-        If there is no such home.
+        If the home folder cannot be found.
     """
     try:
         return Path(path).expanduser()

@@ -91,7 +91,7 @@ class TextBatches:
         Raises
         ------
         InputError
-            If there is none.
+            If not even one batch fits.
         """
         number = num_windows(self.text.train, self.context)
         if not 1 <= self.batch_size <= number:
@@ -122,7 +122,7 @@ def num_windows(text: Tensor, context: int) -> int:
     Raises
     ------
     InputError
-        If there is none.
+        If the text is shorter than one.
     """
     found = (len(text) - context) // context
     if found < 1:
@@ -211,7 +211,7 @@ def _read(folder: str | Path | None) -> list[str]:
         raise InputError("textfolder needs data_folder, the folder of the text")
     place = expanded(folder)
     if not place.is_dir():
-        raise InputError(f"{place} is no folder")
+        raise InputError(f"{place} is not a folder")
     paths = text_files(place)
     if not paths:
         raise InputError(f"{place} has no files that end in {', '.join(SUFFIXES)}")

@@ -43,7 +43,7 @@ def named_parameters(params: Any, number: int) -> list[tuple[str, nn.Parameter]]
     Raises
     ------
     InputError
-        If there are none.
+        If the group is empty.
     """
     listed = [params] if isinstance(params, Tensor) else list(params)
     if not listed:
@@ -108,7 +108,7 @@ def ordinary_options(options: Mapping[str, Any], group: Mapping[str, Any]) -> di
 
 
 def check_unconstrained(options: Mapping[str, Any]) -> None:
-    """Refuse options of regions where there is none.
+    """Refuse options of regions for weights without a region.
 
     Raises
     ------
