@@ -168,6 +168,9 @@ def _starting_values(study: Study | Chain, recipe: str | None, smoke: bool) -> d
 
 
 def _as_list(config_class: type[FrozenConfig], key: str, value: Any) -> Any:
-    """A list of one, where the field holds a list and the value is a word."""
+    """A list of one, where the field holds a list and the value is a word or a number."""
     schema = config_class.model_json_schema()["properties"][key]
-    return [value] if schema.get("type") == "array" and isinstance(value, str) else value
+    if schema.get("type") != "array":
+        return value
+    takes_numbers = schema.get("items", {}).get("type") in ("number", "integer")
+    return [value] if isinstance(value, (str, int, float) if takes_numbers else str) else value

@@ -15,6 +15,7 @@ from typing import Any
 from prefect import Flow, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Completed, Failed
 from prefect.utilities.annotations import quote
@@ -26,6 +27,7 @@ from flows.reports import publish
 from flows.stages import Session
 from flows.study import Chain, Study, load
 from tasks.records import FrozenConfig, LatticeworkError, Problem, Run
+from tasks.records.own_code import check_trusted
 from workers.signals import sigterm_as_interrupt
 
 __all__ = ["flow_of", "problems_of", "run_chain", "run_study"]
@@ -83,6 +85,8 @@ def finish_study(
     study: Study, config: FrozenConfig, store: str, address: str, continued: str = ""
 ) -> tuple[Run, State]:
     """The run of a study, and its state."""
+    if is_deployed():
+        check_trusted(config.own_code())
     if study.check:
         load(study.check)(config, address)
     planned = plan_run(study, config)
@@ -104,6 +108,12 @@ def finish_study(
     total = _num_subjects(planned)
     what = study.subject if total == 1 else f"{study.subject}s"
     return run, _final_state(run, problems, f"{total:,} {what}" if total else "done", total=total)
+
+
+def is_deployed() -> bool:
+    """Whether the flow runs for a deployment, so that its parameters may come from anybody."""
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.deployment_id)
 
 
 def run_chain(

@@ -29,6 +29,7 @@ from tasks.records import (
 )
 from tasks.records.layout import SCHEMA_VERSION
 from tasks.records.parts import encode_item
+from tasks.records.stored import PLACES
 
 __all__ = ["PlannedRun", "chain_links", "check_links", "continued_run", "open_run", "plan_run"]
 
@@ -148,10 +149,12 @@ def open_run(planned: PlannedRun, store: str) -> Run:
     for stage in study.stages:
         for item in planned.items.get(stage.name, ()):
             encode_item(planned.prefix(stage) + item.key)
-    opened = Store.open(store or None)
-    return opened.open_run(
+    run = Store.open(store or None).open_run(
         planned.identity, tuple(study.tables), planned.keys, citations=study.citations
     )
+    if planned.inputs.places:
+        run.volume.write(PLACES, canonical_json(planned.inputs.places).encode())
+    return run
 
 
 def continued_run(study: Study, store: str, reference: str) -> Run | None:

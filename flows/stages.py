@@ -76,6 +76,7 @@ class Session:
             executor=lambda: self._executor,
             sources=lambda: self._sources,
             announce=announce,
+            code=self.planned.inputs.code,
             flow_run_id=str(flow_run.id) if flow_run else "",
             failures=self.failures,
             taken=self.taken,

@@ -11,7 +11,7 @@ from flows.planning import PlannedRun, open_run, plan_run
 from flows.study import Stage, Study, load
 from tasks.records import Item, Place, Run, Status, Store, Stored, lay_out
 from tasks.records.rows import failed_rows
-from workers.stages import StageCall
+from workers.stage_call import StageCall
 
 
 def stage_named(study: Study, name: str) -> Stage:

@@ -20,9 +20,10 @@ from tasks.records.errors import CorruptPartError, InfrastructureError
 from tasks.records.identity import RowIdentity
 from tasks.records.kernels import compiles_first, note_compiled
 from tasks.records.lazy import load
+from tasks.records.own_code import OwnCode
 from tasks.records.parts import EXECUTION_TABLE, Origin
 from tasks.records.resume import Ledger, with_files
-from tasks.records.rows import FILES, Row, failed_rows, lay_out
+from tasks.records.rows import Row, failed_rows, lay_out
 from tasks.records.schema import EXECUTION_SCHEMA
 from tasks.records.stage import Stage
 from tasks.records.status import Status
@@ -31,12 +32,13 @@ from workers.dispatch import map_batches
 from workers.executors import Executor
 from workers.outcomes import Outcome, WorkItem
 from workers.profiles import PROFILES, ResourceProfile
+from workers.stage_call import Answer, StageCall
 
 if TYPE_CHECKING:
     from tasks.records.run import Run
     from tasks.records.stored import Stored
 
-__all__ = ["Answer", "Listener", "StageCall", "StageProgress", "StageRun", "Tally"]
+__all__ = ["Listener", "StageProgress", "StageRun", "Tally"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,55 +86,6 @@ class Tally(Protocol):
         ...
 
 
-# --- on a worker --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Tables of one item, further rows for the execution table, and files that were written."""
-
-    tables: Mapping[str, pa.Table]
-    timings: Sequence[Mapping[str, Any]] = ()
-    files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class StageCall:
-    """The call of a stage, as a function of a payload and of shared values.
-
-    The payload holds the item's argument and the tables that the call needs.
-
-    Attributes
-    ----------
-    call, preparation : str
-        References; the latter may be empty.
-    schemas : Mapping
-        Schemas of the stage's tables.
-    identity : RowIdentity
-    place : Place or None
-    """
-
-    call: str
-    preparation: str
-    schemas: Mapping[str, pa.Schema]
-    identity: RowIdentity
-    place: Place | None
-
-    def prepare(self) -> None:
-        """Compile and load what the calls need; made before the clock of an item starts."""
-        load(self.call)
-        if self.preparation:
-            load(self.preparation)()
-
-    def __call__(self, payload: tuple[Any, ...], *shared: Any) -> Answer:
-        """Make the call and lay out its rows."""
-        argument, *tables = payload
-        places = () if self.place is None else (self.place,)
-        rows = dict(load(self.call)(argument, *places, *tables, *shared))
-        timings, files = rows.pop(EXECUTION_TABLE, ()), rows.pop(FILES, ())
-        return Answer(lay_out(self.schemas, rows, self.identity), tuple(timings), tuple(files))
-
-
 # --- where the flow is --------------------------------------------------------------------------
 
 
@@ -157,6 +110,8 @@ class StageRun:
         Other runs of the study, each with whether items of other code are taken over, too.
     announce : callable
         Tells a person, in a few words, what takes its time.
+    code : sequence of OwnCode
+        Functions of the user that the calls need.
     flow_run_id : str
     failures : dict
         Item -> why it has no rows.
@@ -173,6 +128,7 @@ class StageRun:
     executor: Callable[[], Executor]
     sources: Callable[[], Sequence[tuple[Run, bool]]]
     announce: Callable[[str], None]
+    code: Sequence[OwnCode] = ()
     flow_run_id: str = ""
     failures: dict[str, str] = field(default_factory=dict)
     taken: Counter[str] = field(default_factory=Counter)
@@ -263,7 +219,8 @@ class StageRun:
     def _call(self, device: Any) -> StageCall:
         stage, run = self.stage, self.stored.run
         place = Place(run.path, device) if stage.placed else None
-        return StageCall(stage.call, stage.prepare, self._schemas, self.identity, place)
+        names = stage.call, stage.prepare
+        return StageCall(*names, self._schemas, self.identity, place, tuple(self.code))
 
     @cached_property
     def _schemas(self) -> dict[str, pa.Schema]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from tasks.nn.config import TEXTS, ImageModel, Images, Texts, TrainingSettings
+from tasks.nn.config import TEXTS, ImageModel, Images, NetworkNames, Texts, TrainingSettings
 
 __all__ = ["FrankWolfeConfig", "RegionName", "Rival"]
 
@@ -34,8 +34,10 @@ class FrankWolfeConfig(TrainingSettings):
     python-docs, the reference of Python, are there; textfolder is a folder of your own, given as
     data_folder; for the others the message about missing files says how to get them."""
 
-    model: Literal[ImageModel, "gpt"] = "small-cnn"
-    """Network; of text it is gpt, with four blocks of width 128 and 0.8 million parameters."""
+    model: Annotated[str, NetworkNames(*get_args(ImageModel), "gpt")] = "small-cnn"
+    """Network: a built-in one, or a function of your own that returns a torch.nn.Module,
+    package.module:name or FILE.py:name, or timm:NAME where timm is installed. Of text it is gpt,
+    with four blocks of width 128 and 0.8 million parameters."""
 
     context: int = Field(default=64, ge=1, le=4096)
     """Characters that a network of text looks at."""
@@ -72,13 +74,15 @@ class FrankWolfeConfig(TrainingSettings):
     @property
     def is_text(self) -> bool:
         """Whether the data are text, where losses tell more than accuracies."""
-        return self.dataset in TEXTS
+        return self.dataset in TEXTS and not self.data
 
     @model_validator(mode="after")
     def _network_of_data(self) -> Self:
         if self.is_text != (self.model == "gpt"):
             known = "the network of text is gpt" if self.is_text else "gpt learns from text alone"
-            raise ValueError(f"{self.model} does not learn from {self.dataset}: {known}")
+            raise ValueError(f"{self.model} does not learn from {self.data_name}: {known}")
+        if self.is_text and self.checkpoint:
+            raise ValueError("a network of text starts from scratch: leave out checkpoint")
         return self
 
     @model_validator(mode="after")

@@ -9,10 +9,10 @@ from gpu.backend import one_thread
 from tasks.frankwolfe.config import FrankWolfeConfig
 from tasks.frankwolfe.run import CHECKPOINTS
 from tasks.frankwolfe.verify import verified
-from tasks.frankwolfe.yardstick import yardstick_of
 from tasks.nn import load_tensors
 from tasks.nn.benches import open_bench
 from tasks.nn.exports import about_model, check_same_data, refuse_item, write_model
+from tasks.nn.yardstick import yardstick_of
 from tasks.records import InputError, LatticeworkError, Status, Stored
 from tasks.records.volume import Volume
 
@@ -41,7 +41,9 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
     if not to:
         raise InputError("export needs a folder: give --to FOLDER")
     row = _chosen(stored, item)
-    config = FrankWolfeConfig(**stored.settings, seed=stored.run.identity.seed)
+    seed = stored.run.identity.seed
+    settings = {**stored.settings, **stored.places, "seed": seed}
+    config = FrankWolfeConfig.model_validate(settings)
     check_same_data(stored, config)
     with one_thread():
         bench = open_bench(config)

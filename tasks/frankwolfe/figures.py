@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tasks.frankwolfe.yardstick import ACCURACY, Yardstick, yardstick_of
 from tasks.nn.statistics import interval, per_replicate
+from tasks.nn.yardstick import ACCURACY, Yardstick, yardstick_of
 from tasks.records import Status, Stored
 from tasks.records.figures import lighten, new_figure
 from tasks.records.palette import CYCLE, GRAY, INK, PALE, TEXT
@@ -32,7 +32,7 @@ def draw_accuracies(stored: Stored, order: Sequence[str]) -> Figure:
     regions = stored.settings["regions"]
     figure = new_figure(9.0, 0.45 * len(names) + 1.6)
     axes = figure.subplots()
-    lighten(axes, f"{by.column} on test data, {by.measured_in}", grid="x")
+    lighten(axes, f"{by.label} on test data, {by.measured_in}", grid="x")
     for place, name in enumerate(names):
         own = per_replicate([row for row in rows if row["method"] == name], by.column)
         values = [by.scale * value for value in own.values()]

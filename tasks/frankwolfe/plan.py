@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tasks.frankwolfe.config import FrankWolfeConfig
 from tasks.frankwolfe.items import ModelCheck, Trial, trials
+from tasks.nn.yardstick import yardstick_of
 from tasks.records.errors import InputError
 from tasks.records.rows import Row
 from tasks.records.status import Status
@@ -85,11 +86,10 @@ def check_frank_wolfe(config: FrankWolfeConfig, address: str = "") -> None:
         If files of the data set are missing or damaged, or if no weight of the network can have
         one of the regions.
     """
-    del address
     from tasks.frankwolfe.methods import rehearse
-    from tasks.nn.plan import check_data
+    from tasks.nn.plan import check_training
 
-    check_data(config)
+    check_training(config, address)
     for method in _methods(config):
         try:
             rehearse(trials(config, method)[0])
@@ -121,7 +121,7 @@ def _choices(config: FrankWolfeConfig) -> list[Trial]:
 
 def _order(config: FrankWolfeConfig, row: Row) -> tuple[float, float]:
     loss = math.inf if row["validation_loss"] is None else row["validation_loss"]
-    worse = -row["validation_accuracy"]
+    worse = -yardstick_of(config.model_dump()).quality(row)
     return (loss, worse) if config.is_text else (worse, loss)
 
 

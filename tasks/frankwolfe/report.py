@@ -6,15 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from tasks.frankwolfe.yardstick import ACCURACY, LOSS, Yardstick, yardstick_of
 from tasks.nn.config import TEXTS
-from tasks.nn.statistics import difference, interval, per_replicate
+from tasks.nn.statistics import Interval, difference, interval, per_replicate
+from tasks.nn.yardstick import ACCURACY, LOSS, R2, Yardstick, yardstick_of
 from tasks.records import Figure, Report, Status, Stored, Table
 from tasks.records.report import counted
 
 __all__ = ["frank_wolfe_figures", "frank_wolfe_report"]
 
-HEADINGS = ("method", "width", "rate", "accuracy", "loss", "OOD", "gap", "gauge", "zeros", "rank")
+HEADINGS = (
+    "method", "width", "rate", "accuracy", "R²", "loss", "OOD", "gap", "gauge", "zeros", "rank"
+)  # fmt: skip
 """Accuracies in percent; share of zeros in percent, and stable rank over its largest value in
 percent, both means over the weights that regions constrain."""
 RIVALS = {"sgd": "SGD without weight decay", "sgd_decay": "SGD with weight decay"}
@@ -132,7 +134,8 @@ def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any], by: Yards
         name,
         "" if part[0]["width"] is None else f"{part[0]['width']:g}",
         f"{part[0]['rate']:g}",
-        by.mean(part) if by is ACCURACY else f"{100 * mean['accuracy'].mean:.2f}",
+        by.mean(part) if by is ACCURACY else _percent(mean["accuracy"]),
+        by.mean(part) if by is R2 else "",
         by.mean(part) if by is LOSS else f"{mean['loss'].mean:.3f}",
         mean["ood_accuracy"].percent(1) if mean["ood_accuracy"].count else "",
         f"{sum(gaps) / len(gaps):.3g}" if gaps else "",
@@ -140,6 +143,10 @@ def _cells(name: str, part: Sequence[Row], learned: Mapping[str, Any], by: Yards
         f"{100 * interval(own['zeros'].values()).mean:.1f}" if own["zeros"] else "",
         f"{100 * interval(own['rank'].values()).mean:.1f}" if own["rank"] else "",
     ]
+
+
+def _percent(found: Interval) -> str:
+    return f"{100 * found.mean:.2f}" if found.count else ""
 
 
 def _paired_table(methods: Methods, settings: Mapping[str, Any]) -> Iterator[Table]:

@@ -24,7 +24,6 @@ from tasks.nn import (
     FitStatus,
     StepReport,
     TrainingState,
-    classification_loss,
     evaluating,
     fit,
 )
@@ -94,7 +93,7 @@ def train(trial: Trial, bench: Bench, checkpoint: str | None = None) -> Trained:
     def measure(_: Sequence[StepReport]) -> dict[str, float]:
         return gap_and_gauge(trial, bench, model, optimizer)
 
-    outcome = fit(state, bench.batches(seed), classification_loss, plan, measure=measure)
+    outcome = fit(state, bench.batches(seed), bench.objective.of_model, plan, measure=measure)
     return Trained(model, optimizer, outcome)
 
 
@@ -106,7 +105,7 @@ def gap_and_gauge(
         return {}
     batch = bench.some_batch(trial.config.gap_images)
     with evaluating(model):
-        gap = optimizer.gap(classification_loss, [batch]).total
+        gap = optimizer.gap(bench.objective.of_model, [batch]).total
     return {"gap": gap, "gauge": max(optimizer.feasibility().values())}
 
 
@@ -137,7 +136,7 @@ def _rows(trial: Trial, bench: Bench, trained: Trained, folder: str) -> Rows:
         "checkpoint": checkpoint,
         **measures.columns(),
         "loss": _finite(measures.test.loss),
-        "validation_loss": _finite(measures.validation_loss),
+        "validation_loss": _finite(measures.validation.loss),
         **gap_and_gauge(trial, bench, model, trained.optimizer),
         **_lipschitz(trained, bench),
     }

@@ -44,6 +44,9 @@ MODELS_SCHEMA = science_schema(
     column(
         "loss", pa.float64(), "mean cross entropy on the test images, or per character", unit="nat"
     ),
+    column("r2", pa.float64(), "of predicted numbers: share of the variance that is explained"),
+    column("root_mean_square", pa.float64(), "of predicted numbers: error, in their unit"),
+    column("validation_r2", pa.float64(), "the same share on validation data, for choices"),
     column("ood_accuracy", pa.float64(), "mean accuracy on corrupted test images"),
     column("gap", pa.float64(), "Frank-Wolfe gap at the end; null without regions"),
     column("gauge", pa.float64(), "largest gauge of a weight at the end; 1 is the boundary"),

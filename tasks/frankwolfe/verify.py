@@ -17,6 +17,7 @@ from tasks.frankwolfe.run import CHECKPOINTS
 from tasks.nn import Evaluation, check_fit, load_tensors
 from tasks.nn.bench import Bench
 from tasks.nn.benches import open_bench
+from tasks.nn.objectives import Fitness
 from tasks.nn.regions import region_by_name
 from tasks.nn.regions.layouts import Layout
 from tasks.records.rows import Row, Rows
@@ -63,13 +64,14 @@ def verified(bench: Bench, folder: str, row: Row) -> dict[str, Any]:
         "checkpoint": row["checkpoint"],
         "reason": "; ".join(reasons),
         "gauge": max(gauges.values(), default=None),
-        "accuracy": test.accuracy,
+        "accuracy": test.quality,
     }
 
 
-def _differs(row: Row, found: Evaluation) -> Iterator[str]:
+def _differs(row: Row, found: Evaluation | Fitness) -> Iterator[str]:
     # Of a model trained on a GPU a few images may change sides.
-    if abs(found.accuracy - row["accuracy"]) > 1e-3:
-        yield f"its accuracy is {found.accuracy:.4f}, the row says {row['accuracy']:.4f}"
+    name = "r2" if isinstance(found, Fitness) else "accuracy"
+    if abs(found.quality - row[name]) > 1e-3:
+        yield f"its {name} is {found.quality:.4f}, the row says {row[name]:.4f}"
     if row["loss"] is not None and not abs(found.loss - row["loss"]) <= 1e-3 * (1 + row["loss"]):
         yield f"its loss is {found.loss:.4f}, the row says {row['loss']:.4f}"

@@ -6,6 +6,7 @@ A bench knows the network before training, the batches, the schedule, and how go
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from tasks.nn.config import TrainingSettings
 from tasks.nn.evaluation import Evaluation
 from tasks.nn.fitting import Batches, FitPlan
+from tasks.nn.objectives import CLASSIFICATION, Fitness, Objective
 from tasks.nn.schedules import Linear, Schedule, warmed_up
 
 __all__ = ["Bench", "Measures"]
@@ -31,26 +33,27 @@ class Measures:
 
     Attributes
     ----------
-    validation_accuracy, validation_loss : float
+    validation : Evaluation or Fitness
         For choices between models.
-    test : Evaluation
+    test : Evaluation or Fitness
     ood_accuracy : float or None
         Mean over corruptions and severities; None if it was not measured.
     """
 
-    validation_accuracy: float
-    validation_loss: float
-    test: Evaluation
+    validation: Evaluation | Fitness
+    test: Evaluation | Fitness
     ood_accuracy: float | None = None
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether both losses are finite."""
+        return math.isfinite(self.test.loss) and math.isfinite(self.validation.loss)
 
     def columns(self) -> dict[str, float | None]:
         """What tables of models hold of them."""
         return {
-            "validation_accuracy": self.validation_accuracy,
-            "accuracy": self.test.accuracy,
-            "worst_class": self.test.worst_class_accuracy,
-            "calibration_error": self.test.calibration_error,
-            "loss": self.test.loss,
+            **self.validation.columns("validation_"),
+            **self.test.columns(),
             "ood_accuracy": self.ood_accuracy,
         }
 
@@ -98,6 +101,11 @@ class Bench(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """How to make the network, and what its inputs and classes are, as plain data."""
+
+    @property
+    def objective(self) -> Objective:
+        """What is to be learned."""
+        return CLASSIFICATION
 
     @property
     def image_shape(self) -> Sequence[int] | None:

@@ -1,4 +1,4 @@
-"""The bench of a config: of text if its data set is one, else of images."""
+"""The bench of a config: of text if its data set is one, else of images or data of one's own."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def open_bench(config: Any, device: str = "cpu") -> Bench:
     InputError
         If files of the data set are missing or damaged.
     """
-    kind = TextBench if config.dataset in TEXTS else Workbench
+    kind = TextBench if config.dataset in TEXTS and not config.data else Workbench
     return kind.open(config, device)

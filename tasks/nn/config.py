@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, get_args
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 from gpu.backend import Device
 from tasks.records.config import FrozenConfig
+from tasks.records.errors import unknown_name
+from tasks.records.own_code import TRUSTED_VARIABLE, is_reference
 
 __all__ = [
     "MAX_EPOCHS",
@@ -15,6 +20,8 @@ __all__ = [
     "ImageModel",
     "ImageTrainingConfig",
     "Images",
+    "NetworkNames",
+    "Task",
     "Texts",
     "TrainingSettings",
 ]
@@ -36,8 +43,41 @@ ImageModel = Literal[
     "wrn-28-10",
 ]
 
+Task = Literal["classification", "regression"]
+
 MAX_EPOCHS = 10_000
 """Largest number of epochs that a config takes."""
+
+
+class NetworkNames:
+    """Annotation of a text: a built-in name, or a factory of one's own, ``package.module:name``.
+
+    In a form it is a choice of the built-in names; where a worker trusts modules
+    (LATTICEWORK_TRUSTED_MODULES), a text is allowed, too.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def check(self, name: str) -> str:
+        """Refuse what is neither."""
+        if name not in self.names and not is_reference(name):
+            known = [*self.names, "package.module:function", "FILE.py:function"]
+            raise ValueError(unknown_name("model", name, known))
+        return name
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """The schema of the text, with the check behind it."""
+        return handler(Annotated[source, AfterValidator(self.check)])
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """For forms."""
+        choice: dict[str, Any] = {"type": "string", "enum": list(self.names)}
+        if os.environ.get(TRUSTED_VARIABLE):
+            return {"anyOf": [choice, {"type": "string", "pattern": ".+:.+"}]}
+        return choice
 
 
 class TrainingSettings(FrozenConfig):
@@ -55,6 +95,21 @@ class TrainingSettings(FrozenConfig):
     """Largest number of training images, of text of characters; 0 takes all that are not held
     out."""
 
+    data: str = ""
+    """Data of your own in place of the data set: FILE.npz with the arrays x and y (also x_val,
+    y_val, x_test, y_test), a folder with train/CLASS/ and val/CLASS/ full of pictures, or a
+    function, package.module:name, that returns such arrays. Its content names the run."""
+
+    task: Task = "classification"
+    """What is learned of data of your own: classes, or numbers."""
+
+    mean: tuple[float, ...] = ()
+    """Subtracted from every channel or column of the inputs; one number stands for all. Empty for
+    the mean of the training data. Of pictures for values from 0 to 1."""
+
+    deviation: tuple[float, ...] = ()
+    """What every channel or column is divided by then, alike."""
+
     image_size: int = Field(default=64, ge=8, le=1024)
     """Side of the images of an imagefolder."""
 
@@ -63,7 +118,15 @@ class TrainingSettings(FrozenConfig):
     and need not fit into memory; empty decodes them in every process. It does not name the run."""
 
     model: str = "small-cnn"
-    """Network; small-cnn has four convolutions and 33,338 parameters for gray images."""
+    """Network: a built-in one, or a function of your own that returns a torch.nn.Module,
+    package.module:name or FILE.py:name, or timm:NAME where timm is installed. It is called with
+    those of num_classes (or num_outputs), in_channels (or in_chans) and shape that it takes.
+    small-cnn has four convolutions and 33,338 parameters for gray images."""
+
+    checkpoint: str = ""
+    """Weights that everything starts from, in place of a training from scratch: a state dict as
+    .safetensors or .pt, or a folder that was exported. epochs and learning_rate tell of the
+    training behind it. mean and deviation have to be given, unless it is an exported folder."""
 
     epochs: float = Field(default=10.0, gt=0.0, le=MAX_EPOCHS)
     """Epochs of the training from scratch, with a linear rate after 5 percent warm-up."""
@@ -117,13 +180,37 @@ class TrainingSettings(FrozenConfig):
             raise ValueError(f"ood_severities {list(self.ood_severities)} must lie within 1..5")
         return self
 
+    @model_validator(mode="after")
+    def _own_data(self) -> Self:
+        if self.task == "regression" and not self.data:
+            raise ValueError(f"task regression needs data of your own; {self.dataset} has classes")
+        if any(not value > 0 for value in self.deviation):
+            raise ValueError(f"deviation {list(self.deviation)} must be positive")
+        if bool(self.mean) != bool(self.deviation):
+            raise ValueError("give both of mean and deviation, or none")
+        return self
+
+    @property
+    def data_name(self) -> str:
+        """What the data are called: the end of their place, or the data set."""
+        return self.data.rstrip("/").rpartition("/")[2] or self.dataset
+
+    def own_code(self) -> Mapping[str, str]:
+        """Fields that name functions of one's own."""
+        return {
+            key: getattr(self, key) for key in ("model", "data") if is_reference(getattr(self, key))
+        }
+
 
 class ImageTrainingConfig(TrainingSettings):
-    """A training of a network of the library on images."""
+    """A training of a network on images, or on data of one's own."""
 
     dataset: Images = "digits"
     """Images to learn from. digits and synthetic come with the package; for the others the message
     about missing files says where they are looked for and how to get them."""
 
-    model: ImageModel = "small-cnn"
-    """Network; small-cnn has four convolutions and 33,338 parameters for gray images."""
+    model: Annotated[str, NetworkNames(*get_args(ImageModel))] = "small-cnn"
+    """Network: a built-in one, or a function of your own that returns a torch.nn.Module,
+    package.module:name or FILE.py:name, or timm:NAME where timm is installed. It is called with
+    those of num_classes (or num_outputs), in_channels (or in_chans) and shape that it takes.
+    small-cnn has four convolutions and 33,338 parameters for gray images."""

@@ -51,6 +51,22 @@ class Evaluation:
     loss: float
     num_images: int
 
+    @property
+    def quality(self) -> float:
+        """More is better."""
+        return self.accuracy
+
+    def columns(self, prefix: str = "") -> dict[str, float]:
+        """What tables of models hold of them."""
+        if prefix:
+            return {f"{prefix}accuracy": self.accuracy, f"{prefix}loss": self.loss}
+        return {
+            "accuracy": self.accuracy,
+            "worst_class": self.worst_class_accuracy,
+            "calibration_error": self.calibration_error,
+            "loss": self.loss,
+        }
+
 
 def classification_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
     """Mean cross entropy of a batch (inputs, labels): the loss for `train_steps`.
@@ -64,7 +80,7 @@ def classification_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tenso
 def evaluate(model: nn.Module, dataset: Dataset, split: Split) -> Evaluation:
     """Measures of a model on a split of a data set, both on the model's device."""
     log_probabilities = predict(model, evaluation_batches(dataset, split, _BATCH))
-    return measure(log_probabilities, split.labels.cpu())
+    return measure(log_probabilities, split.targets.cpu())
 
 
 def predict(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
@@ -184,10 +200,10 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def _corrupted_accuracy(
     model: nn.Module, dataset: Dataset, split: Split, corruption: str, severity: int
 ) -> float:
-    images = corrupted(split.images, corruption, severity)
-    parts = zip(images.split(_BATCH), split.labels.split(_BATCH), strict=True)
+    images = corrupted(split.inputs, corruption, severity)
+    parts = zip(images.split(_BATCH), split.targets.split(_BATCH), strict=True)
     predicted = predict(model, ((dataset.normalized(part), rows) for part, rows in parts))
-    return float((predicted.argmax(dim=1) == split.labels.cpu()).double().mean())
+    return float((predicted.argmax(dim=1) == split.targets.cpu()).double().mean())
 
 
 def _worst_class(is_right: Tensor, labels: Tensor) -> float:

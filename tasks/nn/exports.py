@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tasks.nn.bench import Bench
 from tasks.nn.config import TrainingSettings
+from tasks.nn.data.datasets import expanded
 from tasks.nn.data.sources import FOLDER_VARIABLE
 from tasks.nn.plan import data_inputs
 from tasks.records import InputError, Stored
@@ -25,21 +26,28 @@ __all__ = ["about_model", "check_same_data", "refuse_item", "write_model"]
 
 
 def check_same_data(stored: Stored, config: TrainingSettings) -> None:
-    """Refuse data that are not those of the run; their place is not stored.
+    """Refuse data, networks and weights that are not those of the run.
 
     Raises
     ------
     InputError
     """
+    folder = config.data_folder
+    if folder and not expanded(folder).exists():
+        config = config.model_copy(update={"data_folder": ""})
     try:
         contents = data_inputs(config).contents
     except InputError as error:
-        raise InputError(f"{error}: set {FOLDER_VARIABLE} to the data_folder of the run") from error
-    if contents != dict(stored.run.identity.inputs):
-        raise InputError(
-            f"{config.dataset} has other data now than the run had: set {FOLDER_VARIABLE} to "
-            "the folder of those"
-        )
+        hint = "" if config.data else f": set {FOLDER_VARIABLE} to the data_folder of the run"
+        raise InputError(f"{error}{hint}") from error
+    known = dict(stored.run.identity.inputs)
+    for name in sorted(contents.keys() | known.keys()):
+        if contents.get(name) != known.get(name):
+            what = {"model": "code", "checkpoint": "weights"}.get(name, "data")
+            raise InputError(
+                f"{name} has other {what} now than the run had: bring those back"
+                + ("" if config.own_code() or config.data else f", or set {FOLDER_VARIABLE}")
+            )
 
 
 def refuse_item(stored: Stored, item: str) -> InputError:

@@ -1,59 +1,118 @@
-"""What a study that trains networks needs before anything is trained: data and devices.
+"""What a study that trains networks needs before anything is trained: data, networks, devices.
 
 Importing this module needs no PyTorch.
 """
 
 from __future__ import annotations
 
-from tasks.nn.config import TEXTS, TrainingSettings
+from dataclasses import replace
+from pathlib import Path
+
+from gpu.backend import cuda_problem
+from tasks.nn.config import TrainingSettings
+from tasks.records.config import fingerprint
 from tasks.records.errors import InputError
+from tasks.records.own_code import find_code
+from tasks.records.roots import parse_root
 from tasks.records.work import Inputs, Resources
 
-__all__ = ["check_data", "data_inputs", "training_resources"]
+__all__ = ["check_training", "data_inputs", "training_resources"]
 
 _BUILT_IN = ("digits", "synthetic")
+HERE = ("local", "serial")
 
 
 def data_inputs(config: TrainingSettings) -> Inputs:
-    """Of data that do not come with the package the content counts.
+    """The content of what does not come with the package: data, networks and weights.
 
     Raises
     ------
     InputError
-        If files of the data set are missing or damaged.
+        If something is missing or damaged.
     """
-    if config.dataset in _BUILT_IN:
-        return Inputs()
-    # Imported here: planning needs no PyTorch.
-    from tasks.nn.benches import open_bench
+    code = {key: find_code(each) for key, each in config.own_code().items()}
+    contents = {key: each.digest for key, each in code.items()}
+    if config.data or config.dataset not in _BUILT_IN:
+        contents[config.data_name] = digest = _data_digest(config)
+        if "data" in code:
+            code["data"] = replace(code["data"], content=digest)
+    if config.checkpoint:
+        # Imported here: planning needs no PyTorch.
+        from tasks.nn.starts import read_start
 
-    digest = open_bench(config).digest()
-    return Inputs({config.dataset: digest}, digest)
+        contents["checkpoint"] = read_start(config.checkpoint).digest()
+    own = {**config.own_code(), **{key: getattr(config, key) for key in ("data", "checkpoint")}}
+    places = {key: place for key, place in own.items() if place}
+    folder = {"data_folder": config.data_folder} if config.data_folder else {}
+    return Inputs(
+        contents,
+        _together(contents, config.data_name),
+        settings={key: _end(place) for key, place in places.items()},
+        code=tuple(code.values()),
+        places={key: _absolute(place) for key, place in {**places, **folder}.items()},
+    )
 
 
-def check_data(config: TrainingSettings) -> None:
-    """Refuse data that cannot be read, or images of which none are left for validation.
+def check_training(config: TrainingSettings, address: str = "") -> None:
+    """Refuse data that cannot be read, a network that does not fit them, or a device that is not
+    there.
 
     Raises
     ------
     InputError
-        If files of the data set are missing or damaged, or if there are too few images.
+        If something is missing or damaged, if there are too few examples, or if the network fails
+        on them.
     """
+    if config.device == "cuda" and address in HERE and (problem := cuda_problem()):
+        raise InputError(f"device=cuda cannot be used here: {problem}")
     # Imported here: planning needs no PyTorch.
     from tasks.nn.benches import open_bench
-    from tasks.nn.workbench import load_images
+    from tasks.nn.workbench import Workbench
 
-    if config.dataset in TEXTS:
-        _ = open_bench(config).steps_per_epoch  # refuses what is too short
+    bench = open_bench(config)
+    if not isinstance(bench, Workbench):
+        _ = bench.steps_per_epoch  # refuses what is too short
         return
-    images = load_images(config)
+    images = bench.dataset
     if not len(images.validation):
         raise InputError(
             f"{len(images.train)} training images leave none for validation, "
             "which takes every tenth; give more"
         )
+    if config.flip and not images.has_pictures:
+        raise InputError(f"flip mirrors pictures, and {config.data_name} has none: leave it out")
+    bench.check_network()
 
 
 def training_resources(config: TrainingSettings) -> Resources:
     """What a training needs."""
     return Resources(config.device)
+
+
+def _data_digest(config: TrainingSettings) -> str:
+    # Imported here: planning needs no PyTorch.
+    from tasks.nn.benches import open_bench
+
+    # Without the weights, which need not fit yet.
+    return open_bench(config.model_copy(update={"checkpoint": ""})).digest()
+
+
+def _together(contents: dict[str, str], data: str) -> str | None:
+    """What items are made from: the data alone, or all contents."""
+    return contents.get(data) if contents.keys() <= {data} else fingerprint(contents)
+
+
+def _end(place: str) -> str:
+    """A place without its folders: they do not name a run."""
+    return place.rstrip("/").rpartition("/")[2]
+
+
+def _absolute(place: str) -> str:
+    """The same from any folder; modules and URIs stay as they are."""
+    path, colon, name = place.rpartition(":")
+    if path.endswith(".py"):
+        return f"{Path(path).expanduser().resolve()}{colon}{name}"
+    if colon and ("://" in place or not Path(place).exists()):
+        return place
+    root, is_uri = parse_root(place)
+    return place if is_uri else root

@@ -101,7 +101,7 @@ class TextBench(Bench):
         """Measures of the predictions of characters of the validation and the test text."""
         del corrupted
         validation = self._evaluate(model, self.text.validation)
-        return Measures(validation.accuracy, validation.loss, self._evaluate(model, self.text.test))
+        return Measures(validation, self._evaluate(model, self.text.test))
 
     def digest(self) -> str:
         """SHA-256 of characters and text."""

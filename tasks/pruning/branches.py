@@ -158,7 +158,8 @@ def retrain(
     schedule = rates.schedule(branch.num_steps, branch.rate_scale)
     state = setup.state(pruned.model, schedule, branch.seed, branch.weight_decay)
     plan = setup.plan(branch.num_steps, pruned, checkpoint)
-    outcome = train_behind(pruned.masks, state, setup.batches(branch.seed), plan, feedback=feedback)
+    batches, objective = setup.batches(branch.seed), setup.objective
+    outcome = train_behind(objective, pruned.masks, state, batches, plan, feedback=feedback)
     if outcome.status == FitStatus.FINISHED and not feedback:
         setup.recalibrate(pruned.model)
     return outcome

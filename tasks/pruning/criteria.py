@@ -69,7 +69,7 @@ def prune(
     how: Pruning,
     *,
     earlier: Masks | None = None,
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
 ) -> dict[str, Tensor]:
     """Masks of a model at a sparsity; the model is not changed.
 
@@ -123,7 +123,7 @@ def all_weights(model: nn.Module) -> dict[str, Tensor]:
 
 
 def without_pruned_filters(
-    model: nn.Module, masks: Masks, shape: tuple[int, int, int]
+    model: nn.Module, masks: Masks, shape: tuple[int, ...]
 ) -> nn.Module:
     """The smaller module that computes what the model with pruned filters computes.
 
@@ -143,7 +143,7 @@ def without_pruned_filters(
 
 
 def _filter_masks(
-    model: nn.Module, sparsity: float, how: Pruning, shape: tuple[int, int, int] | None
+    model: nn.Module, sparsity: float, how: Pruning, shape: tuple[int, ...] | None
 ) -> dict[str, Tensor]:
     if shape is None:
         raise InputError("pruning filters needs the shape of an image")

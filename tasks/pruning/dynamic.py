@@ -20,7 +20,6 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import cross_entropy
 
 from tasks.nn import (
     Batches,
@@ -29,9 +28,9 @@ from tasks.nn import (
     FitStatus,
     Loss,
     TrainingState,
-    classification_loss,
     fit,
 )
+from tasks.nn.objectives import CLASSIFICATION, Objective
 from tasks.nn.sparsity import Masks, apply_masks, hold_masks
 from tasks.pruning.criteria import all_weights, prune
 from tasks.pruning.cycles import Course
@@ -39,7 +38,9 @@ from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel
 
 
-def masked_loss(masks: Masks, *, feedback: bool = False) -> Loss:
+def masked_loss(
+    masks: Masks, *, objective: Objective = CLASSIFICATION, feedback: bool = False
+) -> Loss:
     """Loss at M * W, whose gradient is applied to all of W if there is feedback.
 
     Then the entries used are W + (M * W - W) without a gradient through the bracket: their value is
@@ -51,21 +52,27 @@ def masked_loss(masks: Masks, *, feedback: bool = False) -> Loss:
         seen = {name: weights[name] * mask for name, mask in masks.items()}
         if feedback:
             seen = {name: weights[name] + (w - weights[name]).detach() for name, w in seen.items()}
-        inputs, labels = batch
-        return cross_entropy(functional_call(model, seen, (inputs,)), labels)
+        inputs, targets = batch
+        return objective.loss(functional_call(model, seen, (inputs,)), targets)
 
     return loss
 
 
 def train_behind(
-    masks: Masks, state: TrainingState, batches: Batches, plan: FitPlan, *, feedback: bool
+    objective: Objective,
+    masks: Masks,
+    state: TrainingState,
+    batches: Batches,
+    plan: FitPlan,
+    *,
+    feedback: bool,
 ) -> Fit:
     """Train behind frozen masks: the weights that are left, or with feedback all of them."""
     if feedback:
-        return fit(state, batches, masked_loss(masks, feedback=True), plan)
+        return fit(state, batches, masked_loss(masks, objective=objective, feedback=True), plan)
     held = hold_masks(state.model, masks, state.optimizer)
     try:
-        return fit(state, batches, classification_loss, plan)
+        return fit(state, batches, objective.of_model, plan)
     finally:
         held.release()
 
@@ -93,7 +100,9 @@ def train_gradually(
             sparse = SparseModel(model, masks)
         # The optimizer keeps what it remembers.
         plan, batches = setup.plan(until, sparse), setup.batches(seed)
-        outcome = train_behind(sparse.masks, state, batches, plan, feedback=course.feedback)
+        outcome = train_behind(
+            setup.objective, sparse.masks, state, batches, plan, feedback=course.feedback
+        )
         curve += outcome.curve
         if outcome.status != FitStatus.FINISHED:
             break

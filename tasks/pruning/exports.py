@@ -10,7 +10,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from gpu.backend import one_thread
-from tasks.nn import evaluate
 from tasks.nn.exports import about_model, check_same_data, refuse_item, write_model
 from tasks.nn.sparsity import apply_masks
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
@@ -56,7 +55,8 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
         raise InputError("export needs a folder: give --to FOLDER")
     rows = _chosen(stored, item)
     identity = stored.run.identity
-    config = CONFIGS[identity.flow](**stored.settings, seed=identity.seed)
+    settings = {**stored.settings, **stored.places, "seed": identity.seed}
+    config = CONFIGS[identity.flow].model_validate(settings)
     check_same_data(stored, config)
     setup = Setup.open(config)
     counts, place = Counter(row["item"] for row in rows), Volume.open(to)
@@ -106,7 +106,7 @@ def _exported(
 
 def _check_accuracy(setup: Setup, model: nn.Module, row: Mapping[str, Any]) -> None:
     """Refuse a model that was evaluated otherwise than it can be made again."""
-    accuracy = evaluate(model, setup.dataset, setup.dataset.test).accuracy
+    accuracy = setup.measure(model, corrupted=False).test.quality
     if abs(accuracy - row["accuracy"]) > ROUNDING:
         raise LatticeworkError(
             f"{row['item']}: accuracy {accuracy:.4f} on the test images, its row says "

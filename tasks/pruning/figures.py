@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tasks.nn.statistics import interval, per_replicate
+from tasks.nn.yardstick import ACCURACY, Yardstick
 from tasks.pruning.statistics import soup_methods
 from tasks.records import Status
 from tasks.records.figures import lighten, new_figure
@@ -31,17 +32,21 @@ _WEIGHTS = "percent of weights left"
 _DRAWN = ("IMP", "IMP, m-fold", "IMP-RePrune", "mean member", "soup", "ensemble")
 
 
-def draw_soup(models: Sequence[Row], distances: Sequence[Row], *, vary: str) -> Figure:
+def draw_soup(
+    models: Sequence[Row], distances: Sequence[Row], *, vary: str, by: Yardstick = ACCURACY
+) -> Figure:
     """Accuracies against sparsity with 95 % intervals, and distances of members."""
+    columns = {by.column: by.label}
+    if by is ACCURACY:
+        columns["ood_accuracy"] = "accuracy on corrupted images"
     figure = new_figure(14.0, 4.6)
-    panels = figure.subplots(1, 3)
-    titles = ("accuracy", "accuracy on corrupted images", "distances within a soup")
-    for axes, title, label in zip(panels, titles, (_WEIGHTS, _WEIGHTS, "phase"), strict=True):
-        lighten(axes, label, title=title, size=9)
-    for axes, column in zip(panels[:2], ("accuracy", "ood_accuracy"), strict=True):
-        _draw_methods(axes, models, column, vary)
+    panels = figure.subplots(1, len(columns) + 1)
+    for axes, (column, title) in zip(panels, columns.items(), strict=False):
+        lighten(axes, _WEIGHTS, title=title, size=9)
+        _draw_methods(axes, models, column, vary, by)
         _sparser_to_the_right(axes, models)
-    _draw_distances(panels[2], distances)
+    lighten(panels[-1], "phase", title="distances within a soup", size=9)
+    _draw_distances(panels[-1], distances)
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="lower center", ncols=6, frameon=False, fontsize=9)
@@ -49,7 +54,7 @@ def draw_soup(models: Sequence[Row], distances: Sequence[Row], *, vary: str) -> 
     return figure
 
 
-def draw_imp(models: Sequence[Row]) -> Figure:
+def draw_imp(models: Sequence[Row], *, by: Yardstick = ACCURACY) -> Figure:
     """Accuracy with 95 % intervals: a panel per sparsity against the length of retraining.
 
     With several sparsities also a panel per length against the sparsity.  A method looks the same
@@ -61,15 +66,15 @@ def draw_imp(models: Sequence[Row]) -> Figure:
     methods = list(dict.fromkeys(row["method"] for row in cells))
     figure, panels = _panels(len(targets), len(budgets))
     for axes, target in zip(panels, targets, strict=False):
-        title = f"accuracy at sparsity {target:g}"
+        title = f"{by.label} at sparsity {target:g}"
         lighten(axes, "epochs of retraining", title=title, size=9)
         part = [row for row in cells if row["target"] == target]
-        _draw_cells(axes, part, "budget", methods)
+        _draw_cells(axes, part, "budget", methods, by.column)
     for axes, budget in zip(panels[len(targets) :], budgets, strict=True):
         epochs = "1 epoch" if budget == 1 else f"{budget:g} epochs"
-        lighten(axes, _WEIGHTS, title=f"accuracy after {epochs} of retraining", size=9)
+        lighten(axes, _WEIGHTS, title=f"{by.label} after {epochs} of retraining", size=9)
         part = [row for row in cells if row["budget"] == budget]
-        _draw_cells(axes, part, "target", methods)
+        _draw_cells(axes, part, "target", methods, by.column)
         _sparser_to_the_right(axes, cells)
     _add_legend(figure, panels, methods)
     return figure
@@ -90,13 +95,15 @@ def _panels(*counts: int) -> tuple[Figure, list[Axes]]:
     return figure, panels
 
 
-def _draw_cells(axes: Axes, part: Sequence[Row], place: str, methods: Sequence[str]) -> None:
-    """Accuracy of each method against the column `place`: budget, or target sparsity."""
+def _draw_cells(
+    axes: Axes, part: Sequence[Row], place: str, methods: Sequence[str], column: str
+) -> None:
+    """A measure of each method against the column `place`: budget, or target sparsity."""
     for k, method in enumerate(methods):
         mine = [row for row in part if row["method"] == method]
         places = sorted({row[place] for row in mine})
         found = [
-            interval(per_replicate([r for r in mine if r[place] == p], "accuracy").values())
+            interval(per_replicate([r for r in mine if r[place] == p], column).values())
             for p in places
         ]
         if places:
@@ -121,10 +128,10 @@ def _add_legend(figure: Figure, panels: Sequence[Axes], methods: Sequence[str]) 
         figure.legend(handles, methods, loc="lower center", ncols=5, frameon=False, fontsize=9)
 
 
-def _draw_methods(axes: Axes, models: Sequence[Row], column: str, vary: str) -> None:
+def _draw_methods(axes: Axes, models: Sequence[Row], column: str, vary: str, by: Yardstick) -> None:
     lines: dict[str, list[tuple[float, Any]]] = {}
     for phase in sorted({row["phase"] for row in models if row["phase"]}):
-        for name, rows in soup_methods(models, phase, vary=vary).items():
+        for name, rows in soup_methods(models, phase, vary=vary, by=by).items():
             values = per_replicate(rows, column)
             if name in _DRAWN and values:
                 sparsity = sum(row["sparsity"] for row in rows) / len(rows)

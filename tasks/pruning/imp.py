@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from tasks.nn import Fit, FitStatus, classification_loss, fit, pruning_distance
+from tasks.nn import Fit, FitStatus, fit, pruning_distance
 from tasks.nn.sparsity import apply_masks, prunable_weights
 from tasks.pruning.branches import Branch, Rates, retrain
 from tasks.pruning.config import ImpConfig, SoupConfig
@@ -99,6 +99,8 @@ def train_dense(
 ) -> tuple[SparseModel, Fit]:
     """The dense network of a repetition, normalization re-estimated.
 
+    Weights to start from are that network as they are, unless it is stopped in the middle.
+
     Parameters
     ----------
     num_steps : int
@@ -108,10 +110,12 @@ def train_dense(
     """
     model = setup.new_model(replicate)
     dense = SparseModel(model, all_weights(model))
+    if setup.start is not None and until in (None, num_steps):
+        return dense, Fit(FitStatus.FINISHED, "", ())
     seed = derive_seed(setup.config.seed, "dense", replicate)
     state = setup.state(model, setup.dense_schedule(num_steps), seed)
     plan = setup.plan(until or num_steps, dense, checkpoint)
-    outcome = fit(state, setup.batches(seed), classification_loss, plan)
+    outcome = fit(state, setup.batches(seed), setup.objective.of_model, plan)
     if outcome.status == FitStatus.FINISHED:
         setup.recalibrate(model)
     return dense, outcome

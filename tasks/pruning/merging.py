@@ -1,9 +1,9 @@
 """Merge rules for members W_1..W_m with one common mask.
 
     uniform   the mean
-    greedy    members by falling validation accuracy; one is added if the recalibrated mean with it
+    greedy    members by falling validation quality; one is added if the recalibrated mean with it
               is not worse on the validation images than the one without
-    learned   per layer l the weights softmax(a_l), a fitted to the cross entropy on the validation
+    learned   per layer l the weights softmax(a_l), a fitted to the loss on the validation
               images, from a = 0; taken if the recalibrated result is not worse there than the mean
 
 All take weighted means of the same zeros, so the mask and the number of zeros are exactly kept.
@@ -24,10 +24,10 @@ from itertools import combinations
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.functional import cross_entropy
 
-from tasks.nn import average_states, ensemble, state_distance
+from tasks.nn import average_states, state_distance
 from tasks.nn.data import evaluation_batches
+from tasks.nn.objectives import CLASSIFICATION, Objective
 from tasks.nn.sparsity import apply_masks, prunable_weights
 from tasks.pruning.setups import Setup
 from tasks.pruning.sparse_models import SparseModel, mask_id
@@ -59,16 +59,16 @@ class Soup:
 
 
 class PredictionEnsemble(nn.Module):
-    """Models whose probabilities are averaged; the output is their logarithm."""
+    """Models whose predictions are averaged: probabilities, with their logarithm as the output."""
 
-    def __init__(self, members: Sequence[nn.Module]) -> None:
+    def __init__(self, members: Sequence[nn.Module], objective: Objective = CLASSIFICATION) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.objective = objective
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Log of the mean of the members' probabilities (N, K), in float64."""
-        outputs = [member(inputs).double().log_softmax(dim=1) for member in self.members]
-        return ensemble(outputs)
+        """The mean in float64: log of that of probabilities (N, K), or of numbers."""
+        return self.objective.mean_output([member(inputs) for member in self.members])
 
 
 def merge(rule: str, members: Sequence[SparseModel], setup: Setup, model: nn.Module) -> Soup:
@@ -150,15 +150,13 @@ def _mixed(
 
 
 def _greedy(members: Sequence[SparseModel], setup: Setup, model: nn.Module) -> Soup:
-    accuracies = [setup.validation_accuracy(member.model) for member in members]
-    order = sorted(range(len(members)), key=lambda j: -accuracies[j])
-    chosen, best = (order[0],), accuracies[order[0]]
+    qualities = [setup.validation_quality(member.model) for member in members]
+    order = sorted(range(len(members)), key=lambda j: -qualities[j])
+    chosen, best = (order[0],), qualities[order[0]]
     for j in order[1:]:
-        accuracy = setup.validation_accuracy(
-            _mixed(members, (*chosen, j), setup, model).sparse.model
-        )
-        if accuracy >= best:
-            chosen, best = (*chosen, j), accuracy
+        quality = setup.validation_quality(_mixed(members, (*chosen, j), setup, model).sparse.model)
+        if quality >= best:
+            chosen, best = (*chosen, j), quality
     if len(chosen) > 1:
         return _mixed(members, chosen, setup, model)
     # As it is: estimating its statistics again could change what was compared.
@@ -171,10 +169,10 @@ def _learned(members: Sequence[SparseModel], mean: Soup, setup: Setup) -> Soup:
     """Learn the weights, and keep the mean if they do not help."""
     model, kept = mean.sparse.model, mean.sparse.model.state_dict()
     kept = {name: value.clone() for name, value in kept.items()}
-    before = setup.validation_accuracy(model)
+    before = setup.validation_quality(model)
     weights = learned_weights(members, setup, model)
     soup = _mixed(members, mean.chosen, setup, model, weights)
-    if setup.validation_accuracy(model) >= before:
+    if setup.validation_quality(model) >= before:
         return soup
     model.load_state_dict(kept)
     return mean
@@ -197,11 +195,12 @@ def learned_weights(
     buffers = dict(model.named_buffers())
     model.train()
     for step in range(_LEARNING_STEPS):
-        inputs, labels = batches[step % len(batches)]
+        inputs, targets = batches[step % len(batches)]
         shares = dict(zip(layers, logits.softmax(dim=1), strict=True))
         mixed = {n: torch.tensordot(shares[_layer(n)], s, dims=1) for n, s in stacks.items()}
         scratch = {name: value.clone() for name, value in buffers.items()}
-        loss = cross_entropy(functional_call(model, {**mixed, **scratch}, (inputs,)), labels)
+        outputs = functional_call(model, {**mixed, **scratch}, (inputs,))
+        loss = setup.objective.loss(outputs, setup.dataset.wanted(targets))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

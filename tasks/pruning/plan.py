@@ -65,19 +65,18 @@ def check_pruning(config: TrainingConfig, address: str = "") -> None:
     Parameters
     ----------
     address : str
-        Where calls would run; images are read where the files lie, so it does not matter here.
+        Where calls would run.
 
     Raises
     ------
     InputError
-        If files of the data set are missing or damaged, if images are too small for the network,
-        if there are too few for a batch or none for validation, if steps are too few for the
-        prunings or a member, or if a layer would be left empty.
+        If files of the data are missing or damaged, if the network does not fit them, if there are
+        too few for a batch or none for validation, if steps are too few for the prunings or a
+        member, if a layer would be left empty, or if there is no such device.
     """
-    del address
     from tasks.pruning.rehearsal import rehearse
 
-    rehearse(config)
+    rehearse(config, address)
 
 
 # --- linking ------------------------------------------------------------------------------------

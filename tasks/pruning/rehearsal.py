@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.nn.plan import check_data
+from tasks.nn.plan import check_training
 from tasks.nn.sparsity import layer_counts, prunable_weights
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.imp import imp_course, soup_course
@@ -12,9 +12,9 @@ from tasks.pruning.setups import Setup
 from tasks.pruning.soups import SoupPhase
 
 
-def rehearse(config: TrainingConfig) -> None:
-    """Refuse a config whose images, network, batches or prunings do not fit together."""
-    check_data(config)
+def rehearse(config: TrainingConfig, address: str = "") -> None:
+    """Refuse a config whose data, network, batches or prunings do not fit together."""
+    check_training(config, address)
     setup = Setup.open(config)
     if isinstance(config, SoupConfig):
         for cycle in soup_course(config, setup).cycles:

@@ -7,15 +7,21 @@ from functools import partial
 from typing import Any
 
 from tasks.nn.statistics import Difference, Interval, difference, interval, per_replicate
-from tasks.pruning.statistics import soup_methods
+from tasks.nn.yardstick import ACCURACY, R2, Yardstick, yardstick_of
+from tasks.pruning.statistics import best_row, soup_methods
 from tasks.records import Figure, Report, Status, Stored, Table
 from tasks.records.report import counted
 
 __all__ = ["imp_figures", "imp_report", "soup_figures", "soup_report"]
 
-SOUP_HEADINGS = ("sparse", "method", "epochs", "accuracy", "worst", "ECE", "OOD", "faster")
-"""Percent of weights pruned; epochs of all trainings a model needed; accuracies in percent: all
-test images, the worst class, corrupted images; theoretical speed-up."""
+SOUP_HEADINGS = ("sparse", "method", "epochs")
+"""Percent of weights pruned; epochs of all trainings a model needed."""
+MEASURED = {
+    ACCURACY.column: ("accuracy", "worst", "ECE", "OOD"),
+    R2.column: ("R²", "RMS error"),
+}
+"""Accuracies in percent: all test images, the worst class, corrupted images. Of numbers percent of
+the variance, and the error in their unit."""
 COMPARED = {
     "soup": "the soup is",
     "best member": "that of its best member",
@@ -33,7 +39,8 @@ CLAIMS = (
      "IMP, m-fold", "ood_accuracy"),
 )  # fmt: skip
 """Published claims (arXiv:2306.16788), the rival and the column that they are about."""
-IMP_HEADINGS = ("sparsity", "retraining", "method", "steps", "accuracy", "worst class", "ECE")
+IMP_HEADINGS = ("sparsity", "retraining", "method", "steps")
+_IMP_WORDS = {"worst": "worst class"}
 FAVORITE = "imp-allr"
 Row = Mapping[str, Any]
 Methods = Mapping[str, Sequence[Row]]
@@ -44,25 +51,27 @@ Methods = Mapping[str, Sequence[Row]]
 
 def soup_report(stored: Stored) -> Report:
     """The soup against its members and rivals at the end, then one row per phase and method."""
-    models, config = stored.rows("models"), stored.settings
+    models, config, by = stored.rows("models"), stored.settings, yardstick_of(stored.settings)
     phases = sorted({row["phase"] for row in models if row["phase"]})
     per_epoch = _steps_per_epoch(models, config)
     dense = [r for r in models if r["method"] == "dense" and r["status"] == Status.OK]
-    rows = [_soup_cells("dense", dense, per_epoch)] if dense else []
+    rows = [_soup_cells("dense", dense, per_epoch, by)] if dense else []
     methods: Methods = {}
     for phase in phases:
-        methods = soup_methods(models, phase, vary=config["vary"])
-        rows += [_soup_cells(name, part, per_epoch) for name, part in methods.items()]
-    table = Table(SOUP_HEADINGS, rows, words=("method",), num_keys=2, subject="method")
+        methods = soup_methods(models, phase, vary=config["vary"], by=by)
+        rows += [_soup_cells(name, part, per_epoch, by) for name, part in methods.items()]
+    headings = (*SOUP_HEADINGS, *MEASURED[by.column], "faster")
+    table = Table(headings, rows, words=("method",), num_keys=2, subject="method")
     how = (
         f"means over {counted(config['seeds'], 'repetition')} with 95 % intervals; "
         f"m = {config['members']}, members by {config['vary']}, merged: {config['merge']}; "
         "all statistics of normalization re-estimated"
     )
-    findings = [*_result(methods), *_rivals(methods), *_claims(methods)] or [
+    findings = [*_result(methods, by), *_rivals(methods, by), *_claims(methods, by)] or [
         "no soup is stored for the last phase"
     ]
-    return Report(findings, [table], [how, *_distances(stored), *_failures(stored, models)])
+    notes = [how, *_distances(stored), *best_model(stored, by), *_failures(stored, models)]
+    return Report(findings, [table], notes)
 
 
 def soup_figures(stored: Stored) -> Iterator[Figure]:
@@ -74,8 +83,8 @@ def _soup_figure(stored: Stored) -> Any:
     # matplotlib is slow to import.
     from tasks.pruning.figures import draw_soup
 
-    vary = stored.settings["vary"]
-    return draw_soup(stored.rows("models"), stored.rows("distances"), vary=vary)
+    vary, by = stored.settings["vary"], yardstick_of(stored.settings)
+    return draw_soup(stored.rows("models"), stored.rows("distances"), vary=vary, by=by)
 
 
 def _steps_per_epoch(models: Sequence[Row], config: Mapping[str, Any]) -> float:
@@ -85,50 +94,55 @@ def _steps_per_epoch(models: Sequence[Row], config: Mapping[str, Any]) -> float:
     return steps[0] / config["epochs"] if known else 0.0
 
 
-def _soup_cells(name: str, part: Sequence[Row], per_epoch: float) -> list[str]:
+def _soup_cells(name: str, part: Sequence[Row], per_epoch: float, by: Yardstick) -> list[str]:
     """A method in a phase, as people read it."""
-    columns = ("accuracy", "worst_class", "calibration_error", "ood_accuracy", "speed_up")
-    found = {column: _mean(part, column) for column in columns}
     steps = sum(row["total_steps"] for row in part) / len(part)
-    ood = found["ood_accuracy"]
+    ood = [] if by is R2 else [_mean(part, "ood_accuracy")]
     return [
         f"{100 * sum(row['sparsity'] for row in part) / len(part):.2f}",
         name,
         f"{steps / per_epoch:.1f}" if per_epoch else f"{steps:.0f} steps",
-        found["accuracy"].percent(),
-        f"{100 * found['worst_class'].mean:.1f}",
-        f"{found['calibration_error'].mean:.3f}",
-        ood.percent(1) if ood.count else "",
-        f"{found['speed_up'].mean:.1f}",
+        *_measured(part, by),
+        *(each.percent(1) if each.count else "" for each in ood),
+        f"{_mean(part, 'speed_up').mean:.1f}",
     ]
 
 
-def _result(methods: Methods) -> Iterator[str]:
+def _measured(part: Sequence[Row], by: Yardstick) -> list[str]:
+    """The measure that counts, and what is beside it."""
+    quality = _mean(part, by.column).percent()
+    if by is R2:
+        return [quality, f"{_mean(part, 'root_mean_square').mean:.4g}"]
+    worst, error = _mean(part, "worst_class"), _mean(part, "calibration_error")
+    return [quality, f"{100 * worst.mean:.1f}", f"{error.mean:.3f}"]
+
+
+def _result(methods: Methods, by: Yardstick) -> Iterator[str]:
     """The soup of the last phase beside its best member and plain pruning, in words."""
     if "soup" not in methods:
         return
     pruned = 100 * methods["soup"][0]["sparsity"]
     texts = [
-        f"{text} {_mean(methods[name], 'accuracy').percent()} %"
+        f"{text} {_mean(methods[name], by.column).percent()} %"
         for name, text in COMPARED.items()
         if name in methods
     ]
-    yield f"with {pruned:.2f} % of the weights pruned, the accuracy of {', '.join(texts)}"
+    yield f"with {pruned:.2f} % of the weights pruned, the {by.label} of {', '.join(texts)}"
 
 
-def _claims(methods: Methods) -> Iterator[str]:
-    for claim, rival, column in CLAIMS:
+def _claims(methods: Methods, by: Yardstick) -> Iterator[str]:
+    for claim, rival, column in CLAIMS if by is ACCURACY else ():
         found = _paired(methods, "soup", rival, column)
         if found is not None:
             seeds = counted(found.interval.count, "seed")
             yield f"published: {claim} -> {found.verdict} here ({seeds})"
 
 
-def _rivals(methods: Methods) -> Iterator[str]:
+def _rivals(methods: Methods, by: Yardstick) -> Iterator[str]:
     for rival in RIVALS:
         texts = [
             f"{word} {found.points()}"
-            for word, column in (("accuracy", "accuracy"), ("corrupted", "ood_accuracy"))
+            for word, column in ((by.label, by.column), ("corrupted", "ood_accuracy"))
             if (found := _paired(methods, "soup", rival, column)) is not None
         ]
         if texts:
@@ -150,10 +164,10 @@ def _distances(stored: Stored) -> Iterator[str]:
 
 def imp_report(stored: Stored) -> Report:
     """The adaptive rates beside everything else, then one row per sparsity, length and method."""
-    models = stored.rows("models")
+    models, by = stored.rows("models"), yardstick_of(stored.settings)
     good = [row for row in models if row["status"] == Status.OK]
     dense = [row for row in good if row["method"] == "dense"]
-    rows = [_imp_cells("0", "", "dense", dense)] if dense else []
+    rows = [_imp_cells("0", "", "dense", dense, by)] if dense else []
     findings = []
     for target, budget in sorted(
         {(r["target"], r["budget"]) for r in good if r["budget"] is not None}
@@ -162,16 +176,19 @@ def imp_report(stored: Stored) -> Report:
         for row in good:
             if (row["target"], row["budget"]) == (target, budget):
                 methods.setdefault(row["method"], []).append(row)
-        rows += [_imp_cells(f"{target:g}", f"{budget:g}", n, part) for n, part in methods.items()]
-        findings += _favorite(methods, target, budget)
-    table = Table(IMP_HEADINGS, rows, words=("method",), num_keys=3, subject="method")
+        place = f"{target:g}", f"{budget:g}"
+        rows += [_imp_cells(*place, name, part, by) for name, part in methods.items()]
+        findings += _favorite(methods, target, budget, by)
+    headings = (*IMP_HEADINGS, *(_IMP_WORDS.get(each, each) for each in MEASURED[by.column][:3]))
+    table = Table(headings, rows, words=("method",), num_keys=3, subject="method")
     how = (
         f"means over {counted(stored.settings['seeds'], 'repetition')} with 95 % intervals; "
         "retraining in epochs after every pruning; methods of one sparsity and length take the "
         "same steps in all"
     )
     findings = findings or [f"{len(good)} of {len(models)} models are good"]
-    return Report(findings, [table], [how, *_failures(stored, models)])
+    notes = [how, *best_model(stored, by), *_failures(stored, models)]
+    return Report(findings, [table], notes)
 
 
 def imp_figures(stored: Stored) -> Iterator[Figure]:
@@ -182,31 +199,37 @@ def imp_figures(stored: Stored) -> Iterator[Figure]:
 def _imp_figure(stored: Stored) -> Any:
     from tasks.pruning.figures import draw_imp
 
-    return draw_imp(stored.rows("models"))
+    return draw_imp(stored.rows("models"), by=yardstick_of(stored.settings))
 
 
-def _imp_cells(target: str, budget: str, name: str, part: Sequence[Row]) -> list[str]:
-    return [
-        target,
-        budget,
-        name,
-        f"{part[0]['total_steps']:,}",
-        _mean(part, "accuracy").percent(),
-        f"{100 * _mean(part, 'worst_class').mean:.1f}",
-        f"{_mean(part, 'calibration_error').mean:.3f}",
-    ]
+def _imp_cells(
+    target: str, budget: str, name: str, part: Sequence[Row], by: Yardstick
+) -> list[str]:
+    return [target, budget, name, f"{part[0]['total_steps']:,}", *_measured(part, by)]
 
 
-def _favorite(methods: Methods, target: float, budget: float) -> Iterator[str]:
+def _favorite(methods: Methods, target: float, budget: float, by: Yardstick) -> Iterator[str]:
     """The adaptive linear schedule beside everything else, paired."""
     others = [name for name in methods if name != FAVORITE]
-    pairs = [(name, _paired(methods, FAVORITE, name, "accuracy")) for name in others]
+    pairs = [(name, _paired(methods, FAVORITE, name, by.column)) for name in others]
     texts = [f"{name} {found.points()}" for name, found in pairs if found is not None]
     if texts:
         yield f"allr minus others at {target:g} after {budget:g} epochs: {', '.join(texts)}"
 
 
 # --- both ---------------------------------------------------------------------------------------
+
+
+def best_model(stored: Stored, by: Yardstick) -> Iterator[str]:
+    """Which pruned model is best on validation data, and how to take it elsewhere."""
+    row = best_row(stored.rows("models"), by)
+    if row is not None:
+        sparse = f"{100 * row['sparsity']:.2f} % pruned"
+        yield (
+            f"best pruned model by validation data: {row['item']} ({sparse}, {by.label} "
+            f"{by.scale * row[by.column]:.2f} %); `latticework export {stored.run.run_id} --best "
+            "--to FOLDER` writes its files"
+        )
 
 
 def _mean(part: Sequence[Row], column: str) -> Interval:

@@ -7,13 +7,11 @@ under the key of its item; these files go when the item is done.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from gpu.backend import one_thread
-from tasks.nn import Measures
 from tasks.pruning import soups
 from tasks.pruning.imp import imp_course, run_course, train_dense
 from tasks.pruning.items import (
@@ -81,7 +79,7 @@ def _dense(item: ImpItem, setup: Setup, running: str) -> NewModel:
     """The dense network of a repetition."""
     steps, file = setup.num_steps(item.config.epochs), f"{running}.safetensors"
     sparse, fit = train_dense(setup, steps, replicate=item.replicate, checkpoint=file)
-    return NewModel("dense", sparse, Provenance.of_dense(steps), fit)
+    return NewModel("dense", sparse, Provenance.of_dense(0 if setup.start else steps), fit)
 
 
 def _compared(
@@ -97,8 +95,11 @@ def _compared(
         replicate=item.replicate,
         checkpoint=running,
     )
-    steps = course.num_steps - (course.dense_steps if parents else 0)
-    provenance = Provenance(steps, course.num_steps, course.dense_steps, cell.target)
+    is_given = setup.start is not None and not course.continued
+    dense_steps = 0 if is_given else course.dense_steps
+    total = dense_steps + course.num_steps - course.dense_steps
+    steps = total - (dense_steps if parents else 0)
+    provenance = Provenance(steps, total, dense_steps, cell.target)
     return NewModel(cell.name, sparse, provenance, fit)
 
 
@@ -149,7 +150,7 @@ def _store(item: AnyItem, made: NewModel, setup: Setup, folder: str) -> dict[str
     checkpoint = None
     if not reason:
         measures = setup.measure(made.evaluated, corrupted=made.method != "pruned")
-        measured, reason = measures.columns(), "" if _is_finite(measures) else _EXPLODED
+        measured, reason = measures.columns(), "" if measures.is_finite else _EXPLODED
     if reason != _EXPLODED and not made.num_networks:
         header = made.provenance.header(made.method)
         checkpoint = store_sparse(folder, sparse, parents=item.checkpoints, extra=header)
@@ -205,7 +206,3 @@ def _distances(item: AnyItem, made: NewModel) -> list[dict[str, Any]]:
     place = {"item": item.key, "replicate": item.replicate, "phase": item.phase}
     names = ("first", "second", "distance", "relative")
     return [place | dict(zip(names, values, strict=True)) for values in made.distances]
-
-
-def _is_finite(measures: Measures) -> bool:
-    return math.isfinite(measures.test.loss) and math.isfinite(measures.validation_loss)

@@ -30,10 +30,19 @@ MODELS_SCHEMA = science_schema(
     column("steps", pa.int64(), "steps of training in this item"),
     column("total_steps", pa.int64(), "steps of all trainings that it needed, shared ones once"),
     column("validation_accuracy", pa.float64(), "share of validation images, for choices"),
+    column("validation_loss", pa.float64(), "mean loss on these"),
     column("accuracy", pa.float64(), "share of test images whose class is found"),
     column("worst_class", pa.float64(), "smallest accuracy over the classes"),
     column("calibration_error", pa.float64(), "expected calibration error, 15 bins"),
-    column("loss", pa.float64(), "mean cross entropy on the test images", unit="nat"),
+    column(
+        "loss",
+        pa.float64(),
+        "mean cross entropy on the test images, in nats; of numbers mean "
+        "square of the scaled errors",
+    ),
+    column("r2", pa.float64(), "of predicted numbers: share of the variance that is explained"),
+    column("root_mean_square", pa.float64(), "of predicted numbers: error, in their unit"),
+    column("validation_r2", pa.float64(), "the same share on validation data, for choices"),
     column("ood_accuracy", pa.float64(), "mean accuracy on corrupted test images"),
     column("speed_up", pa.float64(), "multiplications of the dense model over those left"),
 )

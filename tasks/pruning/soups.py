@@ -155,7 +155,9 @@ def pretrain(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]
         until=course.dense_steps,
         checkpoint=phase.checkpoint,
     )
-    return [NewModel("dense", sparse, Provenance.of_dense(course.dense_steps), fit)]
+    is_given = phase.setup.start is not None and not course.continued
+    steps = 0 if is_given else course.dense_steps
+    return [NewModel("dense", sparse, Provenance.of_dense(steps), fit)]
 
 
 def prune(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
@@ -229,7 +231,7 @@ def merge(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
         note=f"members {chosen} were taken" if len(soup.chosen) < len(parents) else "",
         distances=member_distances(known, {SOUP: soup.sparse}),
     )
-    ensemble = PredictionEnsemble([model.model for model in seen])
+    ensemble = PredictionEnsemble([each.model for each in seen], phase.setup.objective)
     return [
         merged,
         NewModel("ensemble", soup.sparse, provenance, visible=ensemble, num_networks=len(parents)),

@@ -45,5 +45,5 @@ def retrain_stacked(
     )
     batches = StackedBatches(tuple(setup.batches(b.seed) for b in branches))
     plan = setup.plan(max(state.num_steps), pruned, checkpoint)
-    whole = fit(state, batches, masked_loss(pruned.masks), plan)
+    whole = fit(state, batches, masked_loss(pruned.masks, objective=setup.objective), plan)
     return stack, [state.outcome(j, whole) for j in range(len(branches))]

@@ -69,6 +69,10 @@ class FrozenConfig(BaseModel):
         allow_inf_nan=False,
     )
 
+    def own_code(self) -> Mapping[str, str]:
+        """Fields that name functions of one's own (`tasks.records.own_code`); none by default."""
+        return {}
+
     def canonical_json(self) -> str:
         """Canonical form: sorted keys, independent of class name and field order."""
         return canonical_json(self)

@@ -1,5 +1,6 @@
 """What a run of a study has stored, read with the study's schemas."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,10 @@ from tasks.records.rows import Row, rows_table
 from tasks.records.run import Run
 from tasks.records.status import Status
 
-__all__ = ["Problem", "Stored"]
+__all__ = ["PLACES", "Problem", "Stored"]
+
+PLACES = "places.json"
+"""File in the folder of a run."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,13 @@ class Stored:
     def settings(self) -> Mapping[str, Any]:
         """The named settings of the run's config."""
         return self.run.record.config
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Fields of the config that do not name the run: where its inputs were when it last ran."""
+        if not self.run.volume.exists(PLACES):
+            return {}
+        return {str(k): str(v) for k, v in json.loads(bytes(self.run.volume.read(PLACES))).items()}
 
     def table(self, name: str) -> pa.Table:
         """All rows of a table, in planned order."""

@@ -174,7 +174,7 @@ def _facts(path: Path, module: str) -> _Facts:
         tree = ast.parse(path.read_bytes())
         package = module if path.name == "__init__.py" else module.rpartition(".")[0]
         exports, tree = exports_of(tree), _unchecked(tree)
-        imports, uses = _imports(tree, package)
+        imports, uses = imports_of(tree, package)
         digest = hashlib.sha256(_text(_undocumented(tree)).encode()).hexdigest()
         facts = {"tree": digest, "imports": imports, "uses": uses, "exports": exports}
         known[str(path)] = entry = {"stamp": stamp, "facts": facts}
@@ -196,7 +196,7 @@ def _is_entry(entry: Any) -> bool:
         return False
 
 
-def _imports(tree: ast.AST, package: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def imports_of(tree: ast.AST, package: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """What is imported, and what is used as an attribute of it."""
     found: set[tuple[str, str]] = set()
     bound: dict[str, set[str]] = defaultdict(set)

@@ -4,9 +4,14 @@ A *stage* of a study is a call on many *items*. Items come in *waves*: a census 
 one for each round, and the next wave may depend on the rows that earlier ones stored.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from tasks.records.own_code import OwnCode
 
 __all__ = ["Inputs", "Item", "Place", "Plan", "Resources", "Wave"]
 
@@ -24,11 +29,18 @@ class Inputs:
     settings
         Fields of the config that enter the identity with other values, such as the names of
         triangulations instead of the paths of their files.
+    code
+        Functions of one's own that calls need; their sources travel with the calls.
+    places
+        Fields of the config that say where something is, which does not name the run; kept beside
+        it, for commands that need the same again.
     """
 
     contents: Mapping[str, str] = field(default_factory=dict)
     value: Any = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    code: Sequence[OwnCode] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

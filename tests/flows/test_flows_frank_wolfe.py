@@ -133,8 +133,8 @@ def test_a_model_that_is_exported_is_as_good_elsewhere(ran, tmp_path, capsys):
     model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"))
     test = load_dataset(about["provenance"]["dataset"]).test
     mean, deviation = (torch.tensor(inputs[n])[:, None, None] for n in ("mean", "deviation"))
-    found = model.eval()((test.images / 255 - mean) / deviation).argmax(1)
-    assert float((found == test.labels).double().mean()) == best["accuracy"] == about["accuracy"]
+    found = model.eval()((test.inputs / 255 - mean) / deviation).argmax(1)
+    assert float((found == test.targets).double().mean()) == best["accuracy"] == about["accuracy"]
     assert main(["export", outcome["path"], *where, "--item", "spectral-0"]) == 0
     about = json.loads((tmp_path / "models/spectral-0/model.json").read_text())
     assert {data["region"]["name"] for data in about["regions"].values()} == {"spectral"}

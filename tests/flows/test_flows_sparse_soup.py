@@ -253,8 +253,8 @@ def accuracy_elsewhere(folder: Path) -> float:
     test = load_dataset(about["provenance"]["dataset"]).test
     mean, deviation = (torch.tensor(inputs[n])[:, None, None] for n in ("mean", "deviation"))
     with torch.inference_mode():
-        outputs = model.eval()((test.images / 255 - mean) / deviation)
-    return float((outputs.argmax(1) == test.labels).double().mean())
+        outputs = model.eval()((test.inputs / 255 - mean) / deviation)
+    return float((outputs.argmax(1) == test.targets).double().mean())
 
 
 def test_exported_soups_have_their_accuracy_and_sparsity_elsewhere(ran, tmp_path, capsys):
@@ -309,12 +309,14 @@ def test_images_of_a_folder_are_found_again_by_the_environment(ran, tmp_path, mo
     settings = [word for setting in given for word in ("--set", setting)]
     _, outcome, _ = ran(*ONE_PHASE, *settings)
     monkeypatch.delenv("LATTICEWORK_DATA", raising=False)
+    assert exported(outcome, tmp_path) == 0
+    moved = pictures.rename(tmp_path / "moved")
     assert exported(outcome, tmp_path) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.endswith("set LATTICEWORK_DATA to the data_folder of the run")
-    monkeypatch.setenv("LATTICEWORK_DATA", str(pictures))
+    monkeypatch.setenv("LATTICEWORK_DATA", str(moved))
     assert exported(outcome, tmp_path) == 0
-    Image.new("RGB", (8, 8), (9, 9, 9)).save(pictures / "train" / "a" / "0.png")
+    Image.new("RGB", (8, 8), (9, 9, 9)).save(moved / "train" / "a" / "0.png")
     workbench._loaded.cache_clear()
     assert exported(outcome, tmp_path) == 2
     assert "imagefolder has other data now than the run had" in capsys.readouterr().err

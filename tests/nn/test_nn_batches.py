@@ -50,7 +50,7 @@ def test_batches_from_any_step_on_are_those_of_the_whole_sequence(digits, start)
 def test_an_epoch_shows_every_image_at_most_once(digits):
     assert steps_per_epoch(len(digits.train), 100) == 12
     inputs = torch.cat([x for x, _ in drawn(digits, 12)]).flatten(1)
-    distinct = len(digits.normalized(digits.train.images).flatten(1).unique(dim=0))
+    distinct = len(digits.normalized(digits.train.inputs).flatten(1).unique(dim=0))
     repeated = len(digits.train) - distinct
     assert len(inputs.unique(dim=0)) >= 1200 - repeated
 
@@ -70,8 +70,8 @@ def test_augmentation_does_not_change_the_order(digits):
 def test_evaluation_visits_every_image_once_in_order(digits):
     batches = list(evaluation_batches(digits, digits.test, 100))
     assert [len(y) for _, y in batches] == [100, 100, 100, 59]
-    assert torch.equal(torch.cat([y for _, y in batches]), digits.test.labels)
-    assert torch.equal(torch.cat([x for x, _ in batches]), digits.normalized(digits.test.images))
+    assert torch.equal(torch.cat([y for _, y in batches]), digits.test.targets)
+    assert torch.equal(torch.cat([x for x, _ in batches]), digits.normalized(digits.test.inputs))
 
 
 @pytest.mark.parametrize("size", [0, 2000])
@@ -137,7 +137,7 @@ def test_impossible_augmentations_are_refused(bad):
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
 def test_a_corruption_grows_with_its_severity(corruption):
-    images = load_dataset("synthetic").test.images
+    images = load_dataset("synthetic").test.inputs
     clean = images.float() / 255
     distances = []
     for severity in SEVERITIES:
@@ -150,7 +150,7 @@ def test_a_corruption_grows_with_its_severity(corruption):
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
 def test_a_corruption_is_a_function_of_its_seed(corruption):
-    images = load_dataset("synthetic").test.images
+    images = load_dataset("synthetic").test.inputs
     first, again = (corrupted(images, corruption, 3, seed=5) for _ in range(2))
     assert torch.equal(first, again)
 

@@ -56,10 +56,10 @@ def test_digits_are_embedded():
     assert len(digits.train) + len(digits.validation) + len(digits.test) == 1797
     assert len(digits.test) == 359 and len(digits.validation) == round(0.1 * (1797 - 359))
     assert digits.shape == (1, 8, 8) and digits.num_classes == 10
-    labels = torch.cat([digits.train.labels, digits.validation.labels, digits.test.labels])
+    labels = torch.cat([digits.train.targets, digits.validation.targets, digits.test.targets])
     # Counts per class as published by the UCI repository for the test part.
     assert labels.bincount().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    assert int(digits.train.images.max()) == 255
+    assert int(digits.train.inputs.max()) == 255
 
 
 def test_splits_partition_the_training_set():
@@ -76,14 +76,14 @@ def test_a_split_depends_on_its_seed_alone():
 def test_fewer_training_images_leave_validation_and_test_as_they_are():
     whole, part = load_dataset("digits"), load_dataset("digits", num_train=100)
     assert len(part.train) == 100
-    assert torch.equal(part.train.images, whole.train.images[:100])
-    assert torch.equal(part.validation.images, whole.validation.images)
-    assert torch.equal(part.test.images, whole.test.images)
+    assert torch.equal(part.train.inputs, whole.train.inputs[:100])
+    assert torch.equal(part.validation.inputs, whole.validation.inputs)
+    assert torch.equal(part.test.inputs, whole.test.inputs)
 
 
 def test_normalized_training_images_have_mean_0_and_deviation_1():
     data = load_dataset("synthetic")
-    inputs = data.normalized(data.train.images)
+    inputs = data.normalized(data.train.inputs)
     assert inputs.dtype == torch.float32
     assert float(inputs.mean()) == pytest.approx(0, abs=1e-5)
     assert float(inputs.std(correction=0)) == pytest.approx(1, abs=1e-5)
@@ -91,7 +91,7 @@ def test_normalized_training_images_have_mean_0_and_deviation_1():
 
 def test_numbers_and_bytes_are_normalized_alike():
     data = load_dataset("synthetic")
-    images = data.test.images
+    images = data.test.inputs
     assert torch.allclose(data.normalized(images / 255), data.normalized(images))
 
 
@@ -120,18 +120,18 @@ def test_labels_without_a_class_are_refused():
 
 
 def test_images_and_labels_of_different_numbers_are_refused():
-    with pytest.raises(InputError, match="4 images have 3 labels"):
+    with pytest.raises(InputError, match="4 examples have 3 targets"):
         Split(random_bytes(4, 1, 2, 2), torch.tensor([0, 1, 2]))
-    with pytest.raises(InputError, match="wanted are uint8"):
-        Split(torch.zeros(4, 1, 2, 2), torch.zeros(4, dtype=torch.int64))
+    with pytest.raises(InputError, match="wanted are images uint8"):
+        Split(torch.zeros(4, 1, 2, 2).double(), torch.zeros(4, dtype=torch.int64))
 
 
 def test_synthetic_images_have_balanced_classes_and_a_seed():
     first, again = (synthetic_images(41, 4, (3, 8, 8), seed=1, part="train") for _ in range(2))
-    assert torch.equal(first.images, again.images)
-    assert first.labels.bincount().tolist() == [11, 10, 10, 10]
+    assert torch.equal(first.inputs, again.inputs)
+    assert first.targets.bincount().tolist() == [11, 10, 10, 10]
     test = synthetic_images(41, 4, (3, 8, 8), seed=1, part="test")
-    assert not torch.equal(first.images, test.images)
+    assert not torch.equal(first.inputs, test.inputs)
 
 
 # --- files ------------------------------------------------------------------------------------
@@ -141,8 +141,8 @@ def test_fashion_mnist_is_read_from_idx_files(fashion_folder):
     data = load_dataset("fashion-mnist", folder=fashion_folder, validation_share=0.25)
     assert (len(data.train), len(data.validation), len(data.test)) == (30, 10, 10)
     assert data.shape == (1, 28, 28) and data.class_names[9] == "Ankle boot"
-    assert torch.equal(data.test.images[:, 0], random_bytes(10, 28, 28))
-    assert data.test.labels.tolist() == list(range(10))
+    assert torch.equal(data.test.inputs[:, 0], random_bytes(10, 28, 28))
+    assert data.test.targets.tolist() == list(range(10))
 
 
 def test_a_folder_is_found_by_the_environment(fashion_folder, monkeypatch):
@@ -161,8 +161,8 @@ def test_cifar_is_read_from_its_binary_files(tmp_path, monkeypatch, name, num_la
     num_train, test_seed = (100, 0) if name == "cifar10" else (20, 1)
     assert len(data.train) == num_train and data.shape == (3, 32, 32)
     records = random_bytes(20, num_labels + 3072, seed=test_seed)
-    assert torch.equal(data.test.images.flatten(1), records[:, num_labels:])
-    assert data.test.labels.tolist() == (records[:, num_labels - 1] % names).tolist()
+    assert torch.equal(data.test.inputs.flatten(1), records[:, num_labels:])
+    assert data.test.targets.tolist() == (records[:, num_labels - 1] % names).tolist()
     assert data.num_classes == names
 
 

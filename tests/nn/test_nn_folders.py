@@ -29,7 +29,7 @@ def test_pictures_are_read_from_folders(picture_folder):
     data = load_dataset("imagefolder", folder=picture_folder, size=8)
     assert data.class_names == ("blue", "red") and data.shape == (3, 8, 8)
     assert (len(data.train), len(data.validation), len(data.test)) == (18, 2, 4)
-    for image, label in zip(data.test.images, data.test.labels, strict=True):
+    for image, label in zip(data.test.inputs, data.test.targets, strict=True):
         assert image[:, 4, 4].tolist() == ([0, 0, 255] if label == 0 else [255, 0, 0])
 
 
@@ -38,11 +38,11 @@ def test_decoded_pictures_are_kept_and_noticed_when_they_change(picture_folder, 
     options = {"folder": picture_folder, "size": 8, "cache": cache}
     first = load_dataset("imagefolder", **options)
     files = set(cache.iterdir())
-    assert torch.equal(load_dataset("imagefolder", **options).train.images, first.train.images)
+    assert torch.equal(load_dataset("imagefolder", **options).train.inputs, first.train.inputs)
     assert set(cache.iterdir()) == files and len(files) == 3
     write_picture(picture_folder / "val" / "red" / "0.png", (255, 255, 0), size=(40, 40))
     changed = load_dataset("imagefolder", **options).test
-    assert sorted(changed.images[:, :, 0, 0].tolist())[-1] == [255, 255, 0]
+    assert sorted(changed.inputs[:, :, 0, 0].tolist())[-1] == [255, 255, 0]
 
 
 def test_tiny_imagenet_names_its_validation_classes_in_a_file(picture_folder):
@@ -51,8 +51,8 @@ def test_tiny_imagenet_names_its_validation_classes_in_a_file(picture_folder):
         write_picture(folder / "images" / name, color)
     (folder / "val_annotations.txt").write_text("a.png\tred\t0\t0\nb.png\tblue\t0\t0\n")
     data = load_dataset("imagefolder", folder=picture_folder, size=8)
-    assert sorted(data.test.labels.tolist()) == [0, 1]
-    assert torch.equal(data.test.images[:, 0, 0, 0], 255 * data.test.labels.byte())
+    assert sorted(data.test.targets.tolist()) == [0, 1]
+    assert torch.equal(data.test.inputs[:, 0, 0, 0], 255 * data.test.targets.byte())
 
 
 def test_a_damaged_picture_is_named(picture_folder):
@@ -74,7 +74,7 @@ def test_a_line_that_names_no_class_is_named(picture_folder):
     annotations = picture_folder / "val" / "val_annotations.txt"
     annotations.write_text("\na.png\tred\t0\t0\n\n")
     data = load_dataset("imagefolder", folder=picture_folder, size=8)
-    assert data.test.labels.tolist() == [1]
+    assert data.test.targets.tolist() == [1]
     annotations.write_text("a.png\tred\nb.png red\n")
     with pytest.raises(InputError, match=r"val_annotations\.txt: line 2 names no class"):
         load_dataset("imagefolder", folder=picture_folder, size=8)
@@ -87,10 +87,10 @@ def test_the_first_test_pictures_are_of_all_classes_and_the_order_is_fixed(tmp_p
             write_picture(tmp_path / "val" / name / f"{number}.png", color)
     options = {"folder": tmp_path, "size": 8, "validation_share": 0.0}
     first, again = (load_dataset("imagefolder", **options).test for _ in range(2))
-    assert first.labels.bincount().tolist() == [20, 20]
-    assert first.labels[:10].unique().tolist() == [0, 1]
-    assert torch.equal(first.labels, again.labels)
-    assert torch.equal(first.images[:, 0, 4, 4] == 255, first.labels == 1)
+    assert first.targets.bincount().tolist() == [20, 20]
+    assert first.targets[:10].unique().tolist() == [0, 1]
+    assert torch.equal(first.targets, again.targets)
+    assert torch.equal(first.inputs[:, 0, 4, 4] == 255, first.targets == 1)
 
 
 def mapped(tensor):
@@ -109,9 +109,9 @@ def test_all_parts_of_decoded_pictures_stay_in_their_files(picture_folder, tmp_p
     assert len(data.train) == 12
     for name in ("train", "validation", "test"):
         part = getattr(data, name)
-        assert mapped(part.images) and not mapped(getattr(plain, name).images)
-        assert torch.equal(part.images, getattr(plain, name).images)
-        assert torch.equal(part.labels, getattr(plain, name).labels)
+        assert mapped(part.inputs) and not mapped(getattr(plain, name).inputs)
+        assert torch.equal(part.inputs, getattr(plain, name).inputs)
+        assert torch.equal(part.targets, getattr(plain, name).targets)
 
 
 def test_pictures_are_held_out_by_the_same_split_as_all_images(picture_folder):
@@ -119,8 +119,8 @@ def test_pictures_are_held_out_by_the_same_split_as_all_images(picture_folder):
     options = {"validation_share": 0.3, "split_seed": 5}
     data = load_dataset("imagefolder", folder=picture_folder, size=8, **options)
     by_class = torch.tensor([0] * 10 + [1] * 10)
-    assert torch.equal(data.validation.labels, by_class[held_out])
-    assert torch.equal(data.train.labels, by_class[rest])
+    assert torch.equal(data.validation.targets, by_class[held_out])
+    assert torch.equal(data.train.targets, by_class[rest])
 
 
 def test_a_few_pictures_may_leave_none_for_validation(picture_folder):

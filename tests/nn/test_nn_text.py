@@ -23,7 +23,7 @@ from tasks.nn.data.text import (
 )
 from tasks.nn.evaluation import measure, measure_predictions, predictions
 from tasks.nn.models.gpt import GPT, build_gpt
-from tasks.nn.plan import check_data, data_inputs
+from tasks.nn.plan import check_training, data_inputs
 from tasks.records import InputError
 
 PARAGRAPHS = [f"Paragraph {number}: {'abcdefghij'[number % 10] * 90}" for number in range(500)]
@@ -83,7 +83,7 @@ def test_a_text_is_measured_on_its_own_test_part():
     assert not torch.equal(model.tokens.weight, other.tokens.weight)
     found = bench.measure(model)
     for part, loss in (
-        (bench.text.validation, found.validation_loss),
+        (bench.text.validation, found.validation.loss),
         (bench.text.test, found.test.loss),
     ):
         batches = list(evaluation_windows(part, 32))
@@ -92,7 +92,7 @@ def test_a_text_is_measured_on_its_own_test_part():
         count = sum(following.numel() for _, following in batches)
         assert loss == pytest.approx(float(sum(losses)) / count, rel=1e-5)
         assert loss == pytest.approx(math.log(len(bench.text.characters)), rel=0.05)
-    assert found.validation_loss != found.test.loss and 0 <= found.test.calibration_error <= 1
+    assert found.validation.loss != found.test.loss and 0 <= found.test.calibration_error <= 1
     renamed = replace(bench.text, characters=bench.text.characters[::-1])
     assert replace(bench, text=renamed).digest() != bench.digest()
 
@@ -175,7 +175,7 @@ def test_the_reference_of_python_is_a_text_whose_content_names_runs():
     assert "def" in decoded(bench.text, bench.text.train)
     found = data_inputs(config)
     assert found.contents == {"python-docs": bench.digest()} and found.value == bench.digest()
-    check_data(config)
+    check_training(config)
     assert CONFIG_TEXTS == TEXTS
 
 
@@ -227,13 +227,13 @@ def test_text_without_a_folder_an_unknown_name_and_long_windows_are_refused():
         num_windows(torch.arange(700), 500)
     config = FrankWolfeConfig(dataset="python-docs", model="gpt", num_train=100)
     least = config.model_copy(update={"num_train": 128, "batch_size": 1})
-    check_data(least)
+    check_training(least)
     with pytest.raises(
         InputError, match=r"batches of 2 from 1 windows of 64 characters: take 1\.\.1"
     ):
-        check_data(least.model_copy(update={"batch_size": 2}))
+        check_training(least.model_copy(update={"batch_size": 2}))
     with pytest.raises(InputError, match="context of 64 is too long for a text whose parts have"):
-        check_data(config)
+        check_training(config)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from PIL import Image
 from tasks.nn import ImageTrainingConfig, Workbench, workbench
 from tasks.nn.data import DATASETS
 from tasks.nn.models import MODELS
-from tasks.nn.plan import check_data, data_inputs
+from tasks.nn.plan import check_training, data_inputs
 from tasks.records import InputError
 from tasks.records.work import Inputs
 
@@ -28,7 +28,8 @@ def picture_config(folder, **changes):
 def test_names_in_the_config_are_those_of_the_libraries():
     fields = ImageTrainingConfig.model_fields
     assert set(fields["dataset"].annotation.__args__) == set(DATASETS)
-    assert set(fields["model"].annotation.__args__) == set(MODELS)
+    [names] = fields["model"].metadata
+    assert set(names.names) == set(MODELS)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +68,14 @@ def test_corrupted_pictures_are_of_all_classes(pictures, monkeypatch):
     monkeypatch.setattr(workbench, "corrupted_accuracies", note)
     bench = Workbench.open(picture_config(pictures, ood_images=20))
     assert bench.measure(bench.new_model(0)).ood_accuracy == 0.5
-    assert len(seen[0]) == 20 and seen[0].labels.unique().tolist() == [0, 1, 2, 3]
+    assert len(seen[0]) == 20 and seen[0].targets.unique().tolist() == [0, 1, 2, 3]
 
 
 def test_pictures_are_decoded_into_the_folder_that_the_config_names(pictures, tmp_path):
     cache = tmp_path / "decoded"
     plain, cached = picture_config(pictures), picture_config(pictures, image_cache=str(cache))
     first, second = Workbench.open(plain).dataset, Workbench.open(cached).dataset
-    assert first.train.images.equal(second.train.images)
+    assert first.train.inputs.equal(second.train.inputs)
     assert len(list(cache.iterdir())) == 3
     assert data_inputs(plain) == data_inputs(cached)
 
@@ -96,9 +97,9 @@ def test_the_content_of_pictures_is_an_input(pictures):
 
 
 def test_pictures_too_few_to_hold_any_out_are_refused(pictures):
-    check_data(picture_config(pictures))
+    check_training(picture_config(pictures))
     for path in (pictures / "train").rglob("[1-9].png"):
         path.unlink()
     workbench._loaded.cache_clear()
     with pytest.raises(InputError, match="4 training images leave none for validation"):
-        check_data(picture_config(pictures))
+        check_training(picture_config(pictures))

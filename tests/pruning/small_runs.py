@@ -12,7 +12,7 @@ from tasks.pruning.plan import known_of_model, link
 from tasks.pruning.sparse_models import SparseModel
 from tasks.records import LatticeworkError, Place, Status, lay_out
 from tasks.records.rows import failed_rows
-from workers.stages import StageCall
+from workers.stage_call import StageCall
 
 
 def small_config(kind=SoupConfig, **changes):

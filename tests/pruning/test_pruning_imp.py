@@ -77,8 +77,8 @@ def test_gradual_pruning_ends_with_masks_in_force(setup, method):
 def test_feedback_reaches_pruned_weights_by_the_gradient_at_the_masked_ones(setup):
     sparse = pruned_network(setup)
     dense = dense_network(setup)
-    images = setup.dataset.normalized(setup.dataset.train.images[:20])
-    batch = images, setup.dataset.train.labels[:20]
+    images = setup.dataset.normalized(setup.dataset.train.inputs[:20])
+    batch = images, setup.dataset.train.targets[:20]
     masked_loss(sparse.masks, feedback=True)(dense.model, batch).backward()
     torch.nn.functional.cross_entropy(sparse.model(batch[0]), batch[1]).backward()
     hidden = prunable_weights(dense.model)["4.weight"].grad

@@ -72,14 +72,14 @@ def test_the_uniform_soup_is_the_mean(members, setup):
 def test_the_greedy_soup_is_never_below_the_best_member(start, members, setup):
     order = members[start:] + members[:start]
     soup = merge("greedy", order, setup, setup.new_model(0))
-    best = max(setup.validation_accuracy(member.model) for member in order)
-    assert setup.validation_accuracy(soup.sparse.model) >= best
+    best = max(setup.validation_quality(member.model) for member in order)
+    assert setup.validation_quality(soup.sparse.model) >= best
 
 
 def test_the_learned_soup_is_never_below_the_uniform_one(members, setup):
     learned = merge("learned", members, setup, setup.new_model(0))
     uniform = merge("uniform", members, setup, setup.new_model(0))
-    accuracies = [setup.validation_accuracy(s.sparse.model) for s in (learned, uniform)]
+    accuracies = [setup.validation_quality(s.sparse.model) for s in (learned, uniform)]
     assert accuracies[0] >= accuracies[1]
 
 
@@ -118,13 +118,13 @@ def test_members_with_different_masks_are_refused(members, setup):
 def test_the_ensemble_averages_probabilities_and_is_scored_against_labels(members, setup):
     models = [member.model.eval() for member in members]
     test = setup.dataset.test
-    inputs = setup.dataset.normalized(test.images)
+    inputs = setup.dataset.normalized(test.inputs)
     with torch.no_grad():
         mean = sum(model(inputs).double().softmax(dim=1) for model in models) / 3
         output = PredictionEnsemble(models).eval()(inputs)
     torch.testing.assert_close(output.exp(), mean)
     found = evaluate(PredictionEnsemble(models), setup.dataset, test)
-    expected = measure(mean.log(), test.labels)
+    expected = measure(mean.log(), test.targets)
     assert found.accuracy == expected.accuracy
     assert found.loss == pytest.approx(expected.loss)
     assert found.calibration_error == pytest.approx(expected.calibration_error)

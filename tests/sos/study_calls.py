@@ -2,7 +2,7 @@
 
 from flows.planning import plan_run
 from tasks.records import Place
-from workers.stages import Answer, StageCall
+from workers.stage_call import Answer, StageCall
 
 
 def answers(study, config, *, folder="") -> list[Answer]:

@@ -36,7 +36,7 @@ def steps_per_epoch(num_images: int, batch_size: int) -> int:
 
 @dataclass(frozen=True)
 class ImageBatches:
-    """Batches of the training images.
+    """Batches of the training examples; only pictures are augmented.
 
     Attributes
     ----------
@@ -54,28 +54,34 @@ class ImageBatches:
     augmentation: Augmentation = NO_AUGMENTATION
 
     def at(self, step: int) -> Generator[tuple[Tensor, Tensor]]:
-        """Endless batches (inputs float32 (B, C, H, W), labels (B,)) from a step on."""
+        """Endless batches (inputs float32 (B, ...), targets (B,) or (B, K)) from a step on."""
         train, size = self.dataset.train, self.batch_size
         length = steps_per_epoch(len(train), size)
         epoch, position = divmod(step, length)
         while True:
-            order = _order(len(train), self.seed, epoch).to(train.images.device)
+            order = _order(len(train), self.seed, epoch).to(train.inputs.device)
             for block in range(position, length):
                 rows = order[block * size : (block + 1) * size]
-                generator = _generator(self.seed, "augmentation", epoch * length + block)
-                images = self.augmentation.moved(train.images[rows], generator)
-                inputs = self.augmentation.changed(self.dataset.normalized(images), generator)
-                yield inputs, train.labels[rows]
+                inputs = self._inputs(train.inputs[rows], epoch * length + block)
+                yield inputs, self.dataset.wanted(train.targets[rows])
             epoch, position = epoch + 1, 0
+
+    def _inputs(self, inputs: Tensor, step: int) -> Tensor:
+        """Normalized inputs; pictures are augmented."""
+        if not self.dataset.has_pictures:
+            return self.dataset.normalized(inputs)
+        generator = _generator(self.seed, "augmentation", step)
+        moved = self.augmentation.moved(inputs, generator)
+        return self.augmentation.changed(self.dataset.normalized(moved), generator)
 
 
 def evaluation_batches(
     dataset: Dataset, split: Split, batch_size: int = 500
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """All images of a split in order, once; the last batch may be smaller."""
+    """All examples of a split in order, once, targets unscaled; the last batch may be short."""
     for first in range(0, len(split), batch_size):
         part = split.at(slice(first, first + batch_size))
-        yield dataset.normalized(part.images), part.labels
+        yield dataset.normalized(part.inputs), part.targets
 
 
 def _order(num_rows: int, seed: int, epoch: int) -> Tensor:

@@ -68,8 +68,8 @@ def read_cifar(folder: Path, form: CifarFormat) -> tuple[Split, Split, tuple[str
         If a file is missing or does not consist of whole records.
     """
     parts = [_read_records(folder / name, form.num_labels) for name in form.train]
-    images = torch.cat([part.images for part in parts])
-    train = Split(images, torch.cat([part.labels for part in parts]))
+    images = torch.cat([part.inputs for part in parts])
+    train = Split(images, torch.cat([part.targets for part in parts]))
     test = _read_records(folder / form.test, form.num_labels)
     names = (folder / form.classes).read_text(encoding="utf-8").split()
     return train, test, tuple(names)

@@ -1,8 +1,13 @@
-"""Labeled images in memory.
+"""Labeled examples in memory.
 
 Images are bytes, (N, C, H, W), and become numbers only on the device that trains:
 
     x = (byte / 255 - mean) / std      per channel, mean and std of the training split.
+
+Other inputs are numbers, (N, D) or (N, C, ...), normalized alike per column or channel, without
+the division by 255.  Targets are classes 0..K-1, or K numbers each, of which networks see
+
+    y = (value - mean) / std           per target, mean and std of the training split.
 
 A data set has three parts.  `train` and `validation` partition the published training set, by a
 permutation that depends on its size and the split seed alone; `test` is the published test set.
@@ -27,30 +32,61 @@ _NO_SPREAD = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images and their classes.
+    """Examples and what is to be learned of them.
 
     Attributes
     ----------
-    images : uint8 Tensor (N, C, H, W)
-    labels : int64 Tensor (N,)
+    inputs : uint8 Tensor (N, C, H, W), or float32 Tensor (N, D) or (N, C, ...)
+    targets : int64 Tensor (N,) of classes, or float32 Tensor (N, K) of numbers
     """
 
-    images: Tensor
-    labels: Tensor
+    inputs: Tensor
+    targets: Tensor
 
     def __post_init__(self) -> None:
-        _check_split(self.images, self.labels)
+        _check_split(self.inputs, self.targets)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
     def to(self, device: torch.device | str) -> Split:
-        """The same images on a device."""
-        return Split(self.images.to(device), self.labels.to(device))
+        """The same examples on a device."""
+        return Split(self.inputs.to(device), self.targets.to(device))
 
     def at(self, rows: Tensor | slice) -> Split:
-        """The images of these rows, in this order."""
-        return Split(self.images[rows], self.labels[rows])
+        """The examples of these rows, in this order."""
+        return Split(self.inputs[rows], self.targets[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Shift and scale of numbers, by channel, column or target: x = (value - mean) / std.
+
+    Attributes
+    ----------
+    mean, std : float32 Tensor (C,)
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def to(self, device: torch.device | str) -> Scale:
+        """The same on a device."""
+        return Scale(self.mean.to(device), self.std.to(device))
+
+    def applied(self, values: Tensor) -> Tensor:
+        """x of values (N, C, ...)."""
+        mean, std = self._shaped(values)
+        return (values - mean) / std
+
+    def undone(self, values: Tensor) -> Tensor:
+        """Values of x (N, C, ...), in the type of x."""
+        mean, std = self._shaped(values)
+        return values * std.to(values.dtype) + mean.to(values.dtype)
+
+    def _shaped(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        shape = (-1, *[1] * (values.ndim - 2))
+        return self.mean.to(values.device).view(shape), self.std.to(values.device).view(shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +98,11 @@ class Dataset:
     name : str
     train, validation, test : Split
     class_names : tuple of str
+        None where targets are numbers.
     mean, std : float32 Tensor (C,)
-        Of the training split, for bytes scaled to [0, 1].
+        Of the training split; of images for bytes scaled to [0, 1].
+    target_scale : Scale, optional
+        Of targets that are numbers.
     """
 
     name: str
@@ -73,6 +112,7 @@ class Dataset:
     class_names: tuple[str, ...]
     mean: Tensor
     std: Tensor
+    target_scale: Scale | None = None
 
     @property
     def num_classes(self) -> int:
@@ -80,20 +120,35 @@ class Dataset:
         return len(self.class_names)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of an image."""
-        _, channels, height, width = self.train.images.shape
-        return channels, height, width
+    def num_outputs(self) -> int:
+        """Number K of outputs of a network: classes, or numbers."""
+        return self.num_classes if self.target_scale is None else self.train.targets.shape[1]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an example: (C, H, W) of an image."""
+        return tuple(self.train.inputs.shape[1:])
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the inputs are images of bytes, which can be cropped, mirrored and corrupted."""
+        return self.train.inputs.dtype == torch.uint8
 
     def to(self, device: torch.device | str) -> Dataset:
-        """The same data set with images and statistics on a device."""
+        """The same data set with examples and statistics on a device."""
         parts = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
-        return replace(self, **parts, mean=self.mean.to(device), std=self.std.to(device))
+        scale = self.target_scale and self.target_scale.to(device)
+        mean, std = self.mean.to(device), self.std.to(device)
+        return replace(self, **parts, mean=mean, std=std, target_scale=scale)
 
-    def normalized(self, images: Tensor) -> Tensor:
-        """Network inputs of images: float32 (N, C, H, W), from bytes or from numbers in [0, 1]."""
-        scaled = images / 255 if images.dtype == torch.uint8 else images
-        return (scaled - self.mean[:, None, None]) / self.std[:, None, None]
+    def normalized(self, inputs: Tensor) -> Tensor:
+        """Network inputs: float32, from bytes, from numbers in [0, 1], or from other inputs."""
+        scaled = inputs / 255 if inputs.dtype == torch.uint8 else inputs
+        return Scale(self.mean, self.std).applied(scaled)
+
+    def wanted(self, targets: Tensor) -> Tensor:
+        """What a network is to give: classes as they are, numbers scaled."""
+        return targets if self.target_scale is None else self.target_scale.applied(targets)
 
 
 def expanded(path: str | Path) -> Path:
@@ -145,8 +200,9 @@ def assemble(
 def described(
     name: str, train: Split, validation: Split, test: Split, class_names: tuple[str, ...]
 ) -> Dataset:
-    """Data set of its parts, with the statistics of the training images."""
-    return Dataset(name, train, validation, test, class_names, *channel_statistics(train.images))
+    """Data set of its parts, with the statistics of the training examples."""
+    parts = name, train, validation, test, class_names
+    return Dataset(*parts, *channel_statistics(train.inputs), target_scale=_target_scale(train))
 
 
 def split_rows(num_rows: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -162,36 +218,57 @@ def split_rows(num_rows: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     return order[:num_held_out], order[num_held_out:]
 
 
-def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation per channel of bytes scaled to [0, 1], each float32 (C,).
+def channel_statistics(inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation per channel or column, each float32 (C,).
 
-    Sums are of integers below 2**63, so they do not depend on the order of images.
+    Of bytes they are of values scaled to [0, 1], from sums of integers below 2**63, so that they do
+    not depend on the order of images.
     """
-    total = torch.zeros(2, images.shape[1], dtype=torch.int64)
-    for chunk in images.split(max(_CHUNK // images[0].numel(), 1)):
+    if inputs.dtype != torch.uint8:
+        return _number_statistics(inputs)
+    total = torch.zeros(2, inputs.shape[1], dtype=torch.int64)
+    for chunk in inputs.split(max(_CHUNK // inputs[0].numel(), 1)):
         values = chunk.to(torch.int64)
         total[0] += values.sum(dim=(0, 2, 3)).cpu()
         total[1] += values.square().sum(dim=(0, 2, 3)).cpu()
-    count = images.numel() // images.shape[1]
+    count = inputs.numel() // inputs.shape[1]
     mean, square = (total.double() / count).unbind()
     std = (square - mean.square()).clamp(min=0).sqrt() / 255
     return (mean / 255).float(), std.clamp(min=_NO_SPREAD).float()
 
 
-def _check_split(images: Tensor, labels: Tensor) -> None:
-    if images.dtype != torch.uint8 or images.ndim != 4 or labels.dtype != torch.int64:
+def _number_statistics(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of numbers (N, C, ...); 1 where they do not vary."""
+    columns = values.double().flatten(2) if values.ndim > 2 else values.double()[:, :, None]
+    mean, std = columns.mean(dim=(0, 2)), columns.std(dim=(0, 2), correction=0)
+    is_constant = std <= _NO_SPREAD**2 * (1 + mean.abs())
+    return mean.float(), std.masked_fill(is_constant, 1.0).float()
+
+
+def _target_scale(train: Split) -> Scale | None:
+    return Scale(*_number_statistics(train.targets)) if train.targets.ndim == 2 else None
+
+
+def _check_split(inputs: Tensor, targets: Tensor) -> None:
+    is_known = (inputs.dtype, inputs.ndim) == (torch.uint8, 4) or (
+        inputs.dtype == torch.float32 and inputs.ndim >= 2
+    )
+    kinds = {(torch.int64, 1), (torch.float32, 2)}
+    if not is_known or (targets.dtype, targets.ndim) not in kinds:
         raise InputError(
-            f"images of type {images.dtype} and shape {tuple(images.shape)} with labels of type "
-            f"{labels.dtype}; wanted are uint8 (N, C, H, W) and int64 (N,)"
+            f"inputs of type {inputs.dtype} and shape {tuple(inputs.shape)} with targets of type "
+            f"{targets.dtype} and shape {tuple(targets.shape)}; wanted are images uint8 "
+            "(N, C, H, W) or numbers float32 (N, ...), with classes int64 (N,) or numbers float32 "
+            "(N, K)"
         )
-    if labels.shape != images.shape[:1]:
-        raise InputError(f"{len(images)} images have {len(labels)} labels")
+    if len(targets) != len(inputs):
+        raise InputError(f"{len(inputs)} examples have {len(targets)} targets")
 
 
 def _check_labels(name: str, splits: tuple[Split, ...], num_classes: int) -> None:
     for split in splits:
         if len(split) == 0:
             raise InputError(f"{name}: the training or the test set is empty")
-        low, high = int(split.labels.min()), int(split.labels.max())
+        low, high = int(split.targets.min()), int(split.targets.max())
         if low < 0 or high >= num_classes:
             raise InputError(f"{name}: labels {low}..{high} but only {num_classes} classes")

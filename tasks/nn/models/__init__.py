@@ -39,7 +39,7 @@ ModelName = Literal[
 ]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 _BUILDERS: dict[str, Callable[[Shape, int], nn.Module]] = {
     "mlp": lambda s, k: perceptron(s, k, (64, 64), norm=False),
     "lenet-300-100": lambda s, k: perceptron(s, k, (300, 100), norm=False),
@@ -53,12 +53,13 @@ _BUILDERS: dict[str, Callable[[Shape, int], nn.Module]] = {
     "resnet50": lambda s, k: resnet50(s[0], k, small=s[1] < _LARGE),
     "wrn-28-10": lambda s, k: wide_resnet(28, 10, s[0], k),
 }
+_PERCEPTRONS = ("mlp", "lenet-300-100", "lenet-300-100-bn")
 _LARGE = 128
 """From this height on images are halved twice before the first block, as for ImageNet."""
 
 
-def build_model(name: ModelName, shape: Shape, num_classes: int, *, seed: int = 0) -> nn.Module:
-    """Network for images (C, H, W) with weights drawn from `seed`, on the CPU.
+def build_model(name: str, shape: Shape, num_classes: int, *, seed: int = 0) -> nn.Module:
+    """Network for examples such as images (C, H, W), with weights from a seed, on the CPU.
 
     Raises
     ------
@@ -68,6 +69,11 @@ def build_model(name: ModelName, shape: Shape, num_classes: int, *, seed: int = 
     """
     if name not in _BUILDERS:
         raise InputError(f"no model is called {name!r}; known are {', '.join(MODELS)}")
+    if len(shape) != 3 and name not in _PERCEPTRONS:
+        raise InputError(
+            f"{name} takes images, not examples of shape {shape}: take one of "
+            f"{', '.join(_PERCEPTRONS)}, or a network of your own"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _BUILDERS[name](shape, num_classes)

@@ -23,7 +23,7 @@ _MIN_SIDE = {"small-cnn": 8, "vgg16-bn": 32}
 
 
 def perceptron(
-    shape: tuple[int, int, int], num_classes: int, hidden: Sequence[int], *, norm: bool
+    shape: tuple[int, ...], num_classes: int, hidden: Sequence[int], *, norm: bool
 ) -> nn.Sequential:
     """Linear layers of the sizes `hidden` with ReLU, with batch normalization if `norm`."""
     layers: list[nn.Module] = [nn.Flatten()]
@@ -37,7 +37,7 @@ def perceptron(
 
 
 def small_cnn(
-    shape: tuple[int, int, int], num_classes: int, widths: Sequence[int] = (16, 32, 32, 64)
+    shape: tuple[int, ...], num_classes: int, widths: Sequence[int] = (16, 32, 32, 64)
 ) -> nn.Sequential:
     """Convolutions 3 x 3 of the given widths, pooling after all but the last, global mean, linear.
 
@@ -53,7 +53,7 @@ def small_cnn(
     return nn.Sequential(*layers, *head(channels, num_classes))
 
 
-def vgg16(shape: tuple[int, int, int], num_classes: int) -> nn.Sequential:
+def vgg16(shape: tuple[int, ...], num_classes: int) -> nn.Sequential:
     """VGG-16 with batch normalization."""
     _check_side("vgg16-bn", shape)
     layers: list[nn.Module] = []
@@ -75,7 +75,7 @@ def head(channels: int, num_classes: int) -> list[nn.Module]:
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)]
 
 
-def _check_side(name: str, shape: tuple[int, int, int]) -> None:
+def _check_side(name: str, shape: tuple[int, ...]) -> None:
     if min(shape[1:]) < _MIN_SIDE[name]:
         raise InputError(
             f"{name} takes images of at least {_MIN_SIDE[name]} x {_MIN_SIDE[name]} pixels, "

@@ -1,4 +1,4 @@
-"""By what methods are compared: accuracy on images, loss on text."""
+"""By what methods are compared: accuracy, on text loss, of numbers R^2."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from tasks.nn.config import TEXTS
 from tasks.nn.statistics import Difference, Interval, difference, interval, per_replicate
 
-__all__ = ["ACCURACY", "LOSS", "Yardstick", "yardstick_of"]
+__all__ = ["ACCURACY", "LOSS", "R2", "Yardstick", "yardstick_of"]
 
 Row = Mapping[str, Any]
 
@@ -23,6 +23,8 @@ class Yardstick:
     ----------
     column, validation : str
         Of ``models``: on test data, and on validation data.
+    label : str
+        The measure as people call it.
     sign : int
         1 if more is better, else -1.
     scale, digits : int
@@ -39,6 +41,7 @@ class Yardstick:
 
     column: str
     validation: str
+    label: str
     sign: int
     scale: int
     digits: int
@@ -96,6 +99,7 @@ class Yardstick:
 ACCURACY = Yardstick(
     column="accuracy",
     validation="validation_accuracy",
+    label="accuracy",
     sign=1,
     scale=100,
     digits=2,
@@ -108,6 +112,7 @@ ACCURACY = Yardstick(
 LOSS = Yardstick(
     column="loss",
     validation="validation_loss",
+    label="loss",
     sign=-1,
     scale=1,
     digits=3,
@@ -118,7 +123,23 @@ LOSS = Yardstick(
     measured_in="nats",
 )
 
+R2 = Yardstick(
+    column="r2",
+    validation="validation_r2",
+    label="R²",
+    sign=1,
+    scale=100,
+    digits=2,
+    better="explains more than",
+    close="to half a point",
+    match=0.005,
+    unit="points",
+    measured_in="% of the variance",
+)
+
 
 def yardstick_of(settings: Mapping[str, Any]) -> Yardstick:
-    """That of the data of a run."""
+    """That of the data and the task of a run."""
+    if settings.get("task") == "regression":
+        return R2
     return LOSS if settings["dataset"] in TEXTS else ACCURACY

@@ -1,0 +1,161 @@
+"""Weights that everything starts from: state dicts of one's own.
+
+    FILE.safetensors
+    FILE.pt, .pth, .bin, .ckpt    of torch.save, read without running any code in it
+    FOLDER                        with model.safetensors and model.json, as `export` writes it
+
+Of a dictionary with more than weights the entry state_dict, model_state_dict or model counts. A
+beginning that all names share and the network's do not, such as ``module.``, is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_tensors
+from torch import Tensor, nn
+
+from tasks.nn.files import check_fit, tensors_digest
+from tasks.records import InputError
+from tasks.records.volume import Volume
+
+__all__ = ["Start", "read_start", "read_state"]
+
+_ENTRIES = ("state_dict", "model_state_dict", "model")
+_PICKLES = (".pt", ".pth", ".bin", ".ckpt")
+_WANTED = "wanted is a state dict as .safetensors or .pt (torch.save(model.state_dict(), FILE))"
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A state dict, and what is known of its inputs and outputs.
+
+    Attributes
+    ----------
+    place : str
+    weights : mapping of Tensor
+    about : mapping
+        Content of ``model.json``; empty for a file.
+    """
+
+    place: str
+    weights: Mapping[str, Tensor]
+    about: Mapping[str, Any]
+
+    def digest(self) -> str:
+        """64 hex digits that equal weights share."""
+        return tensors_digest(self.weights)
+
+    def load_into(self, model: nn.Module) -> None:
+        """Give a network these weights.
+
+        Raises
+        ------
+        InputError
+            If names or shapes are not those of the network, naming the first that differs.
+        """
+        wanted = model.state_dict()
+        weights = _renamed(self.weights, wanted)
+        check_fit(weights, wanted, self.place)
+        model.load_state_dict(dict(weights))
+
+
+def read_start(place: str) -> Start:
+    """State dict of a file or an exported folder.
+
+    Raises
+    ------
+    InputError
+        If there is none, if it cannot be read without running code, or if weights are not finite.
+    """
+    if place.endswith((".safetensors", *_PICKLES)):
+        return Start(place, read_state(place), {})
+    volume = Volume.open(place)
+    if not (volume.exists("model.safetensors") and volume.exists("model.json")):
+        raise InputError(f"checkpoint {place}: there is no such file; {_WANTED}, or a folder that "
+                         "was exported")  # fmt: skip
+    try:
+        about = json.loads(bytes(volume.read("model.json")))
+    except ValueError as error:
+        raise InputError(f"checkpoint {place}: model.json is damaged: {error}") from error
+    return Start(place, read_state(f"{place.rstrip('/')}/model.safetensors"), about)
+
+
+def read_state(place: str) -> dict[str, Tensor]:
+    """Tensors of a state dict by name, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is none, or entries are not finite.
+    """
+    folder, _, name = place.rpartition("/")
+    volume = Volume.open(folder or ".")
+    if not volume.exists(name):
+        raise InputError(f"checkpoint {place}: there is no such file")
+    content = bytes(volume.read(name))
+    found = _safe(place, content) if name.endswith(".safetensors") else _unpickled(place, content)
+    for key, tensor in found.items():
+        if (tensor.is_floating_point() or tensor.is_complex()) and not tensor.isfinite().all():
+            raise InputError(f"checkpoint {place}: {key} has entries that are not finite")
+    return found
+
+
+def _safe(place: str, content: bytes) -> dict[str, Tensor]:
+    try:
+        return parse_tensors(content)
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"checkpoint {place} is damaged or no safetensors: {error}") from error
+
+
+def _unpickled(place: str, content: bytes) -> dict[str, Tensor]:
+    try:
+        found = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        if b"weights_only" in str(error).encode() or isinstance(error, pickle.UnpicklingError):
+            why = "it is a pickle with more than tensors, which could run code"
+        else:
+            why = str(error).splitlines()[0]
+        raise InputError(f"checkpoint {place} cannot be read: {why}; {_WANTED}") from error
+    if isinstance(found, Mapping):
+        inner = next((found[n] for n in _ENTRIES if isinstance(found.get(n), Mapping)), found)
+        tensors = {key: value for key, value in inner.items() if isinstance(value, Tensor)}
+        if tensors and len(tensors) == len(inner):
+            return tensors
+    raise InputError(f"checkpoint {place} is no state dict; {_WANTED}")
+
+
+def _renamed(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Without a beginning that all given names share and no wanted one has."""
+    beginnings = {name.partition(".")[0] for name in given}
+    if len(beginnings) != 1 or given.keys() & wanted.keys():
+        return given
+    [first] = beginnings
+    shorter = {name.removeprefix(f"{first}."): value for name, value in given.items()}
+    return shorter if shorter.keys() & wanted.keys() else given
+
+
+@lru_cache(maxsize=2)
+def _cached(place: str, stamp: tuple[int, ...] | None) -> Start:
+    del stamp
+    return read_start(place)
+
+
+def start_of(config: Any) -> Start | None:
+    """What the trainings of a config start from, read once as long as the file does not change."""
+    if not config.checkpoint:
+        return None
+    place = config.checkpoint.rstrip("/")
+    folder, _, name = place.rpartition("/")
+    volume = Volume.open(folder or ".")
+    if not name.endswith((".safetensors", *_PICKLES)):
+        volume, name = Volume.open(place), "model.safetensors"
+    return _cached(config.checkpoint, volume.stamp(name))
