@@ -11,7 +11,7 @@ from tasks.frankwolfe.run import CHECKPOINTS
 from tasks.frankwolfe.verify import verified
 from tasks.nn import load_tensors
 from tasks.nn.benches import open_bench
-from tasks.nn.exports import about_model, check_same_data, refuse_item, write_model
+from tasks.nn.exports import about_model, config_again, refuse_item, write_model
 from tasks.nn.yardstick import yardstick_of
 from tasks.records import InputError, LatticeworkError, Status, Stored
 from tasks.records.volume import Volume
@@ -41,10 +41,7 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
     if not to:
         raise InputError("export needs a folder: give --to FOLDER")
     row = _chosen(stored, item)
-    seed = stored.run.identity.seed
-    settings = {**stored.settings, **stored.places, "seed": seed}
-    config = FrankWolfeConfig.model_validate(settings)
-    check_same_data(stored, config)
+    config = config_again(stored, FrankWolfeConfig)
     with one_thread():
         bench = open_bench(config)
         found = verified(bench, stored.run.path, row)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors.torch import save as dump_tensors
 from torch import Tensor
@@ -22,19 +22,30 @@ from tasks.nn.plan import data_inputs
 from tasks.records import InputError, Stored
 from tasks.records.volume import Volume
 
-__all__ = ["about_model", "check_same_data", "refuse_item", "write_model"]
+__all__ = ["about_model", "config_again", "refuse_item", "write_model"]
+
+Config = TypeVar("Config", bound=TrainingSettings)
 
 
-def check_same_data(stored: Stored, config: TrainingSettings) -> None:
-    """Refuse data, networks and weights that are not those of the run.
+def config_again(stored: Stored, config_class: type[Config]) -> Config:
+    """The config of a run, with data, networks and weights where they were when it last ran.
 
     Raises
     ------
     InputError
+        If these are not there, or are not those of the run.
     """
-    folder = config.data_folder
-    if folder and not expanded(folder).exists():
-        config = config.model_copy(update={"data_folder": ""})
+    places = dict(stored.places)
+    if "data_folder" in places and not expanded(places["data_folder"]).exists():
+        del places["data_folder"]
+    seed = {"seed": stored.run.identity.seed}
+    config = config_class.model_validate({**stored.settings, **places, **seed})
+    _check_same(stored, config)
+    return config
+
+
+def _check_same(stored: Stored, config: TrainingSettings) -> None:
+    """Refuse data, networks and weights that are not those of the run."""
     try:
         contents = data_inputs(config).contents
     except InputError as error:

@@ -122,9 +122,7 @@ def all_weights(model: nn.Module) -> dict[str, Tensor]:
     return full_masks(prunable_weights(model))
 
 
-def without_pruned_filters(
-    model: nn.Module, masks: Masks, shape: tuple[int, ...]
-) -> nn.Module:
+def without_pruned_filters(model: nn.Module, masks: Masks, shape: tuple[int, ...]) -> nn.Module:
     """The smaller module that computes what the model with pruned filters computes.
 
     Raises

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from gpu.backend import one_thread
-from tasks.nn.exports import about_model, check_same_data, refuse_item, write_model
+from tasks.nn.exports import about_model, config_again, refuse_item, write_model
 from tasks.nn.sparsity import apply_masks
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
 from tasks.pruning.imp import masked_copy
@@ -54,10 +54,7 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
     if not to:
         raise InputError("export needs a folder: give --to FOLDER")
     rows = _chosen(stored, item)
-    identity = stored.run.identity
-    settings = {**stored.settings, **stored.places, "seed": identity.seed}
-    config = CONFIGS[identity.flow].model_validate(settings)
-    check_same_data(stored, config)
+    config = config_again(stored, CONFIGS[stored.run.identity.flow])
     setup = Setup.open(config)
     counts, place = Counter(row["item"] for row in rows), Volume.open(to)
     for row in rows:

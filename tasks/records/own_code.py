@@ -227,7 +227,7 @@ def _folder_of(reference: str, module: str) -> Path | None:
                 f"from, and in {here}"
             )
         return here
-    places = [spec.origin] if spec.has_location else []
+    places = [spec.origin] if spec.has_location and spec.origin else []
     places += spec.submodule_search_locations or []
     if not places or _is_installed(Path(places[0])) or top in _OURS:
         return None
