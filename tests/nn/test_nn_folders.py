@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -126,3 +127,55 @@ def test_pictures_are_held_out_by_the_same_split_as_all_images(picture_folder):
 def test_a_few_pictures_may_leave_none_for_validation(picture_folder):
     data = load_dataset("imagefolder", folder=picture_folder, size=8, validation_share=0.0)
     assert len(data.validation) == 0 and len(data.train) == 20
+
+
+def load(folder, **options):
+    return load_dataset("imagefolder", folder=folder, size=8, **options)
+
+
+def test_hidden_folders_and_files_are_no_classes_and_no_pictures(picture_folder, caplog):
+    plain = load(picture_folder)
+    write_picture(picture_folder / "train" / ".ipynb_checkpoints" / "0.png", (0, 255, 0))
+    (picture_folder / "train" / "red" / "._0.png").write_bytes(b"resource fork")
+    data = load(picture_folder)
+    assert data.class_names == ("blue", "red")
+    assert torch.equal(data.train.inputs, plain.train.inputs)
+    assert "hidden folders are passed over: .ipynb_checkpoints" in caplog.text
+
+
+def test_one_class_is_refused(tmp_path):
+    for part in ("train", "val"):
+        write_picture(tmp_path / part / "cat" / "0.png", (9, 9, 9))
+    with pytest.raises(InputError, match="train has one class, cat; wanted are two or more"):
+        load(tmp_path)
+
+
+def test_an_empty_class_is_named(picture_folder):
+    (picture_folder / "train" / "green").mkdir()
+    with pytest.raises(InputError, match=r"class green has no pictures in train/green"):
+        load(picture_folder)
+
+
+def test_a_class_that_is_only_tested_is_named(picture_folder):
+    write_picture(picture_folder / "val" / "green" / "0.png", (0, 255, 0))
+    with pytest.raises(InputError, match="class green is tested but has no folder in train/"):
+        load(picture_folder)
+
+
+def test_of_pictures_of_16_bits_the_full_range_is_read(picture_folder, caplog):
+    """65535 and 300 were both 255."""
+    for part in ("train", "val"):
+        for name, value in (("blue", 300), ("red", 65535)):
+            values = np.full((9, 9), value, dtype=np.uint16)
+            Image.fromarray(values).save(picture_folder / part / name / "deep.png")
+    data = load(picture_folder, validation_share=0.0)
+    gray = (data.train.inputs[:, 0] == data.train.inputs[:, 2]).flatten(1).all(1)
+    found = dict(zip(data.train.targets[gray].tolist(), data.train.inputs[gray], strict=True))
+    assert bool((found[0] == 1).all()) and bool((found[1] == 255).all())
+    assert "2 pictures of 16 bits" in caplog.text and "deep.png" in caplog.text
+
+
+def test_pictures_of_one_pixel_are_read_and_said(picture_folder, caplog):
+    write_picture(picture_folder / "train" / "red" / "dot.png", (255, 0, 0), size=(1, 1))
+    assert len(load(picture_folder, validation_share=0.0).train) == 21
+    assert "1 picture one pixel high or wide" in caplog.text

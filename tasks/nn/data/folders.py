@@ -6,7 +6,8 @@ TinyImageNet names the classes of its validation pictures in ``val/val_annotatio
 Test pictures come in a random order that depends on their number alone, so that the first ones are
 of all classes.
 
-Pictures are scaled so that the short side fits and are cut to a square around the middle.  With a
+Pictures are scaled so that the short side fits and are cut to a square around the middle; of 16-bit
+ones the full range becomes that of 8 bits.  Hidden folders and files are passed over.  With a
 folder to keep them they are decoded once into one file of bytes for each of the parts train,
 validation and test, in the order of its rows, which is mapped into memory afterwards: a data set
 may exceed the main memory.
@@ -22,14 +23,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from tasks.nn.data.datasets import Split, split_rows
 from tasks.records import InputError, derive_seed
+from tasks.records.report import counted
 
 logger = logging.getLogger(__name__)
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp"})
+_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".pbm", ".webp", ".tif", ".tiff", ".gif"}
+)
+_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+"""Modes of gray pictures of 16 bits."""
 _ANNOTATIONS = "val_annotations.txt"
 _TEST_FOLDERS = ("val", "test")
 
@@ -59,17 +65,19 @@ def read_folders(
     Raises
     ------
     InputError
-        If there are no classes, no pictures, or a picture cannot be read.
+        If there are fewer than two classes, classes without training pictures or with test
+        pictures only, no pictures, or a picture that cannot be read.
     """
-    classes = tuple(sorted(path.name for path in (folder / "train").iterdir() if path.is_dir()))
+    classes = tuple(_class_folders(folder / "train"))
     test_folder = _test_folder(folder)
     if not classes or test_folder is None:
         raise InputError(f"{folder}: wanted are train/<class>/ and val/<class>/ with pictures")
     train = _by_class(folder / "train", classes)
     annotated = test_folder / _ANNOTATIONS
-    test = (
-        _annotated(annotated, classes) if annotated.is_file() else _by_class(test_folder, classes)
-    )
+    is_listed = annotated.is_file()
+    test = _annotated(annotated, classes) if is_listed else _by_class(test_folder, classes)
+    if train:
+        _check_classes(folder, classes, train, () if is_listed else _class_folders(test_folder))
     for found in (train, test):
         if not found:
             raise InputError(f"no pictures found; known are {', '.join(sorted(_SUFFIXES))}")
@@ -84,12 +92,39 @@ def _test_folder(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
+def _class_folders(folder: Path) -> list[str]:
+    """Names of the folders that are not hidden, in order."""
+    found = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    hidden = [name for name in found if name.startswith(".")]
+    if hidden:
+        logger.warning("%s: hidden folders are passed over: %s", folder, ", ".join(hidden))
+    return [name for name in found if name not in hidden]
+
+
+def _check_classes(
+    folder: Path, classes: Sequence[str], train: Sequence[_Picture], tested: Sequence[str]
+) -> None:
+    """Refuse what is no classification, or tests what is not learned."""
+    if len(classes) < 2:
+        raise InputError(f"{folder}: train has one class, {classes[0]}; wanted are two or more")
+    known = {label for _, label in train}
+    for label, name in enumerate(classes):
+        if label not in known:
+            raise InputError(
+                f"{folder}: class {name} has no pictures in train/{name}; known are "
+                f"{', '.join(sorted(_SUFFIXES))}: add some, or remove the folder"
+            )
+    for name in tested:
+        if name not in classes:
+            raise InputError(f"{folder}: class {name} is tested but has no folder in train/")
+
+
 def _by_class(folder: Path, classes: Sequence[str]) -> list[_Picture]:
     return [
         (path, label)
         for label, name in enumerate(classes)
         for path in sorted((folder / name).rglob("*"))
-        if path.suffix.lower() in _SUFFIXES
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
     ]
 
 
@@ -143,21 +178,41 @@ def _write(file: Path, paths: list[Path], size: int) -> None:
 
 
 def _fill(images: np.ndarray, paths: list[Path], size: int) -> None:
+    deep, tiny = [], []
     for row, path in enumerate(paths):
-        images[row] = _square(path, size).transpose(2, 0, 1)
+        square, mode, least = _square(path, size)
+        images[row] = square.transpose(2, 0, 1)
+        deep += [path] if mode in _DEEP else []
+        tiny += [path] if least == 1 else []
+    for found, what in (
+        (deep, "of 16 bits, whose full range becomes that of 8 bits"),
+        (tiny, "one pixel high or wide"),
+    ):
+        if found:
+            logger.warning("%s %s, such as %s", counted(len(found), "picture"), what, found[0])
 
 
-def _square(path: Path, size: int) -> np.ndarray:
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Red, green and blue of 8 bits each; of a deeper picture its full range."""
+    if picture.mode not in _DEEP:
+        return picture.convert("RGB")
+    values = np.asarray(picture).astype(np.int64).clip(0, 65535)
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+
+
+def _square(path: Path, size: int) -> tuple[np.ndarray, str, int]:
+    """A square of a picture, its mode, and its shorter side before."""
     try:
-        with Image.open(path) as picture:
-            picture = picture.convert("RGB")
+        with Image.open(path) as opened:
+            mode, least = opened.mode, min(opened.size)
+            picture = _eight_bits(opened)
             scale = size / min(picture.size)
             width, height = (max(round(scale * side), size) for side in picture.size)
             scaled = picture.resize((width, height), Image.Resampling.BILINEAR)
-    except (OSError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: is no picture that can be read: {error}") from error
     left, top = (width - size) // 2, (height - size) // 2
-    return np.asarray(scaled.crop((left, top, left + size, top + size)))
+    return np.asarray(scaled.crop((left, top, left + size, top + size))), mode, least
 
 
 def _key(paths: list[Path], size: int) -> str:
