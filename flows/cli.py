@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows import all_studies, find_study
-from flows.options import build_parser, study_commands, verify_arguments
+from flows.options import build_parser, shortcuts, study_commands, verify_arguments
 from flows.study import Chain, Study, load
 from tasks.records.errors import InputError, LatticeworkError, StoreError, printable
 from workers.supervision import supervise
@@ -44,8 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Without `arguments` it takes those of the process, whose flow then runs in a supervised child.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
-    wants_json = given[:1] == ["run"] and "--json" in given
-    if arguments is not None or given[:1] != ["run"] or "--help" in given or "-h" in given:
+    is_run = given[:1] == ["run"] or (given[:1] and given[0] in {s.name for _, s in shortcuts()})
+    wants_json = bool(is_run) and "--json" in given
+    if arguments is not None or not is_run or "--help" in given or "-h" in given:
         return _answer(given, wants_json=wants_json)
     verdict = supervise(lambda: _answer(given, wants_json=wants_json))
     if verdict.reason:
@@ -134,6 +135,8 @@ def _run(options: argparse.Namespace) -> int:
     study = find_study(options.flow)
     out, err = _consoles(verbose=options.verbose)
     assignments = parse_assignments(options.assignments)
+    if files := getattr(options, "files_field", ""):
+        assignments[files] = options.files
     config = build_config(
         study, recipe=options.recipe, smoke=options.smoke, assignments=assignments
     )

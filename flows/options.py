@@ -8,10 +8,10 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from flows import all_studies
-from flows.study import Argument
+from flows.study import Argument, Chain, Shortcut, Study
 from tasks.records.errors import InputError
 
-__all__ = ["build_parser", "study_commands", "verify_arguments"]
+__all__ = ["build_parser", "shortcuts", "study_commands", "verify_arguments"]
 
 EPILOG = """exit codes: 0 ok; 1 an item failed, the run could not be completed, or a certificate
 is not valid; 2 bad input; 130 interrupted"""
@@ -35,6 +35,11 @@ def study_commands() -> dict[str, tuple[str, tuple[Argument, ...]]]:
             _, arguments = found.get(command.name, ("", ()))
             found[command.name] = command.help, _joined(arguments, command.arguments)
     return found
+
+
+def shortcuts() -> list[tuple[Study | Chain, Shortcut]]:
+    """Runs with a command of their own, with their studies."""
+    return [(study, each) for study in all_studies().values() for each in study.shortcuts]
 
 
 def verify_arguments() -> tuple[Argument, ...]:
@@ -71,7 +76,14 @@ def build_parser(description: str, functions: Mapping[str, Function], of_study: 
     command("list", "list flows and recipes")
     show = command("show", "show the config fields of a flow, or the values of a recipe")
     show.add_argument("shown", metavar="NAME")
-    _add_run_options(command("run", "run a flow, or finish a run that was interrupted"))
+    run = command("run", "run a flow, or finish a run that was interrupted")
+    run.add_argument("flow", metavar="FLOW")
+    _add_run_options(run)
+    for study, each in shortcuts():
+        short = command(each.name, each.help)
+        short.set_defaults(command=functions["run"], flow=study.name, files_field=each.field)
+        short.add_argument("files", nargs="+", metavar=each.metavar)
+        _add_run_options(short)
     results = command("results", "list runs, show the report of one, or query its tables by SQL")
     results.add_argument("run", nargs="?", metavar="RUN", help=RUN_HELP)
     results.add_argument("--sql", metavar="QUERY", help="one SELECT over the run's tables")
@@ -109,8 +121,7 @@ def _add(parser: argparse.ArgumentParser, arguments: Iterable[Argument]) -> None
 
 
 def _add_run_options(run: argparse.ArgumentParser) -> None:
-    """Options of `run`."""
-    run.add_argument("flow", metavar="FLOW")
+    """Options of `run` and its shortcuts."""
     run.add_argument("--recipe", metavar="NAME", help="start from a named config, or FILE.toml")
     run.add_argument("--smoke", action="store_true", help="the recipe's quick twin (< 10 s)")
     run.add_argument(

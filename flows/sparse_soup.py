@@ -9,7 +9,7 @@ status; the soup is made without it if enough are left, and says so.
 
 from __future__ import annotations
 
-from flows.study import Stage, Study, exporting, recipes_of
+from flows.study import Shortcut, Stage, Study, exporting, recipes_of
 
 __all__ = ["STUDY", "pruning_stages"]
 
@@ -64,5 +64,6 @@ STUDY = Study(
     figures="tasks.pruning.report:soup_figures",
     deployment="sparse-soup",
     commands=(exporting("tasks.pruning.exports:export_models"),),
+    shortcuts=(Shortcut("soup", "merge given checkpoints of one network", "checkpoints"),),
     recipes=recipes_of("sparse-soup"),
 )

@@ -45,6 +45,7 @@ __all__ = [
     "Command",
     "Link",
     "Recipe",
+    "Shortcut",
     "Stage",
     "Study",
     "Verifier",
@@ -96,6 +97,16 @@ def certifying(call: Reference, *arguments: Argument) -> Command:
     """``latticework certify RUN [--to FOLDER]``, and what else a study lets one choose."""
     to = Argument("to", "folder of the files; default: in the run's folder", "FOLDER")
     return Command("certify", "write a certificate of every item of a run", call, (*arguments, to))
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """``latticework NAME FILES...``: a run of a study whose config's `field` holds the files."""
+
+    name: str
+    help: str
+    field: str
+    metavar: str = "FILE"
 
 
 @dataclass(frozen=True)
@@ -156,6 +167,7 @@ class Study:
     deployment: str = ""
     commands: tuple[Command, ...] = ()
     verifiers: tuple[Verifier, ...] = ()
+    shortcuts: tuple[Shortcut, ...] = ()
 
     def schemas(self, settings: Mapping[str, Any]) -> dict[str, pa.Schema]:
         """Schema of every science table, for a run with these settings."""
@@ -182,6 +194,7 @@ class Chain:
 
     commands: ClassVar[tuple[Command, ...]] = ()
     verifiers: ClassVar[tuple[Verifier, ...]] = ()
+    shortcuts: ClassVar[tuple[Shortcut, ...]] = ()
     name: str
     summary: str
     config: Reference

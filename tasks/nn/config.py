@@ -195,6 +195,10 @@ class TrainingSettings(FrozenConfig):
         """What the data are called: the end of their place, or the data set."""
         return self.data.rstrip("/").rpartition("/")[2] or self.dataset
 
+    def weight_files(self) -> Mapping[str, tuple[str, ...]]:
+        """Fields that name files of weights, which trainings start from or which are merged."""
+        return {"checkpoint": (self.checkpoint,)} if self.checkpoint else {}
+
     def own_code(self) -> Mapping[str, str]:
         """Fields that name functions of one's own."""
         return {

@@ -5,8 +5,10 @@ Importing this module needs no PyTorch.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gpu.backend import cuda_problem
 from tasks.nn.config import TrainingSettings
@@ -36,20 +38,18 @@ def data_inputs(config: TrainingSettings) -> Inputs:
         contents[config.data_name] = digest = _data_digest(config)
         if "data" in code:
             code["data"] = replace(code["data"], content=digest)
-    if config.checkpoint:
-        # Imported here: planning needs no PyTorch.
-        from tasks.nn.starts import read_start
-
-        contents["checkpoint"] = read_start(config.checkpoint).digest()
-    own = {**config.own_code(), **{key: getattr(config, key) for key in ("data", "checkpoint")}}
-    places = {key: place for key, place in own.items() if place}
-    folder = {"data_folder": config.data_folder} if config.data_folder else {}
+    weights = config.weight_files()
+    contents |= {key: _weights_digest(files) for key, files in weights.items()}
+    named = {**config.own_code(), **({"data": config.data} if config.data else {})}
+    places = {key: _places(config, key, _absolute) for key in (*named, *weights)}
+    if config.data_folder:
+        places["data_folder"] = _absolute(config.data_folder)
     return Inputs(
         contents,
         _together(contents, config.data_name),
-        settings={key: _end(place) for key, place in places.items()},
+        settings={key: _places(config, key, _end) for key in (*named, *weights)},
         code=tuple(code.values()),
-        places={key: _absolute(place) for key, place in {**places, **folder}.items()},
+        places=places,
     )
 
 
@@ -94,7 +94,24 @@ def _data_digest(config: TrainingSettings) -> str:
     from tasks.nn.benches import open_bench
 
     # Without the weights, which need not fit yet.
-    return open_bench(config.model_copy(update={"checkpoint": ""})).digest()
+    without = dict.fromkeys(config.weight_files(), ())
+    if "checkpoint" in without:
+        without["checkpoint"] = ""
+    return open_bench(config.model_copy(update=without)).digest()
+
+
+def _weights_digest(files: Sequence[str]) -> str:
+    # Imported here: planning needs no PyTorch.
+    from tasks.nn.starts import read_start
+
+    digests = [read_start(file).digest() for file in files]
+    return digests[0] if len(digests) == 1 else fingerprint(digests)
+
+
+def _places(config: TrainingSettings, key: str, change: Callable[[str], str]) -> Any:
+    """A field that holds a place, or several, each changed."""
+    value = getattr(config, key)
+    return change(value) if isinstance(value, str) else [change(each) for each in value]
 
 
 def _together(contents: dict[str, str], data: str) -> str | None:

@@ -27,7 +27,7 @@ from tasks.nn.files import check_fit, tensors_digest
 from tasks.records import InputError
 from tasks.records.volume import Volume
 
-__all__ = ["Start", "read_start", "read_state"]
+__all__ = ["Start", "read_masks", "read_start", "read_state", "start_of"]
 
 _ENTRIES = ("state_dict", "model_state_dict", "model")
 _PICKLES = (".pt", ".pth", ".bin", ".ckpt")
@@ -76,6 +76,8 @@ def read_start(place: str) -> Start:
     InputError
         If there is none, if it cannot be read without running code, or if weights are not finite.
     """
+    if place.endswith("/model.safetensors") and Volume.open(_folder(place)).exists("model.json"):
+        return read_start(_folder(place))
     if place.endswith((".safetensors", *_PICKLES)):
         return Start(place, read_state(place), {})
     volume = Volume.open(place)
@@ -89,6 +91,28 @@ def read_start(place: str) -> Start:
     return Start(place, read_state(f"{place.rstrip('/')}/model.safetensors"), about)
 
 
+def read_masks(place: str) -> dict[str, Tensor]:
+    """Masks that were stored with a state dict; none if there are none.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read, or are not boolean.
+    """
+    is_file = place.endswith((".safetensors", *_PICKLES))
+    inside = _tensors(place) if is_file else {}
+    found = {n.removeprefix("mask."): t for n, t in inside.items() if n.startswith("mask.")}
+    folder = place.rpartition("/")[0] or "." if is_file else place.rstrip("/")
+    # Beside a file of another name there may be masks of another model.
+    own = not is_file or place.rpartition("/")[2] == "model.safetensors"
+    if not found and own and Volume.open(folder).exists("masks.safetensors"):
+        found = _tensors(f"{folder}/masks.safetensors")
+    for name, mask in found.items():
+        if mask.dtype != torch.bool:
+            raise InputError(f"masks of {place}: {name} has type {mask.dtype}, not torch.bool")
+    return found
+
+
 def read_state(place: str) -> dict[str, Tensor]:
     """Tensors of a state dict by name, on the CPU.
 
@@ -97,16 +121,26 @@ def read_state(place: str) -> dict[str, Tensor]:
     InputError
         If there is no such file, it is none, or entries are not finite.
     """
+    found = _tensors(place)
+    if any(name.startswith("mask.") for name in found):  # as runs store models
+        found = {n.removeprefix("model."): t for n, t in found.items() if n.startswith("model.")}
+    for key, tensor in found.items():
+        if (tensor.is_floating_point() or tensor.is_complex()) and not tensor.isfinite().all():
+            raise InputError(f"checkpoint {place}: {key} has entries that are not finite")
+    return found
+
+
+def _folder(place: str) -> str:
+    return place.rpartition("/")[0] or "."
+
+
+def _tensors(place: str) -> dict[str, Tensor]:
     folder, _, name = place.rpartition("/")
     volume = Volume.open(folder or ".")
     if not volume.exists(name):
         raise InputError(f"checkpoint {place}: there is no such file")
     content = bytes(volume.read(name))
-    found = _safe(place, content) if name.endswith(".safetensors") else _unpickled(place, content)
-    for key, tensor in found.items():
-        if (tensor.is_floating_point() or tensor.is_complex()) and not tensor.isfinite().all():
-            raise InputError(f"checkpoint {place}: {key} has entries that are not finite")
-    return found
+    return _safe(place, content) if name.endswith(".safetensors") else _unpickled(place, content)
 
 
 def _safe(place: str, content: bytes) -> dict[str, Tensor]:
@@ -151,11 +185,12 @@ def _cached(place: str, stamp: tuple[int, ...] | None) -> Start:
 
 def start_of(config: Any) -> Start | None:
     """What the trainings of a config start from, read once as long as the file does not change."""
-    if not config.checkpoint:
+    files = [file for group in config.weight_files().values() for file in group]
+    if not files:
         return None
-    place = config.checkpoint.rstrip("/")
+    place = files[0].rstrip("/")
     folder, _, name = place.rpartition("/")
     volume = Volume.open(folder or ".")
     if not name.endswith((".safetensors", *_PICKLES)):
         volume, name = Volume.open(place), "model.safetensors"
-    return _cached(config.checkpoint, volume.stamp(name))
+    return _cached(files[0], volume.stamp(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -40,6 +41,11 @@ class TrainingConfig(ImageTrainingConfig):
 
 class SoupConfig(TrainingConfig):
     """Sparse model soups and the models they are compared with."""
+
+    checkpoints: tuple[str, ...] = Field(default=(), max_length=1000)
+    """Files of weights that are merged, by every rule, in place of all trainings: state dicts of
+    one network with equal masks, as .safetensors or .pt, or folders that were exported. mean and
+    deviation have to be given, unless they are exported folders."""
 
     sparsity: float = Field(default=0.9, ge=0.0, lt=1.0)
     """Share of the prunable weights that is gone at the end."""
@@ -99,7 +105,16 @@ class SoupConfig(TrainingConfig):
             )
         if self.method != "imp" and self.granularity == "filters":
             raise ValueError("granularity filters needs method imp")
+        if self.checkpoints and self.checkpoint:
+            raise ValueError("give checkpoints to merge, or one checkpoint to start from, not both")
+        if len(self.checkpoints) == 1:
+            raise ValueError("a soup needs at least two checkpoints, not 1")
         return self
+
+    def weight_files(self) -> Mapping[str, tuple[str, ...]]:
+        """Those to start from, or those that are merged."""
+        merged = {"checkpoints": self.checkpoints} if self.checkpoints else {}
+        return {**super().weight_files(), **merged}
 
 
 class ImpConfig(TrainingConfig):

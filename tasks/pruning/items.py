@@ -39,7 +39,7 @@ __all__ = [
 
 CHECKPOINTS = "checkpoints"
 """Folder of the files of models within the folder of a run."""
-Step = Literal["pretrain", "prune", "branch", "stack", "imp", "long", "merge", "reprune"]
+Step = Literal["pretrain", "prune", "branch", "stack", "imp", "long", "merge", "reprune", "given"]
 
 
 @dataclass(frozen=True)
@@ -216,6 +216,8 @@ AnyItem = SoupItem | ImpItem
 
 def soup_items(config: SoupConfig) -> dict[str, list[SoupItem]]:
     """Title of a wave -> its items, in the order in which they run."""
+    if config.checkpoints:
+        return {"merge": [_item(config, "given", 0, 1)]}
     repeats = range(config.seeds)
     waves = {"pretrain": [_item(config, "pretrain", r) for r in repeats]}
     for phase in range(1, config.phases + 1):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tasks.nn.plan import check_training
 from tasks.nn.sparsity import layer_counts, prunable_weights
 from tasks.pruning.config import ImpConfig, SoupConfig, TrainingConfig
+from tasks.pruning.given import read_members
 from tasks.pruning.imp import imp_course, soup_course
 from tasks.pruning.setups import Setup
 from tasks.pruning.soups import SoupPhase
@@ -16,6 +17,9 @@ def rehearse(config: TrainingConfig, address: str = "") -> None:
     """Refuse a config whose data, network, batches or prunings do not fit together."""
     check_training(config, address)
     setup = Setup.open(config)
+    if isinstance(config, SoupConfig) and config.checkpoints:
+        read_members(setup, config.checkpoints)
+        return
     if isinstance(config, SoupConfig):
         for cycle in soup_course(config, setup).cycles:
             _ = SoupPhase.of(setup, config, 0, cycle.number).branches  # refuses what is too short

@@ -52,6 +52,8 @@ Methods = Mapping[str, Sequence[Row]]
 def soup_report(stored: Stored) -> Report:
     """The soup against its members and rivals at the end, then one row per phase and method."""
     models, config, by = stored.rows("models"), stored.settings, yardstick_of(stored.settings)
+    if config.get("checkpoints"):
+        return _given_report(stored, models, by)
     phases = sorted({row["phase"] for row in models if row["phase"]})
     per_epoch = _steps_per_epoch(models, config)
     dense = [r for r in models if r["method"] == "dense" and r["status"] == Status.OK]
@@ -74,9 +76,41 @@ def soup_report(stored: Stored) -> Report:
     return Report(findings, [table], notes)
 
 
+def _given_report(stored: Stored, models: Sequence[Row], by: Yardstick) -> Report:
+    """Soups of given files beside their members."""
+    good = [row for row in models if row["status"] == Status.OK]
+    members = [row for row in good if row["method"] == "member"]
+    rows = [_given_cells(row, by) for row in good]
+    findings = []
+    if members:
+        best = max(members, key=by.quality)
+        mean = interval(row[by.column] for row in members).mean
+        for row in good:
+            if row["method"].startswith(("soup", "ensemble")):
+                gains = (row[by.column] - best[by.column], row[by.column] - mean)
+                findings.append(
+                    f"{row['method']}: {by.label} {100 * row[by.column]:.2f} %, "
+                    f"{100 * gains[0]:+.2f} points beside the best member by validation data, "
+                    f"{100 * gains[1]:+.2f} beside the mean of the members"
+                )
+    headings = ("sparse", "model", *MEASURED[by.column])
+    table = Table(headings, rows, words=("model",), num_keys=2, subject="model")
+    how = "one run, no intervals; statistics of normalization estimated again for all models"
+    notes = [how, *best_model(stored, by), *_failures(stored, models)]
+    return Report(findings or ["no member is stored"], [table], notes)
+
+
+def _given_cells(row: Row, by: Yardstick) -> list[str]:
+    name = f"member {row['member']}" if row["method"] == "member" else row["method"]
+    ood = [] if by is R2 else [row["ood_accuracy"]]
+    shown = ["" if value is None else f"{100 * value:.1f}" for value in ood]
+    return [f"{100 * row['sparsity']:.2f}", name, *_measured([row], by), *shown]
+
+
 def soup_figures(stored: Stored) -> Iterator[Figure]:
     """Accuracies against sparsity and the distances of members."""
-    yield Figure("figures/soup.png", partial(_soup_figure, stored), ("models", "distances"))
+    if not stored.settings.get("checkpoints"):
+        yield Figure("figures/soup.png", partial(_soup_figure, stored), ("models", "distances"))
 
 
 def _soup_figure(stored: Stored) -> Any:
@@ -221,12 +255,12 @@ def _favorite(methods: Methods, target: float, budget: float, by: Yardstick) -> 
 
 
 def best_model(stored: Stored, by: Yardstick) -> Iterator[str]:
-    """Which pruned model is best on validation data, and how to take it elsewhere."""
+    """Which model is best on validation data, and how to take it elsewhere."""
     row = best_row(stored.rows("models"), by)
     if row is not None:
         sparse = f"{100 * row['sparsity']:.2f} % pruned"
         yield (
-            f"best pruned model by validation data: {row['item']} ({sparse}, {by.label} "
+            f"best model by validation data: {row['item']} ({sparse}, {by.label} "
             f"{by.scale * row[by.column]:.2f} %); `latticework export {stored.run.run_id} --best "
             "--to FOLDER` writes its files"
         )

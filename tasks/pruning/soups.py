@@ -27,6 +27,7 @@ from tasks.nn.sparsity import apply_masks
 from tasks.pruning.branches import Branch, Rates, plan_branches, retrain
 from tasks.pruning.config import SoupConfig
 from tasks.pruning.cycles import Course, Cycle
+from tasks.pruning.given import given_models
 from tasks.pruning.imp import (
     Pruned,
     cycle_rates,
@@ -256,6 +257,11 @@ def reprune(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
     own = sum(parent.provenance.total_steps - first.dense_steps for parent in parents)
     provenance = replace(phase.after(first, 0), total_steps=first.dense_steps + own)
     return [NewModel("reprune", SparseModel(model, masks), provenance)]
+
+
+def given(phase: SoupPhase, parents: Sequence[StoredModel]) -> list[NewModel]:
+    """Members from files, their soups and their ensemble."""
+    return given_models(phase.setup, phase.config.checkpoints)
 
 
 def _prune_and_retrain(

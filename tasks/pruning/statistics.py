@@ -42,12 +42,12 @@ def soup_methods(
 
 
 def best_row(rows: Sequence[Row], by: Yardstick) -> Row | None:
-    """The pruned and retrained model with a file that is best on validation data, if any.
+    """The retrained or merged model with a file that is best on validation data, if any.
 
     Of several sparsities only the largest counts.
     """
-    good = [r for r in rows if r["status"] == Status.OK and r["checkpoint"] and r["sparsity"] > 0]
-    done = [row for row in good if row["method"] != "pruned"]
+    good = [r for r in rows if r["status"] == Status.OK and r["checkpoint"]]
+    done = [row for row in good if row["method"] not in ("dense", "pruned")]
     if not done:
         return None
     most = max(row["target"] for row in done)

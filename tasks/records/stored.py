@@ -52,11 +52,11 @@ class Stored:
         return self.run.record.config
 
     @property
-    def places(self) -> Mapping[str, str]:
+    def places(self) -> Mapping[str, Any]:
         """Fields of the config that do not name the run: where its inputs were when it last ran."""
         if not self.run.volume.exists(PLACES):
             return {}
-        return {str(k): str(v) for k, v in json.loads(bytes(self.run.volume.read(PLACES))).items()}
+        return dict(json.loads(bytes(self.run.volume.read(PLACES))))
 
     def table(self, name: str) -> pa.Table:
         """All rows of a table, in planned order."""

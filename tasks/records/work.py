@@ -40,7 +40,7 @@ class Inputs:
     value: Any = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     code: Sequence[OwnCode] = ()
-    places: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
