@@ -46,7 +46,7 @@ from tasks.nn.schedules import Schedule
 from tasks.nn.starts import Start, start_of
 from tasks.nn.training import TrainingState, seeded_generator, sgd
 from tasks.records import InputError, derive_seed
-from tasks.records.own_code import is_reference
+from tasks.records.own_code import check_content, is_reference
 
 __all__ = ["Workbench", "images_digest", "load_images", "scaled_as_wanted"]
 
@@ -315,6 +315,8 @@ def _loaded(
     place = expanded(cache) if cache else None
     if task:
         own = load_own(name, task=task, num_train=num_train or None, size=size, cache=place)
+        if is_reference(name):
+            check_content(name, images_digest(own))
         return own.to(device)
     dataset = load_dataset(
         name,  # pyrefly: ignore[bad-argument-type]

@@ -48,7 +48,7 @@ __all__ = [
 TRUSTED_VARIABLE = "LATTICEWORK_TRUSTED_MODULES"
 """Modules, separated by commas, whose functions deployments may name."""
 
-_REFERENCE = re.compile(r"(?:[^\W\d]\w*(?:\.[^\W\d]\w*)*|.*\.py):[\w.\-/]+")
+_REFERENCE = re.compile(r"(?:[^\W\d]\w*(?:\.[^\W\d]\w*)*|.*\.py):\w[\w.\-/]*")
 _MAX_BYTES = 20 * 2**20
 _OURS = ("tasks", "flows", "workers", "gpu")
 
@@ -330,7 +330,7 @@ def _imported(code: OwnCode, folder: str) -> ModuleType:
     if folder:
         sys.path.insert(0, folder)
     try:
-        return importlib.import_module(code.module)
+        module = importlib.import_module(code.module)
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
@@ -339,6 +339,13 @@ def _imported(code: OwnCode, folder: str) -> ModuleType:
     finally:
         # At the end it stays, for what is imported inside of functions.
         sys.path[:] = [*before, folder] if folder and folder not in before else before
+    file = getattr(module, "__file__", None)
+    if code.files and not (file and not _is_installed(Path(file))):
+        taken = file or "a module of Python"
+        raise InputError(
+            f"{code.reference}: {code.module} is the name of {taken} already: rename the file"
+        )
+    return module
 
 
 def _forget(code: OwnCode) -> None:

@@ -250,6 +250,8 @@ def _classes(name: str, y: np.ndarray, given: Any) -> tuple[str, ...]:
         found = tuple(map(str, np.unique(y.astype(str))))
     else:
         _check_whole(f"{name}: y", y)
+        if int(y.min()) < 0:
+            raise InputError(f"{name}: y has the class {int(y.min())}; classes are 0, 1, ...")
         found = tuple(map(str, range(int(y.max()) + 1)))
     if given is not None:
         names = tuple(map(str, np.asarray(given).tolist()))
