@@ -16,7 +16,6 @@ import getpass
 import hashlib
 import importlib
 import importlib.metadata
-import importlib.util
 import os
 import re
 import secrets
@@ -27,6 +26,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -114,6 +114,8 @@ class OwnCode:
 
 _installed: dict[str, tuple[OwnCode, str]] = {}
 """Reference -> its code in this process, and the folder it is imported from ("" for none)."""
+_added: set[str] = set()
+"""Folders at the end of the path for the sake of such code."""
 _imported_from: dict[str, str] = {}
 """Name of an imported module of one's own -> the digest of its code."""
 
@@ -215,10 +217,7 @@ def _folder_of(reference: str, module: str) -> Path | None:
     InputError
     """
     top = module.partition(".")[0]
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        spec = None
+    spec = _spec(top)
     if spec is None:
         here = Path.cwd()
         if not ((here / f"{top}.py").is_file() or (here / top).is_dir()):
@@ -233,6 +232,17 @@ def _folder_of(reference: str, module: str) -> Path | None:
         return None
     path = Path(places[0])
     return path.parent.parent if path.name == "__init__.py" else path.parent
+
+
+def _spec(top: str) -> ModuleSpec | None:
+    """Where Python would find a package, whatever was imported of that name before."""
+    before = list(sys.path)
+    sys.path[:] = [place for place in before if place not in _added]
+    try:
+        specs = (finder.find_spec(top, None) for finder in sys.meta_path)
+        return next((spec for spec in specs if spec is not None), None)
+    finally:
+        sys.path[:] = before
 
 
 def _is_installed(path: Path) -> bool:
@@ -337,8 +347,10 @@ def _imported(code: OwnCode, folder: str) -> ModuleType:
             f"{code.reference}: importing {code.module} failed: {type(error).__name__}: {reason}"
         ) from error
     finally:
-        # At the end it stays, for what is imported inside of functions.
-        sys.path[:] = [*before, folder] if folder and folder not in before else before
+        sys.path[:] = before
+        if folder and folder not in before:  # for what is imported inside of functions
+            sys.path.append(folder)
+            _added.add(folder)
     file = getattr(module, "__file__", None)
     if code.files and not (file and not _is_installed(Path(file))):
         taken = file or "a module of Python"

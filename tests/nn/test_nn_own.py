@@ -178,7 +178,7 @@ INFINITE = np.where(np.arange(60).reshape(20, 3) == 7, np.inf, 0.0)
         ({"x": X, "y": Y + 1}, "no example of class 0; number the classes from 0"),
         ({"x": X, "y": 2 * Y}, "y has no example of class 1"),
         ({"x": X, "y": Y - 1}, "y has the class -1"),
-        ({"x": X, "y": Y, "x_test": X, "y_test": Y + 1}, "y_test has the class 2; known are 0 to 1"),
+        ({"x": X, "y": Y, "x_test": X, "y_test": Y + 1}, "y_test has the class 2; known are 0"),
         ({"x": X, "y": Y / 2}, "wanted are whole numbers of classes"),
         ({"x": X, "y": np.eye(20)}, r"classes are wanted as \(N,\)"),
         ({"x": X[:3], "y": Y[:3]}, "too few to hold any out"),
