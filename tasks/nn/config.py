@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -12,7 +12,7 @@ from pydantic_core import CoreSchema
 from gpu.backend import Device
 from tasks.records.config import FrozenConfig
 from tasks.records.errors import unknown_name
-from tasks.records.own_code import TRUSTED_VARIABLE, is_reference
+from tasks.records.own_code import is_reference, trusted_modules
 
 __all__ = [
     "MAX_EPOCHS",
@@ -75,9 +75,9 @@ class NetworkNames:
     ) -> dict[str, Any]:
         """For forms."""
         choice: dict[str, Any] = {"type": "string", "enum": list(self.names)}
-        if os.environ.get(TRUSTED_VARIABLE):
-            return {"anyOf": [choice, {"type": "string", "pattern": ".+:.+"}]}
-        return choice
+        modules = "|".join(map(re.escape, sorted(trusted_modules())))
+        own = {"type": "string", "pattern": f"^({modules})(:.+)?$", "title": "your own"}
+        return {"anyOf": [choice, own]} if modules else choice
 
 
 class TrainingSettings(FrozenConfig):

@@ -94,7 +94,7 @@ def _data_digest(config: TrainingSettings) -> str:
     from tasks.nn.benches import open_bench
 
     # Without the weights, which need not fit yet.
-    without = dict.fromkeys(config.weight_files(), ())
+    without: dict[str, Any] = dict.fromkeys(config.weight_files(), ())
     if "checkpoint" in without:
         without["checkpoint"] = ""
     return open_bench(config.model_copy(update=without)).digest()

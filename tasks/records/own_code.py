@@ -43,10 +43,11 @@ __all__ = [
     "find_code",
     "is_reference",
     "resolve",
+    "trusted_modules",
 ]
 
 TRUSTED_VARIABLE = "LATTICEWORK_TRUSTED_MODULES"
-"""Modules, separated by commas, whose functions deployments may name."""
+"""Modules, or functions module:name, separated by commas, that deployments may name."""
 
 _REFERENCE = re.compile(r"(?:[^\W\d]\w*(?:\.[^\W\d]\w*)*|.*\.py):\w[\w.\-/]*")
 _MAX_BYTES = 20 * 2**20
@@ -184,6 +185,12 @@ def check_content(reference: str, content: str) -> None:
         )
 
 
+def trusted_modules() -> frozenset[str]:
+    """Modules, or functions ``module:name``, that deployments may name."""
+    names = os.environ.get(TRUSTED_VARIABLE, "").split(",")
+    return frozenset(name.strip() for name in names) - {""}
+
+
 def check_trusted(references: Mapping[str, str]) -> None:
     """Refuse code that a deployment may not run.
 
@@ -196,7 +203,7 @@ def check_trusted(references: Mapping[str, str]) -> None:
     ------
     InputError
     """
-    trusted = {name.strip() for name in os.environ.get(TRUSTED_VARIABLE, "").split(",")} - {""}
+    trusted = trusted_modules()
     for key, reference in references.items():
         module, _, name = reference.rpartition(":")
         if module not in trusted and f"{module}:{name}" not in trusted:

@@ -104,7 +104,7 @@ def server(tmp_path_factory) -> Iterator[Server]:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.cli", "serve", "--port", str(port), "--out", "kept"],
             cwd=folder,
-            env=environment(folder / "home"),
+            env=environment(folder / "home") | {"LATTICEWORK_TRUSTED_MODULES": "my_nets"},
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -205,3 +205,29 @@ def test_serving_again_changes_nothing(server):
     after = server.deployment()
     assert after["id"] == before["id"]
     assert len(after["schedules"]) == len(before["schedules"])
+
+
+def refused(server: Server, config: dict) -> str:
+    """What the server answers to parameters that are not allowed."""
+    deployment = server.call("GET", "/deployments/name/imp/imp")
+    body = {"parameters": {"config": config, "ray_address": "serial"}}
+    with pytest.raises(HTTPError) as caught:
+        server.call("POST", f"/deployments/{deployment['id']}/create_flow_run", body)
+    assert 400 <= caught.value.code < 500
+    return caught.value.read().decode()
+
+
+@pytest.mark.parametrize("model", ["os:system", "subprocess:run", "/tmp/nets.py:build"])
+def test_deployments_do_not_run_any_code(server, model):
+    """Only built-in networks, and those of modules that the worker trusts."""
+    assert "config" in refused(server, {"dataset": "digits", "model": model})
+
+
+def test_a_worker_looks_again_at_what_a_deployment_names(server):
+    deployment = server.call("GET", "/deployments/name/imp/imp")
+    config = {"dataset": "digits", "data": "os:getcwd", "model": "my_nets:build"}
+    body = {"parameters": {"config": config, "ray_address": "serial"}}
+    path = f"/deployments/{deployment['id']}/create_flow_run"
+    run = server.finished(server.call("POST", path, body)["id"])
+    assert run["state_type"] == "FAILED"
+    assert "data: os:getcwd is not allowed in a deployment" in run["state"]["message"]
