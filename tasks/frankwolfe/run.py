@@ -30,6 +30,7 @@ from tasks.nn import (
 from tasks.nn.bench import Bench
 from tasks.nn.benches import open_bench
 from tasks.nn.files import store_tensors, tensors_digest
+from tasks.nn.objectives import CLASSIFICATION
 from tasks.nn.optimizers import FrankWolfe
 from tasks.nn.training import seeded_generator
 from tasks.nn.workbench import Workbench
@@ -188,7 +189,8 @@ def _certified(
     trial: Trial, bench: Bench, model: nn.Module, place: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     radii = trial.config.certified_radii
-    if not (isinstance(bench, Workbench) and is_perceptron(model) and radii):
+    has_classes = bench.objective is CLASSIFICATION
+    if not (isinstance(bench, Workbench) and has_classes and is_perceptron(model) and radii):
         return []
     found = certify(model, bench.dataset, radii).accuracies
     return [{**place, "radius": r, "accuracy": a} for r, a in zip(radii, found, strict=True)]

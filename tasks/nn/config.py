@@ -13,6 +13,7 @@ from gpu.backend import Device
 from tasks.records.config import FrozenConfig
 from tasks.records.errors import unknown_name
 from tasks.records.own_code import is_reference, trusted_modules
+from tasks.records.roots import absolute_place
 
 __all__ = [
     "MAX_EPOCHS",
@@ -21,6 +22,7 @@ __all__ = [
     "ImageTrainingConfig",
     "Images",
     "NetworkNames",
+    "Place",
     "Task",
     "Texts",
     "TrainingSettings",
@@ -64,7 +66,7 @@ class NetworkNames:
         if name not in self.names and not is_reference(name):
             known = [*self.names, "package.module:function", "FILE.py:function"]
             raise ValueError(unknown_name("model", name, known))
-        return name
+        return name if name in self.names else _anywhere(name)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         """The schema of the text, with the check behind it."""
@@ -80,6 +82,18 @@ class NetworkNames:
         return {"anyOf": [choice, own]} if modules else choice
 
 
+def _anywhere(text: str) -> str:
+    """A path that means the same in any folder; names of functions stay as they are."""
+    path, colon, name = text.rpartition(":")
+    if path.endswith(".py"):
+        return f"{absolute_place(path)}{colon}{name}"
+    return text if is_reference(text) else absolute_place(text)
+
+
+Place = Annotated[str, AfterValidator(_anywhere)]
+"""A path, a URI, or the name of a function."""
+
+
 class TrainingSettings(FrozenConfig):
     """Data, network, training and evaluation: what all studies that train networks share."""
 
@@ -87,7 +101,7 @@ class TrainingSettings(FrozenConfig):
     """What to learn from. digits and synthetic come with the package; for the others the message
     about missing files says where they are looked for and how to get them."""
 
-    data_folder: str = ""
+    data_folder: Place = ""
     """Where the files of the data set lie; empty for LATTICEWORK_DATA and the usual places. The
     content of the files names the run, not their place."""
 
@@ -95,7 +109,7 @@ class TrainingSettings(FrozenConfig):
     """Largest number of training images, of text of characters; 0 takes all that are not held
     out."""
 
-    data: str = ""
+    data: Place = ""
     """Data of your own in place of the data set: FILE.npz with the arrays x and y (also x_val,
     y_val, x_test, y_test), a folder with train/CLASS/ and val/CLASS/ full of pictures, or a
     function, package.module:name, that returns such arrays. Its content names the run."""
@@ -123,7 +137,7 @@ class TrainingSettings(FrozenConfig):
     those of num_classes (or num_outputs), in_channels (or in_chans) and shape that it takes.
     small-cnn has four convolutions and 33,338 parameters for gray images."""
 
-    checkpoint: str = ""
+    checkpoint: Place = ""
     """Weights that everything starts from, in place of a training from scratch: a state dict as
     .safetensors or .pt, or a folder that was exported. epochs and learning_rate tell of the
     training behind it. mean and deviation have to be given, unless it is an exported folder."""

@@ -5,9 +5,8 @@ Importing this module needs no PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from gpu.backend import cuda_problem
@@ -15,7 +14,6 @@ from tasks.nn.config import TrainingSettings
 from tasks.records.config import fingerprint
 from tasks.records.errors import InputError
 from tasks.records.own_code import find_code
-from tasks.records.roots import parse_root
 from tasks.records.work import Inputs, Resources
 
 __all__ = ["check_training", "data_inputs", "training_resources"]
@@ -41,13 +39,13 @@ def data_inputs(config: TrainingSettings) -> Inputs:
     weights = config.weight_files()
     contents |= {key: _weights_digest(files) for key, files in weights.items()}
     named = {**config.own_code(), **({"data": config.data} if config.data else {})}
-    places = {key: _places(config, key, _absolute) for key in (*named, *weights)}
+    places = {key: getattr(config, key) for key in (*named, *weights)}
     if config.data_folder:
-        places["data_folder"] = _absolute(config.data_folder)
+        places["data_folder"] = config.data_folder
     return Inputs(
         contents,
         _together(contents, config.data_name),
-        settings={key: _places(config, key, _end) for key in (*named, *weights)},
+        settings={key: _ends(place) for key, place in places.items() if key != "data_folder"},
         code=tuple(code.values()),
         places=places,
     )
@@ -108,28 +106,13 @@ def _weights_digest(files: Sequence[str]) -> str:
     return digests[0] if len(digests) == 1 else fingerprint(digests)
 
 
-def _places(config: TrainingSettings, key: str, change: Callable[[str], str]) -> Any:
-    """A field that holds a place, or several, each changed."""
-    value = getattr(config, key)
-    return change(value) if isinstance(value, str) else [change(each) for each in value]
-
-
 def _together(contents: dict[str, str], data: str) -> str | None:
     """What items are made from: the data alone, or all contents."""
     return contents.get(data) if contents.keys() <= {data} else fingerprint(contents)
 
 
-def _end(place: str) -> str:
-    """A place without its folders: they do not name a run."""
-    return place.rstrip("/").rpartition("/")[2]
-
-
-def _absolute(place: str) -> str:
-    """The same from any folder; modules and URIs stay as they are."""
-    path, colon, name = place.rpartition(":")
-    if path.endswith(".py"):
-        return f"{Path(path).expanduser().resolve()}{colon}{name}"
-    if colon and ("://" in place or not Path(place).exists()):
-        return place
-    root, is_uri = parse_root(place)
-    return place if is_uri else root
+def _ends(place: str | Sequence[str]) -> str | list[str]:
+    """Places without their folders, which do not name a run."""
+    if isinstance(place, str):
+        return place.rstrip("/").rpartition("/")[2]
+    return [str(_ends(each)) for each in place]

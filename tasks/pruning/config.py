@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tasks.nn.config import MAX_EPOCHS, ImageTrainingConfig
+from tasks.nn.config import MAX_EPOCHS, ImageTrainingConfig, Place
 from tasks.pruning.cycles import Method
 
 __all__ = ["ImpConfig", "SoupConfig", "TrainingConfig", "Vary"]
@@ -42,7 +42,7 @@ class TrainingConfig(ImageTrainingConfig):
 class SoupConfig(TrainingConfig):
     """Sparse model soups and the models they are compared with."""
 
-    checkpoints: tuple[str, ...] = Field(default=(), max_length=1000)
+    checkpoints: tuple[Place, ...] = Field(default=(), max_length=1000)
     """Files of weights that are merged, by every rule, in place of all trainings: state dicts of
     one network with equal masks, as .safetensors or .pt, or folders that were exported. mean and
     deviation have to be given, unless they are exported folders."""

@@ -37,6 +37,11 @@ def check_text(text: str, what: str) -> None:
         ) from None
 
 
+def absolute_place(place: str) -> str:
+    """A place from any folder: a path becomes absolute; URIs and empty texts stay as they are."""
+    return place if not place or is_uri(place) else _absolute(Path(place))
+
+
 def parse_root(root: str | Path) -> tuple[str, bool]:
     """Absolute local path or URI, and whether it is a URI; touches nothing.
 
@@ -48,7 +53,7 @@ def parse_root(root: str | Path) -> tuple[str, bool]:
     text = str(root)
     check_text(text, "the root of the store")
     if not is_uri(text):
-        return _absolute(Path(text)), False
+        return _absolute(Path(text), "the root of the store "), False
     scheme, _, rest = text.partition(":")
     if scheme.lower() == "mock":
         raise InputError("a store at mock:// is lost when the process ends; give a folder or a URI")
@@ -61,16 +66,16 @@ def parse_root(root: str | Path) -> tuple[str, bool]:
     return text, True
 
 
-def _absolute(path: Path) -> str:
+def _absolute(path: Path, what: str = "") -> str:
     try:
         return str(path.expanduser().absolute())
     except RuntimeError as error:
         raise InputError(
-            f"the root of the store {abridged(str(path))}: there is no such user as "
+            f"{what}{abridged(str(path))}: there is no such user as "
             f"{shortened(path.parts[0])}, or no home folder; give the folder in full"
         ) from error
     except OSError as error:
         raise InputError(
-            f"the root of the store {abridged(str(path))}: the current folder is gone "
+            f"{what}{abridged(str(path))}: the current folder is gone "
             f"({error.strerror}); give the folder in full"
         ) from error

@@ -319,3 +319,28 @@ def test_folders_of_killed_drivers_are_removed_by_the_next_start(tmp_path):
     remove_abandoned_folders(tmp_path)
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == sorted([f"lw-{os.getpid()}-abc", "lw-prefect-x", "other"])
+
+
+@pytest.mark.ray
+def test_code_of_one_s_own_runs_on_nodes_that_do_not_have_its_files(run):
+    program = run(
+        CLUSTER
+        + """
+from tasks.records.own_code import find_code
+cluster.add_node(**small)
+net = "def build():\\n    from lwown_part import size\\n    return size\\n"
+Path("lwown_net.py").write_text(net)
+Path("lwown_part.py").write_text("size = 7\\n")
+code = find_code("lwown_net:build")
+Path("lwown_net.py").unlink(), Path("lwown_part.py").unlink()
+first, second = Path("first").resolve(), Path("second").resolve()
+with connect(cluster.address) as executor:
+    items = [WorkItem("a", (code, first, second)), WorkItem("b", (code, second, first))]
+    found = [o.value for o in map_batches(call_own, items, executor=executor)]
+say([value for value, _ in found], len({node for _, node in found}))
+cluster.shutdown()
+""",
+        RAY_AUTH_MODE="disabled",
+    )
+    out, err = program.finish()
+    assert out == "[7, 7] 2\n", err
