@@ -131,10 +131,10 @@ def _accepted(
 def _of_timm(reference: str) -> Callable[..., Any]:
     try:
         import timm
-    except ImportError as error:
+    except Exception as error:
         raise InputError(
-            f"model {reference} needs timm, which is not installed (see the docs on networks of "
-            "your own: it brings torchvision, which has to match torch)"
+            f"model {reference} needs timm, which cannot be imported ({_reason(error)}); it brings "
+            "torchvision, which has to match torch: see docs/own_networks.md"
         ) from error
     if not timm.is_model(reference.removeprefix(TIMM)):
         raise InputError(f"timm has no network {reference.removeprefix(TIMM)!r}")
