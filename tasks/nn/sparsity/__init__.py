@@ -24,6 +24,7 @@ from tasks.nn.sparsity.masks import (
 from tasks.nn.sparsity.surgery import (
     channel_masks,
     channel_norms,
+    kept_channels,
     largest_channels,
     without_channels,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "global_masks",
     "held_mask",
     "hold_masks",
+    "kept_channels",
     "largest",
     "largest_channels",
     "layer_counts",
