@@ -3,6 +3,7 @@
 from tasks.nn.sparsity.allocation import ALLOCATIONS, Allocation, layer_counts, total_kept
 from tasks.nn.sparsity.channels import ChannelGroup, channel_groups
 from tasks.nn.sparsity.flops import Multiplications, count_multiplications, output_positions
+from tasks.nn.sparsity.graphs import Example
 from tasks.nn.sparsity.masks import (
     HeldMasks,
     Masks,
@@ -33,6 +34,7 @@ __all__ = [
     "ALLOCATIONS",
     "Allocation",
     "ChannelGroup",
+    "Example",
     "HeldMasks",
     "Masks",
     "Multiplications",

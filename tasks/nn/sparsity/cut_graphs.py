@@ -95,11 +95,13 @@ class _Rewriting:
 
     def stay(self, value: Value, dim: int) -> Tensor | None:
         """Positions of a tensor that stay along a dimension; None if all do."""
-        part = value.at(dim % len(value.shape))
-        if part is None:
-            return None
-        stay = ~torch.isin(self.walk.labels.roots(part.ids), self.gone)
-        return None if bool(stay.all()) else stay.movedim(dim, 0).flatten(1)[:, 0]
+        dim %= len(value.shape)
+        for part in value.parts:
+            ids = self.walk.labels.compressed(part.ids)
+            if ids.shape[dim] > 1:
+                stay = ~torch.isin(ids, self.gone).movedim(dim, 0).reshape(ids.shape[dim], -1)[:, 0]
+                return None if bool(stay.all()) else stay
+        return None
 
     def _set(self, node: fx.Node, name: str, start: int) -> None:
         """New sizes of the dimensions of a result, from `start` on; -1 for one that depends."""

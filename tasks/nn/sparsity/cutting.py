@@ -18,6 +18,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from tasks.nn.evaluation import evaluating
 from tasks.nn.sparsity.attention import FewerHeads, can_have_fewer
 from tasks.nn.sparsity.channels import ChannelGroup
+from tasks.nn.sparsity.walk import PRODUCER
 
 Kept = Mapping[str, Tensor]
 Cuts = dict[str, dict[int, Tensor]]
@@ -34,6 +35,28 @@ def cuts_of(groups: Sequence[ChannelGroup], kept: Kept) -> Cuts:
             stay, lines = each.stay(kept[group.name]), cuts.setdefault(each.name, {})
             lines[each.dim] = lines[each.dim] & stay if each.dim in lines else stay
     return cuts
+
+
+def head_counts(groups: Sequence[ChannelGroup], kept: Kept) -> dict[str, tuple[int, int]]:
+    """Numbers of heads before and after, by the module around the layers of queries and so on."""
+    counts = {}
+    for group in groups:
+        producers = [s for s in group.slices if s.role == PRODUCER]
+        if group.name in kept and all(int((s.units == 0).sum()) > 1 for s in producers):
+            for name in group.producers:
+                counts[name.rpartition(".")[0]] = (group.size, int(kept[group.name].sum()))
+    return counts
+
+
+def with_heads(model: nn.Module, counts: Mapping[str, tuple[int, int]]) -> nn.Module:
+    """The model, after numbers of heads that its own modules remember have been changed.
+
+    That is a guess: any integer of the module that is the number of heads is taken for one.
+    """
+    for name, (before, after) in counts.items():
+        entries = vars(model.get_submodule(name))
+        entries.update({key: after for key, v in entries.items() if type(v) is int and v == before})
+    return model
 
 
 def cut_module(model: nn.Module, cuts: Cuts) -> nn.Module:

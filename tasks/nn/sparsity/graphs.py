@@ -69,7 +69,7 @@ def exported(model: nn.Module, example: Tensor, *, any_batch: bool = False) -> G
         raise InputError(f"{type(model).__name__} has parametrized weights: remove that first")
     sizes = ({0: Dim.AUTO},) if any_batch else None
     try:
-        with evaluating(model), _plain_attention(), _quiet():
+        with evaluating(model), plain_attention(), _quiet():
             program = torch.export.export(model, (example,), strict=False, dynamic_shapes=sizes)
             module: Any = program.module(check_guards=False)
     except (RuntimeError, TypeError, ValueError, AssertionError, AttributeError) as error:
@@ -77,6 +77,7 @@ def exported(model: nn.Module, example: Tensor, *, any_batch: bool = False) -> G
         raise InputError(
             f"the operations of {type(model).__name__} cannot be traced: {reason}"
         ) from error
+    module.graph.eliminate_dead_code(_changes_tensors)
     return Graph(module, _first_names(model))
 
 
@@ -116,6 +117,11 @@ def operation(node: fx.Node) -> str:
     return schema.name.split("::")[1] if schema is not None else ""
 
 
+def _changes_tensors(node: fx.Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return node.op in ("placeholder", "output") or (schema is not None and schema.is_mutable)
+
+
 def _shape(value: Any) -> tuple[int, ...]:
     return tuple(number_of(size) for size in value.shape) if isinstance(value, Tensor) else ()
 
@@ -130,7 +136,8 @@ def _first_names(model: nn.Module) -> dict[str, str]:
 
 
 @contextmanager
-def _plain_attention() -> Iterator[None]:
+def plain_attention() -> Iterator[None]:
+    """Without the fused kernels of PyTorch's layers of attention."""
     is_fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:

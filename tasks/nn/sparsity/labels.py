@@ -118,9 +118,13 @@ class Labels:
     def fix(self, ids: Tensor, reason: str) -> None:
         """Never remove these, and remember the first reason per parameter."""
         roots = self.roots(ids)
+        going = roots[roots != 0].numpy()
+        if not len(going):
+            return
+        everything = self.roots(torch.arange(len(self._parents))).numpy()
         starts = [start for start, _ in self._owners]
-        owners = np.searchsorted(starts, ids[roots != 0].flatten().numpy(), side="right") - 1
-        for owner in np.unique(owners):
+        members = np.isin(everything, going).nonzero()[0]
+        for owner in np.unique(np.searchsorted(starts, members, side="right") - 1):
             self.reasons.setdefault(self._owners[owner][1], reason)
         self.unite(roots, torch.zeros(1, dtype=torch.int64))
 

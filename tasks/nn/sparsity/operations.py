@@ -16,26 +16,37 @@ from tasks.nn.sparsity.layers import LAYERS, loud
 from tasks.nn.sparsity.walk import Values, Walk, samples
 
 Rule = Callable[[Walk, fx.Node], Values | None]
-_MOVES = frozenset(
-    "view _unsafe_view reshape flatten unflatten permute transpose swapaxes movedim t squeeze "
-    "unsqueeze expand expand_as view_as reshape_as slice select narrow chunk split "
-    "split_with_sizes unbind flip roll repeat repeat_interleave tile pixel_shuffle "
-    "pixel_unshuffle channel_shuffle diagonal numpy_T mT".split()
-)
-_ALIASES = frozenset(
-    "dropout dropout_ feature_dropout feature_dropout_ contiguous detach detach_ alias to clone "
-    "_to_copy lift_fresh_copy lift_fresh type_as float double half".split()
-)
-_ENTRYWISE = frozenset(
-    "relu6 hardswish log_sigmoid rsub floor_divide true_divide multiply subtract divide "
-    "masked_fill threshold logical_and logical_or softsign __and__ __or__".split()
-)
+_MOVES = frozenset([
+    "view", "_unsafe_view", "reshape", "flatten", "unflatten", "permute", "transpose", "swapaxes",
+    "movedim", "t", "squeeze", "unsqueeze", "expand", "expand_as", "view_as", "reshape_as",
+    "slice", "select", "narrow", "chunk", "split", "split_with_sizes", "unbind", "flip", "roll",
+    "repeat", "repeat_interleave", "tile", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle",
+    "diagonal", "numpy_T", "mT",
+])  # fmt: skip
+"""Views and copies that move entries."""
+_ALIASES = frozenset([
+    "dropout", "dropout_", "feature_dropout", "feature_dropout_", "contiguous", "detach",
+    "detach_", "alias", "to", "clone", "_to_copy", "lift_fresh_copy", "lift_fresh", "type_as",
+    "float", "double", "half",
+])  # fmt: skip
+"""Operations that keep entries, or some of them."""
+_ENTRYWISE = frozenset([
+    "relu6", "hardswish", "log_sigmoid", "rsub", "floor_divide", "true_divide", "multiply",
+    "subtract", "divide", "masked_fill", "threshold", "logical_and", "logical_or", "softsign",
+    "__and__", "__or__",
+])  # fmt: skip
 """Entrywise operations that are not tagged as such."""
-_SUMS = frozenset(
-    "mean sum amax amin max min var std norm linalg_vector_norm logsumexp argmax".split()
-)
-_SCANS = frozenset("softmax log_softmax _softmax _log_softmax cumsum sort normalize".split())
-_ZERO_TO_OTHERS = frozenset("softmax log_softmax _softmax _log_softmax logsumexp argmax".split())
+_SUMS = frozenset([
+    "mean", "sum", "amax", "amin", "max", "min", "var", "std", "norm", "linalg_vector_norm",
+    "logsumexp", "argmax",
+])  # fmt: skip
+_SCANS = frozenset([
+    "softmax", "log_softmax", "_softmax", "_log_softmax", "cumsum", "sort",
+])  # fmt: skip
+_ZERO_TO_OTHERS = frozenset([
+    "softmax", "log_softmax", "_softmax", "_log_softmax", "logsumexp", "argmax",
+])  # fmt: skip
+"""Those of the last two that do not map 0 to 0."""
 _POOLS = ("max_pool", "avg_pool", "adaptive_avg_pool", "adaptive_max_pool", "upsample_", "lp_pool")
 _JOINS = frozenset(["cat", "concat", "concatenate", "stack"])
 _PADS = frozenset(["pad", "constant_pad_nd"])

@@ -2,9 +2,9 @@
 
 For a group of channels (`tasks.nn.sparsity.channels`) a boolean vector says which units are kept.
 The masks of a unit that is dropped cover its filters in all producers, their biases, and weight and
-bias of its normalizations.  Mostly its value then is 0 wherever it occurs; where it is not (behind a
-sigmoid, say), masks cover the weights that it meets too.  So the model with these channels cut out
-computes the same function, up to the order of sums.
+bias of its normalizations.  Mostly its value then is 0 wherever it occurs; where it is not (behind
+a sigmoid, say), masks cover the weights that it meets too.  So the model with these channels cut
+out computes the same function, up to the order of sums.
 
 The saliency of a unit is the Euclidean norm of its filters in all producers.
 
@@ -16,14 +16,14 @@ Li et al., Pruning filters for efficient ConvNets, arXiv:1608.08710 (norms of fi
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from tasks.nn.sparsity.channels import ChannelGroup, Slices
 from tasks.nn.sparsity.cut_graphs import cut_graph
-from tasks.nn.sparsity.cutting import Kept, cut_module, cuts_of, is_same
+from tasks.nn.sparsity.cutting import Kept, cut_module, cuts_of, head_counts, is_same, with_heads
 from tasks.nn.sparsity.masks import Masks, apply_masks, largest
 from tasks.nn.sparsity.walk import PRODUCER
 from tasks.records import InputError
@@ -107,20 +107,17 @@ def without_channels(model: nn.Module, groups: Sequence[ChannelGroup], kept: Kep
         If `kept` does not fit the groups, drops a whole group, or neither way computes the same.
     """
     check_kept(groups, kept)
-    smaller = cut_module(model, cuts_of(groups, kept))
     if not groups:
-        return smaller
+        return copy.deepcopy(model)
     masked = copy.deepcopy(model)
     apply_masks(masked, channel_masks(model, groups, kept))
-    if is_same(smaller, masked, groups[0].example):
-        return smaller
-    smaller = cut_graph(model, cuts_of(groups, kept), groups[0].example)
-    if not is_same(smaller, masked, groups[0].example):
-        raise InputError(
-            f"{type(model).__name__} cannot be cut: its smaller copy does not compute what the "
-            "masked one does; sizes are written into its forward pass"
-        )
-    return smaller
+    for smaller in _candidates(model, groups, kept):
+        if is_same(smaller, masked, groups[0].example):
+            return smaller
+    raise InputError(
+        f"{type(model).__name__} cannot be cut: its smaller copy does not compute what the masked "
+        "one does; sizes are written into its forward pass"
+    )
 
 
 def check_kept(groups: Sequence[ChannelGroup], kept: Kept) -> None:
@@ -133,6 +130,17 @@ def check_kept(groups: Sequence[ChannelGroup], kept: Kept) -> None:
             raise InputError(f"{name} has {sizes[name]} channels: give as many booleans")
         if not bool(chosen.any()):
             raise InputError(f"all channels of {name} would be dropped; keep at least one")
+
+
+def _candidates(
+    model: nn.Module, groups: Sequence[ChannelGroup], kept: Kept
+) -> Iterator[nn.Module]:
+    """Smaller models, the most natural first."""
+    cuts, heads = cuts_of(groups, kept), head_counts(groups, kept)
+    yield cut_module(model, cuts)
+    if heads:
+        yield with_heads(cut_module(model, cuts), heads)
+    yield cut_graph(model, cuts, groups[0].example)
 
 
 def _norms(model: nn.Module, group: ChannelGroup) -> Tensor:
