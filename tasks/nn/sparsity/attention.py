@@ -10,7 +10,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, linear
+from torch.nn.functional import dropout, linear, scaled_dot_product_attention
 
 
 class FewerHeads(nn.Module):
@@ -22,11 +22,8 @@ class FewerHeads(nn.Module):
     Parameters
     ----------
     whole : nn.MultiheadAttention
-        With one weight for queries, keys and values, and without extra keys.
-    in_weight, out_weight : nn.Parameter
-        (3 H D, E) and (E', H D) for H heads of width D.
-    in_bias : nn.Parameter, optional
-        (3 H D,).
+        Its weights may be smaller already: (3 H D, E) of inputs and (E', H D) of outputs, for H
+        heads of width D.
     """
 
     _qkv_same_embed_dim = False
@@ -63,15 +60,24 @@ class FewerHeads(nn.Module):
         is_single = query.dim() == 2
         inputs = [self._batched(x, is_single) for x in (query, key, value)]
         queries, keys, values = self._heads(inputs)
-        scores = queries @ keys.transpose(-2, -1) / math.sqrt(self.head_dim)
-        scores = self._masked(scores, attn_mask, key_padding_mask)
-        weights = dropout(scores.softmax(-1), self.dropout, self.training)
-        joined = (weights @ values).transpose(1, 2).flatten(2)
-        output = linear(joined, self.out_proj.weight, self.out_proj.bias)
-        if not need_weights:
-            return self._unbatched(output, is_single), None
+        shape = (*queries.shape[:3], keys.shape[2])
+        mask = _merged(self._per_head(attn_mask, shape), key_padding_mask, queries)
+        share = self.dropout if self.training else 0.0
+        if need_weights:
+            scores = queries @ keys.transpose(-2, -1) / math.sqrt(self.head_dim)
+            weights = (scores if mask is None else scores + mask).softmax(-1)
+            found = dropout(weights, share) @ values
+        else:
+            weights = None
+            found = scaled_dot_product_attention(queries, keys, values, mask, share)
+        joined = found.transpose(1, 2).flatten(2)
+        output = self._unbatched(
+            linear(joined, self.out_proj.weight, self.out_proj.bias), is_single
+        )
+        if weights is None:
+            return output, None
         shown = weights.mean(1) if average_attn_weights else weights
-        return self._unbatched(output, is_single), shown[0] if is_single else shown
+        return output, shown[0] if is_single else shown
 
     def _heads(self, inputs: list[Tensor]) -> list[Tensor]:
         """Queries, keys and values (N, H, T, D)."""
@@ -80,21 +86,16 @@ class FewerHeads(nn.Module):
         found = (linear(x, w, b) for x, w, b in zip(inputs, rows, biases, strict=True))
         return [x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2) for x in found]
 
-    def _masked(self, scores: Tensor, mask: Tensor | None, padding: Tensor | None) -> Tensor:
-        """Scores (N, H, T, S) with masks (T, S) or (N H, T, S), and (N, S)."""
-        if mask is not None:
-            scores = _with_mask(scores, mask if mask.dim() == 2 else self._per_head(mask, scores))
-        if padding is not None:
-            scores = _with_mask(scores, padding.reshape(scores.shape[0], 1, 1, -1))
-        return scores
-
-    def _per_head(self, mask: Tensor, scores: Tensor) -> Tensor:
-        if mask.shape[0] != scores.shape[0] * scores.shape[1]:
+    def _per_head(self, mask: Tensor | None, shape: tuple[int, ...]) -> Tensor | None:
+        """A mask (T, S) or (N H, T, S) that broadcasts to (N, H, T, S)."""
+        if mask is None or mask.dim() == 2:
+            return mask
+        if mask.shape[0] != shape[0] * shape[1]:
             raise ValueError(
                 f"a mask of attention {tuple(mask.shape)} is not for {self.num_heads} heads: give "
-                "(T, S), or as many as there are heads left"
+                "(T, S), or one for each head that is left"
             )
-        return mask.reshape(scores.shape)
+        return mask.reshape(shape)
 
     def _batched(self, x: Tensor, is_single: bool) -> Tensor:
         if is_single:
@@ -117,7 +118,16 @@ def can_have_fewer(attention: nn.Module) -> bool:
     )
 
 
-def _with_mask(scores: Tensor, mask: Tensor) -> Tensor:
-    if mask.dtype == torch.bool:
-        return scores.masked_fill(mask, -math.inf)
-    return scores + mask
+def _merged(mask: Tensor | None, padding: Tensor | None, like: Tensor) -> Tensor | None:
+    """What is added to scores: a mask, and a padding (N, S) of the keys."""
+    if padding is not None:
+        padding = _added(padding.reshape(like.shape[0], 1, 1, -1), like)
+    if mask is None:
+        return padding
+    return _added(mask, like) if padding is None else _added(mask, like) + padding
+
+
+def _added(mask: Tensor, like: Tensor) -> Tensor:
+    if mask.dtype != torch.bool:
+        return mask.to(like.dtype)
+    return torch.zeros_like(mask, dtype=like.dtype).masked_fill_(mask, -math.inf)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import torch
@@ -60,7 +61,10 @@ def cut_graph(model: nn.Module, cuts: Cuts, example: Example) -> CutGraph:
     rewriting = _Rewriting(walked(graph), cuts)
     for node in list(graph.module.graph.nodes):
         rewriting.visit(node)
-    network = copy.deepcopy(fx.GraphModule(graph.module, graph.module.graph))
+    with warnings.catch_warnings():
+        # PyTorch's description of inputs warns about itself when it is copied.
+        warnings.simplefilter("ignore", FutureWarning)
+        network = copy.deepcopy(fx.GraphModule(graph.module, graph.module.graph))
     shrink(network, cuts, graph.names)
     return CutGraph(network).train(model.training)
 

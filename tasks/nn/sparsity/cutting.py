@@ -8,6 +8,7 @@ own, `cut_graph` takes the exported operations and rewrites their sizes.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -119,7 +120,9 @@ def is_same(smaller: nn.Module, masked: nn.Module, example: Tensor) -> bool:
 
 def _outputs(model: nn.Module, example: Tensor, dtype: torch.dtype | None) -> Tensor | None:
     """All outputs in one vector; None if the model does not run."""
-    model = copy.deepcopy(model).to(dtype) if dtype else model
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        model = copy.deepcopy(model).to(dtype) if dtype else model
     inputs = example.to(dtype) if dtype and example.is_floating_point() else example
     try:
         with torch.random.fork_rng(devices=[]), evaluating(model), torch.no_grad():

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.export import Dim
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.nn.utils.parametrize import is_parametrized
 
 from tasks.nn.evaluation import evaluating
@@ -66,12 +67,19 @@ def exported(model: nn.Module, example: Tensor, *, any_batch: bool = False) -> G
     """
     prunable_weights(model)
     if is_parametrized(model) or any(is_parametrized(m) for m in model.modules()):
-        raise InputError(f"{type(model).__name__} has parametrized weights: remove that first")
+        raise InputError(
+            f"{type(model).__name__} has weights that are computed from other parameters: remove "
+            "the parametrizations first"
+        )
     sizes = ({0: Dim.AUTO},) if any_batch else None
     try:
         with evaluating(model), plain_attention(), _quiet():
             program = torch.export.export(model, (example,), strict=False, dynamic_shapes=sizes)
             module: Any = program.module(check_guards=False)
+    except GuardOnDataDependentSymNode as error:
+        raise InputError(
+            f"the operations of {type(model).__name__} cannot be traced: they depend on values"
+        ) from error
     except (RuntimeError, TypeError, ValueError, AssertionError, AttributeError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(

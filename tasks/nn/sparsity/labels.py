@@ -160,7 +160,8 @@ class Labels:
                 equal = (m for m in met if torch.equal(self.roots(m[0]), part.ids))
                 entry = next(equal, None)
                 if entry is None:
-                    entry = (part.ids, [None] * len(operands))
+                    members: list[Part | None] = [None] * len(operands)
+                    entry = (part.ids, members)
                     met.append(entry)
                 entry[1][number] = part
         return [Met(ids, tuple(members)) for ids, members in met]

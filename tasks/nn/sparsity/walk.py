@@ -37,8 +37,8 @@ class Walk:
     roles : dict
         By (name, dimension): producer (rows of a weight), consumer (columns), companion (scales,
         biases, statistics).
-    masked : set
-        Of (name, dimension): where a mask of the parameter covers what goes.
+    masked : dict
+        Keys are (name, dimension): there a mask of the parameter covers what goes.
     """
 
     def __init__(self, graph: Graph) -> None:
