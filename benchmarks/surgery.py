@@ -1,0 +1,183 @@
+"""Half of the channels cut out, beside torch-pruning: `python -m benchmarks.surgery`.
+
+Networks of `tests.problems.networks` learn the digits, lose half of every group of channels by the
+norms of their filters, and train again, as long with both tools and with the same batches.  Without
+torch-pruning (`pip install torch-pruning==1.6.1`; it is no dependency) only our columns are filled.
+Times are CPU seconds of the best turn.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from statistics import mean
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmarks.calibration import calibrate
+from benchmarks.turns import fastest
+from tasks.nn import Linear, TrainingState, classification_loss, evaluate, train_steps
+from tasks.nn.data import Dataset, ImageBatches, load_dataset
+from tasks.nn.models import num_parameters
+from tasks.nn.sparsity import (
+    channel_groups,
+    channel_norms,
+    count_multiplications,
+    largest_channels,
+    without_channels,
+)
+from tests.problems.networks import NETWORKS
+
+NAMES = (
+    "grouped", "flattening", "mobile", "concatenating", "gated", "vision-transformer", "convnext",
+)  # fmt: skip
+SEEDS, BATCH, RATE = 3, 64, 3e-3
+TRAINING, RETRAINING, TIMED = 200, 100, 5
+Cut = Callable[[nn.Module, torch.Tensor], nn.Module]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A network after retraining."""
+
+    accuracy: float
+    parameters: int
+    multiplications: int
+    step_seconds: float
+
+
+def ours(model: nn.Module, images: torch.Tensor) -> nn.Module:
+    """Half of each group, by the norms of filters."""
+    groups = channel_groups(model, images)
+    kept = largest_channels(channel_norms(model, groups), 0.5)
+    return without_channels(model, groups, kept)
+
+
+def theirs(model: nn.Module, images: torch.Tensor) -> nn.Module:
+    """The same with torch-pruning, which cuts inner widths of heads rather than heads."""
+    library: Any = importlib.import_module("torch_pruning")
+    model = copy.deepcopy(model).eval()
+    heads = {m: m.num_heads for m in model.modules() if isinstance(m, nn.MultiheadAttention)}
+    last = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]
+    head = getattr(model, "head", last)
+    pruner = library.pruner.MagnitudePruner(
+        model,
+        images[:1],
+        importance=library.importance.MagnitudeImportance(p=2),
+        pruning_ratio=0.5,
+        num_heads=heads,
+        ignored_layers=[head],
+    )
+    pruner.step()
+    return model
+
+
+def trained(model: nn.Module, data: Dataset, steps: int, seed: int) -> nn.Module:
+    """The model after some steps of Adam with a falling rate."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=1e-2)
+    state = TrainingState(model, optimizer, Linear(RATE, 0.0, steps))
+    train_steps(state, ImageBatches(data, BATCH, seed).at(0), classification_loss, until=steps)
+    return model
+
+
+def measured(cut: Cut, dense: nn.Module, data: Dataset, seed: int) -> Result:
+    """Cut, retrain and measure."""
+    images = next(ImageBatches(data, BATCH, seed).at(0))[0]
+    model = trained(cut(dense, images), data, RETRAINING, 100 + seed)
+    accuracy = evaluate(model, data, data.test).accuracy
+    counted = count_multiplications(model, images).dense
+    return Result(accuracy, num_parameters(model), counted, step_seconds(model, data))
+
+
+def step_seconds(model: nn.Module, data: Dataset) -> float:
+    """CPU seconds of one step of training."""
+    model = copy.deepcopy(model).train()
+    batches = list(islice(ImageBatches(data, BATCH, 0).at(0), TIMED))
+
+    def steps() -> None:
+        for batch in batches:
+            classification_loss(model, batch).backward()
+
+    return fastest({"steps": steps})["steps"] / TIMED
+
+
+def contestants() -> dict[str, Cut]:
+    """Tools that are installed."""
+    found: dict[str, Cut] = {"latticework": ours}
+    if importlib.util.find_spec("torch_pruning") is not None:
+        found["torch-pruning"] = theirs
+    return found
+
+
+def report(name: str, data: Dataset) -> None:
+    """Print what both tools leave of a network, means over seeds."""
+    results: dict[str, list[Result]] = {tool: [] for tool in contestants()}
+    wholes = []
+    for seed in range(SEEDS):
+        dense = trained(NETWORKS[name].model(seed), data, TRAINING, seed).eval()
+        images = next(ImageBatches(data, BATCH, seed).at(0))[0]
+        accuracy = evaluate(dense, data, data.test).accuracy
+        counted = count_multiplications(dense, images).dense
+        wholes.append(Result(accuracy, num_parameters(dense), counted, step_seconds(dense, data)))
+        for tool, cut in contestants().items():
+            try:
+                results[tool].append(measured(cut, dense, data, seed))
+            except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+                print(f"  {tool} fails on {name}: {next(iter(str(error).splitlines()), '')}")
+    whole = average(wholes)
+    print(row(name, "whole", whole, whole))
+    for tool, found in results.items():
+        if found:
+            print(row(name, tool, average(found), whole))
+    if all(results.values()) and len(results) > 1:
+        mine, other = (average(found) for found in results.values())
+        print(
+            f"{name:19} ratio          {mine.accuracy - other.accuracy:+9.3f}"
+            f"{mine.parameters / other.parameters:11.2f} x"
+            f"{mine.multiplications / other.multiplications:15.2f} x"
+            f"{mine.step_seconds / other.step_seconds:9.2f} x"
+        )
+
+
+def average(results: list[Result]) -> Result:
+    """Means of all measures."""
+    return Result(
+        mean(r.accuracy for r in results),
+        round(mean(r.parameters for r in results)),
+        round(mean(r.multiplications for r in results)),
+        mean(r.step_seconds for r in results),
+    )
+
+
+def row(name: str, tool: str, result: Result, whole: Result) -> str:
+    """One line of the table."""
+    parameters, multiplications = (
+        f"{getattr(result, n):,} ({getattr(result, n) / getattr(whole, n):.0%})"
+        for n in ("parameters", "multiplications")
+    )
+    return (
+        f"{name:19} {tool:14} {result.accuracy:9.3f} {parameters:>15} {multiplications:>18}"
+        f"{1e3 * result.step_seconds:8.2f} ms"
+    )
+
+
+def main() -> None:
+    """The table, about three minutes."""
+    torch.set_num_threads(1)
+    print(calibrate())
+    data, started = load_dataset("digits"), time.perf_counter()
+    print(f"{'network':19} {'tool':14}  accuracy      parameters    multiplications    a step")
+    for name in NAMES:
+        report(name, data)
+    print(f"{SEEDS} seeds, {time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
