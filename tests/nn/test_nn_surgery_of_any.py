@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import pickle
 from functools import cache
 
 import pytest
@@ -97,7 +98,7 @@ def test_half_of_the_channels_are_cut_from(name):
     assert counts[0] < 0.92 * counts[1]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_channels_can_be_cut_from(name, seed):
     model, batch, groups = problem(name)
@@ -273,6 +274,17 @@ def test_a_graph_switches_dropout_and_normalization():
     assert not torch.equal(before, other.state_dict()["network.first_norm.running_mean"])
 
 
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
+def test_a_graph_can_be_copied_and_stored():
+    torch.manual_seed(0)
+    smaller, batch = cut_by_half(lively(FixedSizes()), images().double()).train(), images().double()
+    others = [copy.deepcopy(smaller), pickle.loads(pickle.dumps(smaller))]
+    expected = smaller.eval()(batch)
+    for other in others:
+        assert other.training and torch.equal(copy.deepcopy(other).eval()(batch), expected)
+        assert not torch.allclose(other(batch), expected)
+
+
 def test_numbers_of_heads_that_a_module_remembers_are_changed():
     torch.manual_seed(0)
     model = lively(GPT(40, 8, width=16, depth=1, heads=4))
@@ -362,7 +374,7 @@ RECORDED = {
 """Digests of groups found by the first version, which knew modules instead of operations."""
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@pytest.mark.parametrize("name", [*RECORDED, pytest.param("resnet50", marks=pytest.mark.vision)])
 def test_groups_of_the_registry_are_those_of_the_first_version(name):
     with torch.device("meta"):
         model = build_model(name, CIFAR, 10)
@@ -370,7 +382,8 @@ def test_groups_of_the_registry_are_those_of_the_first_version(name):
         f"{g.size}:{','.join(g.producers)}|{','.join(g.normalizations)}|{','.join(g.consumers)}"
         for g in channel_groups(model, CIFAR)
     )
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == RECORDED[name]
+    expected = {**RECORDED, "resnet50": "65e734c0ed8b6c4a"}[name]
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == expected
 
 
 def test_masks_are_those_of_the_first_version():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -35,6 +36,12 @@ class CutGraph(nn.Module):
         modes = {node.name: _mode_of(node) for node in network.graph.nodes}
         self._switches = {name: mode for name, mode in modes.items() if mode is not None}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A stored graph is traced again: what follows the mode is found again at rest.
+        network = copy.deepcopy(self.network)
+        _switch(network, self._switches, False)
+        return _restored, (network, self.training)
+
     def forward(self, *inputs: Tensor) -> Any:
         """What the model computes."""
         return self.network(*inputs)
@@ -42,10 +49,7 @@ class CutGraph(nn.Module):
     def train(self, mode: bool = True) -> CutGraph:
         """Switch dropout and normalization."""
         super().train(mode)
-        for node in self.network.graph.nodes:
-            if node.name in self._switches:
-                put(node, self._switches[node.name], mode)
-        self.network.recompile()
+        _switch(self.network, self._switches, mode)
         return self
 
 
@@ -61,12 +65,24 @@ def cut_graph(model: nn.Module, cuts: Cuts, example: Example) -> CutGraph:
     rewriting = _Rewriting(walked(graph), cuts)
     for node in list(graph.module.graph.nodes):
         rewriting.visit(node)
+    graph.module.graph._tracer_cls = None  # That of the exporter cannot be stored.
     with warnings.catch_warnings():
         # PyTorch's description of inputs warns about itself when it is copied.
         warnings.simplefilter("ignore", FutureWarning)
         network = copy.deepcopy(fx.GraphModule(graph.module, graph.module.graph))
     shrink(network, cuts, graph.names)
     return CutGraph(network).train(model.training)
+
+
+def _restored(network: fx.GraphModule, mode: bool) -> CutGraph:
+    return CutGraph(network).train(mode)
+
+
+def _switch(network: fx.GraphModule, switches: Mapping[str, str], mode: bool) -> None:
+    for node in network.graph.nodes:
+        if node.name in switches:
+            put(node, switches[node.name], mode)
+    network.recompile()
 
 
 class _Rewriting:

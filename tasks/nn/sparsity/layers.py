@@ -12,7 +12,8 @@ from torch.nn.functional import prelu
 
 from tasks.nn.sparsity.graphs import argument, operation, sizes_of
 from tasks.nn.sparsity.labels import Part, Value
-from tasks.nn.sparsity.walk import PRODUCER, Values, Walk, dotted
+from tasks.nn.sparsity.subscripts import dotted
+from tasks.nn.sparsity.walk import PRODUCER, Values, Walk
 
 _X, _SHIFT, _SCALE, _BIAS = 1.5, 0.75, 2.0, 7.0
 """Numbers at which normalizations are tried for silence."""

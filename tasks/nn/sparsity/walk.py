@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from string import ascii_letters
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor, fx
 
 from tasks.nn.sparsity.graphs import Graph, all_sizes, has_several, number_of, operation, sizes_of
 from tasks.nn.sparsity.labels import Labels, Met, Part, Source, Value
+from tasks.nn.sparsity.subscripts import spread
 
 PRODUCER, CONSUMER, COMPANION = "producer", "consumer", "companion"
 _SAMPLE = (0.75, -1.25, 3.5, -0.25)
@@ -139,13 +139,13 @@ class Walk:
         """Parts of a sum of products, in the notation of einsum without dots."""
         inputs, output = equation.split("->")
         letters = "".join(dict.fromkeys(inputs.replace(",", "") + output))
-        spread = [
-            _spread(value, subscripts, letters)
+        wide = [
+            spread(value, subscripts, letters)
             for value, subscripts in zip(operands, inputs.split(","), strict=True)
         ]
         summed = [dim for dim, letter in enumerate(letters) if letter not in output]
         parts = []
-        for met in self.labels.meet(spread, reason):
+        for met in self.labels.meet(wide, reason):
             part = self._contracted(met, summed, reason)
             if part is not None:
                 order = [letters.index(letter) for letter in output]
@@ -260,19 +260,6 @@ def samples(node: fx.Node, tensors: Sequence[fx.Node]) -> Callable[[Sequence[boo
     return computed
 
 
-def dotted(equation: str, ndims: Sequence[int]) -> str:
-    """An equation with letters for its dots, which stand for equally many dimensions or fewer."""
-    inputs, output = equation.replace(" ", "").split("->")
-    free = [letter for letter in ascii_letters if letter not in equation]
-    counts = [n - len(s.replace("...", "")) for n, s in zip(ndims, inputs.split(","), strict=True)]
-    most = max((c for c, s in zip(counts, inputs.split(","), strict=True) if "..." in s), default=0)
-    named = [
-        s.replace("...", "".join(free[most - count : most]))
-        for s, count in zip(inputs.split(","), counts, strict=True)
-    ]
-    return f"{','.join(named)}->{output.replace('...', ''.join(free[:most]))}"
-
-
 def _sample(node: fx.Node, is_zero: bool) -> Tensor:
     value = node.meta["val"]
     sample = torch.tensor(_SAMPLE) * (0 if is_zero else 1)
@@ -286,19 +273,6 @@ def _sample(node: fx.Node, is_zero: bool) -> Tensor:
 def _concrete(node: fx.Node) -> Any:
     value = node.meta.get("val")
     return torch.empty(sizes_of(node)) if isinstance(value, Tensor) else number_of(value)
-
-
-def _spread(value: Value, subscripts: str, letters: str) -> Value:
-    """An operand with one dimension per letter, of size 1 for those that it lacks."""
-
-    def lay_out(ids: Tensor) -> Tensor:
-        order = sorted(range(len(subscripts)), key=lambda dim: letters.index(subscripts[dim]))
-        present = iter(ids.permute(order).shape)
-        line = [next(present) if letter in subscripts else 1 for letter in letters]
-        return ids.permute(order).reshape(line)
-
-    sizes = dict(zip(subscripts, value.shape, strict=True))
-    return value.mapped(lay_out, tuple(sizes.get(letter, 1) for letter in letters))
 
 
 def _with_size(shape: tuple[int, ...], dim: int, size: int) -> tuple[int, ...]:
