@@ -145,9 +145,9 @@ def _replace(module: nn.Module, new: Mapping[int, Tensor]) -> bool:
 
 
 def _remember_sizes(module: nn.Module) -> None:
-    name = "running_mean" if isinstance(module, _NormBase) else "weight"
-    weight = getattr(module, name, None)
-    if not isinstance(weight, Tensor):
+    vectors = (getattr(module, name, None) for name in ("weight", "running_mean"))
+    weight = next((v for v in vectors if isinstance(v, Tensor)), None)
+    if weight is None:
         return
     if isinstance(module, _ConvNd):
         _remember_channels(module, weight)

@@ -153,7 +153,7 @@ class Labels:
         for number, value in enumerate(operands):
             others = [o for n, o in enumerate(operands) if n != number]
             for part in value.parts:
-                self._meet_others(part, others, reason)
+                self._meet_others(part, value, others, reason)
         met: list[tuple[Tensor, list[Part | None]]] = []
         for number, value in enumerate(operands):
             for part in self.tidy(value, reason).parts:
@@ -166,11 +166,18 @@ class Labels:
                 entry[1][number] = part
         return [Met(ids, tuple(members)) for ids, members in met]
 
-    def _meet_others(self, part: Part, others: Iterable[Value], reason: str) -> None:
+    def _meet_others(self, part: Part, value: Value, others: Iterable[Value], reason: str) -> None:
         for other in others:
-            if all(other.shape[dim] == 1 for dim in part.dims):
-                continue
+            blocked = [dim for dim in part.dims if other.shape[dim] != 1]
             partners = [q for q in other.parts if set(q.dims) & set(part.dims)]
+            if not blocked or (partners and all(_is_inside(part, value, q) for q in partners)):
+                continue
+            if len(blocked) < len(part.dims) and all(q.source for q in partners):
+                # Such as a scale of all entries of a head: heads can go, entries cannot.
+                for partner in partners:
+                    self.fix(partner.ids, reason)
+                self.unite_along(part.ids, blocked)
+                continue
             if not partners:
                 self.fix(part.ids, reason)
             for partner in partners:
@@ -180,3 +187,10 @@ class Labels:
         while self._parents[label] != label:
             label = int(self._parents[label])
         return label
+
+
+def _is_inside(part: Part, value: Value, wider: Part) -> bool:
+    """Whether a part of a parameter is broadcast along the other dimensions of a wider part."""
+    more = set(wider.dims) - set(part.dims)
+    is_less = set(part.dims) < set(wider.dims)
+    return part.source is not None and is_less and all(value.shape[dim] == 1 for dim in more)
