@@ -8,7 +8,6 @@ from functools import cache
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -32,6 +31,7 @@ from tasks.nn.sparsity.cut_graphs import CutGraph
 from tasks.pruning.criteria import Pruning, prune, without_pruned_filters
 from tasks.records import InputError
 from tests.problems.networks import NETWORKS, REFUSED, FixedSizes, OwnAttention, images, tokens
+from tests.problems.odd_networks import Halves, OnViews, OverTime, Repeating, Scaled
 
 CIFAR = (3, 32, 32)
 
@@ -292,22 +292,6 @@ def test_numbers_of_heads_that_a_module_remembers_are_changed():
     assert isinstance(smaller, GPT) and smaller.blocks[0].attention.heads == 2
 
 
-class Halves(nn.Module):
-    """Two halves of one layer that go different ways, sliced by numbers; a gate; loud zeros."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.second = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(10, 16, 1)
-        self.up = nn.ConvTranspose2d(8, 12, 2, groups=4)
-        self.head = nn.Linear(9, 3)
-
-    def forward(self, x):
-        x = torch.sigmoid(self.first(x))
-        y = functional.glu(self.second(x[:, :10]), dim=1)
-        y = functional.pixel_shuffle(functional.softplus(self.up(y)), 2)
-        return self.head(torch.cat([x[:, 10:], y[:, :, ::2, ::2][:, :, :8, :8]], 1).amax((2, 3)))
-
-
 def test_halves_gates_shuffles_and_loud_zeros_are_followed():
     torch.manual_seed(0)
     model, batch = lively(Halves()), images().double()
@@ -317,21 +301,6 @@ def test_halves_gates_shuffles_and_loud_zeros_are_followed():
         check_equal(model, batch, groups, ragged(groups, seed))
 
 
-class Repeating(nn.Module):
-    """One layer three times around sums, and a scale that could not be told from a constant."""
-
-    def __init__(self):
-        super().__init__()
-        self.first, self.again, self.head = nn.Linear(6, 8), nn.Linear(8, 8), nn.Linear(8, 2)
-        self.register_buffer("shift", torch.randn(8))
-
-    def forward(self, x):
-        x = torch.relu(self.first(x))
-        for _ in range(3):
-            x = x + torch.relu(self.again(x) - self.shift)
-        return self.head(x)
-
-
 def test_layers_used_again_and_buffers_are_followed():
     torch.manual_seed(0)
     model, batch = lively(Repeating()), torch.randn(4, 6, dtype=torch.float64)
@@ -339,17 +308,19 @@ def test_layers_used_again_and_buffers_are_followed():
     assert smaller.again.weight.shape == (4, 4) and smaller.shift.shape == (4,)
 
 
-class OnViews(nn.Module):
-    """An entry is written through a view."""
+def test_what_scales_the_entries_of_heads_leaves_heads_free():
+    torch.manual_seed(0)
+    model, batch = lively(Scaled()), torch.randn(3, 5, 6, dtype=torch.float64)
+    [group] = channel_groups(model, batch)
+    assert group.producers == ("query", "key", "value") and group.size == 4
+    assert cut_by_half(model, batch).query.weight.shape == (8, 6)
 
-    def __init__(self):
-        super().__init__()
-        self.first, self.head = nn.Linear(6, 8), nn.Linear(8, 2)
 
-    def forward(self, x):
-        x = self.first(x)
-        x.view(-1, 2, 4)[:, 0].sigmoid_()
-        return self.head(x)
+def test_embeddings_and_widening_depthwise_convolutions_are_followed():
+    torch.manual_seed(0)
+    smaller = cut_by_half(lively(OverTime()), tokens())
+    assert smaller.tokens.embedding_dim == 6 and smaller.second.weight.shape == (16, 1, 3)
+    assert smaller.second.groups == 8 and smaller.norm.num_features == 16
 
 
 def test_what_is_written_through_a_view_is_left_alone():

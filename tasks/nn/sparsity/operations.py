@@ -48,6 +48,8 @@ _ZERO_TO_OTHERS = frozenset([
 ])  # fmt: skip
 """Those of the last two that do not map 0 to 0."""
 _POOLS = ("max_pool", "avg_pool", "adaptive_avg_pool", "adaptive_max_pool", "upsample_", "lp_pool")
+_LIKES = frozenset(["ones_like", "zeros_like", "full_like", "rand_like", "randn_like"])
+_AS_OTHERS = frozenset(["expand_as", "view_as", "reshape_as", "type_as"])
 _JOINS = frozenset(["cat", "concat", "concatenate", "stack"])
 _PADS = frozenset(["pad", "constant_pad_nd"])
 
@@ -105,7 +107,9 @@ def _applied(walk: Walk, node: fx.Node) -> Values:
 
 def _family(node: fx.Node, name: str) -> Rule | None:
     if name in _MOVES:
-        return Walk.moved
+        return _moved
+    if name in _LIKES:
+        return _like
     if name in _JOINS:
         return _cat
     if name in _PADS:
@@ -126,7 +130,7 @@ def _family(node: fx.Node, name: str) -> Rule | None:
 
 
 def _is_tagged(node: fx.Node, name: str) -> bool:
-    packet = getattr(torch.ops.aten, name.removesuffix("_") if name[-1:] == "_" else name, None)
+    packet = getattr(torch.ops.aten, name.removesuffix("_"), None)
     overloads = [node.target, *(getattr(packet, o) for o in (packet.overloads() if packet else ()))]
     return name not in ("copy_", "fill_") and any(
         torch.Tag.pointwise in getattr(overload, "tags", ()) for overload in overloads
@@ -148,7 +152,7 @@ def _changes_what_others_see(node: fx.Node, name: str) -> bool:
 
 
 def _is_view(node: fx.Node) -> bool:
-    return node.target is operator.getitem or operation(node) in _MOVES
+    return node.target is operator.getitem or operation(node) in _MOVES | _ALIASES
 
 
 def _unknown(walk: Walk, node: fx.Node) -> Values:
@@ -166,6 +170,17 @@ def _entrywise(walk: Walk, node: fx.Node) -> Value:
     tensors = _tensors(node)
     values = [walk.value(tensor) for tensor in tensors]
     return walk.entrywise(values, sizes_of(node), samples(node, tensors), operation(node))
+
+
+def _moved(walk: Walk, node: fx.Node) -> Values | None:
+    # Where entries go may depend on another tensor, but for its shape.
+    if len(_tensors(node)) > 1 and operation(node) not in _AS_OTHERS:
+        return None
+    return walk.moved(node)
+
+
+def _like(walk: Walk, node: fx.Node) -> Value:
+    return loud(walk.value(node.args[0]))
 
 
 def _alias(walk: Walk, node: fx.Node) -> Value:

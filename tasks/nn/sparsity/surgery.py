@@ -88,7 +88,7 @@ def kept_channels(
     for group in groups:
         for each in group.slices:
             name = each.name
-            if each.is_masked and name in masks and bool((masks[name] != expected[name]).any()):
+            if each.is_masked and name in masks and _differ(masks[name], expected[name]):
                 raise InputError(
                     f"filters of {group.name} are pruned in part; nothing can be cut out"
                 )
@@ -169,3 +169,7 @@ def _with_weights(group: ChannelGroup, masks: Masks) -> Tensor:
     mine = (first.units >= 0).nonzero()[:, 0].to(rows.device)
     count = torch.zeros(group.size, dtype=torch.int64, device=rows.device)
     return count.index_add(0, first.units.to(rows.device)[mine], rows[mine].long()) > 0
+
+
+def _differ(mask: Tensor, other: Tensor) -> bool:
+    return not torch.equal(mask, other.to(mask.device))
