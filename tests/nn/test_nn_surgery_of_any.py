@@ -31,7 +31,7 @@ from tasks.nn.sparsity.cut_graphs import CutGraph
 from tasks.pruning.criteria import Pruning, prune, without_pruned_filters
 from tasks.records import InputError
 from tests.problems.networks import NETWORKS, REFUSED, FixedSizes, OwnAttention, images, tokens
-from tests.problems.odd_networks import Halves, OnViews, OverTime, Repeating, Scaled
+from tests.problems.odd_networks import Halves, Helped, OnViews, OverTime, Repeating, Scaled
 
 CIFAR = (3, 32, 32)
 
@@ -283,6 +283,13 @@ def test_a_graph_can_be_copied_and_stored():
     for other in others:
         assert other.training and torch.equal(copy.deepcopy(other).eval()(batch), expected)
         assert not torch.allclose(other(batch), expected)
+
+
+def test_a_branch_of_training_that_would_not_fit_is_left_out_with_the_graph():
+    torch.manual_seed(0)
+    smaller = cut_by_half(lively(Helped()), torch.randn(4, 6, dtype=torch.float64))
+    assert isinstance(smaller, CutGraph)
+    smaller.train()(torch.randn(4, 6, dtype=torch.float64)).sum().backward()
 
 
 def test_numbers_of_heads_that_a_module_remembers_are_changed():

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from tasks.nn.evaluation import evaluating
 from tasks.nn.sparsity.attention import FewerHeads, can_have_fewer
 from tasks.nn.sparsity.channels import ChannelGroup
 from tasks.nn.sparsity.walk import PRODUCER
@@ -103,29 +102,47 @@ def _cut_tensor(tensor: Tensor, lines: Mapping[int, Tensor]) -> Tensor:
 
 
 def is_same(smaller: nn.Module, masked: nn.Module, example: Tensor) -> bool:
-    """Whether two models compute the same on an example, up to the order of sums."""
+    """Whether two models compute the same on an example, up to the order of sums.
+
+    In training mode, in which they may take other branches, the smaller one has to run at least.
+    """
     for dtype in (torch.float64, None):
         expected = _outputs(masked, example, dtype)
         if expected is None:
             continue
         found = _outputs(smaller, example, dtype)
-        if found is not None and found.shape == expected.shape:
-            bound = _ROUNDING.get(expected.dtype, 1e-2)
-            largest = float(expected.abs().nan_to_num().max()) if expected.numel() else 0.0
-            return torch.allclose(found, expected, rtol=0, atol=bound * largest, equal_nan=True)
-        if dtype is None or found is not None:
-            return False
+        if found is None and dtype is not None:
+            continue
+        return (
+            found is not None
+            and _are_close(found, expected)
+            and (_trains(smaller, example) or not _trains(masked, example))
+        )
     return False
 
 
-def _outputs(model: nn.Module, example: Tensor, dtype: torch.dtype | None) -> Tensor | None:
-    """All outputs in one vector; None if the model does not run."""
+def _are_close(found: Tensor, expected: Tensor) -> bool:
+    if found.shape != expected.shape:
+        return False
+    largest = float(expected.abs().nan_to_num().max()) if expected.numel() else 0.0
+    bound = _ROUNDING.get(expected.dtype, 1e-2) * largest
+    return torch.allclose(found, expected, rtol=0, atol=bound, equal_nan=True)
+
+
+def _trains(model: nn.Module, example: Tensor) -> bool:
+    return _outputs(model, example, None, training=True) is not None
+
+
+def _outputs(
+    model: nn.Module, example: Tensor, dtype: torch.dtype | None, *, training: bool = False
+) -> Tensor | None:
+    """All outputs of a copy in one vector; None if it does not run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        model = copy.deepcopy(model).to(dtype) if dtype else model
+        model = copy.deepcopy(model).to(dtype).train(training)
     inputs = example.to(dtype) if dtype and example.is_floating_point() else example
     try:
-        with torch.random.fork_rng(devices=[]), evaluating(model), torch.no_grad():
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(0)
             outputs = torch.utils._pytree.tree_leaves(model(inputs))
     except (RuntimeError, ValueError, TypeError, AssertionError, IndexError):

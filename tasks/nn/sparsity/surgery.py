@@ -16,17 +16,20 @@ Li et al., Pruning filters for efficient ConvNets, arXiv:1608.08710 (norms of fi
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from tasks.nn.sparsity.channels import ChannelGroup, Slices
-from tasks.nn.sparsity.cut_graphs import cut_graph
+from tasks.nn.sparsity.cut_graphs import CutGraph, cut_graph
 from tasks.nn.sparsity.cutting import Kept, cut_module, cuts_of, head_counts, is_same, with_heads
 from tasks.nn.sparsity.masks import Masks, apply_masks, largest
 from tasks.nn.sparsity.walk import PRODUCER
 from tasks.records import InputError
+
+_log = logging.getLogger(__name__)
 
 
 def channel_norms(model: nn.Module, groups: Sequence[ChannelGroup]) -> dict[str, Tensor]:
@@ -113,6 +116,12 @@ def without_channels(model: nn.Module, groups: Sequence[ChannelGroup], kept: Kep
     apply_masks(masked, channel_masks(model, groups, kept))
     for smaller in _candidates(model, groups, kept):
         if is_same(smaller, masked, groups[0].example):
+            if isinstance(smaller, CutGraph):
+                _log.warning(
+                    "the forward pass of %s does not fit fewer channels: the smaller model is a "
+                    "graph of its operations in evaluation mode",
+                    type(model).__name__,
+                )
             return smaller
     raise InputError(
         f"{type(model).__name__} cannot be cut: its smaller copy does not compute what the masked "
