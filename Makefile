@@ -49,6 +49,7 @@ bench: $(VENV)/.stamp
 	@$(BIN)/python -m benchmarks.sos_datasets
 	@$(BIN)/python -m benchmarks.sos_prediction
 	@$(BIN)/python -m benchmarks.pruning
+	@$(BIN)/python -m benchmarks.surgery
 	@$(BIN)/python -m benchmarks.frank_wolfe
 
 deployments: $(VENV)/.stamp

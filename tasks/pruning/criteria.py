@@ -20,12 +20,14 @@ from torch import Tensor, nn
 from tasks.nn import seeded_generator
 from tasks.nn.sparsity import (
     Allocation,
+    Example,
     Masks,
     channel_groups,
     channel_masks,
     channel_norms,
     full_masks,
     global_masks,
+    kept_channels,
     largest_channels,
     layer_counts,
     masks_by_count,
@@ -69,7 +71,7 @@ def prune(
     how: Pruning,
     *,
     earlier: Masks | None = None,
-    shape: tuple[int, ...] | None = None,
+    shape: Example | None = None,
 ) -> dict[str, Tensor]:
     """Masks of a model at a sparsity; the model is not changed.
 
@@ -79,8 +81,8 @@ def prune(
         Of all prunable weights, or of the filters of each group; in [0, 1).
     earlier : Masks, optional
         Those in force; everything by default.
-    shape : tuple
-        Of an image; only filters need it.
+    shape : tuple, or Tensor
+        Of an image, or a batch of examples; only filters need it.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def all_weights(model: nn.Module) -> dict[str, Tensor]:
     return full_masks(prunable_weights(model))
 
 
-def without_pruned_filters(model: nn.Module, masks: Masks, shape: tuple[int, ...]) -> nn.Module:
+def without_pruned_filters(model: nn.Module, masks: Masks, shape: Example) -> nn.Module:
     """The smaller module that computes what the model with pruned filters computes.
 
     Raises
@@ -131,26 +133,15 @@ def without_pruned_filters(model: nn.Module, masks: Masks, shape: tuple[int, ...
         If a filter is pruned in part only: such masks are not of filters.
     """
     groups = channel_groups(model, shape)
-    kept = {}
-    for group in groups:
-        rows = masks[f"{group.name}.weight"].flatten(1)
-        if bool((rows.any(dim=1) != rows.all(dim=1)).any()):
-            raise InputError(f"filters of {group.name} are pruned in part; nothing can be cut out")
-        kept[group.name] = rows.any(dim=1)
-    return without_channels(model, groups, kept)
+    return without_channels(model, groups, kept_channels(model, groups, masks))
 
 
 def _filter_masks(
-    model: nn.Module, sparsity: float, how: Pruning, shape: tuple[int, ...] | None
+    model: nn.Module, sparsity: float, how: Pruning, shape: Example | None
 ) -> dict[str, Tensor]:
     if shape is None:
         raise InputError("pruning filters needs the shape of an image")
     groups = channel_groups(model, shape)
-    if not groups:
-        raise InputError(
-            f"{type(model).__name__} has no filters that can be pruned: all its channels meet an "
-            "operation that is not followed, or its inputs or outputs"
-        )
     norms = channel_norms(model, groups)
     if how.criterion == "random":
         # Pruned filters have norm 0 and are not to come back.

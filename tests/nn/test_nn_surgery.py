@@ -133,12 +133,12 @@ def branching():
     return lively(Branching().double())
 
 
-def test_what_is_added_is_one_group_and_the_unknown_is_left_alone():
+def test_what_is_added_is_one_group():
     groups = channel_groups(branching(), (1, 7, 7))
-    assert [g.name for g in groups] == ["left", "wide"]
+    assert [g.name for g in groups] == ["left", "down", "grouped", "wide", "squashed"]
     assert groups[0].producers == ("left", "right")
     assert groups[0].normalizations == ("norm",) and groups[0].consumers == ("down",)
-    assert groups[1].normalizations == ("flat_norm",) and groups[1].consumers == ("squashed",)
+    assert groups[3].normalizations == ("flat_norm",) and groups[3].consumers == ("squashed",)
 
 
 @pytest.mark.parametrize("side", [7, 9])
@@ -159,16 +159,20 @@ def test_sums_biases_and_flattened_maps_are_cut_right(side):
     assert smaller.squashed.in_features == smaller.flat_norm.num_features == width
 
 
-def test_a_layer_that_is_used_twice_is_left_alone():
+def test_a_layer_that_is_used_twice_is_tied_to_itself():
     shared = nn.Linear(4, 4)
     model = nn.Sequential(nn.Linear(4, 4), shared, nn.ReLU(), shared, nn.Linear(4, 2))
-    assert channel_groups(model, (4,)) == ()
+    [group] = channel_groups(model, (4,))
+    assert group.producers == ("0", "1") and group.consumers == ("1", "4")
 
 
-def test_normalization_that_cannot_be_silenced_keeps_its_channels():
+def test_normalization_that_cannot_be_silenced_masks_what_it_meets():
     norm = nn.BatchNorm1d(4, affine=False)
     model = nn.Sequential(nn.Linear(3, 4), norm, nn.ReLU(), nn.Linear(4, 6), nn.Linear(6, 2))
-    assert [group.name for group in channel_groups(model, (3,))] == ["3"]
+    groups = channel_groups(model, (3,))
+    kept = {"0": torch.tensor([True, False, True, True])}
+    masks = channel_masks(model, groups, kept)
+    assert not masks["3.weight"][:, 1].any() and int(masks["3.weight"].sum()) == 18
 
 
 def test_the_smaller_model_trains_and_the_original_is_untouched():

@@ -3,6 +3,7 @@
 from tasks.nn.sparsity.allocation import ALLOCATIONS, Allocation, layer_counts, total_kept
 from tasks.nn.sparsity.channels import ChannelGroup, channel_groups
 from tasks.nn.sparsity.flops import Multiplications, count_multiplications, output_positions
+from tasks.nn.sparsity.graphs import Example
 from tasks.nn.sparsity.masks import (
     HeldMasks,
     Masks,
@@ -24,6 +25,7 @@ from tasks.nn.sparsity.masks import (
 from tasks.nn.sparsity.surgery import (
     channel_masks,
     channel_norms,
+    kept_channels,
     largest_channels,
     without_channels,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "ALLOCATIONS",
     "Allocation",
     "ChannelGroup",
+    "Example",
     "HeldMasks",
     "Masks",
     "Multiplications",
@@ -47,6 +50,7 @@ __all__ = [
     "global_masks",
     "held_mask",
     "hold_masks",
+    "kept_channels",
     "largest",
     "largest_channels",
     "layer_counts",

@@ -1,44 +1,61 @@
 """Groups of channels that can only be pruned together.
 
-The model is traced into a graph of operations.  Every tensor's dimension 1 is a *space* of
-channels: a convolution or linear layer makes a new one, a sum makes its operands' spaces one,
-normalization, pooling and activations with f(0) = 0 keep it, flattening repeats each channel for
-its pixels.  What the analysis does not know fixes the spaces it touches (input, output, grouped
-convolutions, padding of channels, a sigmoid, normalization without weights): they are never
-pruned.
+The model is exported as a graph of operations (`tasks.nn.sparsity.graphs`), and every dimension of
+every tensor gets labels of its positions (`labels`, `walk`, `operations`, `layers`).  Positions
+that meet in an operation go together: outputs of a layer and inputs of the next, operands of a sum,
+heads of queries, keys and values, a channel and its pixels after flattening, the channels of a
+depthwise convolution.  Inputs, outputs, normalized dimensions, padded channels, and all that meets
+an operation which is not followed are fixed.
 
-A group is a space that is not fixed, with the layers that produce it, the normalizations on it and
-the layers that consume it.
+A *unit* is what goes at once: mostly one channel; a head of attention; of a grouped convolution one
+channel in every group, so that groups stay equally wide.  A group is the units that occur equally
+often in the same tensors: those of one layer, and of all that are tied to it.
 """
 
 from __future__ import annotations
 
-import operator
-from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
-from torch.nn import functional
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor, nn
 
-from tasks.nn.evaluation import evaluating
+from tasks.nn.sparsity.graphs import Example, Graph, example_batch, exported
+from tasks.nn.sparsity.labels import Source
+from tasks.nn.sparsity.operations import walked
+from tasks.nn.sparsity.walk import COMPANION, CONSUMER, PRODUCER, Walk
 from tasks.records import InputError
 
-_PASSING = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Identity,
-    nn.Dropout, nn.Dropout2d, nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.Flatten,
-)  # fmt: skip
-"""Modules that map channels to channels and 0 to 0."""
-_PASSING_FUNCTIONS = frozenset(
-    [torch.relu, functional.relu, functional.gelu, functional.silu, torch.tanh, torch.flatten]
-)
-_PASSING_METHODS = frozenset(["relu", "flatten", "contiguous"])
-_SUMS: frozenset[Callable[..., Any]] = frozenset([operator.add, operator.iadd, torch.add])
-_LAYERS = (nn.Conv2d, nn.Linear)
+
+@dataclass(frozen=True, eq=False)
+class Slices:
+    """Where the units of a group lie along one dimension of a parameter or buffer.
+
+    Attributes
+    ----------
+    name : str
+        Of the parameter or buffer.
+    dim : int
+    units : int64 Tensor
+        Unit of each position, -1 for those of others.
+    role : str
+        ``producer``, ``consumer`` or ``companion`` (bias, scale, statistics).
+    is_masked : bool
+        Whether masks cover it.
+    """
+
+    name: str
+    dim: int
+    units: Tensor
+    role: str
+    is_masked: bool
+
+    def stay(self, kept: Tensor) -> Tensor:
+        """Positions that stay where some units are kept."""
+        units = self.units.to(kept.device)
+        return (units < 0) | kept[units.clamp(min=0)]
 
 
 @dataclass(frozen=True)
@@ -48,167 +65,161 @@ class ChannelGroup:
     Attributes
     ----------
     size : int
-        Number of channels.
+        Number of units: channels, or heads, or tuples of a channel in each group of a convolution.
     producers, normalizations, consumers : tuple of str
-        Names of modules.  A consumer of more inputs than `size` takes equally many consecutive
-        ones per channel.
+        Names of modules; of parameters that are no module's.  `normalizations` are all layers with
+        entries per channel, such as PReLU.
+    slices : tuple of Slices
+        Which entries of which tensors go with a unit.
+    example : Tensor
+        Two examples of an input.
+    part : int
+        Counts groups of the same first producer.
     """
 
     size: int
     producers: tuple[str, ...]
     normalizations: tuple[str, ...]
     consumers: tuple[str, ...]
+    slices: tuple[Slices, ...] = field(repr=False, compare=False)
+    example: Tensor = field(repr=False, compare=False)
+    part: int = 0
 
     @property
     def name(self) -> str:
-        """Name of the first producer."""
-        return self.producers[0]
+        """Name of the first producer, with a number where it has several groups."""
+        return f"{self.producers[0]}:{self.part}" if self.part else self.producers[0]
 
 
-def channel_groups(model: nn.Module, shape: tuple[int, ...]) -> tuple[ChannelGroup, ...]:
-    """Groups of a model for images (C, H, W), in the order of their first producers.
+def channel_groups(model: nn.Module, shape: Example) -> tuple[ChannelGroup, ...]:
+    """Groups of a model, in the order of their first producers.
+
+    Parameters
+    ----------
+    shape : tuple of int, or Tensor
+        Shape of one example without the batch, or a batch of examples (tokens, for instance).
 
     Raises
     ------
     InputError
-        If the model cannot be traced: its forward depends on values.
+        If operations depend on values, a weight is parametrized, or nothing can be pruned.
     """
-    analysis = _Analysis(_traced(model, shape))
-    analysis.run()
-    return analysis.groups()
+    example = example_batch(model, shape)
+    graph = exported(model, example)
+    walk = walked(graph)
+    groups = _named_apart(_groups(walk, _ranks(graph), example))
+    if not groups:
+        raise InputError(_refusal(model, walk))
+    return groups
 
 
-@dataclass
-class _Space:
-    size: int
-    is_fixed: bool = False
-    producers: list[str] = field(default_factory=list)
-    normalizations: list[str] = field(default_factory=list)
-    consumers: list[str] = field(default_factory=list)
-
-    def modules(self) -> set[str]:
-        """Names of all modules that touch the space."""
-        return {*self.producers, *self.normalizations, *self.consumers}
-
-    def absorb(self, other: _Space) -> None:
-        """Become the union with another space."""
-        self.is_fixed |= other.is_fixed or self.size != other.size
-        for mine, its in (
-            (self.producers, other.producers),
-            (self.normalizations, other.normalizations),
-            (self.consumers, other.consumers),
-        ):
-            mine.extend(its)
+def units_of(walk: Walk) -> dict[int, tuple[tuple[Source, int], ...]]:
+    """How often each class that can go occurs, by dimension of parameters and buffers."""
+    found: dict[int, list[tuple[Source, int]]] = defaultdict(list)
+    produced = set()
+    for source, ids in walk.ids.items():
+        for label, count in Counter(walk.labels.roots(ids).tolist()).items():
+            found[label].append((source, count))
+            if PRODUCER in walk.roles.get(source, ()):
+                produced.add(label)
+    return {label: tuple(found[label]) for label in found if label and label in produced}
 
 
-class _Analysis:
-    """One walk over the graph; spaces are merged by replacing the absorbed one everywhere."""
-
-    def __init__(self, graph: fx.GraphModule) -> None:
-        self.graph = graph
-        self.modules = dict(graph.named_modules())
-        self.space_of: dict[fx.Node, _Space] = {}
-
-    def run(self) -> None:
-        """Give every tensor its space."""
-        for node in self.graph.graph.nodes:
-            self._visit(node)
-        uses = Counter(str(n.target) for n in self.graph.graph.nodes if n.op == "call_module")
-        shared = {name for name, count in uses.items() if count > 1}
-        for space in self.space_of.values():
-            # A layer that is used twice ties spaces in ways that are not followed here.
-            space.is_fixed |= not shared.isdisjoint(space.modules())
-
-    def groups(self) -> tuple[ChannelGroup, ...]:
-        """Spaces that are not fixed, as groups."""
-        spaces = {id(space): space for space in self.space_of.values()}.values()
-        free = [s for s in spaces if not s.is_fixed and s.producers and s.size > 1]
-        order = {name: number for number, name in enumerate(self.modules)}
-        made = [
-            ChannelGroup(
-                space.size,
-                producers=tuple(sorted(space.producers, key=order.__getitem__)),
-                normalizations=tuple(sorted(space.normalizations, key=order.__getitem__)),
-                consumers=tuple(sorted(space.consumers, key=order.__getitem__)),
-            )
-            for space in free
-        ]
-        return tuple(sorted(made, key=lambda group: order[group.name]))
-
-    def _visit(self, node: fx.Node) -> None:
-        module = self.modules.get(str(node.target)) if node.op == "call_module" else None
-        inputs = node.all_input_nodes
-        if isinstance(module, _LAYERS) and _is_plain(module, inputs[0]):
-            self.space_of[inputs[0]].consumers.append(str(node.target))
-            self.space_of[node] = _Space(_num_channels(node), producers=[str(node.target)])
-        elif isinstance(module, _BatchNorm) and module.affine:
-            self.space_of[inputs[0]].normalizations.append(str(node.target))
-            self.space_of[node] = self.space_of[inputs[0]]
-        elif _passes(node, module):
-            self.space_of[node] = self.space_of[inputs[0]]
-            self.space_of[node].is_fixed |= _shape(node)[1] % self.space_of[node].size != 0
-        elif node.target in _SUMS and len(inputs) == 2:
-            self.space_of[node] = self._merge(self.space_of[inputs[0]], self.space_of[inputs[1]])
-        else:
-            self._fix(node, inputs)
-
-    def _fix(self, node: fx.Node, inputs: Iterable[fx.Node]) -> None:
-        for tensor in inputs:
-            self.space_of[tensor].is_fixed = True
-        self.space_of[node] = _Space(_num_channels(node), is_fixed=True)
-
-    def _merge(self, first: _Space, second: _Space) -> _Space:
-        if first is second:
-            return first
-        first.absorb(second)
-        for node, space in self.space_of.items():
-            if space is second:
-                self.space_of[node] = first
-        return first
+def owner(name: str) -> str:
+    """Module of a parameter; the name itself for one of the model."""
+    return name.rpartition(".")[0] or name
 
 
-def _traced(model: nn.Module, shape: tuple[int, ...]) -> fx.GraphModule:
-    parameter = next(model.parameters())
-    # Two images: a batch of one may look like a missing dimension.
-    images = torch.zeros(2, *shape, device=parameter.device, dtype=parameter.dtype)
-    try:
-        graph = fx.symbolic_trace(model)
-    except (fx.proxy.TraceError, TypeError) as error:
-        raise InputError(f"the model's operations cannot be traced: {error}") from error
-    with evaluating(model), torch.no_grad():
-        ShapeProp(graph).propagate(images)
-    return graph
+def _groups(walk: Walk, ranks: dict[str, int], example: Tensor) -> list[ChannelGroup]:
+    alike = defaultdict(list)
+    for label, places in units_of(walk).items():
+        alike[places].append(label)
+    made = [
+        _group(walk, ranks, example, [source for source, _ in places], labels)
+        for places, labels in alike.items()
+        if len(labels) > 1
+    ]
+    return sorted(made, key=lambda group: ranks[group.producers[0]])
 
 
-def _is_plain(module: nn.Module, source: fx.Node) -> bool:
-    """Whether the layer maps all channels of dimension 1 to new ones."""
-    if isinstance(module, nn.Conv2d):
-        return module.groups == 1
-    return len(_shape(source)) == 2
+def _group(
+    walk: Walk, ranks: dict[str, int], example: Tensor, sources: list[Source], labels: list[int]
+) -> ChannelGroup:
+    names = {role: _owners(walk, ranks, sources, role) for role in (PRODUCER, COMPANION, CONSUMER)}
+    beside = tuple(name for name in names[COMPANION] if name not in names[PRODUCER])
+    order = {name: place for place, name in enumerate((*names[PRODUCER], *beside))}
+    known = list(walk.ids)
+
+    def place(source: Source) -> tuple[int, int]:
+        mine = order.get(owner(source[0]), len(order))
+        return mine if _role(walk, source) != CONSUMER else len(order), known.index(source)
+
+    ordered = sorted(sources, key=place)
+    first = next(source for source in ordered if _role(walk, source) == PRODUCER)
+    numbers = _numbers(walk.labels.roots(walk.ids[first]).tolist(), set(labels))
+    slices = tuple(
+        Slices(*s, _units(walk, s, numbers), _role(walk, s), s in walk.masked) for s in ordered
+    )
+    return ChannelGroup(
+        len(labels), names[PRODUCER], beside, names[CONSUMER], slices=slices, example=example
+    )
 
 
-def _passes(node: fx.Node, module: nn.Module | None) -> bool:
-    """Whether channels stay channels and zeros stay zeros."""
-    if len(_shape(node)) < 2 or len(node.all_input_nodes) != 1:
-        return False
-    if node.op == "call_method":
-        return node.target in _PASSING_METHODS
-    return isinstance(module, _PASSING) or node.target in _PASSING_FUNCTIONS
+def _role(walk: Walk, source: Source) -> str:
+    found = walk.roles.get(source, {COMPANION})
+    return next(role for role in (PRODUCER, CONSUMER, COMPANION) if role in found)
 
 
-def _num_channels(node: fx.Node) -> int:
-    shape = _shape(node)
-    return shape[1] if len(shape) > 1 else 1
+def _owners(walk: Walk, ranks: dict[str, int], sources: list[Source], role: str) -> tuple[str, ...]:
+    found = {owner(source[0]) for source in sources if role in walk.roles.get(source, ())}
+    return tuple(sorted(found, key=lambda name: (ranks[name], name)))
 
 
-def _shape(node: fx.Node) -> tuple[int, ...]:
-    meta = node.meta.get("tensor_meta")
-    found = getattr(meta, "shape", ())
-    return tuple(found)
+def _numbers(roots: list[int], labels: set[int]) -> dict[int, int]:
+    """Units in the order in which their labels occur."""
+    return {label: n for n, label in enumerate(r for r in dict.fromkeys(roots) if r in labels)}
 
 
-def select(tensor: Tensor, kept: Tensor, dim: int) -> Tensor:
-    """Slices of `tensor` along `dim` where `kept` is true; each entry stands for equally many."""
-    repeats = tensor.shape[dim] // len(kept)
-    rows = kept.to(tensor.device).repeat_interleave(repeats).nonzero()[:, 0]
-    return tensor.detach().index_select(dim, rows)
+def _units(walk: Walk, source: Source, numbers: dict[int, int]) -> Tensor:
+    roots = walk.labels.roots(walk.ids[source]).tolist()
+    return torch.tensor([numbers.get(root, -1) for root in roots])
+
+
+def _named_apart(groups: Iterable[ChannelGroup]) -> tuple[ChannelGroup, ...]:
+    seen: Counter[str] = Counter()
+    made = []
+    for group in groups:
+        made.append(replace(group, part=seen[group.producers[0]]))
+        seen[group.producers[0]] += 1
+    return tuple(made)
+
+
+def _ranks(graph: Graph) -> dict[str, int]:
+    """Order of modules: as a tree, with the children of each in the order of their first use."""
+    tree: dict[str, Any] = {}
+    for node in graph.module.graph.nodes:
+        for tensor in node.all_input_nodes if node.op == "call_function" else ():
+            if tensor.op == "get_attr" and str(tensor.target) in graph.names:
+                branch = tree
+                for name in owner(graph.names[str(tensor.target)]).split("."):
+                    branch = branch.setdefault(name, {})
+    return {name: rank for rank, name in enumerate(_paths(tree))}
+
+
+def _paths(tree: dict[str, Any], above: str = "") -> Iterator[str]:
+    for name, branch in tree.items():
+        yield above + name
+        yield from _paths(branch, f"{above}{name}.")
+
+
+def _refusal(model: nn.Module, walk: Walk) -> str:
+    makers = [source for source in walk.ids if PRODUCER in walk.roles.get(source, ())]
+    reasons = [
+        f"{owner(s[0])} meets {walk.labels.reasons[s]}" for s in makers if s in walk.labels.reasons
+    ]
+    named = ", ".join(dict.fromkeys(owner(source[0]) for source in makers)) or "no layer"
+    why = next(iter(reasons), "all that they meet has its channels fixed")
+    return (
+        f"{type(model).__name__} has no filters that can be pruned: the outputs of {named} are "
+        f"fixed; {why}"
+    )

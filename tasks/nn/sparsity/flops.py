@@ -1,27 +1,33 @@
 """Multiplications of one forward pass, dense and in theory with pruned weights left out.
 
-A convolution or linear layer multiplies each of its weights once per output position; positions
-are counted in a real forward pass (nothing is assumed about padding or strides).  With w_l weights,
-k_l of them kept and p_l positions per image,
+A weight of a convolution, a linear layer or another matrix product multiplies once per output
+position; products are counted in a real forward pass (nothing is assumed about padding or
+strides).  With w_l weights, k_l of them kept and p_l positions per image,
 
     dense = sum_l w_l p_l,    sparse = sum_l k_l p_l,    theoretical speed-up = dense / sparse.
 
 One multiplication with its addition counts as one; other conventions count two.  Normalizations,
-activations and pooling are not counted.
+activations, pooling, and products without a weight (queries times keys) are not counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tasks.nn.evaluation import evaluating
+from tasks.nn.sparsity.graphs import Example, plain_attention
 from tasks.nn.sparsity.masks import Masks, prunable_weights
 from tasks.records import InputError
+
+Products = Sequence[tuple[int, Tensor]]
+"""Numbers of multiplications, and the tensors that may be their weight."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,14 @@ class Multiplications:
 
 
 def count_multiplications(
-    model: nn.Module, shape: tuple[int, ...], masks: Masks | None = None
+    model: nn.Module, shape: Example, masks: Masks | None = None
 ) -> Multiplications:
-    """Multiplications of a model for one image (C, H, W); layers without a mask are dense.
+    """Multiplications of a model for one example; weights without a mask are dense.
+
+    Parameters
+    ----------
+    shape : tuple of int, or Tensor
+        Shape of one example without the batch, or a batch of which the first is taken.
 
     Raises
     ------
@@ -53,7 +64,7 @@ def count_multiplications(
         If the masks leave no multiplication.
     """
     positions = output_positions(model, shape)
-    sizes = {name: w.numel() for name, w in prunable_weights(model).items()}
+    sizes = {name: w.numel() for name, w in model.named_parameters()}
     kept = {n: int(masks[n].sum()) if masks and n in masks else k for n, k in sizes.items()}
     dense, sparse = (sum(k[n] * positions[n] for n in positions) for k in (sizes, kept))
     if sparse == 0:
@@ -61,31 +72,72 @@ def count_multiplications(
     return Multiplications(dense, sparse)
 
 
-def output_positions(model: nn.Module, shape: tuple[int, ...]) -> dict[str, int]:
-    """How often each prunable weight is used for one image, by parameter name."""
-    positions: dict[str, int] = {}
+def output_positions(model: nn.Module, shape: Example) -> dict[str, int]:
+    """How often each weight is used for one example, by parameter name."""
+    prunable_weights(model)
     parameter = next(model.parameters())
-    image = torch.zeros(1, *shape, device=parameter.device, dtype=parameter.dtype)
-    with _counting(model, positions), evaluating(model), torch.no_grad():
-        model(image)
-    return positions
+    if isinstance(shape, Tensor):
+        example = shape[:1].to(parameter.device)
+    else:
+        example = torch.zeros(1, *shape, device=parameter.device, dtype=parameter.dtype)
+    counting = _Counting(model)
+    with plain_attention(), evaluating(model), torch.no_grad(), counting:
+        model(example)
+    sizes = {name: w.numel() for name, w in model.named_parameters()}
+    return {name: count // sizes[name] for name, count in counting.products.items()}
 
 
-@contextmanager
-def _counting(model: nn.Module, positions: dict[str, int]) -> Iterator[None]:
-    names: Mapping[int, str] = {id(w): name for name, w in prunable_weights(model).items()}
+class _Counting(TorchDispatchMode):
+    """Counts products with each parameter, which is known by its memory, also through views."""
 
-    def count(module: nn.Module, _: object, output: Tensor) -> None:
-        weight = module.get_parameter("weight")
-        name = names[id(weight)]
-        # Every entry of the output is one position of one of its channels.
-        uses = output.numel() // weight.shape[0]
-        positions[name] = positions.get(name, 0) + uses
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.names = {_memory(weight): name for name, weight in model.named_parameters()}
+        self.products: Counter[str] = Counter()
 
-    layers = [m for m in model.modules() if id(getattr(m, "weight", None)) in names]
-    handles = [layer.register_forward_hook(count) for layer in layers]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        output = func(*args, **(kwargs or {}))
+        count = _COUNTS.get(func.overloadpacket)
+        if count is not None:
+            for number, weight in count(args, output):
+                name = self.names.get(_memory(weight))
+                if name is not None:
+                    self.products[name] += number
+        return output
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _convolution(args: Sequence[Any], output: Tensor) -> Products:
+    """Every weight meets each position of the side that it does not widen."""
+    inputs, weight, is_transposed = args[0], args[1], args[6]
+    side = inputs if is_transposed else output
+    channels = side.shape[1] if side.dim() == weight.dim() else side.shape[0]
+    return [(weight.numel() * (side.numel() // channels), weight)]
+
+
+def _product(args: Sequence[Any], output: Tensor) -> Products:
+    """Of the last two operands, the second of which is the weight mostly."""
+    first, second = args[-2:]
+    return [(output.numel() * first.shape[-1], weight) for weight in (second, first)]
+
+
+def _recurrence(args: Sequence[Any], output: Any) -> Products:
+    """A layer of an LSTM: weights of inputs and of the state meet every token."""
+    inputs, *weights = args[:3]
+    tokens = inputs.numel() // inputs.shape[-1]
+    return [(weight.numel() * tokens, weight) for weight in weights]
+
+
+_ATEN = torch.ops.aten
+_COUNTS: Mapping[Any, Callable[[Sequence[Any], Any], Products]] = {
+    _ATEN.convolution: _convolution,
+    _ATEN.mkldnn_rnn_layer: _recurrence,
+    **dict.fromkeys(
+        (_ATEN.mm, _ATEN.bmm, _ATEN.mv, _ATEN.addmm, _ATEN.baddbmm, _ATEN.addmv), _product
+    ),
+}

@@ -1,11 +1,12 @@
-"""Filter pruning: by masks, and as a really smaller model.
+"""Structured pruning: by masks, and as a really smaller model.
 
-For a group of channels (`tasks.nn.sparsity.channels`) a boolean vector says which are kept.  The
-masks of a channel that is dropped cover its filters in all producers, their biases, and weight and
-bias of its normalizations: then its value is 0 wherever it occurs, whatever the input.  So the
-model with these channels cut out computes the same function, up to the order of sums.
+For a group of channels (`tasks.nn.sparsity.channels`) a boolean vector says which units are kept.
+The masks of a unit that is dropped cover its filters in all producers, their biases, and weight and
+bias of its normalizations.  Mostly its value then is 0 wherever it occurs; where it is not (behind
+a sigmoid, say), masks cover the weights that it meets too.  So the model with these channels cut
+out computes the same function, up to the order of sums.
 
-The saliency of a channel is the Euclidean norm of its filters in all producers.
+The saliency of a unit is the Euclidean norm of its filters in all producers.
 
 References
 ----------
@@ -15,30 +16,29 @@ Li et al., Pruning filters for efficient ConvNets, arXiv:1608.08710 (norms of fi
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from tasks.nn.sparsity.channels import ChannelGroup, select
-from tasks.nn.sparsity.masks import largest
+from tasks.nn.sparsity.channels import ChannelGroup, Slices
+from tasks.nn.sparsity.cut_graphs import CutGraph, cut_graph
+from tasks.nn.sparsity.cutting import Kept, cut_module, cuts_of, head_counts, is_same, with_heads
+from tasks.nn.sparsity.masks import Masks, apply_masks, largest
+from tasks.nn.sparsity.walk import PRODUCER
 from tasks.records import InputError
 
-Kept = Mapping[str, Tensor]
-_WIDTHS = {
-    nn.Conv2d: ("out_channels", "in_channels"),
-    nn.Linear: ("out_features", "in_features"),
-}
+_log = logging.getLogger(__name__)
 
 
 def channel_norms(model: nn.Module, groups: Sequence[ChannelGroup]) -> dict[str, Tensor]:
-    """Saliencies (size,) of the channels of each group, by its name."""
+    """Saliencies (size,) of the units of each group, by its name."""
     return {group.name: _norms(model, group) for group in groups}
 
 
 def largest_channels(norms: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Kept channels: round(share * size) of the smallest norm are dropped, never all.
+    """Kept units: round(share * size) of the smallest norm are dropped, never all.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def largest_channels(norms: Mapping[str, Tensor], share: float) -> dict[str, Ten
 def channel_masks(
     model: nn.Module, groups: Sequence[ChannelGroup], kept: Kept
 ) -> dict[str, Tensor]:
-    """Masks, by parameter name, under which dropped channels are zero.
+    """Masks, by parameter name, under which the model computes what is left without channels.
 
     Raises
     ------
@@ -64,35 +64,69 @@ def channel_masks(
     parameters = dict(model.named_parameters())
     masks: dict[str, Tensor] = {}
     for group in groups:
-        if group.name not in kept:
-            continue
-        for module in (*group.producers, *group.normalizations):
-            for name in (f"{module}.weight", f"{module}.bias"):
-                if name in parameters:
-                    masks[name] = _row_mask(parameters[name], kept[group.name])
+        for each in group.slices if group.name in kept else ():
+            if each.is_masked and each.name in parameters:
+                weight = parameters[each.name]
+                mask = masks.setdefault(each.name, torch.ones_like(weight, dtype=torch.bool))
+                dropped = (~each.stay(kept[group.name])).nonzero()[:, 0].to(weight.device)
+                mask.index_fill_(each.dim, dropped, False)
     return masks
+
+
+def kept_channels(
+    model: nn.Module, groups: Sequence[ChannelGroup], masks: Masks
+) -> dict[str, Tensor]:
+    """Which units masks keep: those of which a filter has a weight.
+
+    Raises
+    ------
+    InputError
+        If a filter is pruned in part only: such masks are not of channels.
+    """
+    kept = {group.name: _with_weights(group, masks) for group in groups}
+    try:
+        expected = channel_masks(model, groups, kept)
+    except InputError as error:
+        raise InputError(f"these masks leave nothing: {error}") from error
+    for group in groups:
+        for each in group.slices:
+            name = each.name
+            if each.is_masked and name in masks and _differ(masks[name], expected[name]):
+                raise InputError(
+                    f"filters of {group.name} are pruned in part; nothing can be cut out"
+                )
+    return kept
 
 
 def without_channels(model: nn.Module, groups: Sequence[ChannelGroup], kept: Kept) -> nn.Module:
     """Copy of a model whose dropped channels are cut out of weights, biases and statistics.
 
+    It is a copy of the module with smaller parameters where that computes the same as the masked
+    model on an example.  Where sizes are written into `forward` it is a `CutGraph`.
+
     Raises
     ------
     InputError
-        If `kept` does not fit the groups or drops a whole group.
+        If `kept` does not fit the groups, drops a whole group, or neither way computes the same.
     """
     check_kept(groups, kept)
-    smaller = copy.deepcopy(model)
-    for group in groups:
-        if group.name not in kept:
-            continue
-        for name in group.producers:
-            _cut_outputs(smaller.get_submodule(name), kept[group.name])
-        for name in group.consumers:
-            _cut_inputs(smaller.get_submodule(name), kept[group.name])
-        for name in group.normalizations:
-            _cut_normalization(smaller.get_submodule(name), kept[group.name])
-    return smaller
+    if not groups:
+        return copy.deepcopy(model)
+    masked = copy.deepcopy(model)
+    apply_masks(masked, channel_masks(model, groups, kept))
+    for smaller in _candidates(model, groups, kept):
+        if is_same(smaller, masked, groups[0].example):
+            if isinstance(smaller, CutGraph):
+                _log.warning(
+                    "the forward pass of %s does not fit fewer channels: the smaller model is a "
+                    "graph of its operations in evaluation mode",
+                    type(model).__name__,
+                )
+            return smaller
+    raise InputError(
+        f"{type(model).__name__} cannot be cut: its smaller copy does not compute what the masked "
+        "one does; sizes are written into its forward pass"
+    )
 
 
 def check_kept(groups: Sequence[ChannelGroup], kept: Kept) -> None:
@@ -107,47 +141,44 @@ def check_kept(groups: Sequence[ChannelGroup], kept: Kept) -> None:
             raise InputError(f"all channels of {name} would be dropped; keep at least one")
 
 
+def _candidates(
+    model: nn.Module, groups: Sequence[ChannelGroup], kept: Kept
+) -> Iterator[nn.Module]:
+    """Smaller models, the most natural first."""
+    cuts, heads = cuts_of(groups, kept), head_counts(groups, kept)
+    yield cut_module(model, cuts)
+    if heads:
+        yield with_heads(cut_module(model, cuts), heads)
+    yield cut_graph(model, cuts, groups[0].example)
+
+
 def _norms(model: nn.Module, group: ChannelGroup) -> Tensor:
-    weights = [model.get_submodule(name).get_parameter("weight") for name in group.producers]
-    squares = [w.detach().double().flatten(1).square().sum(dim=1) for w in weights]
+    parameters = dict(model.named_parameters())
+    squares = [_squares(parameters[s.name], s, group.size) for s in _filters(group)]
     return torch.stack(squares).sum(dim=0).sqrt()
 
 
-def _row_mask(parameter: Tensor, kept: Tensor) -> Tensor:
-    shape = (-1, *[1] * (parameter.ndim - 1))
-    rows = kept.to(parameter.device).repeat_interleave(len(parameter) // len(kept))
-    return rows.reshape(shape).expand_as(parameter).clone()
+def _squares(weight: Tensor, filters: Slices, size: int) -> Tensor:
+    """Squared norms by unit."""
+    rows = weight.detach().double().movedim(filters.dim, 0).flatten(1).square().sum(dim=1)
+    mine = (filters.units >= 0).nonzero()[:, 0].to(rows.device)
+    units = filters.units.to(rows.device)[mine]
+    return rows.new_zeros(size).index_add(0, units, rows[mine])
 
 
-def _cut_outputs(layer: nn.Module, kept: Tensor) -> None:
-    _replace(layer, "weight", kept, 0)
-    _replace(layer, "bias", kept, 0)
-    setattr(layer, _widths(layer)[0], layer.get_parameter("weight").shape[0])
+def _filters(group: ChannelGroup) -> list[Slices]:
+    return [each for each in group.slices if each.role == PRODUCER]
 
 
-def _cut_inputs(layer: nn.Module, kept: Tensor) -> None:
-    _replace(layer, "weight", kept, 1)
-    setattr(layer, _widths(layer)[1], layer.get_parameter("weight").shape[1])
+def _with_weights(group: ChannelGroup, masks: Masks) -> Tensor:
+    first = next((f for f in _filters(group) if f.name in masks), None)
+    if first is None:
+        return torch.ones(group.size, dtype=torch.bool)
+    rows = masks[first.name].movedim(first.dim, 0).flatten(1).any(dim=1)
+    mine = (first.units >= 0).nonzero()[:, 0].to(rows.device)
+    count = torch.zeros(group.size, dtype=torch.int64, device=rows.device)
+    return count.index_add(0, first.units.to(rows.device)[mine], rows[mine].long()) > 0
 
 
-def _cut_normalization(layer: nn.Module, kept: Tensor) -> None:
-    for name in ("weight", "bias"):
-        _replace(layer, name, kept, 0)
-    for name in ("running_mean", "running_var"):
-        if getattr(layer, name, None) is not None:
-            setattr(layer, name, select(getattr(layer, name), kept, 0))
-    if isinstance(layer, _BatchNorm):
-        layer.num_features = layer.num_features // len(kept) * int(kept.sum())
-
-
-def _replace(layer: nn.Module, name: str, kept: Tensor, dim: int) -> None:
-    old = getattr(layer, name, None)
-    if old is not None:
-        new = select(old, kept, dim)
-        if old.ndim == 4 and old.is_contiguous(memory_format=torch.channels_last):
-            new = new.contiguous(memory_format=torch.channels_last)
-        setattr(layer, name, nn.Parameter(new, requires_grad=old.requires_grad))
-
-
-def _widths(layer: nn.Module) -> tuple[str, str]:
-    return next(names for kind, names in _WIDTHS.items() if isinstance(layer, kind))
+def _differ(mask: Tensor, other: Tensor) -> bool:
+    return not torch.equal(mask, other.to(mask.device))
