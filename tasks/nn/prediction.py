@@ -21,7 +21,7 @@ from tasks.nn.data.arrays import example_inputs, read_npz
 from tasks.nn.data.pictures import MODES, read_picture
 from tasks.nn.models import build_model
 from tasks.nn.models.own import build_own
-from tasks.nn.programs import Description, Standalone, read_program
+from tasks.nn.programs import Description, Standalone, plain_reason, read_program
 from tasks.nn.starts import read_start
 from tasks.records import InputError
 from tasks.records.errors import printable
@@ -77,10 +77,18 @@ class Predictor:
             raise InputError(f"{folder}: model.json does not tell of model.pt2") from error
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Probabilities or values (N, K) of raw inputs."""
-        with torch.no_grad():
-            parts = [self.model(part.float()) for part in inputs.split(_BATCH)]
-        return torch.cat(parts)
+        """Probabilities or values (N, K) of raw inputs.
+
+        Raises
+        ------
+        InputError
+            If the network fails.
+        """
+        try:
+            with torch.no_grad():
+                return torch.cat([self.model(part.float()) for part in inputs.split(_BATCH)])
+        except Exception as error:
+            raise InputError(f"the model fails on its inputs: {plain_reason(error)}") from error
 
 
 def predict(*, folder: str, files: Sequence[str], json: bool = False) -> Iterator[str]:

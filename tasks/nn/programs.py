@@ -35,6 +35,7 @@ __all__ = [
     "check_onnx",
     "export_program",
     "onnx_bytes",
+    "plain_reason",
     "program_bytes",
     "read_program",
 ]
@@ -93,7 +94,7 @@ class Description:
             network, given, output = about["architecture"], about["input"], about.get("output", {})
             if given["kind"] == "text":
                 raise InputError("it is a network of text, which has no examples of one shape")
-            return cls(
+            found = cls(
                 shape=tuple(map(int, network["shape"])),
                 takes_pictures=given["kind"] == "pictures",
                 mean=tuple(map(float, given["mean"])),
@@ -103,11 +104,25 @@ class Description:
                 target_mean=tuple(map(float, output.get("mean", ()))),
                 target_deviation=tuple(map(float, output.get("deviation", ()))),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            found._check()
+            return found
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             if isinstance(error, InputError):
                 raise
             what = f"{type(error).__name__}: {error}"
             raise InputError(f"model.json does not describe a model ({what})") from error
+
+    def _check(self) -> None:
+        """Refuse numbers that do not fit one another."""
+        inputs = {"mean": self.mean, "deviation": self.deviation}
+        outputs = {"mean": self.target_mean, "deviation": self.target_deviation}
+        of_outputs = {"classes": self.classes} if self.classes else outputs
+        for name, values in inputs.items():
+            if len(values) not in (1, self.shape[0]):
+                raise ValueError(f"{name} has {len(values)} numbers for shape {self.shape}")
+        for name, values in of_outputs.items():
+            if len(values) != self.num_outputs:
+                raise ValueError(f"{name} has {len(values)} entries for {self.num_outputs} outputs")
 
     @property
     def output(self) -> str:
@@ -211,7 +226,7 @@ def _traced(model: nn.Module, inputs: Tensor) -> ExportedProgram:
         with _quiet():
             return torch.export.export(model, (inputs,), dynamic_shapes=({0: Dim.DYNAMIC},))
     except Exception as error:
-        raise InputError(f"torch.export cannot follow it: {_reason(error)}") from error
+        raise InputError(f"torch.export cannot follow it: {plain_reason(error)}") from error
 
 
 def _compare(program: ExportedProgram, model: nn.Module, about: Description) -> None:
@@ -245,7 +260,7 @@ def read_program(content: bytes) -> nn.Module:
         with _quiet():
             return torch.export.load(BytesIO(content)).module()
     except Exception as error:
-        raise InputError(f"model.pt2 cannot be read: {_reason(error)}") from error
+        raise InputError(f"model.pt2 cannot be read: {plain_reason(error)}") from error
 
 
 # --- ONNX ---------------------------------------------------------------------------------------
@@ -286,7 +301,7 @@ def onnx_bytes(program: ExportedProgram, about: Description) -> bytes:
                 value.type.tensor_type.shape.dim[0].dim_param = "batch"
             return model.SerializeToString()
     except Exception as error:
-        raise InputError(f"torch.onnx cannot write it: {_reason(error)}") from error
+        raise InputError(f"torch.onnx cannot write it: {plain_reason(error)}") from error
 
 
 @contextmanager
@@ -302,7 +317,7 @@ def _quiet() -> Iterator[None]:
         logging.disable(was)
 
 
-def _reason(error: Exception) -> str:
+def plain_reason(error: Exception) -> str:
     """Kind and first line of what was raised."""
     text = (str(error).strip() or "without a message").splitlines()[0]
     for words, plain in _PLAIN.items():
