@@ -32,7 +32,6 @@ from tasks.nn.config import TrainingSettings
 from tasks.nn.data.datasets import expanded
 from tasks.nn.data.sources import FOLDER_VARIABLE
 from tasks.nn.files import plain_tensor
-from tasks.nn.models import num_parameters
 from tasks.nn.objectives import Fitness
 from tasks.nn.plan import data_inputs
 from tasks.nn.programs import Description, check_onnx, export_program, onnx_bytes, program_bytes
@@ -255,9 +254,9 @@ def _sizes(
     bench: Bench, network: nn.Module, masks: Masks, smaller: nn.Module | None
 ) -> dict[str, Any]:
     """Parameters and multiplications per example, of the dense network and what is left of it."""
-    dense = num_parameters(network)
+    dense = _num_entries(network)
     pruned = sum(int((~mask).sum()) for mask in masks.values())
-    left = num_parameters(smaller) if smaller else dense - pruned
+    left = _num_entries(smaller) if smaller else dense - pruned
     sizes: dict[str, Any] = {"parameters": {"dense": dense, "left": left}}
     shape = bench.describe()["architecture"].get("shape")
     if shape is None:
@@ -269,6 +268,11 @@ def _sizes(
     except InputError:  # of a network without layers that are counted
         return sizes
     return {**sizes, "multiplications": {"dense": counts.dense, "left": few}}
+
+
+def _num_entries(network: nn.Module) -> int:
+    """Of all parameters, also of those that are not trained."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _provenance(stored: Stored, bench: Bench, model: ExportedModel) -> dict[str, Any]:
