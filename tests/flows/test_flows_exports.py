@@ -31,57 +31,7 @@ from tasks.records.own_code import is_reference
 QUICK = {"batch_size": 60, "epochs": 1, "seeds": 1, "ood_images": 0, "recalibration_images": 100}
 SOUP = {"dataset": "synthetic", "retrain_epochs": 0.5, "phases": 1, "members": 2, "baselines": ()}
 IMP = {"methods": ("imp",), "schedules": ("llr",), "sparsities": (0.5,), "retrain_epochs": (1.0,)}
-ELSEWHERE = '''
-import json, sys
-import safetensors.torch
-import torch
-from torch import nn
-
-folder, data = sys.argv[1:]
-about = json.load(open(f"{folder}/model.json"))
-data = safetensors.torch.load_file(data)
-inputs, labels = data["inputs"], data["labels"]
-
-class Network(nn.Sequential):
-    """small-cnn, written down again."""
-    def __init__(self, channels, num_classes):
-        layers = []
-        for width in (16, 32, 32, 64):
-            layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False)]
-            layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2)]
-            channels = width
-        super().__init__(*layers[:-1], nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                         nn.Linear(channels, num_classes))
-
-network = Network(about["input"]["channels"], len(about["classes"])).eval()
-network.load_state_dict(safetensors.torch.load_file(f"{folder}/model.safetensors"))
-mean, deviation = (torch.tensor(about["input"][n])[:, None, None] for n in ("mean", "deviation"))
-program = torch.export.load(f"{folder}/model.pt2").module()
-with torch.no_grad():
-    by_weights = network((inputs / 255 - mean) / deviation).softmax(1)
-    by_program = program(inputs.float())
-right = [float((p.argmax(1) == labels).double().mean()) for p in (by_weights, by_program)]
-print(json.dumps({
-    "accuracies": right,
-    "difference": float((by_weights - by_program).abs().max()),
-    "ours": [name for name in sys.modules if name.split(".")[0] in ("tasks", "flows", "gpu")],
-}))
-'''
-BRANCHING = """
-import torch
-from torch import nn
-
-class Branching(nn.Module):
-    def __init__(self, in_features, num_classes):
-        super().__init__()
-        self.first, self.last = nn.Linear(in_features, 16), nn.Linear(16, num_classes)
-
-    def forward(self, x):
-        y = torch.relu(self.first(x))
-        if y.max() > 100:
-            y = y.clamp(max=100)
-        return self.last(y)
-"""
+HERE = Path(__file__).parent
 
 
 def exported(stored: Stored, to: Path, *arguments: str) -> list[str]:
@@ -145,8 +95,7 @@ def elsewhere(model, tmp_path_factory) -> dict:
     test = load_dataset("synthetic").test
     data = {"inputs": test.inputs.contiguous(), "labels": test.targets}
     safetensors.torch.save_file(data, place / "data.safetensors")
-    (place / "script.py").write_text(ELSEWHERE)
-    command = [str(place / "script.py"), str(model), str(place / "data.safetensors")]
+    command = [str(HERE / "used_elsewhere.py"), str(model), str(place / "data.safetensors")]
     return json.loads(run_python("-I", *command, cwd=place).stdout)
 
 
@@ -423,9 +372,8 @@ def test_a_network_whose_course_depends_on_values_is_predicted_with_by_its_code(
 ):
     _, x = table(tmp_path)
     np.savez(tmp_path / "classes.npz", x=x, y=(x[:, 0] > 3).astype(int))
-    (tmp_path / "branching.py").write_text(BRANCHING)
     settings = {"data": str(tmp_path / "classes.npz"), "pad": 0}
-    stored = imp_run(tmp_path, model=f"{tmp_path}/branching.py:Branching", **settings)
+    stored = imp_run(tmp_path, model=f"{HERE}/branching_network.py:Branching", **settings)
     *files, line = exported(stored, tmp_path / "to", "--best")
     [folder] = (tmp_path / "to").iterdir()
     names = ["model.safetensors", "masks.safetensors", "model.json"]
