@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows import all_studies, find_study
-from flows.options import build_parser, shortcuts, study_commands, verify_arguments
+from flows.options import build_parser, shortcuts, study_commands, tools, verify_arguments
 from flows.study import Chain, Study, load
 from tasks.records.errors import InputError, LatticeworkError, StoreError, printable
 from workers.supervision import supervise
@@ -58,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _answer(arguments: Sequence[str], *, wants_json: bool) -> int:
     """Run a command; every failure is one line, and with --json one object too."""
     try:
-        options = build_parser((__doc__ or "").splitlines()[0], _COMMANDS, _of_study).parse_args(
-            arguments
-        )
+        functions = {**_COMMANDS, **dict.fromkeys(tools(), _of_tool)}
+        parser = build_parser((__doc__ or "").splitlines()[0], functions, _of_study)
+        options = parser.parse_args(arguments)
         return options.command(options)
     except InputError as error:
         return _fail(error, EXIT_BAD_INPUT, "refused", wants_json)
@@ -323,6 +323,14 @@ def _of_study(options: argparse.Namespace) -> int:
         if argument.name not in own and getattr(options, argument.name):
             raise InputError(f"--{argument.name} is not for runs of {study.name}")
     for line in load(command.call)(stored, **{name: getattr(options, name) for name in own}):
+        print(line)
+    return EXIT_OK
+
+
+def _of_tool(options: argparse.Namespace) -> int:
+    """A command that needs no stored run."""
+    tool = tools()[options.command_name]
+    for line in load(tool.call)(**{name: getattr(options, name) for name in tool.keywords()}):
         print(line)
     return EXIT_OK
 

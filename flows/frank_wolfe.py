@@ -6,7 +6,7 @@ chosen ones. *verify* reads every model again and computes its gauges from the f
 
 from __future__ import annotations
 
-from flows.sparse_soup import UNNAMED
+from flows.sparse_soup import EXPORT_SWITCHES, PREDICT, UNNAMED
 from flows.study import Stage, Study, exporting, recipes_of
 
 __all__ = ["STUDY"]
@@ -52,7 +52,8 @@ STUDY = Study(
     ),
     report="tasks.frankwolfe.report:frank_wolfe_report",
     figures="tasks.frankwolfe.report:frank_wolfe_figures",
-    commands=(exporting("tasks.frankwolfe.exports:export_models"),),
+    commands=(exporting("tasks.frankwolfe.exports:export_models", *EXPORT_SWITCHES),),
+    tools=(PREDICT,),
     subject="training",
     deployment="frank-wolfe",
     recipes=recipes_of("frank-wolfe"),

@@ -6,7 +6,7 @@ repetition; also BIMP, GMP and DPF with as many steps in all. *verify* reads eve
 
 from __future__ import annotations
 
-from flows.sparse_soup import TABLES, UNNAMED, pruning_stages
+from flows.sparse_soup import EXPORT_SWITCHES, PREDICT, TABLES, UNNAMED, pruning_stages
 from flows.study import Study, exporting, recipes_of
 
 __all__ = ["STUDY"]
@@ -26,6 +26,7 @@ STUDY = Study(
     report="tasks.pruning.report:imp_report",
     figures="tasks.pruning.report:imp_figures",
     deployment="imp",
-    commands=(exporting("tasks.pruning.exports:export_models"),),
+    commands=(exporting("tasks.pruning.exports:export_models", *EXPORT_SWITCHES),),
+    tools=(PREDICT,),
     recipes=recipes_of("imp"),
 )

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from flows import all_studies
-from flows.study import Argument, Chain, Shortcut, Study
+from flows.study import Argument, Chain, Shortcut, Study, Tool
 from tasks.records.errors import InputError
 
-__all__ = ["build_parser", "shortcuts", "study_commands", "verify_arguments"]
+__all__ = ["build_parser", "shortcuts", "study_commands", "tools", "verify_arguments"]
 
 EPILOG = """exit codes: 0 ok; 1 an item failed, the run could not be completed, or a certificate
 is not valid; 2 bad input; 130 interrupted"""
@@ -42,6 +42,11 @@ def shortcuts() -> list[tuple[Study | Chain, Shortcut]]:
     return [(study, each) for study in all_studies().values() for each in study.shortcuts]
 
 
+def tools() -> dict[str, Tool]:
+    """Name of every command without a stored run -> what it is; of equal names the last counts."""
+    return {each.name: each for study in all_studies().values() for each in study.tools}
+
+
 def verify_arguments() -> tuple[Argument, ...]:
     """Switches of `verify` that any kind of certificate has."""
     return _joined(*(v.arguments for study in all_studies().values() for v in study.verifiers))
@@ -59,7 +64,7 @@ def build_parser(description: str, functions: Mapping[str, Function], of_study: 
     ----------
     description : str
     functions : Mapping
-        Name of every command of its own -> its function.
+        Name of every command of its own, and of every tool -> its function.
     of_study : callable
         The function of all commands of studies.
     """
@@ -81,7 +86,8 @@ def build_parser(description: str, functions: Mapping[str, Function], of_study: 
     _add_run_options(run)
     for study, each in shortcuts():
         short = command(each.name, each.help)
-        short.set_defaults(command=functions["run"], flow=study.name, files_field=each.field)
+        run_it = functions.get("run", of_study)
+        short.set_defaults(command=run_it, flow=study.name, files_field=each.field)
         short.add_argument("files", nargs="+", metavar=each.metavar)
         _add_run_options(short)
     results = command("results", "list runs, show the report of one, or query its tables by SQL")
@@ -97,6 +103,12 @@ def build_parser(description: str, functions: Mapping[str, Function], of_study: 
         added.add_argument("run", metavar="RUN", help=RUN_HELP)
         _add(added, arguments)
         found.append(added)
+    for name, tool in tools().items():
+        added = command(name, tool.help)
+        for each in tool.positional:
+            several = "+" if each is tool.positional[-1] else None
+            added.add_argument(each.name, metavar=each.metavar, help=each.help, nargs=several)
+        _add(added, tool.arguments)
     verify = command("verify", "check certificate files in exact arithmetic")
     verify.add_argument("files", nargs="+", metavar="FILE", help="certificates of any kind")
     verify.add_argument("--json", action="store_true", help="one JSON object per file on stdout")

@@ -9,9 +9,9 @@ status; the soup is made without it if enough are left, and says so.
 
 from __future__ import annotations
 
-from flows.study import Shortcut, Stage, Study, exporting, recipes_of
+from flows.study import Argument, Shortcut, Stage, Study, Tool, exporting, recipes_of
 
-__all__ = ["STUDY", "pruning_stages"]
+__all__ = ["EXPORT_SWITCHES", "PREDICT", "STUDY", "UNNAMED", "pruning_stages"]
 
 TABLES = {
     "models": "tasks.pruning.schema:MODELS_SCHEMA",
@@ -20,6 +20,20 @@ TABLES = {
     "verification": "tasks.pruning.schema:VERIFICATION_SCHEMA",
 }
 UNNAMED = ("device", "data_folder", "image_cache")
+EXPORT_SWITCHES = (
+    Argument("best", "the model that is best on validation data"),
+    Argument("onnx", "model.onnx, too (pip install 'latticework[onnx]')"),
+)
+PREDICT = Tool(
+    "predict",
+    "predictions of an exported model for pictures and arrays",
+    "tasks.nn.prediction:predict",
+    (
+        Argument("folder", "that `export` wrote, with model.json", "FOLDER"),
+        Argument("files", "pictures; arrays of examples, .npy, or x of .npz", "FILE"),
+    ),
+    (Argument("json", "one JSON object per example"),),
+)
 
 
 def pruning_stages(call: str) -> tuple[Stage, ...]:
@@ -63,7 +77,8 @@ STUDY = Study(
     report="tasks.pruning.report:soup_report",
     figures="tasks.pruning.report:soup_figures",
     deployment="sparse-soup",
-    commands=(exporting("tasks.pruning.exports:export_models"),),
+    commands=(exporting("tasks.pruning.exports:export_models", *EXPORT_SWITCHES),),
+    tools=(PREDICT,),
     shortcuts=(Shortcut("soup", "merge given checkpoints of one network", "checkpoints"),),
     recipes=recipes_of("sparse-soup"),
 )

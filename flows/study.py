@@ -48,6 +48,7 @@ __all__ = [
     "Shortcut",
     "Stage",
     "Study",
+    "Tool",
     "Verifier",
     "certifying",
     "exporting",
@@ -85,12 +86,12 @@ class Command:
     arguments: tuple[Argument, ...] = ()
 
 
-def exporting(call: Reference) -> Command:
+def exporting(call: Reference, *arguments: Argument) -> Command:
     """``latticework export RUN [--item KEY] --to FOLDER``: what leaves a run for use elsewhere."""
     item = Argument("item", "only this item: a scheme, a polynomial, or a model's key", "KEY")
     to = Argument("to", "folder of the files", "FOLDER")
     what = "write certificates or models of a run for use elsewhere"
-    return Command("export", what, call, (item, to))
+    return Command("export", what, call, (item, *arguments, to))
 
 
 def certifying(call: Reference, *arguments: Argument) -> Command:
@@ -107,6 +108,25 @@ class Shortcut:
     help: str
     field: str
     metavar: str = "FILE"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """``latticework NAME ...``: what can be done without a stored run.
+
+    `call` gets one keyword for each argument, and returns lines to print. `positional` arguments
+    have to be given, in this order; the last one takes several files.
+    """
+
+    name: str
+    help: str
+    call: Reference
+    positional: tuple[Argument, ...]
+    arguments: tuple[Argument, ...] = ()
+
+    def keywords(self) -> tuple[str, ...]:
+        """Names of all arguments."""
+        return tuple(each.name for each in (*self.positional, *self.arguments))
 
 
 @dataclass(frozen=True)
@@ -168,6 +188,7 @@ class Study:
     commands: tuple[Command, ...] = ()
     verifiers: tuple[Verifier, ...] = ()
     shortcuts: tuple[Shortcut, ...] = ()
+    tools: tuple[Tool, ...] = ()
 
     def schemas(self, settings: Mapping[str, Any]) -> dict[str, pa.Schema]:
         """Schema of every science table, for a run with these settings."""
@@ -195,6 +216,7 @@ class Chain:
     commands: ClassVar[tuple[Command, ...]] = ()
     verifiers: ClassVar[tuple[Verifier, ...]] = ()
     shortcuts: ClassVar[tuple[Shortcut, ...]] = ()
+    tools: ClassVar[tuple[Tool, ...]] = ()
     name: str
     summary: str
     config: Reference

@@ -11,15 +11,16 @@ from tasks.frankwolfe.run import CHECKPOINTS
 from tasks.frankwolfe.verify import verified
 from tasks.nn import load_tensors
 from tasks.nn.benches import open_bench
-from tasks.nn.exports import about_model, config_again, refuse_item, write_model
+from tasks.nn.exports import ExportedModel, Request, config_again, refuse_item, write_models
 from tasks.nn.yardstick import yardstick_of
 from tasks.records import InputError, LatticeworkError, Status, Stored
-from tasks.records.volume import Volume
 
 __all__ = ["export_models"]
 
 
-def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[str]:
+def export_models(
+    stored: Stored, *, item: str = "", best: bool = False, onnx: bool = False, to: str = ""
+) -> Iterator[str]:
     """Write a model of a run, verified before; the places of its files (`tasks.nn.exports`).
 
     Parameters
@@ -27,30 +28,34 @@ def export_models(stored: Stored, *, item: str = "", to: str = "") -> Iterator[s
     stored : Stored
     item : str
         Key of the item; by default the model that is best on validation data.
+    best : bool
+        That one, too.
+    onnx : bool
+        Whether ``model.onnx`` is written.
     to : str
         Local folder or URI.
 
     Raises
     ------
     InputError
-        Without a folder, for an unknown item or one without a file, or if the data of the run
-        are not found.
+        For a request that cannot be met, an unknown item or one without a file, or if the data of
+        the run are not found.
     LatticeworkError
         If a file is damaged, or its model is not what its row says.
     """
-    if not to:
-        raise InputError("export needs a folder: give --to FOLDER")
+    wanted = Request(item, best, onnx, to)
     row = _chosen(stored, item)
     config = config_again(stored, FrankWolfeConfig)
     with one_thread():
         bench = open_bench(config)
-        found = verified(bench, stored.run.path, row)
+        # What is written is measured there.
+        found = verified(bench, stored.run.path, row, measured=False)
     if found["status"] != Status.OK:
         raise LatticeworkError(f"{row['item']}: {found['reason']}; it is not exported")
-    path = f"{stored.run.path}/{CHECKPOINTS}/{row['checkpoint']}.safetensors"
-    file = load_tensors(path)
-    about = about_model(stored, bench, row, loss=row["loss"], regions=file.extra["regions"])
-    yield from write_model(Volume.open(to), row["item"], file.below("model."), about)
+    file = load_tensors(f"{stored.run.path}/{CHECKPOINTS}/{row['checkpoint']}.safetensors")
+    more = {"loss": row["loss"], "regions": file.extra["regions"]}
+    model = ExportedModel(row, file.below("model."), more=more)
+    yield from write_models(stored, bench, [(row["item"], model)], wanted)
 
 
 def _chosen(stored: Stored, item: str) -> Mapping[str, Any]:

@@ -252,7 +252,11 @@ def _exportable(good: Sequence[Row], settings: Mapping[str, Any], run_id: str) -
     by = yardstick_of(settings)
     best = max(good, key=by.quality, default=None)
     if best is not None:
-        yield f"best on validation data: {best['item']} (latticework export {run_id} --to FOLDER)"
+        yield (
+            f"best model by validation data: {best['item']} ({by.label} "
+            f"{by.scale * best[by.column]:.{by.digits}f} {by.measured_in}); "
+            f"`latticework export {run_id} --best --to FOLDER` writes its files"
+        )
 
 
 def _verified(stored: Stored) -> Iterator[str]:

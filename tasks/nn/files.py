@@ -154,21 +154,22 @@ def check_fit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: s
             )
 
 
+def plain_tensor(tensor: Tensor) -> Tensor:
+    """A copy on the CPU, in the usual order of memory."""
+    return tensor.detach().to("cpu", copy=True).contiguous()
+
+
 def _place(path: str | Path) -> tuple[Volume, str]:
     folder, _, name = str(path).rpartition("/")
     return Volume.open(folder or "."), name
 
 
 def _encoded(tensors: Mapping[str, Tensor], extra: dict[str, Any]) -> tuple[str, bytes]:
-    plain = {name: _plain(tensors[name]) for name in sorted(tensors)}
+    plain = {name: plain_tensor(tensors[name]) for name in sorted(tensors)}
     extra = json.loads(canonical_json(extra))
     digest = tensors_digest(plain, extra)
     header = canonical_json({"digest": digest, "extra": extra})
     return digest, dump_tensors(plain, metadata={_HEADER: header})
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", copy=True).contiguous()
 
 
 def _header(data: bytes) -> str:

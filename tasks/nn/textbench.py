@@ -91,7 +91,11 @@ class TextBench(Bench):
                 "num_tokens": len(self.text.characters),
                 "context": self.config.context,
             },
-            "input": {"values": "numbers of characters", "characters": self.text.characters},
+            "input": {
+                "kind": "text",
+                "values": "numbers of characters",
+                "characters": self.text.characters,
+            },
         }
 
     def recalibrate(self, model: nn.Module) -> None:

@@ -173,6 +173,7 @@ class Workbench(Bench):
             },
             "task": self.objective.name,
             "input": {
+                "kind": "pictures" if data.has_pictures else "numbers",
                 **self._named_shape(),
                 "values": f"({'byte / 255' if data.has_pictures else 'value'} - mean) / deviation, "
                 f"per {'column' if len(data.shape) == 1 else 'channel'}",

@@ -40,12 +40,14 @@ def test_the_page_works_as_it_is_written(prefect_api, tmp_path, monkeypatch, cap
             words = [w for word in shlex.split(line) for w in expanded(word, tmp_path)]
             assert words[0] == "latticework"
             here = ["--address", "serial"] if words[1] in ("run", "soup") else []
-            assert main([*words[1:], *here, "--out", "results"]) == 0
+            out = [] if words[1] == "predict" else ["--out", "results"]
+            assert main([*words[1:], *here, *out]) == 0
             printed[words[1]] = capsys.readouterr().out
     assert re.fullmatch(r"accuracy 0\.9\d+, as promised: True, zeros \d+\n", printed["use.py"]), (
         printed["use.py"]
     )
     assert printed["python_only.py"] == "0.50 pruned, accuracy above 0.8: True\n"
+    assert re.match(r"digits.npz\[0\]: \d [\d.]+ %, \d [\d.]+ %, \d [\d.]+ %\n", printed["predict"])
     assert "soup-uniform: accuracy" in printed["soup"]
     assert "best model by validation data" in printed["run"]
     shutil.rmtree(tmp_path / "results")

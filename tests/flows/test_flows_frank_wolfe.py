@@ -125,8 +125,9 @@ def test_a_model_that_is_exported_is_as_good_elsewhere(ran, tmp_path, capsys):
     where = ["--to", str(tmp_path / "models"), "--out", str(tmp_path)]
     assert main(["export", outcome["path"], *where]) == 0
     best = max(rows.values(), key=lambda row: row["validation_accuracy"])
-    assert len(capsys.readouterr().out.split()) == 2
     folder = tmp_path / "models" / best["item"]
+    names = ("model.safetensors", "model.pt2", "model.json")
+    assert capsys.readouterr().out.split() == [str(folder / name) for name in names]
     about = json.loads((folder / "model.json").read_text())
     network, inputs = about["architecture"], about["input"]
     model = build_model(network["name"], tuple(network["shape"]), network["num_classes"], seed=7)
@@ -135,6 +136,13 @@ def test_a_model_that_is_exported_is_as_good_elsewhere(ran, tmp_path, capsys):
     mean, deviation = (torch.tensor(inputs[n])[:, None, None] for n in ("mean", "deviation"))
     found = model.eval()((test.inputs / 255 - mean) / deviation).argmax(1)
     assert float((found == test.targets).double().mean()) == best["accuracy"] == about["accuracy"]
+    program = torch.export.load(folder / "model.pt2").module()
+    assert torch.equal(program(test.inputs.float()).argmax(1), found)
+    notes = report_of(find_study("frank-wolfe"), stored(outcome["path"])).notes
+    [line] = [note for note in notes if note.startswith("best model by validation data: ")]
+    assert f": {best['item']} (accuracy {100 * best['accuracy']:.2f} %); " in line
+    assert main(["export", outcome["path"], *where, "--best"]) == 0
+    assert json.loads((folder / "model.json").read_text()) == about
     assert main(["export", outcome["path"], *where, "--item", "spectral-0"]) == 0
     about = json.loads((tmp_path / "models/spectral-0/model.json").read_text())
     assert {data["region"]["name"] for data in about["regions"].values()} == {"spectral"}
@@ -159,6 +167,7 @@ def test_text_is_learned_compared_by_loss_and_drawn(prefect_api, tmp_path, capsy
     assert figures == {"losses.png", "curves.png", "learned.png"}
     where = ["--to", str(tmp_path / "models"), "--out", str(tmp_path)]
     assert main(["export", outcome["path"], *where, "--item", "adamw-0"]) == 0
+    assert "adamw-0: model.pt2 is left out: it is a network of text" in capsys.readouterr().out
     about = json.loads((tmp_path / "models/adamw-0/model.json").read_text())
     gpt = build_gpt(about["architecture"]["num_tokens"], about["architecture"]["context"])
     gpt.load_state_dict(safetensors.torch.load_file(tmp_path / "models/adamw-0/model.safetensors"))

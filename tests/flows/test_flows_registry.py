@@ -43,7 +43,7 @@ def functions(study: Study) -> Iterator[str]:
     yield from (study.inputs, study.keys, study.report, study.figures, study.check)
     for stage in study.stages:
         yield from (getattr(stage, name) for name in OF_STAGES)
-    yield from (each.call for each in (*study.commands, *study.verifiers))
+    yield from (each.call for each in (*study.commands, *study.verifiers, *study.tools))
 
 
 @EVERY
@@ -96,6 +96,19 @@ def test_commands_and_verifiers_take_their_arguments_as_keywords(study):
         keywords = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
         assert set(keywords) == {argument.name for argument in each.arguments}
         assert len(parameters) == 1 + len(keywords)
+
+
+@EVERY_STUDY
+def test_tools_take_their_arguments_as_keywords_and_are_the_same_in_all_studies(study):
+    for tool in study.tools:
+        parameters = inspect.signature(load(tool.call)).parameters.values()
+        assert {p.kind for p in parameters} == {inspect.Parameter.KEYWORD_ONLY}
+        assert {p.name for p in parameters} == set(tool.keywords())
+        assert tool.positional
+        same = [each for s in STUDIES for each in s.tools if each.name == tool.name]
+        assert set(same) == {tool}
+        taken = {each.name for s in STUDIES for each in (*s.commands, *s.shortcuts)}
+        assert tool.name not in taken
 
 
 @EVERY

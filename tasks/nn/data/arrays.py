@@ -33,7 +33,7 @@ from tasks.records import InputError
 from tasks.records.errors import unknown_name
 from tasks.records.volume import Volume
 
-__all__ = ["arrays_dataset", "read_npz"]
+__all__ = ["arrays_dataset", "example_inputs", "read_npz"]
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def arrays_dataset(
         with classes that the training data do not have.
     """
     arrays = _arrays(name, found)
-    inputs = {key: _inputs(f"{name}: {key}", arrays[key]) for key in arrays if key[0] == "x"}
+    inputs = {key: example_inputs(f"{name}: {key}", arrays[key]) for key in arrays if key[0] == "x"}
     _check_shapes(name, inputs)
     classes: tuple[str, ...] = ()
     targets = {key: np.asarray(arrays[key]) for key in arrays if key[0] == "y"}
@@ -177,8 +177,14 @@ def _gathered(what: str, pairs: Iterable[Any], join: Any) -> tuple[Tensor, Tenso
 # --- inputs -------------------------------------------------------------------------------------
 
 
-def _inputs(what: str, given: Any) -> Tensor:
-    """Bytes of pictures, or numbers in single precision."""
+def example_inputs(what: str, given: Any) -> Tensor:
+    """Bytes of pictures, or numbers in single precision.
+
+    Raises
+    ------
+    InputError
+        If they are not one row for each example, or not finite.
+    """
     values = _array(what, given)
     if values.ndim < 2:
         raise InputError(f"{what} has shape {values.shape}; wanted is one row for each example")

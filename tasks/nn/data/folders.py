@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from tasks.nn.data.datasets import Split, split_rows
+from tasks.nn.data.pictures import read_picture
 from tasks.records import InputError, derive_seed
 from tasks.records.report import counted
 
@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".pbm", ".webp", ".tif", ".tiff", ".gif"}
 )
-_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-"""Modes of gray pictures of 16 bits."""
 _ANNOTATIONS = "val_annotations.txt"
 _TEST_FOLDERS = ("val", "test")
 
@@ -180,39 +178,16 @@ def _write(file: Path, paths: list[Path], size: int) -> None:
 def _fill(images: np.ndarray, paths: list[Path], size: int) -> None:
     deep, tiny = [], []
     for row, path in enumerate(paths):
-        square, mode, least = _square(path, size)
-        images[row] = square.transpose(2, 0, 1)
-        deep += [path] if mode in _DEEP else []
-        tiny += [path] if least == 1 else []
+        picture = read_picture(path, (size, size))
+        images[row] = picture.values
+        deep += [path] if picture.is_deep else []
+        tiny += [path] if picture.shorter_side == 1 else []
     for found, what in (
         (deep, "of 16 bits, whose full range becomes that of 8 bits"),
         (tiny, "one pixel high or wide"),
     ):
         if found:
             logger.warning("%s %s, such as %s", counted(len(found), "picture"), what, found[0])
-
-
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Red, green and blue of 8 bits each; of a deeper picture its full range."""
-    if picture.mode not in _DEEP:
-        return picture.convert("RGB")
-    values = np.asarray(picture).astype(np.int64).clip(0, 65535)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
-
-
-def _square(path: Path, size: int) -> tuple[np.ndarray, str, int]:
-    """A square of a picture, its mode, and its shorter side before."""
-    try:
-        with Image.open(path) as opened:
-            mode, least = opened.mode, min(opened.size)
-            picture = _eight_bits(opened)
-            scale = size / min(picture.size)
-            width, height = (max(round(scale * side), size) for side in picture.size)
-            scaled = picture.resize((width, height), Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: is no picture that can be read: {error}") from error
-    left, top = (width - size) // 2, (height - size) // 2
-    return np.asarray(scaled.crop((left, top, left + size, top + size))), mode, least
 
 
 def _key(paths: list[Path], size: int) -> str:
