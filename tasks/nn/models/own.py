@@ -49,8 +49,9 @@ def build_own(reference: str, shape: tuple[int, ...], num_outputs: int, *, seed:
     InputError
         If there is no such factory, it fails, or it returns something else than a module.
     """
-    with _seeded(seed):
+    with _seeded(seed):  # a module may draw numbers when it is imported
         factory, arguments = _factory(reference, shape, num_outputs)
+    with _seeded(seed):
         try:
             model = factory(**arguments)
         except (Exception, SystemExit) as error:
