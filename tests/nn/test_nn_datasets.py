@@ -123,7 +123,7 @@ def test_images_and_labels_of_different_numbers_are_refused():
     with pytest.raises(InputError, match="4 examples have 3 targets"):
         Split(random_bytes(4, 1, 2, 2), torch.tensor([0, 1, 2]))
     with pytest.raises(InputError, match="wanted are images uint8"):
-        Split(torch.zeros(4, 1, 2, 2).double(), torch.zeros(4, dtype=torch.int64))
+        Split(torch.zeros(4, 1, 2, 2).half(), torch.zeros(4, dtype=torch.int64))
 
 
 def test_synthetic_images_have_balanced_classes_and_a_seed():
