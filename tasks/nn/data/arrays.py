@@ -25,38 +25,39 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 from torch.utils.data import Dataset as TorchDataset
 
 from tasks.nn.data.datasets import (
-    VALIDATION_SHARE,
     Dataset,
     Split,
-    column_spread,
+    check_varying,
     described,
+    held_out,
     needs_double,
-    split_rows,
-    stratified_rows,
+)
+from tasks.nn.data.pictures import (
+    failure,
+    first_line,
+    joined,
+    picture_kind,
+    picture_tensor,
+    plain_array,
 )
 from tasks.records import InputError
 from tasks.records.errors import unknown_name
-from tasks.records.report import counted
 from tasks.records.volume import Volume
 
-__all__ = ["arrays_dataset", "example_inputs", "failure", "read_npz"]
+__all__ = ["arrays_dataset", "example_inputs", "read_npz"]
 
 logger = logging.getLogger(__name__)
 
 Arrays = Mapping[str, Any]
-TEST_SHARE = 0.2
 _NAMES = ("x", "y", "x_val", "y_val", "x_test", "y_test", "classes")
 _PARTS = {"train": "", "val": "_val", "validation": "_val", "test": "_test"}
 _TASKS = ("classification", "regression")
-_CHANNELS = (1, 3, 4)
 _LARGEST = float(np.finfo(np.float32).max)
-_TEST_SEED = 1
 
 
 def read_npz(path: str) -> dict[str, np.ndarray]:
@@ -78,20 +79,11 @@ def read_npz(path: str) -> dict[str, np.ndarray]:
         with np.load(BytesIO(content), allow_pickle=False) as file:
             return {key: file[key] for key in file.files}
     except Exception as error:  # damaged files fail in zipfile, zlib, struct, NumPy and others
-        text = _first_line(error)
+        text = first_line(error)
         reason = "it holds Python objects" if "allow_pickle" in text else text
         raise InputError(
             f"data {path} is not an .npz file of arrays (np.savez(FILE, x=..., y=...)): {reason}"
         ) from error
-
-
-def failure(what: str, error: Exception) -> InputError:
-    """What is said of a user's code that failed."""
-    return InputError(f"data {what} failed: {type(error).__name__}: {_first_line(error)}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "without a message").splitlines()[0]
 
 
 def arrays_dataset(
@@ -122,7 +114,7 @@ def arrays_dataset(
         raise InputError(f"{name}: {unknown_name('task', str(task), _TASKS)}")
     arrays = _arrays(name, found)
     inputs = _inputs(name, {key: arrays[key] for key in arrays if key[0] == "x"})
-    targets = {key: _plain(f"{name}: {key}", arrays[key]) for key in arrays if key[0] == "y"}
+    targets = {key: plain_array(f"{name}: {key}", arrays[key]) for key in arrays if key[0] == "y"}
     classes: tuple[str, ...] = ()
     if task == "regression":
         wanted = _values(name, targets, arrays.get("classes"))
@@ -130,14 +122,19 @@ def arrays_dataset(
         labels = {key: _class_values(f"{name}: {key}", value) for key, value in targets.items()}
         classes = _classes(name, labels["y"], arrays.get("classes"))
         wanted = {key: _labels(name, key, labels, classes) for key in labels}
+    for key, value in inputs.items():
+        other = key.replace("x", "y")
+        if len(value) != len(wanted[other]):
+            counts = f"{len(value)} rows and {other} has {len(wanted[other])}"
+            raise InputError(f"{name}: {key} has {counts}")
     splits = {
-        end: _split(name, inputs, wanted, end)
+        end: Split(inputs["x" + end], wanted["y" + end])
         for end in ("", "_val", "_test")
         if "x" + end in inputs
     }
-    train, validation, test = _held_out(name, splits, split_seed)
+    train, validation, test = held_out(name, splits, split_seed)
     train = train.at(slice(num_train))
-    _check_varying(name, train)
+    check_varying(name, train)
     return described(name, train, validation, test, classes)
 
 
@@ -207,8 +204,8 @@ def _gathered(what: str, pairs: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
         for pair in pairs:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise InputError(f"{what}: wanted are pairs of inputs and targets")
-            xs.append(_plain(f"{what}: x", pair[0]))
-            ys.append(_plain(f"{what}: y", pair[1]))
+            xs.append(plain_array(f"{what}: x", pair[0]))
+            ys.append(plain_array(f"{what}: y", pair[1]))
     except InputError:
         raise
     except Exception as error:
@@ -216,32 +213,7 @@ def _gathered(what: str, pairs: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
     if not xs:
         raise InputError(f"{what} is empty")
     is_batched = isinstance(pairs, DataLoader) and ys[0].ndim > 0
-    return _joined(f"{what}: x", xs, is_batched), _joined(f"{what}: y", ys, is_batched)
-
-
-def _joined(what: str, parts: list[np.ndarray], is_batched: bool) -> np.ndarray:
-    shapes = dict.fromkeys(part.shape[is_batched:] for part in parts)
-    if len(shapes) > 1:
-        first, second, *_ = shapes
-        raise InputError(f"{what} has examples of shapes {first} and {second}; wanted is one shape")
-    return np.concatenate(parts) if is_batched else np.stack(parts)
-
-
-def _plain(what: str, given: Any) -> np.ndarray:
-    """An array, in the byte order of this machine, of tensors, pictures, numbers or texts."""
-    if isinstance(given, list | tuple) and given and isinstance(given[0], Tensor | Image.Image):
-        return _joined(what, [_plain(what, each) for each in given], is_batched=False)
-    try:
-        if isinstance(given, Image.Image) and given.mode in ("1", "P"):
-            given = given.convert("L" if given.mode == "1" else "RGB")
-        if isinstance(given, Tensor):
-            dense = given.detach().to_dense().cpu()
-            given = (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
-        values = np.asarray(given)
-    except Exception as error:  # rows of several lengths, tensors that NumPy does not know, ...
-        reason = "rows of different shapes" if "inhomogeneous" in f"{error}" else _first_line(error)
-        raise InputError(f"{what} cannot be read as one array: {reason}") from error
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
+    return joined(f"{what}: x", xs, is_batched), joined(f"{what}: y", ys, is_batched)
 
 
 # --- inputs -------------------------------------------------------------------------------------
@@ -256,23 +228,29 @@ def example_inputs(what: str, given: Any) -> Tensor:
         If they are not one row for each example, or not finite.
     """
     values = _examples(what, given)
-    return _pictures(what, values) if _kind(values) != "numbers" else _finite(what, values).float()
+    return (
+        picture_tensor(what, values)
+        if picture_kind(values) != "numbers"
+        else _finite(what, values).float()
+    )
 
 
 def _inputs(name: str, given: Arrays) -> dict[str, Tensor]:
     """Those of all parts, alike in kind, shape and precision."""
     values = {key: _examples(f"{name}: {key}", value) for key, value in given.items()}
-    kinds = {key: _kind(value) for key, value in values.items()}
+    kinds = {key: picture_kind(value) for key, value in values.items()}
     for key, kind in kinds.items():
         if kind != kinds["x"]:
             raise InputError(f"{name}: {key} has {kind}, x has {kinds['x']}; wanted is one kind")
-    if kinds["x"] == "numbers":
-        numbers = {key: _finite(f"{name}: {key}", value) for key, value in values.items()}
-        _check_shapes(name, numbers)
-        return _precise(name, numbers)
-    pictures = {key: _pictures(f"{name}: {key}", value) for key, value in values.items()}
-    _check_shapes(name, pictures)
-    return pictures
+    is_numbers = kinds["x"] == "numbers"
+    read = _finite if is_numbers else picture_tensor
+    found = {key: read(f"{name}: {key}", value) for key, value in values.items()}
+    wanted = tuple(found["x"].shape[1:])
+    for key, value in found.items():
+        if tuple(value.shape[1:]) != wanted:
+            shape = tuple(value.shape[1:])
+            raise InputError(f"{name}: examples of {key} have shape {shape}, those of x {wanted}")
+    return _precise(name, found) if is_numbers else found
 
 
 def _examples(what: str, given: Any) -> np.ndarray:
@@ -284,33 +262,8 @@ def _examples(what: str, given: Any) -> np.ndarray:
     return values
 
 
-def _kind(values: np.ndarray) -> str:
-    if values.ndim not in (3, 4) or values.dtype not in (np.uint8, np.uint16, np.int16):
-        return "numbers"
-    if values.dtype == np.int16 and values.min() < 0:
-        return "numbers"
-    return f"{8 * values.dtype.itemsize}-bit pictures"
-
-
-def _pictures(what: str, values: np.ndarray) -> Tensor:
-    pictures = _channels_first(values)
-    if values.dtype == np.uint8:
-        return torch.from_numpy(pictures)
-    logger.warning("%s: 16-bit pictures, 0 to 65535 becomes 0 to 1", what)
-    return torch.from_numpy((pictures / 65535).astype(np.float32))
-
-
-def _channels_first(pictures: np.ndarray) -> np.ndarray:
-    """(N, C, H, W)."""
-    if pictures.ndim == 3:
-        return np.ascontiguousarray(pictures[:, None])
-    if pictures.shape[1] not in _CHANNELS and pictures.shape[3] in _CHANNELS:
-        return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))
-    return np.ascontiguousarray(pictures)
-
-
 def _array(what: str, given: Any) -> np.ndarray:
-    values = _plain(what, given)
+    values = plain_array(what, given)
     if values.dtype.kind not in "biuf":
         raise InputError(f"{what} has type {values.dtype}; wanted are real numbers")
     return values
@@ -338,16 +291,6 @@ def _precise(name: str, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
         "model takes single: subtract a constant first", name, next(iter(parts)),
     )  # fmt: skip
     return {key: part.double() for key, part in parts.items()}
-
-
-def _check_shapes(name: str, inputs: Mapping[str, Tensor]) -> None:
-    first = inputs["x"]
-    for key, value in inputs.items():
-        if value.shape[1:] != first.shape[1:]:
-            raise InputError(
-                f"{name}: examples of {key} have shape {tuple(value.shape[1:])}, "
-                f"those of x {tuple(first.shape[1:])}"
-            )
 
 
 # --- targets ------------------------------------------------------------------------------------
@@ -397,35 +340,37 @@ def _texts(what: str, values: np.ndarray) -> np.ndarray:
 
 def _classes(name: str, y: np.ndarray, given: Any) -> tuple[str, ...]:
     """Names of the classes, from those given, from texts, or from numbers 0..K-1."""
-    known = np.unique(y)
-    names = None if given is None else _class_names(name, given)
-    if y.dtype.kind == "U":
-        found = tuple(known.tolist())
-        for each in found if names else ():
-            if each not in names:
-                raise InputError(f"{name}: y has the class {each!r}, which classes does not name")
-    else:
-        if int(known[0]) < 0:
-            raise InputError(f"{name}: y has the class {int(known[0])}; classes are 0, 1, ...")
-        missing = np.flatnonzero(known != np.arange(len(known)))
-        if len(missing):
-            hint = "" if missing[0] else "; number the classes from 0"
-            raise InputError(f"{name}: y has no example of class {missing[0]}{hint}")
-        found = tuple(map(str, range(len(known))))
+    is_text = y.dtype.kind == "U"
+    found = tuple(np.unique(y).tolist()) if is_text else _numbered(f"{name}: y", np.unique(y))
     if len(found) < 2:
         raise InputError(f"{name}: y has one class; wanted are two or more")
-    if names and len(names) < len(found):
+    if given is None:
+        return found
+    names = _class_names(name, given)
+    if is_text and (unnamed := sorted(set(found) - set(names))):
+        raise InputError(f"{name}: y has the class {unnamed[0]!r}, which classes does not name")
+    if len(names) < len(found):
         raise InputError(f"{name}: y has {len(found)} classes, classes names {len(names)}")
-    if names and len(names) > len(found):
-        unseen = [each for each in names if each not in found] if y.dtype.kind == "U" else names
+    if unseen := [each for each in names if each not in found] if is_text else names[len(found) :]:
         raise InputError(
-            f"{name}: y has no example of class {unseen[-1]}, which classes names: leave it out"
+            f"{name}: y has no example of class {unseen[0]}, which classes names; leave it out"
         )
-    return names or found
+    return names
+
+
+def _numbered(what: str, known: np.ndarray) -> tuple[str, ...]:
+    """Names of classes 0..K-1, all of which must be among the sorted numbers."""
+    if int(known[0]) < 0:
+        raise InputError(f"{what} has the class {int(known[0])}; classes are 0, 1, ...")
+    missing = np.flatnonzero(known != np.arange(len(known)))
+    if len(missing):
+        hint = "" if missing[0] else "; number the classes from 0"
+        raise InputError(f"{what} has no example of class {missing[0]}{hint}")
+    return tuple(map(str, range(len(known))))
 
 
 def _class_names(name: str, given: Any) -> tuple[str, ...]:
-    values = _plain(f"{name}: classes", given)
+    values = plain_array(f"{name}: classes", given)
     if values.ndim != 1 or not len(values) or values.dtype.kind not in "USiu":
         raise InputError(
             f"{name}: classes has shape {values.shape} and type {values.dtype}; wanted is a list "
@@ -457,54 +402,3 @@ def _labels(name: str, key: str, labels: Arrays, classes: tuple[str, ...]) -> Te
             f"{what} has the class {low if low < 0 else high}; known are 0 to {len(classes) - 1}"
         )
     return torch.from_numpy(values.astype(np.int64))
-
-
-# --- parts --------------------------------------------------------------------------------------
-
-
-def _split(
-    name: str, inputs: Mapping[str, Tensor], targets: Mapping[str, Tensor], end: str
-) -> Split:
-    x, y = inputs["x" + end], targets["y" + end]
-    if len(x) != len(y):
-        raise InputError(f"{name}: x{end} has {len(x)} rows and y{end} has {len(y)}")
-    return Split(x, y)
-
-
-def _held_out(name: str, splits: dict[str, Split], seed: int) -> tuple[Split, Split, Split]:
-    """Training, validation and test examples."""
-    train = splits[""]
-    test, validation = splits.get("_test"), splits.get("_val")
-    if test is None:
-        held, rest = _rows(name, train, TEST_SHARE, seed + _TEST_SEED)
-        logger.warning("%s has no x_test: %d of its examples are test data", name, len(held))
-        train, test = train.at(rest), train.at(held)
-    if validation is None:
-        held, rest = _rows(name, train, VALIDATION_SHARE, seed)
-        train, validation = train.at(rest), train.at(held)
-    return train, validation, test
-
-
-def _rows(name: str, split: Split, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    if split.targets.ndim == 1:
-        held, rest = stratified_rows(split.targets, share, seed)
-    else:
-        held, rest = split_rows(len(split), share, seed)
-    if not len(held):
-        raise InputError(f"{name}: {len(split)} examples are too few to hold any out")
-    return held, rest
-
-
-def _check_varying(name: str, train: Split) -> None:
-    """Refuse targets that do not vary, and say which inputs do not."""
-    if train.targets.ndim == 2:
-        constant = (column_spread(train.targets)[0] == 0).nonzero()[:, 0].tolist()
-        if constant:
-            which = f" in column {constant[0]}" if train.targets.shape[1] > 1 else ""
-            value = float(train.targets[0, constant[0]])
-            raise InputError(f"{name}: y does not vary{which}: it is always {value:g}")
-    if train.inputs.is_floating_point():
-        constant = (column_spread(train.inputs)[0] == 0).nonzero()[:, 0].tolist()
-        if constant:
-            noun = counted(len(constant), "column" if train.inputs.ndim == 2 else "channel")
-            logger.warning("%s: %s of x constant, the first is %d", name, noun, constant[0])

@@ -6,7 +6,8 @@ Images are bytes, (N, C, H, W), and become numbers only on the device that train
 
 Other inputs are numbers, (N, D) or (N, C, ...), normalized alike per column or channel, without
 the division by 255.  They are float32, or float64 where float32 would lose what varies (a column
-1e8 + noise), and float32 once they are normalized.  Targets are classes 0..K-1, or K numbers each, of which networks see
+1e8 + noise), and float32 once they are normalized.  Targets are classes 0..K-1, or K numbers each,
+of which networks see
 
     y = (value - mean) / std           per target, mean and std of the training split.
 
@@ -16,6 +17,7 @@ permutation that depends on its size and the split seed alone; `test` is the pub
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,8 +25,14 @@ import torch
 from torch import Tensor
 
 from tasks.records import InputError, derive_seed
+from tasks.records.report import counted
+
+logger = logging.getLogger(__name__)
 
 VALIDATION_SHARE = 0.1
+TEST_SHARE = 0.2
+_TEST_SEED = 1
+"""Added to the seed, so that test and validation examples are drawn independently."""
 _CHUNK = 2**24
 """Numbers that are summed at a time."""
 _NO_SPREAD = 1e-3
@@ -256,8 +264,34 @@ def stratified_rows(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Te
     return order[is_held], order[~is_held]
 
 
+def held_out(name: str, splits: dict[str, Split], seed: int) -> tuple[Split, Split, Split]:
+    """Training, validation and test examples."""
+    train = splits[""]
+    test, validation = splits.get("_test"), splits.get("_val")
+    if test is None:
+        held, rest = _rows(name, train, TEST_SHARE, seed + _TEST_SEED)
+        logger.warning("%s has no x_test: %d of its examples are test data", name, len(held))
+        train, test = train.at(rest), train.at(held)
+    if validation is None:
+        held, rest = _rows(name, train, VALIDATION_SHARE, seed)
+        train, validation = train.at(rest), train.at(held)
+    return train, validation, test
+
+
+def _rows(name: str, split: Split, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    if split.targets.ndim == 1:
+        held, rest = stratified_rows(split.targets, share, seed)
+    else:
+        held, rest = split_rows(len(split), share, seed)
+    if not len(held):
+        raise InputError(
+            f"{name}: {len(split)} examples are too few to hold any out: give x_val and x_test"
+        )
+    return held, rest
+
+
 def channel_statistics(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation per channel or column, (C,), float64 for float64 and else float32.
+    """Mean and standard deviation per channel or column, (C,): float64 of float64, else float32.
 
     Of bytes they are of values scaled to [0, 1], from sums of integers below 2**63, so that they do
     not depend on the order of images.
@@ -298,6 +332,24 @@ def needs_double(values: Tensor) -> bool:
     spread, size = column_spread(values)
     is_small = (spread < _LEAST_SPREAD * size) | (spread < _LEAST_NUMBER)
     return bool((is_small & (spread > 0)).any())
+
+
+def check_varying(name: str, train: Split) -> None:
+    """Refuse targets that do not vary, and say which inputs do not."""
+    if train.targets.ndim == 2:
+        constant = (column_spread(train.targets)[0] == 0).nonzero()[:, 0].tolist()
+        if constant:
+            which = f" in column {constant[0]}" if train.targets.shape[1] > 1 else ""
+            value = float(train.targets[0, constant[0]])
+            raise InputError(f"{name}: y does not vary{which}: it is always {value:g}")
+    if train.inputs.is_floating_point():
+        constant = (column_spread(train.inputs)[0] == 0).nonzero()[:, 0].tolist()
+        if constant:
+            noun = "column" if train.inputs.ndim == 2 else "channel"
+            logger.warning(
+                "%s: x has %s, the first is number %d, from 0",
+                name, counted(len(constant), f"constant {noun}"), constant[0],
+            )  # fmt: skip
 
 
 def _number_statistics(values: Tensor) -> tuple[Tensor, Tensor]:
