@@ -123,15 +123,10 @@ def arrays_dataset(
         classes = _classes(name, labels["y"], arrays.get("classes"))
         wanted = {key: _labels(name, key, labels, classes) for key in labels}
     for key, value in inputs.items():
-        other = key.replace("x", "y")
-        if len(value) != len(wanted[other]):
-            counts = f"{len(value)} rows and {other} has {len(wanted[other])}"
-            raise InputError(f"{name}: {key} has {counts}")
-    splits = {
-        end: Split(inputs["x" + end], wanted["y" + end])
-        for end in ("", "_val", "_test")
-        if "x" + end in inputs
-    }
+        count = len(wanted[other := key.replace("x", "y")])
+        if len(value) != count:
+            raise InputError(f"{name}: {key} has {len(value)} rows and {other} has {count}")
+    splits = {key[1:]: Split(value, wanted["y" + key[1:]]) for key, value in inputs.items()}
     train, validation, test = held_out(name, splits, split_seed)
     train = train.at(slice(num_train))
     check_varying(name, train)

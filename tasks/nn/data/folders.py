@@ -2,11 +2,11 @@
 
     train/<class>/**/picture       val/<class>/**/picture     (or test/ in place of val/)
 
-With one of val/ and test/ it is the test set, and validation pictures are held out of train/.  With
-both, val/ is for validation and test/ for the test, and all of train/ is learned from; a test/
-without a folder of any class, as ImageNet has it, is passed over.  TinyImageNet names the classes of its validation pictures in ``val/val_annotations.txt`` instead.
-Test pictures come in a random order that depends on their number alone, so that the first ones are
-of all classes.
+With one of val/ and test/ it is the test set, and validation pictures are held out of train/.
+With both, val/ is for validation and test/ for the test, and all of train/ is learned from; a test/
+without a folder of any class, as ImageNet has it, is passed over.  TinyImageNet names the classes
+of its validation pictures in ``val/val_annotations.txt`` instead.  Pictures of val/ and test/ come
+in a random order that depends on their number alone, so that the first ones are of all classes.
 
 Pictures are scaled so that the short side fits and are cut to a square around the middle; of 16-bit
 ones the full range becomes that of 8 bits.  Hidden folders and files are passed over.  With a
@@ -80,15 +80,16 @@ def read_folders(
         _check_classes(folder, classes, train)
     checking, testing = _held_out_folders(folder, classes, test_folder)
     test = _tested(testing, classes)
-    for found in (train, test):
-        if not found:
+    checked = None if checking is None else _tested(checking, classes)
+    for found in (train, test, checked):
+        if found is not None and not found:
             raise InputError(f"no pictures found; known are {', '.join(sorted(_SUFFIXES))}")
     _warn_of_others([folder / "train", *filter(None, (checking, testing))], classes)
-    if checking is None:
+    if checked is None:
         held_out, rest = split_rows(len(train), validation_share, split_seed)
         parts = [train[k] for k in rest], [train[k] for k in held_out], _mixed(test)
     else:
-        parts = train, _mixed(_tested(checking, classes)), _mixed(test)
+        parts = train, _mixed(checked), _mixed(test)
     first, second, third = (_decoded(part, size, cache) for part in parts)
     return first, second, third, classes
 
@@ -250,6 +251,9 @@ def _key(paths: list[Path], size: int) -> str:
     """Name of the decoded file: another one as soon as a picture is added, moved or changed."""
     total = hashlib.sha256(f"{size}".encode())
     for path in paths:
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise InputError(f"{path}: is no picture that can be read: {error}") from error
         total.update(f"{path}|{status.st_size}|{status.st_mtime_ns}\n".encode())
     return total.hexdigest()[:16]

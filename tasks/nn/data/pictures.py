@@ -121,8 +121,8 @@ def plain_array(what: str, given: Any) -> np.ndarray:
     if isinstance(given, list | tuple) and given and isinstance(given[0], Tensor | Image.Image):
         return joined(what, [plain_array(what, each) for each in given], is_batched=False)
     try:
-        if isinstance(given, Image.Image) and given.mode in ("1", "P"):
-            given = given.convert("L" if given.mode == "1" else "RGB")
+        if isinstance(given, Image.Image):
+            given = _of_picture(given)
         if isinstance(given, Tensor):
             dense = given.detach().to_dense().cpu()
             given = (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
@@ -131,6 +131,13 @@ def plain_array(what: str, given: Any) -> np.ndarray:
         reason = "rows of different shapes" if "inhomogeneous" in f"{error}" else first_line(error)
         raise InputError(f"{what} cannot be read as one array: {reason}") from error
     return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def _of_picture(picture: Image.Image) -> np.ndarray:
+    """(H, W) or (C, H, W) of a picture in memory."""
+    modes = {"1": "L", "P": "RGB"}
+    values = np.asarray(picture.convert(modes.get(picture.mode, picture.mode)))
+    return values if values.ndim == 2 else values.transpose(2, 0, 1)
 
 
 def joined(what: str, parts: list[np.ndarray], is_batched: bool) -> np.ndarray:
