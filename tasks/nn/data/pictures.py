@@ -100,8 +100,8 @@ def read_picture(
 
 def _check_depth(name: str, picture: Image.Image) -> None:
     """Refuse numbers with a fraction, and whole ones beyond 16 bits, of which no range is known."""
-    low, high = picture.getextrema() if picture.mode == "I" else (0, 0)
-    if picture.mode == "F" or low < 0 or high > _DEEPEST:
+    values = np.asarray(picture) if picture.mode == "I" else np.zeros(1)
+    if picture.mode == "F" or values.min() < 0 or values.max() > _DEEPEST:
         raise InputError(f"{name} has 32-bit values; save it with 8 or 16 bits")
 
 
