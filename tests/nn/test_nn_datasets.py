@@ -322,6 +322,9 @@ def test_columns_and_targets_of_any_size_are_scaled(shift, scale):
 def test_plain_numbers_stay_in_single_precision():
     data = fitted(X, X[:, 0])
     assert data.train.inputs.dtype == data.train.targets.dtype == data.mean.dtype == torch.float32
+    close = 1 + 1e-6 * X[:5]  # of the training examples alone it is asked how they vary
+    data = fitted(X, X[:, 0], x_val=close, y_val=close[:, 0])
+    assert data.validation.inputs.dtype == data.validation.targets.dtype == torch.float32
 
 
 def test_constant_columns_are_said_once_and_not_blown_up(caplog):

@@ -72,8 +72,8 @@ def read_npz(path: str) -> dict[str, np.ndarray]:
     volume = Volume.open(folder or ".")
     if not volume.exists(name):
         raise InputError(f"data {path}: there is no such file")
-    content = volume.read(name)
     try:
+        content = volume.read(name)
         if bytes(content[:2]) != b"PK":
             raise ValueError("it is not a zip file")
         with np.load(BytesIO(content), allow_pickle=False) as file:
@@ -279,11 +279,12 @@ def _finite(what: str, values: np.ndarray) -> Tensor:
 
 def _precise(name: str, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Numbers (N, C, ...) in single precision, or in double where that would lose what varies."""
-    if not any(needs_double(part) for part in parts.values()):
+    first = min(parts)  # x or y
+    if not needs_double(parts[first]):
         return {key: part.float() for key, part in parts.items()}
     logger.warning(
-        "%s: %s varies by less than 0.001 of its size and is kept in double precision; an exported "
-        "model takes single: subtract a constant first", name, next(iter(parts)),
+        "%s: %s varies by less than 0.001 of its size and is kept in double precision; exported "
+        "models take single: subtract a constant first", name, first,
     )  # fmt: skip
     return {key: part.double() for key, part in parts.items()}
 
