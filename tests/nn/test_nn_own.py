@@ -95,6 +95,16 @@ x = numpy.arange(40.0).reshape(20, 2)
 def arrays():
     return {"x": x, "y": numpy.arange(20) % 2}
 
+class Broken(torch.utils.data.Dataset):
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, row):
+        raise OSError("disk is gone\\nsecond line")
+
+def broken():
+    return {"train": Broken()}
+
 def changing():
     return {"x": x + numpy.random.rand(), "y": numpy.arange(20) % 2}
 """
@@ -380,6 +390,11 @@ def test_a_function_that_returns_other_data_each_time_is_refused(nets):
         Workbench.open(changing)
 
 
+def test_data_that_fail_while_they_are_read_are_named(nets):
+    with pytest.raises(InputError, match="data lwown_nn:broken: train failed: OSError: disk is"):
+        load_own("lwown_nn:broken")
+
+
 # --- weights ------------------------------------------------------------------------------------
 
 
@@ -502,8 +517,9 @@ def test_fitness_is_that_of_scikit_learn_s_definition():
     assert constant.r2 == 0
 
 
-def test_a_table_of_numbers_is_learned(nets):
-    x, y = numbers(400)
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1e-9, 0.0), (1.0, 1e8)])
+def test_a_table_of_numbers_is_learned(nets, scale, shift):
+    x, y = (scale * values + shift for values in numbers(400))
     np.savez(nets / "table.npz", x=x, y=y)
     bench = Workbench.open(config(
         nets, data="table.npz", task="regression", model="lwown_nn:table", batch_size=20,
