@@ -227,8 +227,8 @@ def _read_npy(file: str) -> np.ndarray:
     content = _content(file)
     try:
         found = np.load(BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{file} is no .npy file of an array: {error}") from error
+    except Exception as error:
+        raise InputError(f"{file} is damaged, or no .npy file of numbers (np.save)") from error
     if not isinstance(found, np.ndarray):
         raise InputError(f"{file} is no .npy file, but an archive of arrays: call it .npz")
     return found

@@ -298,7 +298,7 @@ def test_what_cannot_be_predicted_is_one_line_and_exit_2(model, predicted, tmp_p
         (["floats.npy"], "the model takes pictures as bytes, 0 to 255"),
         (["y.npz"], "y.npz has no array x; it has y"),
         (["text.png"], "text.png: is no picture that can be read: its format is not known"),
-        (["text.npy"], "text.npy is no .npy file of an array"),
+        (["text.npy"], "text.npy is damaged, or no .npy file"),
         (["nowhere.png"], "nowhere.png: there is no such file"),
         (["text.png", "good.npy", "y.npz"], "its format is not known; and so with 1 other file"),
     ):

@@ -19,15 +19,13 @@ changes in them are frozen.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
-from torch.utils.data import Dataset as TorchDataset
 
 from tasks.nn.data.datasets import (
     Dataset,
@@ -37,14 +35,8 @@ from tasks.nn.data.datasets import (
     held_out,
     needs_double,
 )
-from tasks.nn.data.pictures import (
-    failure,
-    first_line,
-    joined,
-    picture_kind,
-    picture_tensor,
-    plain_array,
-)
+from tasks.nn.data.loaders import arrays_of_parts, first_line, plain_array
+from tasks.nn.data.pictures import picture_kind, picture_tensor
 from tasks.records import InputError
 from tasks.records.errors import unknown_name
 from tasks.records.volume import Volume
@@ -55,7 +47,6 @@ logger = logging.getLogger(__name__)
 
 Arrays = Mapping[str, Any]
 _NAMES = ("x", "y", "x_val", "y_val", "x_test", "y_test", "classes")
-_PARTS = {"train": "", "val": "_val", "validation": "_val", "test": "_test"}
 _TASKS = ("classification", "regression")
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -146,7 +137,7 @@ def _arrays(name: str, found: Any) -> dict[str, Any]:
             "or train, val and test"
         )
     if "train" in found:
-        found = _of_parts(name, found)
+        found = arrays_of_parts(name, found)
     for key in found:
         if key not in _NAMES:
             raise InputError(f"{name}: {unknown_name('array', str(key), _NAMES)}")
@@ -157,58 +148,6 @@ def _arrays(name: str, found: Any) -> dict[str, Any]:
         if ("x" + end in found) != ("y" + end in found):
             raise InputError(f"{name}: x{end} and y{end} belong together; one is missing")
     return dict(found)
-
-
-def _of_parts(name: str, found: Arrays) -> dict[str, Any]:
-    arrays: dict[str, Any] = {}
-    if found.get("val") is not None and found.get("validation") is not None:
-        raise InputError(f"{name} gives val and validation, which mean the same: give one")
-    for part, value in found.items():
-        if part == "classes":
-            arrays[part] = value
-        elif part not in _PARTS:
-            raise InputError(f"{name}: {unknown_name('part', str(part), _PARTS)}")
-        elif value is not None:
-            end = _PARTS[part]
-            arrays["x" + end], arrays["y" + end] = _pair(f"{name}: {part}", value)
-    return arrays
-
-
-def _pair(what: str, part: Any) -> tuple[Any, Any]:
-    """x and y of a loader, a data set of pairs, or a pair."""
-    if isinstance(part, tuple | list) and len(part) == 2:
-        return part[0], part[1]
-    if isinstance(part, DataLoader | IterableDataset):
-        return _gathered(what, part)
-    if isinstance(part, TorchDataset):
-        return _gathered(what, _items(part))
-    raise InputError(
-        f"{what} is {type(part).__name__}; wanted is a DataLoader, a Dataset, or a pair (x, y)"
-    )
-
-
-def _items(data: TorchDataset) -> Iterator[Any]:
-    for row in range(len(data)):  # pyrefly: ignore[bad-argument-type]
-        yield data[row]
-
-
-def _gathered(what: str, pairs: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of pairs, which are batches if their targets are more than one."""
-    xs, ys = [], []
-    try:
-        for pair in pairs:
-            if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise InputError(f"{what}: wanted are pairs of inputs and targets")
-            xs.append(plain_array(f"{what}: x", pair[0]))
-            ys.append(plain_array(f"{what}: y", pair[1]))
-    except InputError:
-        raise
-    except Exception as error:
-        raise failure(what, error) from error
-    if not xs:
-        raise InputError(f"{what} is empty")
-    is_batched = isinstance(pairs, DataLoader) and ys[0].ndim > 0
-    return joined(f"{what}: x", xs, is_batched), joined(f"{what}: y", ys, is_batched)
 
 
 # --- inputs -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.nn.data.arrays import arrays_dataset, read_npz
 from tasks.nn.data.datasets import Dataset, expanded
-from tasks.nn.data.pictures import failure
+from tasks.nn.data.loaders import failure
 from tasks.nn.data.sources import load_dataset
 from tasks.records import InputError
 from tasks.records.own_code import code_stamp, is_reference, resolve

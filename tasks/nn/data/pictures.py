@@ -10,7 +10,6 @@ import logging
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +21,8 @@ from tasks.records import InputError
 __all__ = [
     "MODES",
     "Picture",
-    "failure",
-    "first_line",
-    "joined",
     "picture_kind",
     "picture_tensor",
-    "plain_array",
     "read_picture",
 ]
 
@@ -114,49 +109,6 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
 
 
 # --- arrays --------------------------------------------------------------------------------------
-
-
-def plain_array(what: str, given: Any) -> np.ndarray:
-    """An array, in the byte order of this machine, of tensors, pictures, numbers or texts."""
-    if isinstance(given, list | tuple) and given and isinstance(given[0], Tensor | Image.Image):
-        return joined(what, [plain_array(what, each) for each in given], is_batched=False)
-    try:
-        if isinstance(given, Image.Image):
-            given = _of_picture(given)
-        if isinstance(given, Tensor):
-            dense = given.detach().to_dense().cpu()
-            given = (dense.float() if dense.dtype == torch.bfloat16 else dense).numpy()
-        values = np.asarray(given)
-    except Exception as error:  # rows of several lengths, tensors that NumPy does not know, ...
-        reason = "rows of different shapes" if "inhomogeneous" in f"{error}" else first_line(error)
-        raise InputError(f"{what} cannot be read as one array: {reason}") from error
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
-
-
-def _of_picture(picture: Image.Image) -> np.ndarray:
-    """(H, W) or (C, H, W) of a picture in memory."""
-    modes = {"1": "L", "P": "RGB"}
-    values = np.asarray(picture.convert(modes.get(picture.mode, picture.mode)))
-    return values if values.ndim == 2 else values.transpose(2, 0, 1)
-
-
-def joined(what: str, parts: list[np.ndarray], is_batched: bool) -> np.ndarray:
-    """Batches one after the other, or examples as rows; refused if their shapes differ."""
-    shapes = dict.fromkeys(part.shape[is_batched:] for part in parts)
-    if len(shapes) > 1:
-        first, second, *_ = shapes
-        raise InputError(f"{what} has examples of shapes {first} and {second}; wanted is one shape")
-    return np.concatenate(parts) if is_batched else np.stack(parts)
-
-
-def failure(what: str, error: Exception) -> InputError:
-    """What is said of a user's code that failed."""
-    return InputError(f"data {what} failed: {type(error).__name__}: {first_line(error)}")
-
-
-def first_line(error: Exception) -> str:
-    """Its message, without what follows the first line."""
-    return (str(error).strip() or "without a message").splitlines()[0]
 
 
 def picture_kind(values: np.ndarray) -> str:
