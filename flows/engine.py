@@ -27,7 +27,7 @@ from flows.reports import publish
 from flows.stages import Session
 from flows.study import Chain, Study, load
 from tasks.records import FrozenConfig, LatticeworkError, Problem, Run
-from tasks.records.own_code import check_trusted
+from tasks.records.trust import check_trusted
 from workers.signals import sigterm_as_interrupt
 
 __all__ = ["flow_of", "problems_of", "run_chain", "run_study"]
@@ -120,6 +120,9 @@ def run_chain(
     chain: Chain, config: FrozenConfig, store: str, address: str, continued: str = ""
 ) -> State:
     """The studies of a chain one after the other, each as a subflow with a run of its own."""
+    if is_deployed():
+        for link in chain.links:
+            check_trusted(getattr(config, link.field).own_code())
     check_links(chain, config, continued)
     done = []
     for study, own in chain_links(chain, config, store):

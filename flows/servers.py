@@ -221,7 +221,9 @@ def _start(port: int, *, log, ui: bool) -> subprocess.Popen[bytes]:
         environment["PREFECT_SERVER_DATABASE_MIGRATE_ON_START"] = "0"
     options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error"]
     application = ["--factory", "flows.server_application:create_app", "--lifespan", "on"]
-    command = [sys.executable, "-m", "uvicorn", *application, *options]
+    # Not the current folder, where packages of our names may lie.
+    options += ["--app-dir", str(Path(__file__).parents[1])]
+    command = [sys.executable, "-P", "-m", "uvicorn", *application, *options]
     return start(command, dies_with_us=True, env=environment, stdout=log, stderr=log)
 
 

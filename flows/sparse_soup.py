@@ -32,7 +32,10 @@ PREDICT = Tool(
         Argument("folder", "that `export` wrote, with model.json", "FOLDER"),
         Argument("files", "pictures; arrays of examples, .npy, or x of .npz", "FILE"),
     ),
-    (Argument("json", "one JSON object per example"),),
+    (
+        Argument("json", "one JSON object per example"),
+        Argument("model", "function that makes the network, if there is no program", "NAME"),
+    ),
 )
 
 

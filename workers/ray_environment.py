@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tasks.records.errors import InputError
+
 # No usage reports; calls without GPU keep CUDA_VISIBLE_DEVICES; repeated log lines stay apart.
 _DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -89,6 +91,23 @@ def import_path() -> str:
     own = (sys.prefix, sys.base_prefix)
     folders = [str(Path(entry or ".").resolve()) for entry in sys.path]
     return os.pathsep.join(f for f in dict.fromkeys(folders) if not f.startswith(own))
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a current folder with packages of our names: Ray's workers import from there first.
+
+    Raises
+    ------
+    InputError
+    """
+    ours = Path(__file__).parents[1]
+    for name in ("flows", "workers", "tasks", "gpu"):
+        found = next((p for p in (folder / name, folder / f"{name}.py") if p.exists()), None)
+        if found is not None and folder.resolve() != ours:
+            raise InputError(
+                f"{found} hides {name} of latticework from Ray's workers: start in another folder, "
+                "or take the address serial"
+            )
 
 
 def object_store_folder(size_bytes: int, folder: str) -> str | None:

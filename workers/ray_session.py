@@ -96,7 +96,14 @@ def _is_running(process: int) -> bool:
 
 
 def start_local(settings: LocalSettings, stack: ExitStack) -> None:
-    """Start an embedded Ray; `stack` ends it and removes its folder."""
+    """Start an embedded Ray; `stack` ends it and removes its folder.
+
+    Raises
+    ------
+    InputError
+        If the current folder hides the project from workers.
+    """
+    ray_environment.check_folder(Path.cwd())
     root = ray_environment.short_temp_root()
     remove_abandoned_folders(Path(root or tempfile.gettempdir()))
     folder = tempfile.mkdtemp(prefix=f"lw-{os.getpid()}-", dir=root)

@@ -12,8 +12,9 @@ from pydantic_core import CoreSchema
 from gpu.backend import Device
 from tasks.records.config import FrozenConfig
 from tasks.records.errors import unknown_name
-from tasks.records.own_code import is_reference, trusted_modules
+from tasks.records.own_code import is_reference
 from tasks.records.roots import absolute_place
+from tasks.records.trust import trusted_modules
 
 __all__ = [
     "MAX_EPOCHS",
@@ -198,6 +199,8 @@ class TrainingSettings(FrozenConfig):
     def _own_data(self) -> Self:
         if self.task == "regression" and not self.data:
             raise ValueError(f"task regression needs data of your own; {self.dataset} has classes")
+        if self.data and self.data_folder:
+            raise ValueError("data_folder is of a data set; data names its own place")
         if any(not value > 0 for value in self.deviation):
             raise ValueError(f"deviation {list(self.deviation)} must be positive")
         if bool(self.mean) != bool(self.deviation):

@@ -33,10 +33,11 @@ from tasks.nn.data.datasets import expanded
 from tasks.nn.data.sources import FOLDER_VARIABLE
 from tasks.nn.files import plain_tensor
 from tasks.nn.objectives import Fitness
-from tasks.nn.plan import data_inputs
+from tasks.nn.plan import CODE, data_inputs
 from tasks.nn.programs import Description, check_onnx, export_program, onnx_bytes, program_bytes
 from tasks.nn.sparsity import Masks, count_multiplications, prunable_weights
 from tasks.records import InputError, LatticeworkError, Stored
+from tasks.records.own_code import look_in
 from tasks.records.volume import Volume
 
 __all__ = ["ExportedModel", "Request", "config_again", "refuse_item", "write_models"]
@@ -66,6 +67,8 @@ class Request:
     def __post_init__(self) -> None:
         if not self.to:
             raise InputError("export needs a folder: give --to FOLDER")
+        if expanded(self.to).is_file():
+            raise InputError(f"--to {self.to} is a file; give a folder")
         if self.item and self.best:
             raise InputError("--best chooses the model, and so does --item: give one of them")
         if self.onnx:
@@ -110,6 +113,8 @@ def config_again(stored: Stored, config_class: type[Config]) -> Config:
         If these are not there, or are not those of the run.
     """
     places = dict(stored.places)
+    for folder in places.pop(CODE, ()):
+        look_in(folder)
     if "data_folder" in places and not expanded(places["data_folder"]).exists():
         del places["data_folder"]
     seed = {"seed": stored.run.identity.seed}

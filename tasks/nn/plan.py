@@ -13,13 +13,15 @@ from gpu.backend import cuda_problem
 from tasks.nn.config import TrainingSettings
 from tasks.records.config import fingerprint
 from tasks.records.errors import InputError
-from tasks.records.own_code import find_code
+from tasks.records.own_code import code_folder, find_code
 from tasks.records.work import Inputs, Resources
 
-__all__ = ["check_training", "data_inputs", "training_resources"]
+__all__ = ["CODE", "check_training", "data_inputs", "training_resources"]
 
 _BUILT_IN = ("digits", "synthetic")
 HERE = ("local", "serial")
+CODE = "code"
+"""Among the places of a run: folders of modules of one's own."""
 
 
 def data_inputs(config: TrainingSettings) -> Inputs:
@@ -40,12 +42,17 @@ def data_inputs(config: TrainingSettings) -> Inputs:
     contents |= {key: _weights_digest(files) for key, files in weights.items()}
     named = {**config.own_code(), **({"data": config.data} if config.data else {})}
     places = {key: getattr(config, key) for key in (*named, *weights)}
+    settings = {key: _ends(place) for key, place in places.items()}
+    if config.data:  # in whose place the data set is not read
+        settings["dataset"] = type(config).model_fields["dataset"].default
     if config.data_folder:
         places["data_folder"] = config.data_folder
+    if folders := sorted({code_folder(each) for each in config.own_code().values()} - {""}):
+        places[CODE] = folders
     return Inputs(
         contents,
         _together(contents, config.data_name),
-        settings={key: _ends(place) for key, place in places.items() if key != "data_folder"},
+        settings=settings,
         code=tuple(code.values()),
         places=places,
     )

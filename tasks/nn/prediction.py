@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from json import dumps, loads
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,15 @@ class Predictor:
     about: Description
 
     @classmethod
-    def open(cls, folder: str) -> Predictor:
+    def open(cls, folder: str, model: str = "") -> Predictor:
         """The model of a folder.
+
+        Parameters
+        ----------
+        folder : str
+        model : str
+            Function that makes the network, if there is no program; code that the folder names
+            itself is never run.
 
         Raises
         ------
@@ -61,12 +69,14 @@ class Predictor:
             If there is none, if files are damaged or not those that ``model.json`` names, or if
             the network cannot be made again.
         """
+        if Path(folder).is_file():
+            raise InputError(f"{folder} is a file; wanted is the folder of an exported model")
         place = Volume.open(folder)
         content = _described(place, folder)
         try:
             about = Description.read(content)
             if not place.exists("model.pt2"):
-                return cls(_made_again(folder, content, about), about)
+                return cls(_made_again(folder, content, about, model), about)
             program = bytes(place.read("model.pt2"))
             if content["files"]["model.pt2"] != hashlib.sha256(program).hexdigest():
                 raise InputError("model.pt2 is damaged, or of another model than model.json")
@@ -91,7 +101,9 @@ class Predictor:
             raise InputError(f"the model fails on its inputs: {plain_reason(error)}") from error
 
 
-def predict(*, folder: str, files: Sequence[str], json: bool = False) -> Iterator[str]:
+def predict(
+    *, folder: str, files: Sequence[str], json: bool = False, model: str = ""
+) -> Iterator[str]:
     """Predictions for all examples of some files, a line each.
 
     Parameters
@@ -102,13 +114,15 @@ def predict(*, folder: str, files: Sequence[str], json: bool = False) -> Iterato
         Pictures, ``.npy`` of examples, or ``.npz`` with examples as x.
     json : bool
         Lines are JSON objects.
+    model : str
+        Function that makes the network, for folders without a program.
 
     Raises
     ------
     InputError
         For a folder without a model; at the end for files that cannot be used.
     """
-    predictor, problems = Predictor.open(folder), []
+    predictor, problems = Predictor.open(folder, model), []
     for file in files:
         try:
             inputs = _read(file, predictor.about)
@@ -161,13 +175,22 @@ def _described(place: Volume, folder: str) -> dict[str, Any]:
     return content
 
 
-def _made_again(folder: str, content: Mapping[str, Any], about: Description) -> nn.Module:
-    """The network by its name, with its weights."""
+def _made_again(
+    folder: str, content: Mapping[str, Any], about: Description, model: str
+) -> nn.Module:
+    """The network of a function, or a built-in one by its name, with its weights."""
     name = content["architecture"].get("name")
     if not isinstance(name, str):
         raise InputError("model.json names no network")
-    build = build_own if is_reference(name) else build_model
-    network = build(name, about.shape, about.num_outputs, seed=0)
+    if model:
+        network = build_own(model, about.shape, about.num_outputs, seed=0)
+    elif is_reference(name):
+        raise InputError(
+            f"there is no model.pt2, and code that a folder names ({name}) is not run: name the "
+            "network by --model package.module:function"
+        )
+    else:
+        network = build_model(name, about.shape, about.num_outputs, seed=0)
     read_start(folder).load_into(network)
     return Standalone(network, about).eval()
 
@@ -204,8 +227,8 @@ def _read_npy(file: str) -> np.ndarray:
     content = _content(file)
     try:
         found = np.load(BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{file} is no .npy file of an array: {error}") from error
+    except Exception as error:
+        raise InputError(f"{file} is damaged, or no .npy file of numbers (np.save)") from error
     if not isinstance(found, np.ndarray):
         raise InputError(f"{file} is no .npy file, but an archive of arrays: call it .npz")
     return found

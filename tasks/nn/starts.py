@@ -11,11 +11,11 @@ beginning that all names share and the network's do not, such as ``module.``, is
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -63,9 +63,25 @@ class Start:
             If names or shapes are not those of the network, naming the first that differs.
         """
         wanted = model.state_dict()
-        weights = _renamed(self.weights, wanted)
+        weights = self.fitted(wanted)
         check_fit(weights, wanted, self.place)
+        for name, tensor in weights.items():
+            if _kind(tensor) != _kind(wanted[name]):
+                raise InputError(
+                    f"{name} has type {tensor.dtype} in {self.place}, the network has "
+                    f"{wanted[name].dtype}"
+                )
         model.load_state_dict(dict(weights))
+
+    def fitted(self, wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The weights without a beginning that all names share and no wanted one has."""
+        given, known = self.weights, wanted.keys()
+        while given and not given.keys() & known:
+            beginnings = {name.partition(".")[0] for name in given if "." in name}
+            if len(beginnings) != 1 or not all("." in name for name in given):
+                break
+            given = {name.partition(".")[2]: value for name, value in given.items()}
+        return given if given.keys() & known else self.weights
 
 
 def read_start(place: str) -> Start:
@@ -76,11 +92,23 @@ def read_start(place: str) -> Start:
     InputError
         If there is none, if it cannot be read without running code, or if weights are not finite.
     """
-    if place.endswith("/model.safetensors") and Volume.open(_folder(place)).exists("model.json"):
+    if place.lower().endswith("/model.safetensors") and Volume.open(_folder(place)).exists(
+        "model.json"
+    ):
         return read_start(_folder(place))
-    if place.endswith((".safetensors", *_PICKLES)):
+    if _is_file(place):
         return Start(place, read_state(place), {})
+    if Path(place).expanduser().is_file():
+        raise InputError(
+            f"checkpoint {place} has an ending that is not known; known are .safetensors, "
+            f"{', '.join(_PICKLES)}"
+        )
     volume = Volume.open(place)
+    if volume.exists("model.safetensors") and not volume.exists("model.json"):
+        raise InputError(
+            f"checkpoint {place} has no model.json, so it was not exported: name its file "
+            "model.safetensors instead"
+        )
     if not (volume.exists("model.safetensors") and volume.exists("model.json")):
         raise InputError(f"checkpoint {place}: there is no such file; {_WANTED}, or a folder that "
                          "was exported")  # fmt: skip
@@ -88,6 +116,8 @@ def read_start(place: str) -> Start:
         about = json.loads(bytes(volume.read("model.json")))
     except ValueError as error:
         raise InputError(f"checkpoint {place}: model.json is damaged: {error}") from error
+    if not isinstance(about, dict):
+        raise InputError(f"checkpoint {place}: model.json is damaged: it holds no object")
     return Start(place, read_state(f"{place.rstrip('/')}/model.safetensors"), about)
 
 
@@ -99,7 +129,7 @@ def read_masks(place: str) -> dict[str, Tensor]:
     InputError
         If they cannot be read, or are not boolean.
     """
-    is_file = place.endswith((".safetensors", *_PICKLES))
+    is_file = _is_file(place)
     inside = _tensors(place) if is_file else {}
     found = {n.removeprefix("mask."): t for n, t in inside.items() if n.startswith("mask.")}
     folder = place.rpartition("/")[0] or "." if is_file else place.rstrip("/")
@@ -140,7 +170,17 @@ def _tensors(place: str) -> dict[str, Tensor]:
     if not volume.exists(name):
         raise InputError(f"checkpoint {place}: there is no such file")
     content = bytes(volume.read(name))
-    return _safe(place, content) if name.endswith(".safetensors") else _unpickled(place, content)
+    is_safe = name.lower().endswith(".safetensors")
+    return _safe(place, content) if is_safe else _unpickled(place, content)
+
+
+def _is_file(place: str) -> bool:
+    return place.lower().endswith((".safetensors", *_PICKLES))
+
+
+def _kind(tensor: Tensor) -> str:
+    """Whole numbers, real or complex ones."""
+    return "complex" if tensor.is_complex() else "real" if tensor.is_floating_point() else "whole"
 
 
 def _safe(place: str, content: bytes) -> dict[str, Tensor]:
@@ -153,28 +193,23 @@ def _safe(place: str, content: bytes) -> dict[str, Tensor]:
 def _unpickled(place: str, content: bytes) -> dict[str, Tensor]:
     try:
         found = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        if b"weights_only" in str(error).encode() or isinstance(error, pickle.UnpicklingError):
+    except Exception as error:
+        why = "it is damaged, or not of torch.save"
+        if "weights_only" in str(error):
             why = "it is a pickle with more than tensors, which could run code"
-        else:
-            why = str(error).splitlines()[0]
         raise InputError(f"checkpoint {place} cannot be read: {why}; {_WANTED}") from error
-    if isinstance(found, Mapping):
-        inner = next((found[n] for n in _ENTRIES if isinstance(found.get(n), Mapping)), found)
-        tensors = {key: value for key, value in inner.items() if isinstance(value, Tensor)}
-        if tensors and len(tensors) == len(inner):
-            return tensors
-    raise InputError(f"checkpoint {place} is no state dict; {_WANTED}")
-
-
-def _renamed(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Without a beginning that all given names share and no wanted one has."""
-    beginnings = {name.partition(".")[0] for name in given}
-    if len(beginnings) != 1 or given.keys() & wanted.keys():
-        return given
-    [first] = beginnings
-    shorter = {name.removeprefix(f"{first}."): value for name, value in given.items()}
-    return shorter if shorter.keys() & wanted.keys() else given
+    if not isinstance(found, Mapping) or not found:
+        raise InputError(f"checkpoint {place} is no state dict; {_WANTED}")
+    inner = next((found[n] for n in _ENTRIES if isinstance(found.get(n), Mapping)), found)
+    for key, value in inner.items():
+        if not isinstance(value, Tensor) or value.layout != torch.strided:
+            what = f"{value.layout}" if isinstance(value, Tensor) else type(value).__name__
+            known = ", ".join(str(name) for name in [*found][:5])
+            raise InputError(
+                f"checkpoint {place} is no state dict: {key} is {what}; its entries are {known}; "
+                f"{_WANTED}"
+            )
+    return dict(inner)
 
 
 @lru_cache(maxsize=2)
@@ -191,6 +226,6 @@ def start_of(config: Any) -> Start | None:
     place = files[0].rstrip("/")
     folder, _, name = place.rpartition("/")
     volume = Volume.open(folder or ".")
-    if not name.endswith((".safetensors", *_PICKLES)):
+    if not _is_file(name):
         volume, name = Volume.open(place), "model.safetensors"
     return _cached(files[0], volume.stamp(name))

@@ -8,7 +8,7 @@ Examples are images, or data of one's own. From Python a workbench takes any net
 >>> x = torch.randn(200, 5)
 >>> data = arrays_dataset("mine", {"x": x, "y": (x[:, 0] > 0).long()}, task="classification")
 >>> config = ImageTrainingConfig(batch_size=32)
->>> bench = Workbench(config, data, network=lambda: torch.nn.Linear(5, 2))
+>>> bench = Workbench.of(config, data, network=lambda: torch.nn.Linear(5, 2))
 >>> tuple(bench.new_model(0).weight.shape), bench.steps_per_epoch
 ((2, 5), 4)
 """
@@ -39,7 +39,7 @@ from tasks.nn.data.datasets import Scale, expanded
 from tasks.nn.data.own import load_own, source_stamp
 from tasks.nn.evaluation import Evaluation, corrupted_accuracies
 from tasks.nn.models import build_model, channels_last
-from tasks.nn.models.own import build_own, check_network
+from tasks.nn.models.own import build_own, check_network, checked_module, materialize
 from tasks.nn.objectives import Fitness, Objective, objective_of
 from tasks.nn.recalibration import recalibrate
 from tasks.nn.schedules import Schedule
@@ -88,6 +88,25 @@ class Workbench(Bench):
         dataset = scaled_as_wanted(load_images(config, device), config, start)
         return cls(config, dataset, device, start=start)
 
+    @classmethod
+    def of(
+        cls,
+        config: Any,
+        dataset: Dataset,
+        network: Callable[[], nn.Module] | None = None,
+        device: str = "cpu",
+    ) -> Self:
+        """Workbench of data at hand, and of a network, with what the config says of both.
+
+        Raises
+        ------
+        InputError
+            If weights to start from, or numbers of normalization, do not fit.
+        """
+        start = start_of(config)
+        scaled = scaled_as_wanted(dataset.to(device), config, start)
+        return cls(config, scaled, device, network, start)
+
     @property
     def objective(self) -> Objective:
         """Classes or numbers are to be learned."""
@@ -116,11 +135,13 @@ class Workbench(Bench):
         if self.network is not None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                model = self.network()
+                model = checked_module(self.network(), "network")
         elif is_reference(name):
             model = build_own(name, shape, num_outputs, seed=seed)
         else:
             model = build_model(name, shape, num_outputs, seed=seed)
+        if self.network is not None or is_reference(name):
+            materialize(model, self._two_examples().cpu(), seed=seed)
         if self.start is not None:
             self.start.load_into(model)
         return channels_last(model).to(self.device)
@@ -132,11 +153,19 @@ class Workbench(Bench):
         ------
         InputError
         """
-        count = min(2, len(self.dataset.train))
-        part = self.dataset.train.at(slice(0, count))
-        inputs, wanted = self.dataset.normalized(part.inputs), self.dataset.num_outputs
-        check = partial(self.objective.check_outputs, count=count, wanted=wanted)
-        check_network(self.new_model(0), inputs, check)
+        inputs, wanted = self._two_examples(), self.dataset.num_outputs
+        check = partial(self.objective.check_outputs, count=len(inputs), wanted=wanted)
+        model, again = self.new_model(0), self.new_model(0)
+        check_network(model, inputs, check)
+        if {id(p) for p in model.parameters()} & {id(p) for p in again.parameters()}:
+            raise InputError(
+                f"{type(model).__name__}: the function that makes it returns the same parameters "
+                "every time; every repetition needs a network of its own"
+            )
+
+    def _two_examples(self) -> Tensor:
+        part = self.dataset.train.at(slice(0, min(2, len(self.dataset.train))))
+        return self.dataset.normalized(part.inputs)
 
     def state(
         self, model: nn.Module, schedule: Schedule, seed: int, weight_decay: float | None = None
@@ -163,11 +192,12 @@ class Workbench(Bench):
     def describe(self) -> dict[str, Any]:
         """Network, normalization of inputs and outputs, and names of the classes."""
         data = self.dataset
-        of_own = is_reference(self.config.model)
+        name = self.config.model if self.network is None else f"{self.network!r}"
+        is_own = self.network is not None or is_reference(name)
         described: dict[str, Any] = {
             "architecture": {
-                "constructor": self.config.model if of_own else "tasks.nn.models.build_model",
-                "name": self.config.model,
+                "constructor": name if is_own else "tasks.nn.models.build_model",
+                "name": name,
                 "shape": list(data.shape),
                 "num_classes": data.num_outputs,
             },
@@ -270,6 +300,9 @@ def scaled_as_wanted(dataset: Dataset, config: Any, start: Start | None) -> Data
             f"checkpoint {start.place} does not say how its inputs were normalized: give mean and "
             "deviation (0 and 1 for none; of pictures for values from 0 to 1)"
         )
+    classes = about.get("classes")
+    if start is not None and classes is not None and list(classes) != list(dataset.class_names):
+        raise InputError(f"checkpoint {start.place} has other classes than {dataset.name}")
     if mean:
         shape = dataset.mean.shape
         found = [_per_channel(name, values, shape) for name, values in

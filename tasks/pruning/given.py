@@ -8,11 +8,12 @@ the zeros of prunable weights count as pruned, and have to be the same in all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from tasks.nn.sparsity import full_masks, num_kept, prunable_weights
+from tasks.nn.sparsity import check_masks, full_masks, num_kept, prunable_weights
 from tasks.nn.starts import Start, read_masks, read_start
 from tasks.pruning.lineage import NewModel, Provenance
 from tasks.pruning.merging import MERGES, PredictionEnsemble, member_distances, merge
@@ -37,14 +38,17 @@ def read_members(setup: Setup, files: Sequence[str]) -> list[SparseModel]:
     """
     if len(files) < 2:
         raise InputError(f"a soup needs at least two checkpoints, not {len(files)}")
-    starts = [read_start(file) for file in files]
+    read = [read_start(file) for file in files]
+    wanted = setup.new_model(0).state_dict()
+    starts = [replace(each, weights=each.fitted(wanted)) for each in read]
     for start in starts:
         _check_types(starts[0], start)
+        _check_scales(setup, starts[0], start)
     members = []
     for start in starts:
         model = setup.new_model(0)
         start.load_into(model)
-        members.append(SparseModel(model, _masks(start, prunable_weights(model))))
+        members.append(SparseModel(model, _masks(start, model)))
     for member, start in zip(members, starts, strict=True):
         _check_masks(members[0].masks, member.masks, starts[0], start)
     return members
@@ -95,12 +99,29 @@ def _names(files: Sequence[str]) -> list[str]:
     return names
 
 
-def _masks(start: Start, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _masks(start: Start, model: nn.Module) -> dict[str, Tensor]:
     """Masks of a file, else its zeros."""
+    weights, parameters = prunable_weights(model), dict(model.named_parameters())
     stored = read_masks(start.place)
     if stored:
+        try:
+            check_masks(stored, parameters)
+        except InputError as error:
+            raise InputError(f"{start.place}: {error}") from error
         return {**full_masks(weights), **stored}
     return {name: weight.detach() != 0 for name, weight in weights.items()}
+
+
+def _check_scales(setup: Setup, first: Start, start: Start) -> None:
+    """Refuse members whose inputs or outputs mean something else than those of the first."""
+    for key, name in (("input", "normalization of inputs"), ("output", "scale of outputs"),
+                      ("classes", "classes")):  # fmt: skip
+        if key == "input" and setup.config.mean:
+            continue
+        if first.about.get(key) != start.about.get(key):
+            raise InputError(
+                f"{start.place} and {first.place} do not have the same {name}: their mean has none"
+            )
 
 
 def _check_types(first: Start, start: Start) -> None:

@@ -11,6 +11,7 @@ from tasks.pruning.given import read_members
 from tasks.pruning.imp import imp_course, soup_course
 from tasks.pruning.setups import Setup
 from tasks.pruning.soups import SoupPhase
+from tasks.records import InputError
 
 
 def rehearse(config: TrainingConfig, address: str = "") -> None:
@@ -32,7 +33,13 @@ def rehearse(config: TrainingConfig, address: str = "") -> None:
 
 def _check_layers(setup: Setup, sparsities: Sequence[float]) -> None:
     """Refuse sparsities at which a layer is sure to be empty."""
-    weights, config = prunable_weights(setup.new_model(0)), setup.config
+    model, config = setup.new_model(0), setup.config
+    weights = prunable_weights(model)
+    if not weights:
+        raise InputError(
+            f"{type(model).__name__} has no weight to prune: none of a convolution or linear layer "
+            "that nothing else shares"
+        )
     # Over all layers together too there must be a weight for each; filters keep one per group.
     allocation = "uniform" if config.allocation == "global" else config.allocation
     if config.granularity == "weights":

@@ -101,7 +101,9 @@ def _given_report(stored: Stored, models: Sequence[Row], by: Yardstick) -> Repor
 
 
 def _given_cells(row: Row, by: Yardstick) -> list[str]:
-    name = f"member {row['member']}" if row["method"] == "member" else row["method"]
+    name = f"{row['member']}: {row['note']}" if row["method"] == "member" else row["method"]
+    if row["method"] != "member" and row["note"]:
+        name = f"{name} ({row['note']})"
     ood = [] if by is R2 else [row["ood_accuracy"]]
     shown = ["" if value is None else f"{100 * value:.1f}" for value in ood]
     return [f"{100 * row['sparsity']:.2f}", name, *_measured([row], by), *shown]
@@ -260,7 +262,7 @@ def best_model(stored: Stored, by: Yardstick) -> Iterator[str]:
     if row is not None:
         sparse = f"{100 * row['sparsity']:.2f} % pruned"
         yield (
-            f"best model by validation data: {row['item']} ({sparse}, {by.label} "
+            f"best model by validation data: {_called(row)} ({sparse}, {by.label} "
             f"{by.scale * row[by.column]:.2f} %); `latticework export {stored.run.run_id} --best "
             "--to FOLDER` writes its files"
         )
@@ -277,6 +279,17 @@ def _paired(methods: Methods, first: str, second: str, column: str) -> Differenc
     return difference(one, other)
 
 
+def _is_given(row: Row) -> bool:
+    return row["item"].startswith("given")
+
+
+def _called(row: Row) -> str:
+    """An item by its key; of an item of several models also which one."""
+    if not _is_given(row):
+        return row["item"]
+    return f"member {row['member']}" if row["method"] == "member" else row["method"]
+
+
 def _failures(stored: Stored, models: Sequence[Row]) -> Iterator[str]:
     """What the verification found, notes on soups with missing members, and what failed."""
     rows = stored.rows("verification")
@@ -291,5 +304,5 @@ def _failures(stored: Stored, models: Sequence[Row]) -> Iterator[str]:
     for row in models:
         if row["status"] != Status.OK:
             yield f"{row['item']}: {row['status']}, {row['reason']}"
-        elif row["note"]:
+        elif row["note"] and not _is_given(row):
             yield f"{row['item']}, {row['method']}: {row['note']}"

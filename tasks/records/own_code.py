@@ -35,19 +35,15 @@ from tasks.records.errors import InputError
 from tasks.records.version import imports_of
 
 __all__ = [
-    "TRUSTED_VARIABLE",
     "OwnCode",
     "check_content",
-    "check_trusted",
+    "code_folder",
     "code_stamp",
     "find_code",
     "is_reference",
+    "look_in",
     "resolve",
-    "trusted_modules",
 ]
-
-TRUSTED_VARIABLE = "LATTICEWORK_TRUSTED_MODULES"
-"""Modules, or functions module:name, separated by commas, that deployments may name."""
 
 _REFERENCE = re.compile(r"(?:[^\W\d]\w*(?:\.[^\W\d]\w*)*|.*\.py):\w[\w.\-/]*")
 _MAX_BYTES = 20 * 2**20
@@ -115,10 +111,14 @@ class OwnCode:
 
 _installed: dict[str, tuple[OwnCode, str]] = {}
 """Reference -> its code in this process, and the folder it is imported from ("" for none)."""
+_origins: dict[str, str] = {}
+"""Reference -> the folder in which its code was found."""
+_known_folders: list[str] = []
+"""Folders in which modules are looked for before the current one."""
 _added: set[str] = set()
 """Folders at the end of the path for the sake of such code."""
-_imported_from: dict[str, str] = {}
-"""Name of an imported module of one's own -> the digest of its code."""
+_imported_from: dict[str, tuple[str, str]] = {}
+"""Name of an imported module of one's own -> the digest of its code, and its folder."""
 
 
 def is_reference(text: str) -> bool:
@@ -152,6 +152,11 @@ def find_code(reference: str) -> OwnCode:
         path = Path(place).expanduser().resolve()
         if not path.is_file():
             raise InputError(f"{reference}: there is no file {place}")
+        if not path.stem.isidentifier() or path.stem in _OURS:
+            raise InputError(
+                f"{reference}: {path.name} cannot be imported by that name, or it is taken by "
+                "latticework: rename the file"
+            )
         code = OwnCode(reference, path.stem, name, _closure(path.parent, path.stem))
         folder = path.parent
     else:
@@ -159,8 +164,20 @@ def find_code(reference: str) -> OwnCode:
         files = {} if folder is None else _closure(folder, place)
         release = _release(place) if folder is None else ""
         code = OwnCode(reference, place, name, files, release)
-    _installed[reference] = (code, "" if folder is None else str(folder))
+    code.install()
+    _origins[reference] = "" if folder is None else str(folder)
     return code
+
+
+def code_folder(reference: str) -> str:
+    """Where the code of an object was found; empty for an installed package."""
+    return _origins.get(reference, "")
+
+
+def look_in(folder: str) -> None:
+    """Look for modules in a folder, too, before the current one."""
+    if folder not in _known_folders:
+        _known_folders.append(folder)
 
 
 def code_stamp(reference: str) -> str:
@@ -185,34 +202,6 @@ def check_content(reference: str, content: str) -> None:
         )
 
 
-def trusted_modules() -> frozenset[str]:
-    """Modules, or functions ``module:name``, that deployments may name."""
-    names = os.environ.get(TRUSTED_VARIABLE, "").split(",")
-    return frozenset(name.strip() for name in names) - {""}
-
-
-def check_trusted(references: Mapping[str, str]) -> None:
-    """Refuse code that a deployment may not run.
-
-    Parameters
-    ----------
-    references : mapping
-        Field of a config -> reference.
-
-    Raises
-    ------
-    InputError
-    """
-    trusted = trusted_modules()
-    for key, reference in references.items():
-        module, _, name = reference.rpartition(":")
-        if module not in trusted and f"{module}:{name}" not in trusted:
-            raise InputError(
-                f"{key}: {reference} is not allowed in a deployment: take a built-in name, or list "
-                f"its module in {TRUSTED_VARIABLE} of the worker"
-            )
-
-
 # --- sources ------------------------------------------------------------------------------------
 
 
@@ -224,15 +213,24 @@ def _folder_of(reference: str, module: str) -> Path | None:
     InputError
     """
     top = module.partition(".")[0]
+    if top in _OURS and not (Path(__file__).parents[2] / Path(*module.split("."))).exists():
+        own = Path(__file__).parents[2] / Path(*module.split(".")).with_suffix(".py")
+        if not own.exists():
+            raise InputError(
+                f"{reference}: latticework has no module {module}, and takes the name {top}: "
+                "rename your package"
+            )
     spec = _spec(top)
     if spec is None:
-        here = Path.cwd()
-        if not ((here / f"{top}.py").is_file() or (here / top).is_dir()):
-            raise InputError(
-                f"{reference}: there is no module {top}; it is looked for where Python imports "
-                f"from, and in {here}"
-            )
-        return here
+        places = [*map(Path, _known_folders), Path.cwd()]
+        for place in places:
+            if (place / f"{top}.py").is_file() or (place / top).is_dir():
+                return place
+        looked = ", ".join(map(str, places))
+        raise InputError(
+            f"{reference}: there is no module {top}; it is looked for where Python imports from, "
+            f"and in {looked}"
+        )
     places = [spec.origin] if spec.has_location and spec.origin else []
     places += spec.submodule_search_locations or []
     if not places or _is_installed(Path(places[0])) or top in _OURS:
@@ -340,16 +338,18 @@ def _unpacked(code: OwnCode) -> str:
 
 def _imported(code: OwnCode, folder: str) -> ModuleType:
     """The module of an object; anew if it was imported from other sources before."""
-    if code.files and _imported_from.get(code.module) != code.digest:
+    if code.files and _imported_from.get(code.module, ("", ""))[0] != code.digest:
         _forget(code)
-        _imported_from[code.module] = code.digest
+        _imported_from[code.module] = code.digest, folder
     before = list(sys.path)
     if folder:
         sys.path.insert(0, folder)
     try:
         module = importlib.import_module(code.module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
+        if "relative import" in reason:
+            reason += ": name it as package.module:name instead of by its file"
         raise InputError(
             f"{code.reference}: importing {code.module} failed: {type(error).__name__}: {reason}"
         ) from error
@@ -370,6 +370,10 @@ def _imported(code: OwnCode, folder: str) -> ModuleType:
 def _forget(code: OwnCode) -> None:
     """Drop what was imported of these files from other sources."""
     importlib.invalidate_caches()
+    _, folder = _imported_from.get(code.module, ("", ""))
+    if folder in _added:
+        _added.discard(folder)
+        sys.path[:] = [place for place in sys.path if place != folder]
     for path in code.files:
         name = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         module = sys.modules.get(name)

@@ -225,7 +225,7 @@ def test_deployments_do_not_run_any_code(server, model):
 
 def test_a_worker_looks_again_at_what_a_deployment_names(server):
     deployment = server.call("GET", "/deployments/name/imp/imp")
-    config = {"dataset": "digits", "data": "os:getcwd", "model": "my_nets:build"}
+    config = {"dataset": "digits", "data": "os:getcwd", "model": "small-cnn"}
     body = {"parameters": {"config": config, "ray_address": "serial"}}
     path = f"/deployments/{deployment['id']}/create_flow_run"
     run = server.finished(server.call("POST", path, body)["id"])

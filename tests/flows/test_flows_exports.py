@@ -298,7 +298,7 @@ def test_what_cannot_be_predicted_is_one_line_and_exit_2(model, predicted, tmp_p
         (["floats.npy"], "the model takes pictures as bytes, 0 to 255"),
         (["y.npz"], "y.npz has no array x; it has y"),
         (["text.png"], "text.png: is no picture that can be read: its format is not known"),
-        (["text.npy"], "text.npy is no .npy file of an array"),
+        (["text.npy"], "text.npy is damaged, or no .npy file"),
         (["nowhere.png"], "nowhere.png: there is no such file"),
         (["text.png", "good.npy", "y.npz"], "its format is not known; and so with 1 other file"),
     ):
@@ -383,7 +383,11 @@ def test_a_network_whose_course_depends_on_values_is_predicted_with_by_its_code(
     assert about(folder)["left out"] == {"model.pt2": reason}
     assert about(folder)["programs"] == []
     np.save(tmp_path / "x.npy", x)
-    code, lines, _ = predicted(folder, "x.npy", "--json")
+    # A folder may come from anybody: the code that it names is not run by itself.
+    code, _, said = predicted(folder, "x.npy")
+    assert code == 2 and "code that a folder names" in said[-1]
+    network = f"{HERE}/branching_network.py:Branching"
+    code, lines, _ = predicted(folder, "x.npy", "--json", "--model", network)
     wanted = network_of(folder)(torch.from_numpy(x)).max(dim=1)
     found = [json.loads(line)["classes"][0] for line in lines]
     assert code == 0

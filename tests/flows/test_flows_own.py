@@ -224,6 +224,52 @@ def test_checkpoints_that_do_not_belong_together_are_refused_by_name(own, capsys
         assert code == 2 and message in line.replace(f"{own}/", ""), line
 
 
+def test_members_whose_inputs_mean_something_else_are_refused(own, capsys):
+    """The numbers of the first counted for all."""
+    weights(own)
+    from safetensors.torch import save_file
+
+    given = ["data=digits.npz", "model=lwown_nets:Net"]
+    for name, mean in (("a", 0.3), ("b", 0.2)):
+        Path(name).mkdir()
+        save_file(torch.load("net.pt"), f"{name}/model.safetensors")
+        about = {"input": {"mean": [mean], "deviation": [0.4]}, "classes": [*map(str, range(10))]}
+        Path(f"{name}/model.json").write_text(json.dumps(about))
+    for files in (["a", "b"], ["a", "net.pt"], ["net.pt", "b"]):
+        code = main(["soup", *files, "--out", "results", *settings(*given)])
+        [line] = capsys.readouterr().err.splitlines()
+        assert code == 2 and "normaliz" in line, line
+    about["classes"].reverse()
+    Path("b/model.json").write_text(json.dumps(about))
+    code = main(["run", "imp", "--out", "results", *settings(*given, *QUICK, "checkpoint=b")])
+    [line] = capsys.readouterr().err.splitlines()
+    assert code == 2 and "has other classes than digits.npz" in line
+
+
+def test_the_file_of_masks_has_to_fit(own, capsys):
+    weights(own)
+    from safetensors.torch import save_file
+
+    for name in ("a", "b"):
+        Path(name).mkdir()
+        save_file(torch.load("net.pt"), f"{name}/model.safetensors")
+        save_file({"head.weight": torch.ones(3, dtype=torch.bool)}, f"{name}/masks.safetensors")
+    given = ["data=digits.npz", "model=lwown_nets:Net", "mean=0.3", "deviation=0.4"]
+    files = [f"{name}/model.safetensors" for name in ("a", "b")]
+    code = main(["soup", *files, "--out", "results", *settings(*given)])
+    [line] = capsys.readouterr().err.splitlines()
+    assert code == 2 and "the mask of head.weight has type torch.bool and shape (3,)" in line
+
+
+def test_a_run_is_exported_from_any_folder(own, capsys, monkeypatch, tmp_path_factory):
+    given = ["data=digits.npz", "model=lwown_nets:Net", *QUICK, *IMP]
+    code, outcome, err = run(capsys, "imp", *given)
+    assert code == 0, err
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert main(["export", outcome["path"], "--best", "--to", "models", "--out", str(own)]) == 0
+    assert len([*Path("models").iterdir()]) == 1
+
+
 def test_a_soup_of_equal_networks_is_that_network(own, capsys):
     weights(own)
     given = ["data=digits.npz", "model=lwown_nets:Net", "mean=0.3", "deviation=0.4", *QUICK]

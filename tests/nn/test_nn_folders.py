@@ -1,14 +1,17 @@
 """Folders of pictures: their classes, the order of their rows, and the file of decoded bytes."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
 from tasks.nn.data import load_dataset
 from tasks.nn.data.datasets import split_rows
+from tasks.nn.data.own import source_stamp
+from tasks.nn.data.pictures import read_picture
 from tasks.records import InputError
 
 
@@ -179,3 +182,105 @@ def test_pictures_of_one_pixel_are_read_and_said(picture_folder, caplog):
     write_picture(picture_folder / "train" / "red" / "dot.png", (255, 0, 0), size=(1, 1))
     assert len(load(picture_folder, validation_share=0.0).train) == 21
     assert "1 picture one pixel high or wide" in caplog.text
+
+
+# --- three parts --------------------------------------------------------------------------------
+
+
+def test_with_val_and_test_nothing_is_cut_from_training(picture_folder):
+    """Validation pictures were cut from train/, and test/ was not read."""
+    for number in range(3):
+        write_picture(picture_folder / "test" / "red" / f"{number}.png", (255, 0, 0))
+        write_picture(picture_folder / "test" / "blue" / f"{number}.png", (0, 0, 255))
+    data = load(picture_folder, validation_share=0.5)
+    assert (len(data.train), len(data.validation), len(data.test)) == (20, 4, 6)
+    for part in (data.train, data.validation, data.test):
+        assert torch.equal(part.inputs[:, 0, 4, 4] == 255, part.targets == 1)
+    (picture_folder / "test" / "green").mkdir()
+    with pytest.raises(InputError, match="class green is tested but has no folder in train/"):
+        load(picture_folder)
+
+
+def test_a_test_folder_without_classes_is_passed_over(picture_folder, caplog):
+    write_picture(picture_folder / "test" / "images" / "0.png", (255, 0, 0))
+    data = load(picture_folder)
+    assert (len(data.train), len(data.validation), len(data.test)) == (18, 2, 4)
+    assert f"{picture_folder}/test has no folder of a class: {picture_folder}/val" in caplog.text
+
+
+def test_a_validation_folder_without_pictures_is_refused(picture_folder):
+    (picture_folder / "val").rename(picture_folder / "test")
+    (picture_folder / "val" / "red").mkdir(parents=True)
+    with pytest.raises(InputError, match="no pictures found"):
+        load(picture_folder)
+
+
+# --- what is not read ---------------------------------------------------------------------------
+
+
+def test_what_is_not_read_is_said_once(picture_folder, caplog):
+    for name in ("a.png", "b.png"):
+        write_picture(picture_folder / "train" / name, (9, 9, 9))
+    for part, name in (("train", "b.txt"), ("train", "a.psd"), ("val", "c.svg")):
+        (picture_folder / part / "red" / name).write_text("no picture")
+    for path in (picture_folder / "val" / "blue").iterdir():
+        path.unlink()
+    assert len(load(picture_folder).test) == 2
+    train = picture_folder / "train"
+    assert caplog.text.count(f"{train}: 2 pictures in no class not read, such as a.png") == 1
+    other = f"3 files of no known kind of picture not read, such as {train}/red/a.psd"
+    assert caplog.text.count(other) == 1
+    assert f"{picture_folder}/val has no pictures of 1 of 2 classes, such as blue" in caplog.text
+
+
+def test_other_endings_of_pictures_are_read(picture_folder):
+    red = picture_folder / "train" / "red"
+    Image.new("RGB", (9, 9)).save(red / "a.jfif", format="JPEG")
+    has_jp2 = features.check("jpg_2000")
+    if has_jp2:
+        Image.new("RGB", (9, 9)).save(red / "a.jp2")
+    assert len(load(picture_folder, validation_share=0.0).train) == 21 + has_jp2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.full((4, 4), 0.5, dtype=np.float32),
+        np.full((4, 4), 65536, dtype=np.int32),
+        np.full((4, 4), -1, dtype=np.int32),
+    ],
+    ids=["fraction", "beyond", "negative"],
+)
+def test_pictures_of_32_bits_are_refused_by_name(picture_folder, values):
+    """They became white, or black."""
+    Image.fromarray(values).save(picture_folder / "train" / "red" / "deep.tif")
+    with pytest.raises(InputError, match=r"deep\.tif has 32-bit values; save it with 8 or 16 bits"):
+        load(picture_folder)
+
+
+def test_whole_numbers_within_16_bits_are_read_as_such(tmp_path):
+    Image.fromarray(np.full((4, 4), 65535, dtype=np.int32)).save(tmp_path / "a.tif")
+    picture = read_picture(tmp_path / "a.tif", (4, 4))
+    assert picture.is_deep and bool((picture.values == 255).all())
+
+
+def test_a_link_that_leads_nowhere_is_named(picture_folder, tmp_path):
+    (picture_folder / "train" / "red" / "link.png").symlink_to("nowhere")
+    for cache in (None, tmp_path / "cache"):
+        with pytest.raises(InputError, match=r"link\.png: is no picture that can be read"):
+            load(picture_folder, cache=cache)
+
+
+def test_the_stamp_of_a_folder_tells_of_pictures_written_in_place(picture_folder):
+    """Only folders were looked at, whose times stay as they are."""
+    source = str(picture_folder)
+    first = source_stamp(source)
+    assert source_stamp(source) == first
+    path = picture_folder / "train" / "red" / "3.png"
+    times = path.stat().st_mtime_ns
+    path.write_bytes(path.read_bytes() + b" ")
+    os.utime(path, ns=(times, times))
+    second = source_stamp(source)
+    os.utime(path, ns=(times, times + 1))
+    assert len({first, second, source_stamp(source)}) == 3
+    assert source_stamp(f"{source}/missing") == source_stamp(f"{source}/missing")

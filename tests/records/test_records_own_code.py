@@ -9,13 +9,12 @@ import pytest
 
 from tasks.records import InputError
 from tasks.records.own_code import (
-    TRUSTED_VARIABLE,
     check_content,
-    check_trusted,
     find_code,
     is_reference,
     resolve,
 )
+from tasks.records.trust import TRUSTED_VARIABLE, check_trusted
 
 
 @pytest.fixture
@@ -145,13 +144,50 @@ def test_a_file_named_like_an_installed_module_is_refused(place):
 
 @pytest.mark.parametrize("reference", ["os:system", "subprocess:run", "nets.py:build"])
 def test_deployments_run_trusted_modules_only(reference, monkeypatch):
-    monkeypatch.setenv(TRUSTED_VARIABLE, "my.nets, other")
+    monkeypatch.setenv(TRUSTED_VARIABLE, "lwown_nets, other")
     with pytest.raises(InputError, match="is not allowed in a deployment"):
         check_trusted({"model": reference})
-    check_trusted({"model": "my.nets:build", "data": "other:read"})
     monkeypatch.delenv(TRUSTED_VARIABLE)
     with pytest.raises(InputError, match=TRUSTED_VARIABLE):
-        check_trusted({"model": "my.nets:build"})
+        check_trusted({"model": "lwown_nets:build"})
+
+
+@pytest.mark.parametrize("name", ["json", "json.loads", "loads", "os.abort", "build.__globals__"])
+def test_what_a_trusted_module_imports_is_not_trusted(place, name, monkeypatch):
+    """`my_nets:os.abort` ended the worker."""
+    (place / "lwown_nets.py").write_text(
+        "import json, os\nfrom json import loads\ndef build(): return 3\n"
+    )
+    monkeypatch.setenv(TRUSTED_VARIABLE, "lwown_nets")
+    check_trusted({"model": "lwown_nets:build"})
+    with pytest.raises(InputError, match="is not allowed in a deployment"):
+        check_trusted({"model": f"lwown_nets:{name}"})
+    monkeypatch.setenv(TRUSTED_VARIABLE, "lwown_nets:loads")
+    check_trusted({"data": "lwown_nets:loads"})
+    with pytest.raises(InputError, match="is not allowed in a deployment"):
+        check_trusted({"model": "lwown_nets:build"})
+
+
+def test_files_that_are_not_python_do_not_travel_and_that_shows_at_once(place):
+    (place / "lwown_sizes.json").write_text("7")
+    (place / "lwown_nets.py").write_text(
+        "from pathlib import Path\n"
+        "size = int(Path(__file__).with_name('lwown_sizes.json').read_text())\n"
+    )
+    with pytest.raises(InputError, match="importing lwown_nets failed: FileNotFoundError"):
+        resolve("lwown_nets:size")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("my-net.py", "rename the file"), ("flows.py", "rename the file"), ("a.b.py", "rename the")],
+)
+def test_files_that_cannot_be_imported_by_their_names_are_refused(place, name, message):
+    (place / name).write_text("size = 3\n")
+    with pytest.raises(InputError, match=message):
+        resolve(f"{name}:size")
+    with pytest.raises(InputError, match=r"latticework has no module tasks\.nets"):
+        resolve("tasks.nets:build")
 
 
 def test_what_a_function_returns_has_to_be_the_same_again(place):

@@ -344,3 +344,10 @@ cluster.shutdown()
     )
     out, err = program.finish()
     assert out == "[7, 7] 2\n", err
+
+
+def test_a_folder_that_hides_the_project_from_workers_is_refused(tmp_path):
+    ray_environment.check_folder(tmp_path)
+    (tmp_path / "tasks").mkdir()
+    with pytest.raises(InputError, match=r"hides tasks of latticework .* address serial"):
+        ray_environment.check_folder(tmp_path)

@@ -5,7 +5,9 @@ Images are bytes, (N, C, H, W), and become numbers only on the device that train
     x = (byte / 255 - mean) / std      per channel, mean and std of the training split.
 
 Other inputs are numbers, (N, D) or (N, C, ...), normalized alike per column or channel, without
-the division by 255.  Targets are classes 0..K-1, or K numbers each, of which networks see
+the division by 255.  They are float32, or float64 where float32 would lose what varies (a column
+1e8 + noise), and float32 once they are normalized.  Targets are classes 0..K-1, or K numbers each,
+of which networks see
 
     y = (value - mean) / std           per target, mean and std of the training split.
 
@@ -15,6 +17,7 @@ permutation that depends on its size and the split seed alone; `test` is the pub
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,12 +25,25 @@ import torch
 from torch import Tensor
 
 from tasks.records import InputError, derive_seed
+from tasks.records.report import counted
+
+logger = logging.getLogger(__name__)
 
 VALIDATION_SHARE = 0.1
+TEST_SHARE = 0.2
+_TEST_SEED = 1
+"""Added to the seed, so that test and validation examples are drawn independently."""
 _CHUNK = 2**24
 """Numbers that are summed at a time."""
 _NO_SPREAD = 1e-3
-"""Smallest std: a channel that hardly varies is not blown up."""
+"""Smallest std of bytes: a channel that hardly varies is not blown up."""
+_NUMBERS = (torch.float32, torch.float64)
+_ULPS = 4
+"""Numbers that spread over at most so many units in the last place are constant."""
+_LEAST_SPREAD = 1e-3
+"""Share of their size over which float32 numbers must spread to lose less than 1e-4 of it."""
+_LEAST_NUMBER = 1e-30
+"""Spreads below this come near the end of the range of float32, 1e-38."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +52,8 @@ class Split:
 
     Attributes
     ----------
-    inputs : uint8 Tensor (N, C, H, W), or float32 Tensor (N, D) or (N, C, ...)
-    targets : int64 Tensor (N,) of classes, or float32 Tensor (N, K) of numbers
+    inputs : uint8 Tensor (N, C, H, W), or float32 or float64 Tensor (N, D) or (N, C, ...)
+    targets : int64 Tensor (N,) of classes, or float32 or float64 Tensor (N, K) of numbers
     """
 
     inputs: Tensor
@@ -64,7 +80,8 @@ class Scale:
 
     Attributes
     ----------
-    mean, std : float32 Tensor (C,)
+    mean, std : Tensor (C,)
+        In the unit of the values; float64 for values that float32 would spoil.
     """
 
     mean: Tensor
@@ -99,8 +116,8 @@ class Dataset:
     train, validation, test : Split
     class_names : tuple of str
         None where targets are numbers.
-    mean, std : float32 Tensor (C,)
-        Of the training split; of images for bytes scaled to [0, 1].
+    mean, std : Tensor (C,), float64 for float64 inputs and else float32
+        Of the training split, in the unit of its inputs; of images for bytes scaled to [0, 1].
     target_scale : Scale, optional
         Of targets that are numbers.
     """
@@ -144,11 +161,12 @@ class Dataset:
     def normalized(self, inputs: Tensor) -> Tensor:
         """Network inputs: float32, from bytes, from numbers in [0, 1], or from other inputs."""
         scaled = inputs / 255 if inputs.dtype == torch.uint8 else inputs
-        return Scale(self.mean, self.std).applied(scaled)
+        return Scale(self.mean, self.std).applied(scaled).float()
 
     def wanted(self, targets: Tensor) -> Tensor:
-        """What a network is to give: classes as they are, numbers scaled."""
-        return targets if self.target_scale is None else self.target_scale.applied(targets)
+        """What a network is to give: classes as they are, numbers scaled, float32."""
+        scale = self.target_scale
+        return targets if scale is None else scale.applied(targets).float()
 
 
 def expanded(path: str | Path) -> Path:
@@ -218,8 +236,62 @@ def split_rows(num_rows: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     return order[:num_held_out], order[num_held_out:]
 
 
+def stratified_rows(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Random (held-out, remaining) rows with the same share of every class.
+
+    Largest remainders bring the sum to round(share * N).  One example of each class always
+    remains, so fewer are held out of many small classes.
+
+    Parameters
+    ----------
+    labels : int64 Tensor (N,)
+    share : float
+        In [0, 1).
+    """
+    generator = torch.Generator().manual_seed(derive_seed(seed, "stratified", len(labels)))
+    order = torch.randperm(len(labels), generator=generator)
+    counts = labels.bincount()
+    quota = share * counts.double()
+    seats = torch.minimum(quota.floor().long(), (counts - 1).clamp(min=0))
+    turn = torch.randperm(len(counts), generator=generator)
+    turn = turn[(quota - seats)[turn].argsort(descending=True, stable=True)]
+    turn = turn[(seats + 1 < counts)[turn]]
+    seats[turn[: max(round(share * len(labels)) - int(seats.sum()), 0)]] += 1
+    by_class = labels[order].argsort(stable=True)
+    rank = torch.empty_like(order)
+    rank[by_class] = torch.arange(len(order)) - (counts.cumsum(0) - counts)[labels[order[by_class]]]
+    is_held = rank < seats[labels[order]]
+    return order[is_held], order[~is_held]
+
+
+def held_out(name: str, splits: dict[str, Split], seed: int) -> tuple[Split, Split, Split]:
+    """Training, validation and test examples."""
+    train = splits[""]
+    test, validation = splits.get("_test"), splits.get("_val")
+    if test is None:
+        held, rest = _rows(name, train, TEST_SHARE, seed + _TEST_SEED)
+        logger.warning("%s has no x_test: %d of its examples are test data", name, len(held))
+        train, test = train.at(rest), train.at(held)
+    if validation is None:
+        held, rest = _rows(name, train, VALIDATION_SHARE, seed)
+        train, validation = train.at(rest), train.at(held)
+    return train, validation, test
+
+
+def _rows(name: str, split: Split, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    if split.targets.ndim == 1:
+        held, rest = stratified_rows(split.targets, share, seed)
+    else:
+        held, rest = split_rows(len(split), share, seed)
+    if not len(held):
+        raise InputError(
+            f"{name}: {len(split)} examples are too few to hold any out: give x_val and x_test"
+        )
+    return held, rest
+
+
 def channel_statistics(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation per channel or column, each float32 (C,).
+    """Mean and standard deviation per channel or column, (C,): float64 of float64, else float32.
 
     Of bytes they are of values scaled to [0, 1], from sums of integers below 2**63, so that they do
     not depend on the order of images.
@@ -237,12 +309,55 @@ def channel_statistics(inputs: Tensor) -> tuple[Tensor, Tensor]:
     return (mean / 255).float(), std.clamp(min=_NO_SPREAD).float()
 
 
+def column_spread(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Spread max - min per column or channel, 0 for a few units in the last place; and max |x|.
+
+    Parameters
+    ----------
+    values : float32 or float64 Tensor (N, C, ...)
+
+    Returns
+    -------
+    spread, size : float64 Tensor (C,)
+    """
+    least, most = values.movedim(1, 0).flatten(1).aminmax(dim=1)
+    low, high = least.double(), most.double()
+    spread, size = high - low, torch.maximum(low.abs(), high.abs())
+    is_constant = spread <= _ULPS * torch.finfo(values.dtype).eps * size
+    return spread.masked_fill(is_constant, 0.0), size
+
+
+def needs_double(values: Tensor) -> bool:
+    """Whether a column of numbers (N, C, ...) varies so little that float32 would lose it."""
+    spread, size = column_spread(values)
+    is_small = (spread < _LEAST_SPREAD * size) | (spread < _LEAST_NUMBER)
+    return bool((is_small & (spread > 0)).any())
+
+
+def check_varying(name: str, train: Split) -> None:
+    """Refuse targets that do not vary, and say which inputs do not."""
+    if train.targets.ndim == 2:
+        constant = (column_spread(train.targets)[0] == 0).nonzero()[:, 0].tolist()
+        if constant:
+            which = f" in column {constant[0]}" if train.targets.shape[1] > 1 else ""
+            value = float(train.targets[0, constant[0]])
+            raise InputError(f"{name}: y does not vary{which}: it is always {value:g}")
+    if train.inputs.is_floating_point():
+        constant = (column_spread(train.inputs)[0] == 0).nonzero()[:, 0].tolist()
+        if constant:
+            noun = "column" if train.inputs.ndim == 2 else "channel"
+            logger.warning(
+                "%s: x has %s, the first is number %d, from 0",
+                name, counted(len(constant), f"constant {noun}"), constant[0],
+            )  # fmt: skip
+
+
 def _number_statistics(values: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of numbers (N, C, ...); 1 where they do not vary."""
     columns = values.double().flatten(2) if values.ndim > 2 else values.double()[:, :, None]
     mean, std = columns.mean(dim=(0, 2)), columns.std(dim=(0, 2), correction=0)
-    is_constant = std <= _NO_SPREAD**2 * (1 + mean.abs())
-    return mean.float(), std.masked_fill(is_constant, 1.0).float()
+    std = std.masked_fill(column_spread(values)[0] == 0, 1.0)
+    return mean.to(values.dtype), std.to(values.dtype)
 
 
 def _target_scale(train: Split) -> Scale | None:
@@ -251,15 +366,15 @@ def _target_scale(train: Split) -> Scale | None:
 
 def _check_split(inputs: Tensor, targets: Tensor) -> None:
     is_known = (inputs.dtype, inputs.ndim) == (torch.uint8, 4) or (
-        inputs.dtype == torch.float32 and inputs.ndim >= 2
+        inputs.dtype in _NUMBERS and inputs.ndim >= 2
     )
-    kinds = {(torch.int64, 1), (torch.float32, 2)}
+    kinds = {(torch.int64, 1), *((number, 2) for number in _NUMBERS)}
     if not is_known or (targets.dtype, targets.ndim) not in kinds:
         raise InputError(
             f"inputs of type {inputs.dtype} and shape {tuple(inputs.shape)} with targets of type "
             f"{targets.dtype} and shape {tuple(targets.shape)}; wanted are images uint8 "
-            "(N, C, H, W) or numbers float32 (N, ...), with classes int64 (N,) or numbers float32 "
-            "(N, K)"
+            "(N, C, H, W) or numbers float32 or float64 (N, ...), with classes int64 (N,) or "
+            "numbers (N, K)"
         )
     if len(targets) != len(inputs):
         raise InputError(f"{len(inputs)} examples have {len(targets)} targets")

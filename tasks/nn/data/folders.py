@@ -2,9 +2,11 @@
 
     train/<class>/**/picture       val/<class>/**/picture     (or test/ in place of val/)
 
-TinyImageNet names the classes of its validation pictures in ``val/val_annotations.txt`` instead.
-Test pictures come in a random order that depends on their number alone, so that the first ones are
-of all classes.
+With one of val/ and test/ it is the test set, and validation pictures are held out of train/.
+With both, val/ is for validation and test/ for the test, and all of train/ is learned from; a test/
+without a folder of any class, as ImageNet has it, is passed over.  TinyImageNet names the classes
+of its validation pictures in ``val/val_annotations.txt`` instead.  Pictures of val/ and test/ come
+in a random order that depends on their number alone, so that the first ones are of all classes.
 
 Pictures are scaled so that the short side fits and are cut to a square around the middle; of 16-bit
 ones the full range becomes that of 8 bits.  Hidden folders and files are passed over.  With a
@@ -18,11 +20,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import features
 
 from tasks.nn.data.datasets import Split, split_rows
 from tasks.nn.data.pictures import read_picture
@@ -32,8 +35,9 @@ from tasks.records.report import counted
 logger = logging.getLogger(__name__)
 
 _SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".pbm", ".webp", ".tif", ".tiff", ".gif"}
-)
+    {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".ppm", ".pgm", ".pbm", ".webp", ".tif", ".tiff",
+     ".gif", *([".jp2"] if features.check("jpg_2000") else [])}
+)  # fmt: skip
 _ANNOTATIONS = "val_annotations.txt"
 _TEST_FOLDERS = ("val", "test")
 
@@ -56,7 +60,8 @@ def read_folders(
     size : int
         Side of the square images.
     validation_share, split_seed : float, int
-        What is held out of the training pictures, as by `split_rows`.
+        What is held out of the training pictures, as by `split_rows`, unless there are both val/
+        and test/.
     cache : path, optional
         Folder for the decoded bytes; without it they are kept in memory.
 
@@ -71,18 +76,75 @@ def read_folders(
     if not classes or test_folder is None:
         raise InputError(f"{folder}: wanted are train/<class>/ and val/<class>/ with pictures")
     train = _by_class(folder / "train", classes)
-    annotated = test_folder / _ANNOTATIONS
-    is_listed = annotated.is_file()
-    test = _annotated(annotated, classes) if is_listed else _by_class(test_folder, classes)
     if train:
-        _check_classes(folder, classes, train, () if is_listed else _class_folders(test_folder))
-    for found in (train, test):
-        if not found:
+        _check_classes(folder, classes, train)
+    checking, testing = _held_out_folders(folder, classes, test_folder)
+    test = _tested(testing, classes)
+    checked = None if checking is None else _tested(checking, classes)
+    for found in (train, test, checked):
+        if found is not None and not found:
             raise InputError(f"no pictures found; known are {', '.join(sorted(_SUFFIXES))}")
-    held_out, rest = split_rows(len(train), validation_share, split_seed)
-    parts = [train[k] for k in rest], [train[k] for k in held_out], _mixed(test)
+    _warn_of_others([folder / "train", *filter(None, (checking, testing))], classes)
+    if checked is None:
+        held_out, rest = split_rows(len(train), validation_share, split_seed)
+        parts = [train[k] for k in rest], [train[k] for k in held_out], _mixed(test)
+    else:
+        parts = train, _mixed(checked), _mixed(test)
     first, second, third = (_decoded(part, size, cache) for part in parts)
     return first, second, third, classes
+
+
+def _held_out_folders(
+    folder: Path, classes: Sequence[str], first: Path
+) -> tuple[Path | None, Path]:
+    """The folder of validation pictures, if there is one of its own, and that of test pictures."""
+    last = folder / _TEST_FOLDERS[-1]
+    if first == last or not last.is_dir():
+        return None, first
+    if not any((last / name).is_dir() for name in classes):
+        logger.warning("%s has no folder of a class: %s is the test set", last, first)
+        return None, first
+    return first, last
+
+
+def _tested(folder: Path, classes: Sequence[str]) -> list[_Picture]:
+    """Pictures of val/ or test/."""
+    if (folder / _ANNOTATIONS).is_file():
+        return _annotated(folder / _ANNOTATIONS, classes)
+    for name in _class_folders(folder):
+        if name not in classes:
+            raise InputError(f"{folder.parent}: class {name} is tested but has no folder in train/")
+    found = _by_class(folder, classes)
+    known = {label for _, label in found}
+    missing = [name for label, name in enumerate(classes) if label not in known]
+    if found and missing:
+        number = f"{len(missing)} of {len(classes)} classes"
+        logger.warning("%s has no pictures of %s, such as %s", folder, number, missing[0])
+    return found
+
+
+def _warn_of_others(folders: Iterable[Path], classes: Sequence[str]) -> None:
+    """Say which files lie where they are not read."""
+    for folder in folders:
+        loose = sorted(path for path in folder.iterdir() if _is_picture(path))
+        if loose:
+            what = counted(len(loose), "picture")
+            logger.warning("%s: %s in no class not read, such as %s", folder, what, loose[0].name)
+    other = [
+        path
+        for folder in folders
+        for name in classes
+        for path in sorted((folder / name).rglob("*"))
+        if path.suffix.lower() not in _SUFFIXES and path.name[0] != "." and path.is_file()
+    ]
+    if other:
+        what = counted(len(other), "file")
+        logger.warning("%s of no known kind of picture not read, such as %s", what, other[0])
+
+
+def _is_picture(path: Path) -> bool:
+    is_known = path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+    return is_known and not path.is_dir()
 
 
 def _test_folder(folder: Path) -> Path | None:
@@ -99,10 +161,8 @@ def _class_folders(folder: Path) -> list[str]:
     return [name for name in found if name not in hidden]
 
 
-def _check_classes(
-    folder: Path, classes: Sequence[str], train: Sequence[_Picture], tested: Sequence[str]
-) -> None:
-    """Refuse what is no classification, or tests what is not learned."""
+def _check_classes(folder: Path, classes: Sequence[str], train: Sequence[_Picture]) -> None:
+    """Refuse what is not a classification."""
     if len(classes) < 2:
         raise InputError(f"{folder}: train has one class, {classes[0]}; wanted are two or more")
     known = {label for _, label in train}
@@ -112,9 +172,6 @@ def _check_classes(
                 f"{folder}: class {name} has no pictures in train/{name}; known are "
                 f"{', '.join(sorted(_SUFFIXES))}: add some, or remove the folder"
             )
-    for name in tested:
-        if name not in classes:
-            raise InputError(f"{folder}: class {name} is tested but has no folder in train/")
 
 
 def _by_class(folder: Path, classes: Sequence[str]) -> list[_Picture]:
@@ -122,7 +179,7 @@ def _by_class(folder: Path, classes: Sequence[str]) -> list[_Picture]:
         (path, label)
         for label, name in enumerate(classes)
         for path in sorted((folder / name).rglob("*"))
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+        if _is_picture(path)
     ]
 
 
@@ -194,6 +251,9 @@ def _key(paths: list[Path], size: int) -> str:
     """Name of the decoded file: another one as soon as a picture is added, moved or changed."""
     total = hashlib.sha256(f"{size}".encode())
     for path in paths:
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise InputError(f"{path}: is no picture that can be read: {error}") from error
         total.update(f"{path}|{status.st_size}|{status.st_mtime_ns}\n".encode())
     return total.hexdigest()[:16]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tasks.nn.data.arrays import arrays_dataset, read_npz
 from tasks.nn.data.datasets import Dataset, expanded
+from tasks.nn.data.loaders import failure
 from tasks.nn.data.sources import load_dataset
 from tasks.records import InputError
 from tasks.records.own_code import code_stamp, is_reference, resolve
@@ -68,21 +69,26 @@ def _returned(source: str) -> Any:
     try:
         return function()
     except Exception as error:
-        text = (str(error).strip() or "without a message").splitlines()[0]
-        raise InputError(f"data {source} failed: {type(error).__name__}: {text}") from error
+        raise failure(source, error) from error
 
 
 def source_stamp(source: str) -> tuple[Any, ...]:
-    """What tells that a source has changed since it was read; of a folder: files came or went."""
+    """What tells that a source has changed since it was read; of a folder: any of its files."""
     if is_reference(source):
         return (code_stamp(source),)
     if source.endswith(".npz"):
         folder, _, name = source.rpartition("/")
         return (Volume.open(folder or ".").stamp(name),)
-    return tuple(_folders(expanded(source)))
+    return (_folder_stamp(expanded(source)),)
 
 
-def _folders(root: Path) -> Iterator[tuple[str, int]]:
-    for folder in (root, *sorted(path for path in root.rglob("*") if path.is_dir())):
-        if folder.is_dir():
-            yield str(folder), folder.stat().st_mtime_ns
+def _folder_stamp(root: Path) -> str:
+    """Digest of paths, sizes and times of all that lies in a folder."""
+    total = hashlib.sha256()
+    for path in (root, *sorted(root.rglob("*"))):
+        try:
+            status = path.stat()
+        except OSError:  # a link that leads nowhere, or a file that has just gone
+            continue
+        total.update(f"{path}|{status.st_size}|{status.st_mtime_ns}\n".encode(errors="replace"))
+    return total.hexdigest()

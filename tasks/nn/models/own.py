@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from tasks.records import InputError
 from tasks.records.own_code import resolve
 
-__all__ = ["build_own", "check_network"]
+__all__ = ["build_own", "check_network", "checked_module", "materialize"]
 
 TIMM = "timm:"
 
@@ -48,19 +49,49 @@ def build_own(reference: str, shape: tuple[int, ...], num_outputs: int, *, seed:
     InputError
         If there is no such factory, it fails, or it returns something else than a module.
     """
-    factory, arguments = _factory(reference, shape, num_outputs)
+    with _seeded(seed):  # a module may draw numbers when it is imported
+        factory, arguments = _factory(reference, shape, num_outputs)
     with _seeded(seed):
         try:
             model = factory(**arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InputError(f"model {reference} failed: {_reason(error)}") from error
+    return checked_module(model, f"model {reference}").train()
+
+
+def checked_module(model: Any, what: str) -> nn.Module:
+    """What a factory returned, if it is a module that can be trained and stored.
+
+    Raises
+    ------
+    InputError
+    """
     if not isinstance(model, nn.Module):
-        raise InputError(
-            f"model {reference} returned {type(model).__name__}; wanted is a torch.nn.Module"
-        )
+        raise InputError(f"{what} returned {type(model).__name__}; wanted is a torch.nn.Module")
     if not any(True for _ in model.parameters()):
-        raise InputError(f"model {reference} has no parameters")
-    return model.train()
+        raise InputError(f"{what} has no parameters")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise InputError(f"{what} has frozen all its parameters: there is nothing to train")
+    for name, value in model.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise InputError(
+                f"{what} keeps {name}, which is no tensor ({type(value).__name__}), in its state: "
+                "it cannot be stored"
+            )
+    return model
+
+
+def materialize(model: nn.Module, inputs: Tensor, *, seed: int) -> None:
+    """Give lazy layers their sizes, by a batch of inputs.
+
+    Raises
+    ------
+    InputError
+        If the network fails on them.
+    """
+    if any(isinstance(p, UninitializedParameter) for p in model.parameters()):
+        with _seeded(seed):
+            check_network(model, inputs, lambda _: None)
 
 
 def check_network(model: nn.Module, inputs: Tensor, check: Callable[[Any], None]) -> None:
@@ -75,7 +106,7 @@ def check_network(model: nn.Module, inputs: Tensor, check: Callable[[Any], None]
     try:
         with torch.no_grad():
             outputs = model.eval()(inputs)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"{name} fails on inputs of shape {tuple(inputs.shape)}: {_reason(error)}"
         ) from error
@@ -131,7 +162,7 @@ def _accepted(
 def _of_timm(reference: str) -> Callable[..., Any]:
     try:
         import timm
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"model {reference} needs timm, which cannot be imported ({_reason(error)}); it brings "
             "torchvision, which has to match torch: see docs/own_networks.md"
@@ -167,7 +198,7 @@ def _seeded(seed: int) -> Iterator[None]:
         random.setstate(python_state)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Kind and first line of what was raised."""
     text = (str(error).strip() or "without a message").splitlines()[0]
     return f"{type(error).__name__}: {text}"

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tasks.nn.evaluation import evaluating
@@ -80,11 +81,17 @@ def output_positions(model: nn.Module, shape: Example) -> dict[str, int]:
         example = shape[:1].to(parameter.device)
     else:
         example = torch.zeros(1, *shape, device=parameter.device, dtype=parameter.dtype)
+    # Normalization by the statistics of a batch needs two.
+    number = 2 if any(_uses_batches(module) for module in model.modules()) else 1
     counting = _Counting(model)
     with plain_attention(), evaluating(model), torch.no_grad(), counting:
-        model(example)
-    sizes = {name: w.numel() for name, w in model.named_parameters()}
+        model(torch.cat([example] * number))
+    sizes = {name: number * w.numel() for name, w in model.named_parameters()}
     return {name: count // sizes[name] for name, count in counting.products.items()}
+
+
+def _uses_batches(module: nn.Module) -> bool:
+    return isinstance(module, _BatchNorm) and not module.track_running_stats
 
 
 class _Counting(TorchDispatchMode):
