@@ -24,3 +24,25 @@ def low_rank(matrix: NDArray[np.floating], rank: int) -> NDArray[np.floating]:
     """The nearest matrix of a rank (see `gpu.power`)."""
     left, values, right = np.linalg.svd(matrix, full_matrices=False)
     return (left[:, :rank] * values[:rank]) @ right[:rank]
+
+
+def least_error_after_swap(weights, kept, gram, group=0):
+    """Error of a row as it is and after every swap of a kept weight with a pruned one: the least.
+
+    Parameters
+    ----------
+    weights, kept : (d,) float64, (d,) bool
+    gram : (d, d) float64
+    group : int
+        Swaps stay within groups of so many inputs; 0 for none.
+    """
+    size = group or len(weights)
+    masks = [kept]
+    for i in np.flatnonzero(kept):
+        for j in np.flatnonzero(~kept):
+            if i // size == j // size:
+                other = kept.copy()
+                other[i], other[j] = False, True
+                masks.append(other)
+    left = [weights * ~mask for mask in masks]
+    return min(float(each @ gram @ each) for each in left)

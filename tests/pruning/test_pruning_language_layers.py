@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpu.matrix_reference import least_error_after_swap
 from tasks.pruning.language.gram import Gram, gram_of, row_errors
 from tasks.pruning.language.least_squares import best_weights
 from tasks.pruning.language.patterns import Pattern
@@ -105,15 +106,7 @@ def test_saliencies_are_those_of_the_papers():
 
 def best_single_swap(row, mask, gram, group):
     """Error after the best swap of a row, by computing every one."""
-    size = group or len(row)
-    found = [float(row_errors(row[None], (row * mask)[None], gram))]
-    for i in range(len(row)):
-        for j in range(len(row)):
-            if mask[i] and not mask[j] and i // size == j // size:
-                other = mask.clone()
-                other[i], other[j] = False, True
-                found.append(float(row_errors(row[None], (row * other)[None], gram)))
-    return min(found)
+    return least_error_after_swap(row.numpy(), mask.numpy(), gram.matrix.numpy(), group)
 
 
 @PATTERNS

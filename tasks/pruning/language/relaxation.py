@@ -9,9 +9,11 @@ convex in m.  Where G - diag(d) is positive semidefinite for some d >= 0,
     f(m) = (w (1 - m)) (G - diag(d)) (w (1 - m))' + sum_j d_j w_j^2 (1 - m_j)
 
 for every mask, since (1 - m_j)^2 = 1 - m_j there, and in between the right side is larger and still
-convex: it is what is minimized.  The hull of the masks with k ones is {0 <= m <= 1, sum m = k}, for n:m one such set
-for each group; its best vertex for a gradient is the mask of the largest entries of -gradient.  At
-any m of the hull
+convex: it is what is minimized.
+
+The hull of the masks with k ones is {0 <= m <= 1, sum m = k}, for n:m one such set for each group;
+its best vertex for a gradient is the mask of the largest entries of -gradient.  At any m of the
+hull
 
     f(m) - max over masks v of <f'(m), m - v>   <=   f(any mask),
 
