@@ -26,16 +26,13 @@ def low_rank(matrix: NDArray[np.floating], rank: int) -> NDArray[np.floating]:
     return (left[:, :rank] * values[:rank]) @ right[:rank]
 
 
-def least_error_after_swap(weights, kept, gram, group=0):
-    """Error of a row as it is and after every swap of a kept weight with a pruned one: the least.
-
-    Parameters
-    ----------
-    weights, kept : (d,) float64, (d,) bool
-    gram : (d, d) float64
-    group : int
-        Swaps stay within groups of so many inputs; 0 for none.
-    """
+def least_error_after_swap(
+    weights: NDArray[np.floating],
+    kept: NDArray[np.bool_],
+    gram: NDArray[np.floating],
+    group: int = 0,
+) -> float:
+    """Least error of a row (d,), as it is or after one swap within a group (see `gpu.swaps`)."""
     size = group or len(weights)
     masks = [kept]
     for i in np.flatnonzero(kept):
