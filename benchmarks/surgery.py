@@ -2,7 +2,7 @@
 
 Networks of `tests.problems.networks` learn the digits, lose half of every group of channels by the
 norms of their filters, and train again, as long with both tools and with the same batches.  Without
-torch-pruning (`pip install torch-pruning==1.6.1`; it is no dependency) only our columns are filled.
+torch-pruning (`pip install torch-pruning==1.6.1`; not a dependency) only our columns are filled.
 Times are CPU seconds of the best turn.
 """
 
@@ -66,7 +66,7 @@ def ours(model: nn.Module, images: torch.Tensor) -> nn.Module:
 def theirs(model: nn.Module, images: torch.Tensor) -> nn.Module:
     """The same with torch-pruning, by the norms of the first layer of each of its groups."""
     library: Any = importlib.import_module("torch_pruning")
-    warnings.simplefilter("ignore")  # It tells how it takes parameters that are no layer's.
+    warnings.simplefilter("ignore")  # It tells how it takes parameters outside of layers.
     model = copy.deepcopy(model).eval()
     heads = {m: m.num_heads for m in model.modules() if isinstance(m, nn.MultiheadAttention)}
     last = [m for m in model.modules() if isinstance(m, nn.Linear)][-1]

@@ -34,7 +34,7 @@ PREDICT = Tool(
     ),
     (
         Argument("json", "one JSON object per example"),
-        Argument("model", "function that makes the network, if there is no program", "NAME"),
+        Argument("model", "makes the network where a folder has no program", "NAME"),
     ),
 )
 

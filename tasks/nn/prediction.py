@@ -1,6 +1,6 @@
 """Predictions of an exported model for pictures and arrays.
 
-The program ``model.pt2`` of the folder is what predicts; if there is none, the network is made
+The program ``model.pt2`` of the folder is what predicts; without it the network is made
 again as ``architecture`` in ``model.json`` says, and gets the weights of ``model.safetensors``.
 """
 
@@ -60,13 +60,13 @@ class Predictor:
         ----------
         folder : str
         model : str
-            Function that makes the network, if there is no program; code that the folder names
+            Function that makes the network where the program is missing; code that the folder names
             itself is never run.
 
         Raises
         ------
         InputError
-            If there is none, if files are damaged or not those that ``model.json`` names, or if
+            If it has no model, if files are damaged or not those that ``model.json`` names, or if
             the network cannot be made again.
         """
         if Path(folder).is_file():
@@ -165,7 +165,7 @@ def _described(place: Volume, folder: str) -> dict[str, Any]:
     if not place.exists("model.json"):
         inner = [e.base_name for e in place.entries() if place.exists(f"{e.base_name}/model.json")]
         hint = f"; did you mean {folder.rstrip('/')}/{inner[0]}?" if inner else ""
-        raise InputError(f"{folder}: there is no exported model, with model.json{hint}")
+        raise InputError(f"{folder}: found no exported model, with model.json{hint}")
     try:
         content = loads(bytes(place.read("model.json")))
     except ValueError as error:
@@ -186,7 +186,7 @@ def _made_again(
         network = build_own(model, about.shape, about.num_outputs, seed=0)
     elif is_reference(name):
         raise InputError(
-            f"there is no model.pt2, and code that a folder names ({name}) is not run: name the "
+            f"model.pt2 is missing, and code that a folder names ({name}) is not run: name the "
             "network by --model package.module:function"
         )
     else:
@@ -230,7 +230,7 @@ def _read_npy(file: str) -> np.ndarray:
     except Exception as error:
         raise InputError(f"{file} is damaged, or no .npy file of numbers (np.save)") from error
     if not isinstance(found, np.ndarray):
-        raise InputError(f"{file} is no .npy file, but an archive of arrays: call it .npz")
+        raise InputError(f"{file} is not an .npy file, but an archive of arrays: call it .npz")
     return found
 
 
@@ -250,5 +250,5 @@ def _content(file: str) -> bytes:
     folder, _, name = file.rpartition("/")
     volume = Volume.open(folder or ("/" if file.startswith("/") else "."))
     if not volume.exists(name):
-        raise InputError(f"{file}: there is no such file")
+        raise InputError(f"{file}: the file does not exist")
     return bytes(volume.read(name))

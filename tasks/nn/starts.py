@@ -90,7 +90,7 @@ def read_start(place: str) -> Start:
     Raises
     ------
     InputError
-        If there is none, if it cannot be read without running code, or if weights are not finite.
+        If it is missing, cannot be read without running code, or if weights are not finite.
     """
     if place.lower().endswith("/model.safetensors") and Volume.open(_folder(place)).exists(
         "model.json"
@@ -110,8 +110,9 @@ def read_start(place: str) -> Start:
             "model.safetensors instead"
         )
     if not (volume.exists("model.safetensors") and volume.exists("model.json")):
-        raise InputError(f"checkpoint {place}: there is no such file; {_WANTED}, or a folder that "
-                         "was exported")  # fmt: skip
+        raise InputError(
+            f"checkpoint {place}: the file does not exist; {_WANTED}, or an exported folder"
+        )
     try:
         about = json.loads(bytes(volume.read("model.json")))
     except ValueError as error:
@@ -122,7 +123,7 @@ def read_start(place: str) -> Start:
 
 
 def read_masks(place: str) -> dict[str, Tensor]:
-    """Masks that were stored with a state dict; none if there are none.
+    """Masks that were stored with a state dict; empty without any.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def read_state(place: str) -> dict[str, Tensor]:
     Raises
     ------
     InputError
-        If there is no such file, it is none, or entries are not finite.
+        If the file does not exist, it is none, or entries are not finite.
     """
     found = _tensors(place)
     if any(name.startswith("mask.") for name in found):  # as runs store models
@@ -168,7 +169,7 @@ def _tensors(place: str) -> dict[str, Tensor]:
     folder, _, name = place.rpartition("/")
     volume = Volume.open(folder or ".")
     if not volume.exists(name):
-        raise InputError(f"checkpoint {place}: there is no such file")
+        raise InputError(f"checkpoint {place}: the file does not exist")
     content = bytes(volume.read(name))
     is_safe = name.lower().endswith(".safetensors")
     return _safe(place, content) if is_safe else _unpickled(place, content)
@@ -199,15 +200,15 @@ def _unpickled(place: str, content: bytes) -> dict[str, Tensor]:
             why = "it is a pickle with more than tensors, which could run code"
         raise InputError(f"checkpoint {place} cannot be read: {why}; {_WANTED}") from error
     if not isinstance(found, Mapping) or not found:
-        raise InputError(f"checkpoint {place} is no state dict; {_WANTED}")
+        raise InputError(f"checkpoint {place} is not a state dict; {_WANTED}")
     inner = next((found[n] for n in _ENTRIES if isinstance(found.get(n), Mapping)), found)
     for key, value in inner.items():
         if not isinstance(value, Tensor) or value.layout != torch.strided:
             what = f"{value.layout}" if isinstance(value, Tensor) else type(value).__name__
             known = ", ".join(str(name) for name in [*found][:5])
             raise InputError(
-                f"checkpoint {place} is no state dict: {key} is {what}; its entries are {known}; "
-                f"{_WANTED}"
+                f"checkpoint {place} is not a state dict: {key} is {what}; "
+                f"its entries are {known}; {_WANTED}"
             )
     return dict(inner)
 

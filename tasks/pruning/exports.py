@@ -48,7 +48,7 @@ def export_models(
     Raises
     ------
     InputError
-        For a request that cannot be met, if there is no such item, or none of its models has a
+        For a request that cannot be met, for an unknown item or one without a
         file, or if the data of the run are not found.
     LatticeworkError
         If a file is damaged, or its model is not what its row says.

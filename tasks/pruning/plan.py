@@ -72,7 +72,7 @@ def check_pruning(config: TrainingConfig, address: str = "") -> None:
     InputError
         If files of the data are missing or damaged, if the network does not fit them, if there are
         too few for a batch or none for validation, if steps are too few for the prunings or a
-        member, if a layer would be left empty, or if there is no such device.
+        member, if a layer would be left empty, or if the device is missing.
     """
     from tasks.pruning.rehearsal import rehearse
 

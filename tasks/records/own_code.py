@@ -140,18 +140,18 @@ def resolve(reference: str) -> Any:
 
 
 def find_code(reference: str) -> OwnCode:
-    """The sources of an object, read anew; from now on this process imports it from these.
+    """The sources of an object, read again; from now on this process imports it from these.
 
     Raises
     ------
     InputError
-        If there is no such module or file, or its sources exceed 20 MiB.
+        If the module or file cannot be found, or its sources exceed 20 MiB.
     """
     place, _, name = reference.rpartition(":")
     if place.endswith(".py"):
         path = Path(place).expanduser().resolve()
         if not path.is_file():
-            raise InputError(f"{reference}: there is no file {place}")
+            raise InputError(f"{reference}: cannot find the file {place}")
         if not path.stem.isidentifier() or path.stem in _OURS:
             raise InputError(
                 f"{reference}: {path.name} cannot be imported by that name, or it is taken by "
@@ -228,7 +228,7 @@ def _folder_of(reference: str, module: str) -> Path | None:
                 return place
         looked = ", ".join(map(str, places))
         raise InputError(
-            f"{reference}: there is no module {top}; it is looked for where Python imports from, "
+            f"{reference}: cannot find module {top}; it is looked for where Python imports from, "
             f"and in {looked}"
         )
     places = [spec.origin] if spec.has_location and spec.origin else []
@@ -282,7 +282,7 @@ def _closure(root: Path, module: str) -> dict[str, bytes]:
                 )
             waiting += _named(found[key], path, key)
     if not found:
-        raise InputError(f"there is no module {module} in {root}")
+        raise InputError(f"cannot find module {module} in {root}")
     return found
 
 
@@ -337,7 +337,7 @@ def _unpacked(code: OwnCode) -> str:
 
 
 def _imported(code: OwnCode, folder: str) -> ModuleType:
-    """The module of an object; anew if it was imported from other sources before."""
+    """The module of an object; again if it was imported from other sources before."""
     if code.files and _imported_from.get(code.module, ("", ""))[0] != code.digest:
         _forget(code)
         _imported_from[code.module] = code.digest, folder

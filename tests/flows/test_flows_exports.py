@@ -297,9 +297,9 @@ def test_what_cannot_be_predicted_is_one_line_and_exit_2(model, predicted, tmp_p
         (["narrow.npy"], "examples have shape (1, 12, 5), the model takes (1, 12, 12)"),
         (["floats.npy"], "the model takes pictures as bytes, 0 to 255"),
         (["y.npz"], "y.npz has no array x; it has y"),
-        (["text.png"], "text.png: is no picture that can be read: its format is not known"),
+        (["text.png"], "text.png: cannot be read as a picture: its format is not known"),
         (["text.npy"], "text.npy is damaged, or no .npy file"),
-        (["nowhere.png"], "nowhere.png: there is no such file"),
+        (["nowhere.png"], "nowhere.png: the file does not exist"),
         (["text.png", "good.npy", "y.npz"], "its format is not known; and so with 1 other file"),
     ):
         code, lines, [line] = predicted(model, *files)
@@ -324,7 +324,7 @@ def test_a_folder_without_a_whole_model_is_one_line_and_exit_2(model, predicted,
         code, _, [line] = predicted("damaged", "x.npy")
         assert code == 2 and message in line
     code, _, [line] = predicted("nowhere", "x.npy")
-    assert code == 2 and "nowhere: there is no exported model, with model.json" in line
+    assert code == 2 and "nowhere: found no exported model, with model.json" in line
     code, _, [line] = predicted(model.parent, "x.npy")
     assert code == 2 and line.endswith(f"did you mean {model}?")
 

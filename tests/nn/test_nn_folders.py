@@ -62,7 +62,7 @@ def test_tiny_imagenet_names_its_validation_classes_in_a_file(picture_folder):
 def test_a_damaged_picture_is_named(picture_folder):
     path = picture_folder / "train" / "red" / "3.png"
     path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(InputError, match=r"3\.png: is no picture"):
+    with pytest.raises(InputError, match=r"3\.png: cannot be read as a picture"):
         load_dataset("imagefolder", folder=picture_folder, size=8)
 
 
@@ -267,7 +267,7 @@ def test_whole_numbers_within_16_bits_are_read_as_such(tmp_path):
 def test_a_link_that_leads_nowhere_is_named(picture_folder, tmp_path):
     (picture_folder / "train" / "red" / "link.png").symlink_to("nowhere")
     for cache in (None, tmp_path / "cache"):
-        with pytest.raises(InputError, match=r"link\.png: is no picture that can be read"):
+        with pytest.raises(InputError, match=r"link\.png: cannot be read as a picture"):
             load(picture_folder, cache=cache)
 
 

@@ -242,9 +242,9 @@ def test_files_that_hold_no_arrays_are_refused(tmp_path):
     for name in ("objects", "text", "empty"):
         with pytest.raises(InputError, match=rf"{name}\.npz is not an \.npz file of arrays"):
             read_npz(str(tmp_path / f"{name}.npz"))
-    with pytest.raises(InputError, match="there is no such file"):
+    with pytest.raises(InputError, match="the file does not exist"):
         read_npz(str(tmp_path / "missing.npz"))
-    with pytest.raises(InputError, match="there is no such folder; wanted is"):
+    with pytest.raises(InputError, match="the folder does not exist; wanted is"):
         load_own(str(tmp_path / "missing"))
 
 
@@ -280,7 +280,7 @@ def test_random_numbers_of_a_factory_depend_on_the_seed_alone(nets):
         ("constant", "is int, which cannot be called"),
         ("frozen", "has frozen all its parameters"),
         ("leaving", "failed: SystemExit: 3"),
-        ("stateful", "keeps _extra_state, which is no tensor"),
+        ("stateful", "keeps _extra_state, which is not a tensor"),
     ],
 )
 def test_factories_that_give_no_network_are_refused(nets, name, message):
@@ -455,12 +455,12 @@ def poisoned(state):
         (lambda s: {**s, "tail.weight": torch.zeros(1)}, "tail.weight is not wanted but in"),
         (poisoned, "head.bias has entries that are not finite"),
         (lambda _: nn.Linear(2, 2), "a pickle with more than tensors"),
-        (lambda _: [torch.zeros(2)], "is no state dict"),
+        (lambda _: [torch.zeros(2)], "is not a state dict"),
         (lambda s: {**s, "epoch": 3}, "epoch is int; its entries are conv.weight"),
         (lambda s: {**s, "head.bias": s["head.bias"] + 0j}, "head.bias has type torch.complex64"),
         (lambda s: {**s, "head.bias": torch.zeros(2).long()}, "head.bias has type torch.int64"),
         (lambda s: {**s, "head.bias": torch.zeros(2).to_sparse()}, "head.bias is torch.sp"),
-        (lambda _: {}, "is no state dict"),
+        (lambda _: {}, "is not a state dict"),
     ],
     ids=range(11),
 )  # fmt: skip
@@ -494,7 +494,7 @@ def test_files_that_hold_no_weights_are_refused(nets):
     with pytest.raises(InputError, match="is damaged or no safetensors"):
         read_state(str(nets / "text.safetensors"))
     for missing in ("missing.pt", "missing.safetensors", "missing"):
-        with pytest.raises(InputError, match="there is no such file"):
+        with pytest.raises(InputError, match="the file does not exist"):
             read_start(str(nets / missing))
 
 

@@ -1,4 +1,4 @@
-"""Code of one's own: found, hashed, carried elsewhere, imported anew when it changes."""
+"""Code of one's own: found, hashed, carried elsewhere, imported again when it changes."""
 
 import os
 import pickle
@@ -73,7 +73,7 @@ def test_objects_are_imported_from_the_current_folder_and_from_files(place):
     assert resolve("lwown_package.inner:Thing.size") == 4
 
 
-def test_changed_sources_have_another_digest_and_are_imported_anew(place):
+def test_changed_sources_have_another_digest_and_are_imported_again(place):
     before = find_code("lwown_nets:build")
     assert before.load()() == 3
     (place / "lwown_layers.py").write_text("size = 55\n")
@@ -120,8 +120,8 @@ def test_of_an_installed_package_the_release_counts():
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ("lwown_missing:build", "there is no module lwown_missing"),
-        ("lwown_missing.py:build", "there is no file lwown_missing.py"),
+        ("lwown_missing:build", "cannot find module lwown_missing"),
+        ("lwown_missing.py:build", "cannot find the file lwown_missing.py"),
         ("lwown_package.missing:build", "lwown_package.missing"),
         ("lwown_nets:missing", "lwown_nets has no missing"),
         ("lwown_package.other:Thing", "other.py: line 1"),

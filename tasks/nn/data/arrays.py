@@ -62,7 +62,7 @@ def read_npz(path: str) -> dict[str, np.ndarray]:
     folder, _, name = path.rpartition("/")
     volume = Volume.open(folder or ".")
     if not volume.exists(name):
-        raise InputError(f"data {path}: there is no such file")
+        raise InputError(f"data {path}: the file does not exist")
     try:
         content = volume.read(name)
         if bytes(content[:2]) != b"PK":

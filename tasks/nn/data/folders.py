@@ -254,6 +254,6 @@ def _key(paths: list[Path], size: int) -> str:
         try:
             status = path.stat()
         except OSError as error:
-            raise InputError(f"{path}: is no picture that can be read: {error}") from error
+            raise InputError(f"{path}: cannot be read as a picture: {error}") from error
         total.update(f"{path}|{status.st_size}|{status.st_mtime_ns}\n".encode())
     return total.hexdigest()[:16]

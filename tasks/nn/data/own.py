@@ -40,7 +40,7 @@ def load_own(
     Raises
     ------
     InputError
-        If there is no such source, or what it gives cannot be used.
+        If the source does not exist, or what it gives cannot be used.
     """
     name = source.rstrip("/").rpartition("/")[2]
     if is_reference(source):
@@ -56,7 +56,7 @@ def load_own(
         return replace(read, name=name)
     else:
         raise InputError(
-            f"data {source}: there is no such folder; wanted is FILE.npz, a folder with "
+            f"data {source}: the folder does not exist; wanted is FILE.npz, a folder with "
             "train/CLASS/ and val/CLASS/, or package.module:function"
         )
     return arrays_dataset(name, found, task=task, num_train=num_train)

@@ -87,7 +87,7 @@ def read_picture(
         raise
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         reason = "its format is not known" if name and "cannot identify" in f"{error}" else error
-        raise InputError(f"{name or source}: is no picture that can be read: {reason}") from error
+        raise InputError(f"{name or source}: cannot be read as a picture: {reason}") from error
     left, top = (wide - width) // 2, (high - height) // 2
     cut = np.asarray(scaled.crop((left, top, left + width, top + height)))
     return Picture(cut.reshape(height, width, channels).transpose(2, 0, 1), mode in _DEEP, least)

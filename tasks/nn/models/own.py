@@ -47,7 +47,7 @@ def build_own(reference: str, shape: tuple[int, ...], num_outputs: int, *, seed:
     Raises
     ------
     InputError
-        If there is no such factory, it fails, or it returns something else than a module.
+        If the factory cannot be found, fails, or it returns something else than a module.
     """
     with _seeded(seed):  # a module may draw numbers when it is imported
         factory, arguments = _factory(reference, shape, num_outputs)
@@ -75,7 +75,8 @@ def checked_module(model: Any, what: str) -> nn.Module:
     for name, value in model.state_dict().items():
         if not isinstance(value, Tensor):
             raise InputError(
-                f"{what} keeps {name}, which is no tensor ({type(value).__name__}), in its state: "
+                f"{what} keeps {name}, which is not a tensor "
+                f"({type(value).__name__}), in its state: "
                 "it cannot be stored"
             )
     return model

@@ -67,7 +67,7 @@ class ChannelGroup:
     size : int
         Number of units: channels, or heads, or tuples of a channel in each group of a convolution.
     producers, normalizations, consumers : tuple of str
-        Names of modules; of parameters that are no module's.  `normalizations` are all layers with
+        Names of modules; of other parameters their own.  `normalizations` are all layers with
         entries per channel, such as PReLU.
     slices : tuple of Slices
         Which entries of which tensors go with a unit.

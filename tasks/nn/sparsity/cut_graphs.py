@@ -27,7 +27,7 @@ class CutGraph(nn.Module):
     It trains, and `train` and `eval` switch dropout and normalization.  What Python decides on is
     frozen as it was in evaluation: branches on `self.training`, dropout inside of
     `scaled_dot_product_attention`; so are all sizes but that of the batch, where the model allows
-    it.  Its layers are no modules, so single weights of it cannot be pruned further.
+    it.  Its layers are not modules, so single weights of it cannot be pruned further.
     """
 
     def __init__(self, network: fx.GraphModule) -> None:

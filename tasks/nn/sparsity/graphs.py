@@ -90,7 +90,7 @@ def exported(model: nn.Module, example: Tensor, *, any_batch: bool = False) -> G
 
 
 def sizes_of(node: fx.Node) -> tuple[int, ...]:
-    """Shape of a node's tensor on the example; empty for what is no tensor."""
+    """Shape of a node's tensor on the example; empty for what is not a tensor."""
     return _shape(node.meta.get("val"))
 
 

@@ -52,7 +52,7 @@ class Walk:
         self.parameters = {graph.names.get(name, name) for name in self.parameters}
 
     def value(self, node: Any) -> Value:
-        """Parts of a node's tensor; nothing for what is no tensor."""
+        """Parts of a node's tensor; nothing for what is not a tensor."""
         found = self.values.get(node, Value(())) if isinstance(node, fx.Node) else Value(())
         return found if isinstance(found, Value) else Value(())
 

@@ -158,7 +158,7 @@ class _Factors:
 
 
 def _places(mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Kept inputs of each row, padded with input 0, and which of them are no padding."""
+    """Kept inputs of each row, padded with input 0, and which of them are not padding."""
     counts = mask.sum(dim=1)
     width = max(int(counts.max()), 1)
     order = (~mask).to(torch.int8).argsort(dim=1, stable=True)[:, :width]
