@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpu.matrix_reference import least_error_after_swap
-from tasks.pruning.language.gram import Gram, gram_of, row_errors
-from tasks.pruning.language.least_squares import best_weights
-from tasks.pruning.language.patterns import Pattern
-from tasks.pruning.language.relaxation import relaxed_mask, split_diagonal
-from tasks.pruning.language.saliencies import saliency
-from tasks.pruning.language.sparsegpt import sparsegpt
-from tasks.pruning.language.swaps import swapped_mask
+from tasks.pruning.language.layers.gram import Gram, gram_of, row_errors
+from tasks.pruning.language.layers.least_squares import best_weights
+from tasks.pruning.language.layers.patterns import Pattern
+from tasks.pruning.language.layers.relaxation import relaxed_mask, split_diagonal
+from tasks.pruning.language.layers.saliencies import saliency
+from tasks.pruning.language.layers.sparsegpt import sparsegpt
+from tasks.pruning.language.layers.swaps import swapped_mask
 from tasks.records import InputError
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tasks.pruning.language.gram import Gram
+from tasks.pruning.language.layers.gram import Gram
 
 __all__ = ["Solution", "best_weights"]
 

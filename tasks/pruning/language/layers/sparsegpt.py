@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tasks.pruning.language.gram import Gram
-from tasks.pruning.language.patterns import Pattern
+from tasks.pruning.language.layers.gram import Gram
+from tasks.pruning.language.layers.patterns import Pattern
 from tasks.records import InputError
 
 __all__ = ["Compensated", "sparsegpt"]

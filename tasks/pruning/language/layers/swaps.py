@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gpu.swaps import swap_rows
-from tasks.pruning.language.gram import Gram
+from tasks.pruning.language.layers.gram import Gram
 
 __all__ = ["swapped_mask"]
 

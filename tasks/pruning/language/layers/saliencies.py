@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from tasks.nn import seeded_generator
-from tasks.pruning.language.gram import Gram
+from tasks.pruning.language.layers.gram import Gram
 from tasks.records import InputError
 
 __all__ = ["SALIENCIES", "saliency"]

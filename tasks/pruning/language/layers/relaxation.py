@@ -34,8 +34,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tasks.pruning.language.gram import Gram, row_errors
-from tasks.pruning.language.patterns import Pattern
+from tasks.pruning.language.layers.gram import Gram, row_errors
+from tasks.pruning.language.layers.patterns import Pattern
 
 __all__ = ["Relaxed", "relaxed_mask", "split_diagonal"]
 

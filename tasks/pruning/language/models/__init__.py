@@ -1,0 +1,1 @@
+"""Language models as folders of files: found, read block by block, walked through."""
