@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gpu.backend import Device
 from tasks.pruning.language.layers.patterns import Pattern
-from tasks.pruning.language.methods import check_method
+from tasks.pruning.language.adapters.methods import parse_method
 from tasks.records.config import FrozenConfig
 from tasks.records.roots import absolute_place
 
@@ -186,7 +186,8 @@ class PerpConfig(FrozenConfig):
                     f"allocation error cannot change pattern {text}: every layer is so"
                 )
         for method in self.methods:
-            check_method(method)
+            if parse_method(method).alone == "none":
+                raise ValueError("method none is what the pruned models are anyway; leave it out")
         if self.text == self.other_text:
             raise ValueError(
                 f"text and other_text are both {self.text}: nothing may be trained there"

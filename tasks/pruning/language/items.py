@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tasks.pruning.language.config import TINY, PerpConfig, label_of
-from tasks.pruning.language.methods import parts_of
+from tasks.pruning.language.adapters.methods import parse_method
 
 __all__ = [
     "ADAPTER",
@@ -160,7 +160,8 @@ _ONCE = ("least-squares", ADAPTER)
 
 def _methods(config: PerpConfig, lacking: Sequence[str]) -> Iterator[str]:
     for method in config.methods:
-        if not set(parts_of(method)) <= set(lacking):
+        found = parse_method(method)
+        if found.alone or found.adapter or not set(found.subsets) <= set(lacking):
             yield method
     if config.adapter:
         yield ADAPTER

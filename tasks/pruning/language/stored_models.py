@@ -33,7 +33,7 @@ from tasks.records.volume import Volume
 
 __all__ = [
     "CHECKPOINTS",
-    "Part",
+    "PartFile",
     "Source",
     "StoredModel",
     "UnfinishedModel",
@@ -61,7 +61,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Part:
+class PartFile:
     """One file of a model.
 
     Attributes
@@ -82,7 +82,7 @@ class Part:
     mask_ids: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, entry: Mapping[str, Any]) -> Part:
+    def read(cls, entry: Mapping[str, Any]) -> PartFile:
         """Of an entry of an index."""
         shapes = {name: tuple(shape) for name, shape in entry["masks"].items()}
         return cls(entry["file"], tuple(entry["tensors"]), shapes, dict(entry["mask_ids"]))
@@ -99,7 +99,7 @@ class Part:
         return f"{CHECKPOINTS}/{self.file}.safetensors"
 
 
-def store_part(folder: str, changed: Mapping[str, Tensor], masks: Masks) -> Part:
+def store_part(folder: str, changed: Mapping[str, Tensor], masks: Masks) -> PartFile:
     """Write tensors and masks as a file named by its content."""
     tensors = {f"model.{name}": value for name, value in changed.items()}
     packed = {name: _packed(mask) for name, mask in masks.items()}
@@ -107,10 +107,10 @@ def store_part(folder: str, changed: Mapping[str, Tensor], masks: Masks) -> Part
     file = store_tensors(f"{folder}/{CHECKPOINTS}", tensors).stem
     shapes = {name: tuple(mask.shape) for name, mask in masks.items()}
     ids = {name: _digest(f"{name}|{shapes[name]}", bits) for name, bits in packed.items()}
-    return Part(file, tuple(changed), shapes, ids)
+    return PartFile(file, tuple(changed), shapes, ids)
 
 
-def mask_ids(parts: Sequence[Part]) -> str:
+def mask_ids(parts: Sequence[PartFile]) -> str:
     """16 digits that models with equal masks share."""
     named: dict[str, str] = {}
     for part in parts:
@@ -142,7 +142,7 @@ class StoredModel:
         self.folder, self.checkpoint, self.source = folder, checkpoint, source
         self.config = source.config
         index = _read_index(folder, checkpoint) if checkpoint else {"parts": [], "header": {}}
-        self.parts = tuple(map(Part.read, index["parts"]))
+        self.parts = tuple(map(PartFile.read, index["parts"]))
         self.header: dict[str, Any] = index["header"]
         self._places = {name: part for part in self.parts for name in part.tensors}
         self._masks = {name: part for part in self.parts for name in part.masks}
@@ -198,7 +198,7 @@ class StoredModel:
         """Masks by parameter; all by default."""
         return {name: self.mask(name) for name in (self.masked if names is None else names)}
 
-    def _content(self, part: Part) -> dict[str, Tensor]:
+    def _content(self, part: PartFile) -> dict[str, Tensor]:
         if self._open[0] != part.file:
             stored = load_tensors(f"{self.folder}/{part.path}")
             if not stored.digest.startswith(part.file):
@@ -250,14 +250,14 @@ class UnfinishedModel:
             return {}
         return found["done"] if found.get("origin") == self.origin else {}
 
-    def done(self, name: str) -> tuple[Part, list[Row]] | None:
+    def done(self, name: str) -> tuple[PartFile, list[Row]] | None:
         """The part and the rows of a block, if it is done."""
         entry = self._done.get(name)
-        if entry is None or not self._is_whole(Part.read(entry["part"])):
+        if entry is None or not self._is_whole(PartFile.read(entry["part"])):
             return None
-        return Part.read(entry["part"]), entry["rows"]
+        return PartFile.read(entry["part"]), entry["rows"]
 
-    def _is_whole(self, part: Part) -> bool:
+    def _is_whole(self, part: PartFile) -> bool:
         try:
             load_tensors(f"{self.folder}/{part.path}")
         except StoreError:
@@ -266,7 +266,7 @@ class UnfinishedModel:
 
     def add(
         self, name: str, changed: Mapping[str, Tensor], masks: Masks, rows: Sequence[Row] = ()
-    ) -> Part:
+    ) -> PartFile:
         """Store a block, and that it is done."""
         part = store_part(self.folder, changed, masks)
         self._done[name] = {"part": part.entry(), "rows": [dict(row) for row in rows]}
@@ -276,7 +276,7 @@ class UnfinishedModel:
 
     def finish(self, header: Mapping[str, Any]) -> str:
         """Write the index of the model; its id."""
-        own = [Part.read(entry["part"]) for entry in self._done.values()]
+        own = [PartFile.read(entry["part"]) for entry in self._done.values()]
         parts = [*self.parent, *own]
         entries = [part.entry() for part in parts]
         index = {"parts": entries, "header": {**header, "mask": mask_ids(parts)}}
