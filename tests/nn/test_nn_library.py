@@ -81,7 +81,7 @@ def filters_cut_by_half(model, shape):
 
 def test_without_the_library_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(InputError, match=r"pip install 'latticework\[language\]', or take resnet18"):
+    with pytest.raises(InputError, match=r"install 'latticework\[language\]', or take resnet18"):
         build_model("resnet50", CIFAR, 10)
     with pytest.raises(InputError, match="resnet50 needs the library transformers"):
         check_pruning(SoupConfig(model="resnet50"))
