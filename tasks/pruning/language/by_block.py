@@ -22,13 +22,23 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from tasks.nn.sparsity import Masks
 from tasks.pruning.language.layers.gram import Gram
 from tasks.pruning.language.models.blocks import Hidden, LanguageModel
 from tasks.pruning.language.models.structure import Layer
-from tasks.pruning.language.stored_models import PartFile, UnfinishedModel
+from tasks.pruning.language.stored_models import UnfinishedModel
 from tasks.records.rows import Row
 
-__all__ = ["BlockPass", "BlockResult", "BlockWork", "block_grams", "laid_flat", "laid_out"]
+__all__ = [
+    "BlockPass",
+    "BlockResult",
+    "BlockWork",
+    "Stopwatch",
+    "WalkedModel",
+    "block_grams",
+    "laid_flat",
+    "laid_out",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +80,15 @@ class BlockPass:
     model : LanguageModel
     tokens : int64 Tensor (N, T)
         Calibration sequences.
+    types : mapping of torch.dtype
+        Of the parameters as they are stored; new values are rounded to them.
     batch_size : int
         Sequences at a time.
     """
 
     model: LanguageModel
     tokens: Tensor
+    types: Mapping[str, torch.dtype]
     batch_size: int = 8
 
     def walk(self, work: BlockWork, unfinished: UnfinishedModel) -> WalkedModel:
@@ -92,31 +105,29 @@ class BlockPass:
                 break
             with self.model.block(number) as block:
                 if done:
-                    self._restore(number, block, done[0], unfinished)
+                    self._set(number, block, *unfinished.content(done[0]))
                 else:
                     result = work(number, block, hidden)
-                    self._set(number, block, result)
-                    unfinished.add(name, result.changed, result.masks, result.rows)
+                    changed = {n: v.to(self.types[n]) for n, v in result.changed.items()}
+                    self._set(number, block, changed, result.masks)
+                    unfinished.add(name, changed, result.masks, result.rows)
                     seconds |= result.seconds
                 rows += done[1] if done else result.rows
                 if number < last:
                     hidden = self.model.run(block, hidden)
         return WalkedModel(rows, seconds)
 
-    def _set(self, number: int, block: nn.Module, result: BlockResult) -> None:
+    def _set(
+        self, number: int, block: nn.Module, changed: Mapping[str, Tensor], masks: Masks
+    ) -> None:
+        """Give a block its new weights, and zeros outside of its masks."""
         own = dict(block.named_parameters())
         prefix = f"{self.model.structure.blocks[number]}."
         with torch.no_grad():
-            for name, mask in result.masks.items():
-                own[name.removeprefix(prefix)].masked_fill_(~mask, 0.0)
-            for name, value in result.changed.items():
+            for name, value in changed.items():
                 own[name.removeprefix(prefix)].copy_(value)
-
-    def _restore(
-        self, number: int, block: nn.Module, part: PartFile, unfinished: UnfinishedModel
-    ) -> None:
-        changed, masks = unfinished.content(part)
-        self._set(number, block, BlockResult(changed, masks))
+            for name, mask in masks.items():
+                own[name.removeprefix(prefix)].masked_fill_(~mask, 0.0)
 
 
 @dataclass(frozen=True)

@@ -203,4 +203,3 @@ def estimate_lines(config: PerpConfig) -> list[str]:
     from tasks.pruning.language.rehearsal import estimates
 
     return estimates(config)
-

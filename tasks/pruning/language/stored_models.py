@@ -198,6 +198,10 @@ class StoredModel:
         """Masks by parameter; all by default."""
         return {name: self.mask(name) for name in (self.masked if names is None else names)}
 
+    def num_lost(self, name: str) -> int:
+        """Number of weights outside of a mask that are not zero."""
+        return int((self.read([name])[name][~self.mask(name)] != 0).sum())
+
     def _content(self, part: PartFile) -> dict[str, Tensor]:
         if self._open[0] != part.file:
             stored = load_tensors(f"{self.folder}/{part.path}")
@@ -256,6 +260,13 @@ class UnfinishedModel:
         if entry is None or not self._is_whole(PartFile.read(entry["part"])):
             return None
         return PartFile.read(entry["part"]), entry["rows"]
+
+    def content(self, part: PartFile) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Tensors and masks of a part."""
+        stored = load_tensors(f"{self.folder}/{part.path}")
+        packed = stored.below("mask.")
+        masks = {name: _unpacked(bits, part.masks[name]) for name, bits in packed.items()}
+        return stored.below("model."), masks
 
     def _is_whole(self, part: PartFile) -> bool:
         try:
