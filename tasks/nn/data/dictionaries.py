@@ -12,7 +12,7 @@ import string
 from pathlib import Path
 
 from tasks.nn.data.document_files import unzipped
-from tasks.nn.data.text import read_bytes
+from tasks.nn.data.utf8 import read_bytes
 from tasks.records import InputError
 
 _DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"

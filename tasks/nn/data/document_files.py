@@ -23,7 +23,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.nn.data.text import SUFFIXES, decoded, read_bytes
+from tasks.nn.data.text import SUFFIXES
+from tasks.nn.data.utf8 import decoded, read_bytes
 from tasks.records import InputError
 
 __all__ = ["ENDINGS", "document_files", "published_part", "read_documents", "unzipped"]

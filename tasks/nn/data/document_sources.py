@@ -24,7 +24,8 @@ from tasks.nn.data.dictionaries import dictionary_entries
 from tasks.nn.data.docstrings import library_documents
 from tasks.nn.data.document_files import unzipped
 from tasks.nn.data.sources import find_place
-from tasks.nn.data.text import decoded, python_docs, read_bytes
+from tasks.nn.data.text import python_docs
+from tasks.nn.data.utf8 import decoded, read_bytes
 from tasks.records import InputError
 
 __all__ = ["SOURCES", "Source"]

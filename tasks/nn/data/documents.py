@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -170,17 +170,14 @@ def _groups(where: Path, notes: list[str]) -> _Groups:
 
 def _read(part: str, documents: Iterable[str], limit: int, notes: list[str]) -> list[str]:
     """Documents up to the one that reaches the limit."""
-
-    def first() -> Iterator[str]:
-        total = 0
-        for document in documents:
-            yield document
-            total += len(document)
-            if total >= limit:
-                notes.append(f"the first {total:,} characters{f' of {part}' * bool(part)} are read")
-                return
-
-    return list(first())
+    found, total = list[str](), 0
+    for document in documents:
+        if total >= limit:
+            notes.append(f"the first {total:,} characters{f' of {part}' if part else ''} are read")
+            break
+        found.append(document)
+        total += len(document)
+    return found
 
 
 def _kept(groups: Mapping[str, list[str]], notes: list[str]) -> dict[str, list[str]]:

@@ -14,7 +14,6 @@ visits the windows of C characters in an order that depend on (seed, e).
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor
 
 from tasks.nn.data.datasets import expanded
+from tasks.nn.data.utf8 import decoded, read_bytes
 from tasks.records import InputError, derive_seed
 
 TextName = Literal["python-docs", "textfolder"]
@@ -249,34 +249,3 @@ def text_files(folder: Path) -> list[Path]:
         return not is_hidden and path.suffix.lower() in SUFFIXES and path.is_file()
 
     return sorted(filter(is_text, folder.rglob("*")))
-
-
-def read_bytes(path: Path) -> bytes:
-    """Content of a file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def decoded(content: bytes, source: str | Path) -> str:
-    r"""Text of UTF-8, with or without a byte order mark; lines end in "\n".
-
-    Raises
-    ------
-    InputError
-        If it is not UTF-8: names the source and the first wrong byte.
-    """
-    body = content.removeprefix(codecs.BOM_UTF8)
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        place = error.start + len(content) - len(body)
-        raise InputError(f"{source} is not UTF-8 at byte {place}") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
