@@ -10,7 +10,8 @@ reference       what it is
 config          class of the frozen config
 inputs          config -> `Inputs`: everything that is named in it, loaded and validated
 items           `Plan` -> items of a stage that are known in advance
-keys            `Plan` -> keys of all items in order, where the first stage has waves
+keys            `Plan` -> keys of all items in order, where the first stage has waves, or several
+                stages make items
 waves           (`Plan`, `Stored`) -> iterator of `Wave`, for a stage whose items follow from rows
 call            (argument[, place], *tables that it needs, *shared values) -> rows by table
 known           argument -> what is known of an item whose call failed, as rows of the first table

@@ -22,6 +22,7 @@ from tasks.pruning.language.by_block import (
     laid_out,
 )
 from tasks.pruning.language.config import PerpConfig
+from tasks.pruning.language.files.mask_files import has_masks, read_masks
 from tasks.pruning.language.items import PerpItem
 from tasks.pruning.language.layers.gram import Gram, row_errors
 from tasks.pruning.language.layers.least_squares import best_weights
@@ -39,12 +40,7 @@ __all__ = ["LeastSquaresWork", "PruningWork", "ReconstructionWork", "given_masks
 
 def given_masks(folder: ModelFolder) -> dict[str, Tensor]:
     """Masks that a folder brings, by parameter; empty for a dense model."""
-    if folder.masks_file is None:
-        return {}
-    # Imported here: only folders that were written by an export have them.
-    from tasks.pruning.language.files.mask_files import read_masks
-
-    return dict(read_masks(folder.path))
+    return dict(read_masks(folder.path)) if has_masks(folder.path) else {}
 
 
 @dataclass(frozen=True, eq=False)

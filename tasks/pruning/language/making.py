@@ -251,13 +251,16 @@ def _plan(making: _Making) -> Retraining:
 
 def _with_adapter(making: _Making) -> Made:
     """The pruned model with a LoRA of elsewhere merged under its masks."""
-    lora = LoraFile.open(making.config.adapter)
+    layers = making.language_model().structure.layers
+    transposed = {layer.weight for layer in layers if layer.transposed}
+    lora = LoraFile.open(making.config.adapter, transposed)
     unfinished = making.unfinished()
     changed = {}
-    for name in lora.names(making.parent.config):
+    for name in lora.factors:
         weight = making.parent.read([name])[name]
         mask = making.parent.mask(name) if name in making.parent.masked else None
         changed[name] = merge(weight, lora.delta(name), mask)
+    changed |= {name: lora.replacement(name) for name in lora.replaced}
     _add_all(making, unfinished, changed)
     columns, files = making.finished(unfinished)
     return Made(columns, files=files)

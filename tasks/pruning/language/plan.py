@@ -23,6 +23,7 @@ from tasks.records.work import Inputs, Item, Plan, Resources
 __all__ = [
     "ModelCheck",
     "adapt_work",
+    "all_items",
     "check_perp",
     "estimate_lines",
     "item_keys",
@@ -101,7 +102,7 @@ class Known:
 
 def item_keys(plan: Plan) -> list[str]:
     """Keys of all models in planned order."""
-    return [item.key for item in _all_items(plan)]
+    return [item.key for item in all_items(plan)]
 
 
 def load_work(plan: Plan) -> list[Item]:
@@ -128,16 +129,17 @@ def measure_work(plan: Plan) -> list[Item]:
     """Every model on both texts."""
     return [
         Item(item.key, ModelCheck(item), _origin(plan, item, "other_text"))
-        for item in _all_items(plan)
+        for item in all_items(plan)
     ]
 
 
 def verification_work(plan: Plan) -> list[Item]:
     """Every model from its files alone."""
-    return [Item(item.key, ModelCheck(item), _origin(plan, item)) for item in _all_items(plan)]
+    return [Item(item.key, ModelCheck(item), _origin(plan, item)) for item in all_items(plan)]
 
 
-def _all_items(plan: Plan) -> list[PerpItem]:
+def all_items(plan: Plan) -> list[PerpItem]:
+    """All models of a run, in planned order."""
     config, lacking = plan.config, plan.value.lacking
     makers: tuple[Callable[[], list[PerpItem]], ...] = (
         lambda: load_items(config),

@@ -8,16 +8,15 @@ from typing import Any
 
 from tasks.nn.statistics import Difference, interval
 from tasks.pruning.language.adapters.methods import parse_method
-from tasks.pruning.language.results import DENSE, PRUNED, Case, Results
+from tasks.pruning.language.results import DENSE, PRUNED, Case, Results, best_sparse
 from tasks.records import Figure, Report, Status, Stored, Table
 from tasks.records.report import counted
 
 __all__ = ["perp_figures", "perp_report"]
 
-HEADINGS = (
-    "model", "pruned by", "method", "trained %", "tokens", "perplexity", "won back %",
-    "other text", "won back there %", "zeros lost", "CPU s", "GiB",
-)  # fmt: skip
+HEADINGS = ("model", "pruned by", "method", "trained %", "perplexity", "won back %", "other text",
+            "won back there %")  # fmt: skip
+COSTS = ("model", "pruned by", "method", "tokens", "CPU s", "GiB", "zeros lost")
 CLOSE = 0.1
 """Of what pruning costs: methods whose results differ by less are said to match."""
 Row = Mapping[str, Any]
@@ -28,7 +27,7 @@ def perp_report(stored: Stored) -> Report:
     found = Results.of(stored)
     settings = stored.settings
     findings = [line for case in found.cases for line in _finding(found, case)]
-    tables = [_table(found), *_layer_table(stored)]
+    tables = [*_tables(found), *_layer_table(stored)]
     notes = [
         f"{counted(settings['seeds'], 'repetition')}; a value of several has its 95 % interval",
         "won back: the share of the log-perplexity lost by pruning that a method regains, counting "
@@ -38,7 +37,7 @@ def perp_report(stored: Stored) -> Report:
         *_sources(stored),
         *_verified(stored),
         *_failures(stored),
-        *_exportable(stored, found),
+        *_exportable(stored),
     ]
     return Report(findings or ["no model is measured yet"], tables, notes)
 
@@ -63,43 +62,64 @@ def _figure(stored: Stored, name: str) -> Any:
 # --- the table ----------------------------------------------------------------------------------
 
 
-def _table(found: Results) -> Table:
-    rows = []
+def _tables(found: Results) -> Iterator[Table]:
+    """What each model is worth, and what it cost."""
+    groups: list[tuple[str, Case | None, str, Sequence[Row]]] = []
     for label in found.labels:
-        for method, part in found.dense(label).items():
-            rows.append(_cells(found, label, "", method, part, None))
+        groups += [(label, None, name, part) for name, part in found.dense(label).items()]
         for case in (case for case in found.cases if case.model == label):
-            how = f"{case.criterion} {case.pattern}"
-            for method, part in found.methods(case).items():
-                rows.append(_cells(found, label, how, method, part, case))
-    # What nobody has is left out.
-    used = [k for k in range(len(HEADINGS)) if any(row[k] for row in rows)] or [0, 1, 2]
-    headings = [HEADINGS[k] for k in used]
+            groups += [(label, case, name, part) for name, part in found.methods(case).items()]
+    yield _table(HEADINGS, [_values(found, *group) for group in groups])
+    yield _table(COSTS, [_costs(found, *group) for group in groups], "what it took")
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> Table:
+    """Without columns that nobody has, and without the model's if there is one only."""
+    models = {row[0] for row in rows}
+    used = [k for k in range(1, len(headings)) if any(row[k] for row in rows)]
+    used = [0, *used] if len(models) != 1 else used
+    title = ": ".join(filter(None, (*(models if len(models) == 1 else ()), title)))
     words = ("model", "pruned by", "method")
-    return Table(headings, [[r[k] for k in used] for r in rows], words=words, num_keys=3)
+    shown = [headings[k] for k in used]
+    num_keys = sum(name in words for name in shown)
+    cells = [[row[k] for k in used] for row in rows]
+    return Table(shown, cells, title=title, words=words, num_keys=num_keys, subject="model")
 
 
-def _cells(
-    found: Results, label: str, how: str, method: str, part: Sequence[Row], case: Case | None
+def _how(case: Case | None) -> str:
+    return f"{case.criterion} {case.pattern}" if case else ""
+
+
+def _values(
+    found: Results, label: str, case: Case | None, method: str, part: Sequence[Row]
 ) -> list[str]:
-    share = part[0]["trained_share"]
-    cost = found.cost(part)
-    shares = ["", ""]
+    share, shares = part[0]["trained_share"], ["", ""]
     if case is not None and method != PRUNED:
         shares = [_share(found, case, method, trained_on=own) for own in (True, False)]
     return [
         label,
-        how,
+        _how(case),
         method,
         f"{100 * share:.3g}" if share else "",
-        f"{part[0]['tokens']:,}" if part[0]["tokens"] else "",
         found.perplexity(part).plain(2),
         shares[0],
         found.perplexity(part, trained_on=False).plain(2),
         shares[1],
-        f"{sum(row['zeros_lost'] for row in part):,}" if case is not None else "",
+    ]
+
+
+def _costs(
+    found: Results, label: str, case: Case | None, method: str, part: Sequence[Row]
+) -> list[str]:
+    cost = found.cost(part)
+    return [
+        label,
+        _how(case),
+        method,
+        f"{part[0]['tokens']:,}" if part[0]["tokens"] else "",
         f"{cost.cpu_seconds:.0f}" if cost.cpu_seconds else "",
         f"{cost.peak_bytes / 2**30:.2f}" if cost.peak_bytes else "",
+        f"{sum(row['zeros_lost'] for row in part):,}" if case is not None else "",
     ]
 
 
@@ -121,9 +141,7 @@ def _layer_table(stored: Stored) -> Iterator[Table]:
     headings = ("model", "pruned by", "method", "layers", "mask %", "stored %", "best weights %",
                 "lower bound %")  # fmt: skip
     if rows:
-        title = "errors of layers, relative to |XW'|²"
-        words = ("model", "pruned by", "method")
-        yield Table(headings, rows, title=title, words=words, num_keys=3)
+        yield _table(headings, rows, "errors of layers, relative to |XW'|²")
 
 
 def _mean_percent(part: Sequence[Row], column: str) -> str:
@@ -227,12 +245,9 @@ def _failures(stored: Stored) -> Iterator[str]:
             yield f"{row['item']}: {row['note']}"
 
 
-def _exportable(stored: Stored, found: Results) -> Iterator[str]:
+def _exportable(stored: Stored) -> Iterator[str]:
     """The best sparse model, and how to take it out."""
-    sparse = [row for row in found.models if row["criterion"] and not row["zeros_lost"]]
-    losses = {row["item"]: found.losses([row]) for row in sparse}
-    known = [row for row in sparse if losses[row["item"]]]
-    best = min(known, key=lambda row: min(losses[row["item"]].values()), default=None)
+    best = best_sparse(stored)
     if best is not None:
         yield (
             f"`latticework export {stored.run.run_id} --item {best['item']} --to FOLDER` writes "

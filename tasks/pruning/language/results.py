@@ -20,9 +20,11 @@ from typing import Any
 from tasks.nn.statistics import Interval, interval
 from tasks.records import Status, Stored
 
-__all__ = ["DENSE", "PRUNED", "RETRAINED", "Case", "Results"]
+__all__ = ["DENSE", "PRUNED", "RETRAINED", "Case", "Results", "best_sparse"]
 
 DENSE, RETRAINED, PRUNED = "dense", "dense retrained", "pruned"
+MEASURABLE = 0.02
+"""Of what pruning costs, in nats per token; shares of less are noise."""
 Row = Mapping[str, Any]
 Values = dict[int, float]
 """Repetition -> value."""
@@ -108,7 +110,7 @@ class Results:
     def won_back(self, case: Case, method: str, *, trained_on: bool = True) -> Values:
         """Share of the loss that a method wins back beyond habituation.
 
-        Empty where pruning costs nothing, or no dense model was retrained.
+        Empty where pruning costs next to nothing, or no dense model was retrained.
         """
         methods = self.methods(case)
         pruned = self.losses(methods.get(PRUNED, ()), trained_on=trained_on)
@@ -119,7 +121,7 @@ class Results:
         found = {}
         for r, lost in self.lost(case, trained_on=trained_on).items():
             start, end = _of(dense, r), _of(used, r)
-            if r in better and lost > 0 and start is not None and end is not None:
+            if r in better and lost > MEASURABLE and start is not None and end is not None:
                 found[r] = (pruned[r] - better[r] - max(start - end, 0.0)) / lost
         return found
 
@@ -179,3 +181,12 @@ def _of(values: Values, replicate: int) -> float | None:
 
 def _exponential(value: float) -> float:
     return math.exp(value) if value < _LARGEST else math.inf
+
+
+def best_sparse(stored: Stored) -> Row | None:
+    """The model with all its zeros that has the least loss on held-out text."""
+    found = Results.of(stored)
+    sparse = [row for row in found.models if row["criterion"] and not row["zeros_lost"]]
+    losses = {row["item"]: found.losses([row]) for row in sparse}
+    known = [row for row in sparse if losses[row["item"]]]
+    return min(known, key=lambda row: min(losses[row["item"]].values()), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from torch import Tensor
 from tasks.nn.data.documents import Documents, load_documents
 from tasks.pruning.language.adapters.subsets import subset
 from tasks.pruning.language.config import SMOLLM2, TINY, PerpConfig
+from tasks.pruning.language.files.lora_config import CONFIG, WEIGHTS
+from tasks.pruning.language.files.lora_files import LoraFile
 from tasks.pruning.language.items import PerpItem
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.models.gguf import CONVERSION, installed_smollm2
@@ -28,6 +31,7 @@ __all__ = [
     "FOLDERS",
     "Facts",
     "Subject",
+    "adapter_digest",
     "given_folder",
     "model_facts",
     "origin_note",
@@ -141,6 +145,15 @@ def origin_note(folder: ModelFolder) -> str:
 
 
 # --- texts --------------------------------------------------------------------------------------
+
+
+def adapter_digest(place: str) -> str:
+    """SHA-256 of config and weights of a LoRA."""
+    total = hashlib.sha256()
+    LoraFile.open(place)  # refuses what is not one
+    for path in (Path(place) / CONFIG, Path(place) / WEIGHTS):
+        total.update(f"{path.name}|".encode() + path.read_bytes())
+    return total.hexdigest()
 
 
 def text_digest(place: str) -> str:
