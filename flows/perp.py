@@ -54,6 +54,7 @@ STUDY = Study(
     inputs=f"{_PLAN}:perp_inputs",
     keys=f"{_PLAN}:item_keys",
     check=f"{_PLAN}:check_perp",
+    estimate=f"{_PLAN}:estimate_lines",
     tables={
         "models": f"{_SCHEMA}:MODELS_SCHEMA",
         "layers": f"{_SCHEMA}:LAYERS_SCHEMA",

@@ -22,6 +22,7 @@ tally           `Stored` -> `flows.progress.Tally` of what has been found
 report          `Stored` -> `Report`
 figures         `Stored` -> iterable of `Figure`
 check           (config, address) -> None: refuses what cannot run there
+estimate        config -> lines that say before the start what a run will take
 ==============  ==================================================================================
 """
 
@@ -151,7 +152,7 @@ class Study:
     ----------
     name, summary : str
         In Prefect, in the store and on the command line; one line for people.
-    config, inputs, keys, report, figures, check : reference
+    config, inputs, keys, report, figures, check, estimate : reference
         See the table of this module.
     tables : Mapping
         Name of every science table -> reference to its schema, or to a function of the settings.
@@ -180,6 +181,7 @@ class Study:
     keys: Reference = ""
     figures: Reference = ""
     check: Reference = ""
+    estimate: Reference = ""
     citations: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
     selecting: tuple[str, ...] = ()

@@ -202,6 +202,6 @@ def check_perp(config: PerpConfig, address: str = "") -> None:
 
 def estimate_lines(config: PerpConfig) -> list[str]:
     """What a run needs: memory and time, a line for each model."""
-    from tasks.pruning.language.rehearsal import estimates
+    from tasks.pruning.language import expectations
 
-    return estimates(config)
+    return expectations.estimate_lines(config)
