@@ -260,7 +260,8 @@ def test_docstrings_are_read_without_running_the_modules(tmp_path):
 class Reader(list):
     """Of files.
 
-      indented
+    Of lines,
+      indented.
     """
     async def read(self, size=3, *, strict: bool = False):
         """{prose(3)}"""
@@ -272,7 +273,10 @@ def undocumented():
     for left_out in ("json/tests/a.py", "site-packages/b.py", "unheard_of.py", "pydoc_data/t.py"):
         write(tmp_path / left_out, f'"""{prose(5)}"""')
     method = f"read(self, size=3, *, strict: bool=False)\n\n{prose(3)}"
-    expected = [f"json\n\n{prose(1)}", f"class Reader\n\nOf files.\n\n  indented\n\n{method}"]
+    reader = (
+        f"class Reader\n\nOf files.\n\nOf lines,\n  indented.\n\n{method}\n\ninside()\n\n{prose(4)}"
+    )
+    expected = [f"json\n\n{prose(1)}", reader]
     assert library_documents(tmp_path) == expected
     write(tmp_path / "json" / "reader.py", "def (")
     refused("reader.py is not Python", "python-library", folder=tmp_path)
