@@ -1,6 +1,7 @@
 """Tokens of documents, windows, batches, perplexity and the tokenizer of bytes."""
 
 import math
+import sys
 from dataclasses import replace
 from itertools import islice
 
@@ -100,6 +101,13 @@ def test_the_tokenizer_of_bytes_is_found_in_a_folder_of_any_model(tmp_path, kind
         assert found.encode(text, **options) == list(text.encode())
     assert found.decode(found.encode(text)) == text
     assert len(found) == 256 and found.eos_token_id is None
+
+
+@pytest.mark.parametrize("missing", ["transformers", "tokenizers"])
+def test_without_the_extra_it_says_what_to_install(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(InputError, match=r"extra language: pip install 'latticework\[language\]'"):
+        byte_tokenizer()
 
 
 def test_documents_are_joined_by_the_end_of_text():
