@@ -190,6 +190,16 @@ def test_wikitext_keeps_its_published_split_and_is_cut_into_articles(tmp_path, n
     assert "1 file of no published part passed over" in found.notes[0]
 
 
+def test_rows_of_wikitext_may_begin_inside_an_article(tmp_path):
+    rows = f" = = Before = = \n \n{prose(1)}\n{wikitext([2, 3])} = {prose(4)} = \nnot a title"
+    place = write_rows(tmp_path / "a.parquet", text=rows.split("\n"))
+    found = list(read_documents(place))
+    assert [text.split()[:4] for text in found] == [
+        ["=", "=", "Before", "="], ["=", "Title", "2", "="], ["=", "Title", "3", "="],
+    ]  # fmt: skip
+    assert "\n".join(found) == rows
+
+
 def test_c4_validates_and_evaluates_on_its_validation_documents(tmp_path):
     for shard in range(2):
         some = DOCUMENTS[20 * shard : 20 * shard + 20]
@@ -208,7 +218,13 @@ def test_a_published_split_without_validation_takes_it_from_training(tmp_path):
     found = load_documents(tmp_path)
     assert list(found.evaluation) == DOCUMENTS[40:]
     assert set(found.validation) < set(DOCUMENTS[:40])
+    write(tmp_path / "validation.txt", "\n")
+    assert load_documents(tmp_path).digest() == found.digest()
+    write(tmp_path / "train" / "test_of_names.jsonl", "\n")
+    refused("the text is too short: nothing is left for calibration, training", tmp_path)
+    write(tmp_path / "train" / "test_of_names.jsonl", json_lines(DOCUMENTS[:40]))
     (tmp_path / "test" / "a.jsonl").unlink()
+    (tmp_path / "validation.txt").unlink()
     alone = load_documents(tmp_path)
     assert sorted(all_of(alone)) == sorted(DOCUMENTS[:40])
 
@@ -260,7 +276,8 @@ def test_docstrings_are_read_without_running_the_modules(tmp_path):
 class Reader(list):
     """Of files.
 
-      indented
+    Of lines,
+      indented.
     """
     async def read(self, size=3, *, strict: bool = False):
         """{prose(3)}"""
@@ -272,7 +289,10 @@ def undocumented():
     for left_out in ("json/tests/a.py", "site-packages/b.py", "unheard_of.py", "pydoc_data/t.py"):
         write(tmp_path / left_out, f'"""{prose(5)}"""')
     method = f"read(self, size=3, *, strict: bool=False)\n\n{prose(3)}"
-    expected = [f"json\n\n{prose(1)}", f"class Reader\n\nOf files.\n\n  indented\n\n{method}"]
+    reader = (
+        f"class Reader\n\nOf files.\n\nOf lines,\n  indented.\n\n{method}\n\ninside()\n\n{prose(4)}"
+    )
+    expected = [f"json\n\n{prose(1)}", reader]
     assert library_documents(tmp_path) == expected
     write(tmp_path / "json" / "reader.py", "def (")
     refused("reader.py is not Python", "python-library", folder=tmp_path)
@@ -379,7 +399,7 @@ def test_a_missing_text_says_how_to_get_it(tmp_path, monkeypatch, name, remedy):
         ("a.jsonl", b'{"text": "\xff"}', "a.jsonl line 1 is not UTF-8 at byte 10"),
         ("a.jsonl", b'{"txt": "x", "url": ""}', "line 1 has txt, url; wanted is a field 'text'"),
         ("a.jsonl", b'{"text": "a\\ud800"}', "line 1 has half a character at place 1"),
-        ("a.json", b'["text"]', "a.json line 1 is no object"),
+        ("a.json", b'["text"]', "a.json line 1 is not an object"),
         ("a.parquet", b"PAR1 is this", "a.parquet is damaged"),
     ],
 )

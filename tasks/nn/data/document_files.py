@@ -20,6 +20,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ _PARTS = {
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
     "test": "test",
 }  # fmt: skip
+_FIRST_ROWS = 1000
+"""Where a title is looked for; files of WikiText may begin inside an article."""
 _TITLE = re.compile(r" = (?!= )\S.* = ?")
 
 
@@ -93,7 +96,7 @@ def read_documents(path: Path) -> Iterator[str]:
         return _rows(path)
     if name.removesuffix(".gz").endswith(_LINES):
         return _lines(path)
-    return iter(_articles(decoded(unzipped(path), path).split("\n")))
+    return iter(_documents(decoded(unzipped(path), path).split("\n")))
 
 
 def unzipped(path: Path) -> bytes:
@@ -117,19 +120,23 @@ def _is_readable(path: Path) -> bool:
     return path.name.lower().endswith(ENDINGS)
 
 
-def _articles(lines: list[str]) -> list[str]:
+def _documents(lines: list[str]) -> list[str]:
     """Documents of a text: its articles if it begins with the title of one, else itself."""
     first = next((line for line in lines if line.strip()), "")
-    if not _TITLE.fullmatch(first):
-        return ["\n".join(lines)]
+    return _articles(lines) if _TITLE.fullmatch(first) else ["\n".join(lines)]
+
+
+def _articles(lines: list[str]) -> list[str]:
+    """What is before the first title, if anything, and every article with its title."""
 
     def is_empty(place: int) -> bool:
         return not 0 <= place < len(lines) or not lines[place].strip()
 
     titles = (place for place, line in enumerate(lines) if _TITLE.fullmatch(line))
-    starts = [place for place in titles if is_empty(place - 1) and is_empty(place + 1)] or [0]
-    ends = [*starts[1:], len(lines)]
-    return ["\n".join(lines[start:end]) for start, end in zip(starts, ends, strict=True)]
+    starts = {0, *(place for place in titles if is_empty(place - 1) and is_empty(place + 1))}
+    ends = [*sorted(starts)[1:], len(lines)]
+    parts = ("\n".join(lines[start:end]) for start, end in zip(sorted(starts), ends, strict=True))
+    return [part for part in parts if part.strip()]
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -152,7 +159,7 @@ def _text_of(line: bytes, source: str) -> str:
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{source} is not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise InputError(f'{source} is no object; wanted is {{"{FIELD}": ...}} in every line')
+        raise InputError(f'{source} is not an object; wanted is {{"{FIELD}": ...}} in every line')
     text = found.get(FIELD)
     if not isinstance(text, str):
         fields = ", ".join(map(str, found)) or "no fields"
@@ -202,13 +209,7 @@ def _column(schema: Any, path: Path) -> str:
 def _joined_rows(rows: Iterable[str | None]) -> Iterator[str]:
     """Rows as documents; rows that are lines of WikiText are put together."""
     stream = (row for row in rows if row is not None)
-    empty = []
-    for row in stream:
-        if not row.strip():
-            empty.append(row)
-        elif _TITLE.fullmatch(row.removesuffix("\n")):
-            lines = (line.removesuffix("\n") for line in (*empty, row, *stream))
-            yield from _articles("\n".join(lines).split("\n"))
-        else:
-            yield row
-            yield from stream
+    first = list(islice(stream, _FIRST_ROWS))
+    if any(_TITLE.fullmatch(row.removesuffix("\n")) for row in first):
+        return iter(_articles([row.removesuffix("\n") for row in chain(first, stream)]))
+    return chain(first, stream)

@@ -48,7 +48,7 @@ PARTS = tuple(SHARES)
 MAX_CHARACTERS = 100_000_000
 """Read of a text, and of each part of a published split: more than any text by name has."""
 _Groups = Mapping[str, Iterable[str]]
-"""Documents by part of a published split; by "" where there is none."""
+"""Documents by part of a published split; by "" where nothing is published."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +207,8 @@ def _shared(groups: Mapping[str, list[str]], seed: int, notes: list[str]) -> dic
         wanted["train"].append("validation")
     parts = {}
     for name, documents in groups.items():
+        if name and not documents:
+            continue
         found = shared_out(documents, {part: SHARES[part] for part in wanted[name]}, seed)
         parts.update(found.parts)
         whose = f"documents of {name}" if name else "documents"
