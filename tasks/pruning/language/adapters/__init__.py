@@ -1,1 +1,1 @@
-"""What is trained in place of a whole network, and how: subsets, low-rank adapters, parts."""
+"""Few trained parameters for a pruned language model: adapters, subsets, retraining, blocks."""
