@@ -4,6 +4,7 @@ import pytest
 import torch
 from language_models import ALL, config_of, loaded, random_model, saved, tokens_of
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from tasks.pruning.language.models.blocks import LanguageModel
@@ -19,7 +20,7 @@ transformers = pytest.importorskip("transformers")
 # --- skeletons ----------------------------------------------------------------------------------
 
 
-@ALL
+@pytest.mark.parametrize("family", ["opt", "llama", "gemma3", "gpt-neo"])
 def test_a_skeleton_has_the_buffers_of_a_model_and_no_weights(family):
     expected = transformers.AutoModelForCausalLM.from_config(config_of(family))
     random = torch.get_rng_state()
@@ -67,25 +68,20 @@ def test_blocks_layers_and_parts_are_found_in_the_order_of_their_calls(family):
 
 
 @ALL
-def test_layers_map_so_many_inputs_to_so_many_outputs(family):
+def test_layers_map_inputs_to_outputs_and_vectors_are_norms_or_biases(family):
     model = random_model(family)
     found = find_structure(model)
     assert found.is_tied == model.config.tie_word_embeddings
-    for layer in found.layers:
+    for layer in found.of_block(1):
         module = model.get_submodule(layer.name)
         assert module(torch.zeros(2, layer.width)).shape == (2, layer.rows)
         assert layer.transposed == (family == "gpt2")
         assert model.get_parameter(layer.weight) is module.weight
-
-
-@ALL
-def test_every_vector_is_a_norm_or_a_bias_and_every_matrix_neither(family):
-    model = random_model(family)
-    found = find_structure(model)
     vectors = {name for name, p in model.named_parameters() if p.ndim == 1}
     assert {*found.norms, *found.biases} == vectors and not {*found.norms} & {*found.biases}
     norms = [n for n, m in model.named_modules() if "norm" in type(m).__name__.lower()]
     assert {name.rpartition(".")[0] for name in found.norms} == {*norms}
+    assert found.head == tuple(n for n in model.state_dict() if n.startswith("lm_head"))
 
 
 def test_one_block_is_a_list_of_equal_blocks():
@@ -179,38 +175,38 @@ def test_tokens_that_the_model_does_not_know_are_refused(tmp_path):
 # --- memory -------------------------------------------------------------------------------------
 
 
-def peak_bytes(call):
-    """Most bytes that PyTorch's allocator had given out at a time, by its own record."""
-    from torch.profiler import ProfilerActivity, profile
-
+def peak_bytes(call, mapped):
+    """Most bytes that PyTorch had at a time, by its own record; a mapped file is not memory."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         call()
     held = peak = 0
     for event in sorted(record.profiler.kineto_results.events(), key=lambda e: e.start_ns()):
-        if event.name() == "[memory]":
+        if event.name() == "[memory]" and abs(event.nbytes()) != mapped:
             held += event.nbytes()
             peak = max(peak, held)
     return peak
 
 
-def walk_of(tmp_path, blocks):
-    """Peak of walking through a model, bytes of a block and of the states."""
+def peak_of_a_walk(folder, blocks):
+    """Peak of walking through a model of so many blocks, bytes of a block and of the states."""
     config = config_of("llama")
-    config.update({"num_hidden_layers": blocks, "hidden_size": 128, "intermediate_size": 256})
-    config.update({"head_dim": 32, "vocab_size": 2048})
-    folder = tmp_path / str(blocks)
-    skeleton_of = transformers.AutoModelForCausalLM.from_config(config)
-    skeleton_of.save_pretrained(folder)
-    model = LanguageModel.open(ModelFolder.open(folder))
-    tokens = torch.randint(0, 2048, (32, 16))
-    block = 4 * sum(p.numel() for p in skeleton_of.model.layers[0].parameters())
-    return peak_bytes(lambda: model.walk(model.hidden(tokens, 1))), block, 4 * tokens.numel() * 128
+    config.update({"num_hidden_layers": blocks, "hidden_size": 64, "intermediate_size": 128})
+    config.update({"head_dim": 16, "vocab_size": 4096})
+    made = transformers.AutoModelForCausalLM.from_config(config)
+    made.save_pretrained(folder / str(blocks))
+    block = 4 * sum(p.numel() for p in made.model.layers[0].parameters())
+    model = LanguageModel.open(ModelFolder.open(folder / str(blocks)))
+    tokens = torch.randint(0, 4096, (16, 16))
+    mapped = (folder / str(blocks) / "model.safetensors").stat().st_size
+    peak = peak_bytes(lambda: model.walk(model.hidden(tokens, 1)), mapped)
+    return peak, block, 4 * tokens.numel() * 64
 
 
-def test_memory_does_not_grow_with_the_number_of_blocks(tmp_path):
-    few, block, states = walk_of(tmp_path, 4)
-    many, *_ = walk_of(tmp_path, 16)
-    assert block + states < few <= 3 * block + 2 * states
+def test_memory_is_that_of_a_block_and_does_not_grow_with_their_number(tmp_path):
+    """The embedding alone would be 7 blocks; of it only rows are read that occur."""
+    few, block, states = peak_of_a_walk(tmp_path, 4)
+    many, *_ = peak_of_a_walk(tmp_path, 16)
+    assert block + 2 * states < few <= 3 * block + 2 * states
     assert many <= 1.1 * few
 
 
@@ -269,21 +265,22 @@ def test_thirty_billion_parameters_are_estimated_without_memory():
     assert found.activation_bytes == 2 * 128 * 2048 * 7168
     assert found.gram_bytes == 8 * (5 * 7168**2 + 28672**2)
     assert found.num_prunable == 48 * 12 * 7168**2
-    assert found.block_bytes == 2 * (12 * 7168**2 + 9 * 7168 + 4 * 7168 + 28672 - 0)
+    assert found.block_bytes == 2 * (12 * 7168**2 + 13 * 7168)
     assert found.seconds(10, 1e12) == 10 * found.step_flops / 1e12
     with pytest.raises(InputError, match="measure one above 0"):
         found.seconds(1, 0.0)
 
 
-@pytest.mark.parametrize("family", ["opt-350m", "gpt2", "llama", "gemma", "phi3", "gpt-neox"])
+@pytest.mark.parametrize("family", ["opt-350m", "gpt2", "llama", "phi3", "gpt-neox"])
 def test_operations_are_those_that_are_counted_as_they_run(family):
-    """The counter leaves out PyTorch's own rotary products, of 2 B T d/2 per model."""
+    """Beside these, angles of rotary positions take T d_head / 2, a few in ten thousand."""
     config = config_of(family)
     found = estimate(config, windows=3, length=10, batch_size=2)
     model = random_model(family)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    model.set_attn_implementation("eager")  # The counter does not know fused attention on the CPU.
+    with FlopCounterMode(display=False) as forward, torch.no_grad():
         model(tokens_of(3, 10), use_cache=False)
     with FlopCounterMode(display=False) as step:
         model(tokens_of(2, 10), use_cache=False).logits.sum().backward()
-    assert counter.get_total_flops() == pytest.approx(found.forward_flops, rel=0.02)
-    assert step.get_total_flops() == pytest.approx(found.step_flops, rel=0.1)
+    assert forward.get_total_flops() == pytest.approx(found.forward_flops, rel=1e-3)
+    assert step.get_total_flops() == pytest.approx(found.step_flops, rel=1e-3)
