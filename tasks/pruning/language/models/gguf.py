@@ -12,12 +12,14 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from tasks.pruning.language.models.library import LOCAL, quiet, transformers
+from tasks.pruning.language.models.skeletons import fill, skeleton
 from tasks.records import InputError
 
 __all__ = ["CONVERSION", "convert_gguf", "converted", "find_gguf", "installed_smollm2"]
@@ -134,8 +136,13 @@ def _unpack(file: Path, folder: Path, dtype: torch.dtype) -> None:
     missing = sorted(found["missing_keys"])
     if missing:
         raise InputError(f"{file} lacks the tensor {missing[0]}; it is not a whole model")
+    config = deepcopy(model.config)
+    if hasattr(config, "quantization_config"):  # The weights are unpacked.
+        del config.quantization_config
+    plain = skeleton(config, dtype)
+    fill(plain, model.state_dict())
     with quiet():
-        model.save_pretrained(folder)
+        plain.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     origin = {"source": file.name, "sha256": _digest(file), "types": types, "dtype": str(dtype)}
     (folder / CONVERSION).write_text(json.dumps(origin, indent=2) + "\n")
