@@ -32,7 +32,7 @@ demo: $(VENV)/.stamp
 	@$(BIN)/latticework results --out $(STORE) --last 2
 
 test: $(VENV)/.stamp
-	@$(BIN)/python -m pytest -m "not gpu and not slow and not vision" -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -m "not gpu and not slow" -n 2 --dist loadfile
 
 lint: $(VENV)/.stamp
 	@$(BIN)/ruff check .

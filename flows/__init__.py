@@ -26,6 +26,7 @@ STUDIES: tuple[str, ...] = (
     "flows.neural_sos:CHAIN",
     "flows.sparse_soup:STUDY",
     "flows.imp:STUDY",
+    "flows.perp:STUDY",
     "flows.frank_wolfe:STUDY",
 )
 

@@ -145,6 +145,9 @@ def _run(options: argparse.Namespace) -> int:
         stored = _opened(study, config, options)
     except StoreError as error:
         raise InputError(str(error)) from error
+    if isinstance(study, Study) and study.estimate:
+        for line in load(study.estimate)(config):
+            err.print(line, soft_wrap=True)
     problem = _execute(study, config, options, err)
     results = [(study, stored)] if stored and isinstance(study, Study) else []
     if isinstance(study, Chain) and not problem:

@@ -90,6 +90,8 @@ def finish_study(
     if study.check:
         load(study.check)(config, address)
     planned = plan_run(study, config)
+    for line in load(study.estimate)(config) if study.estimate else ():
+        logger.info("%s", line)
     older = continued_run(study, store, continued)
     run = open_run(planned, store)
     logger.info("run %s in %s", run.run_id, run.path)
@@ -104,7 +106,7 @@ def finish_study(
         announce("report")
         run_step("report", publish, study, session.stored)
         problems = problems_of(session)
-    run.finish(status="partial" if problems else None, tables=study.stages[0].tables)
+    run.finish(status="partial" if problems else None, tables=_common_tables(study))
     total = _num_subjects(planned)
     what = study.subject if total == 1 else f"{study.subject}s"
     return run, _final_state(run, problems, f"{total:,} {what}" if total else "done", total=total)
@@ -199,9 +201,16 @@ def problems_of(session: Session) -> list[Problem]:
 def _num_subjects(planned: PlannedRun) -> int:
     """What the items of the first stage stand for; 0 if they are not known in advance."""
     first = planned.study.stages[0]
-    if first.items:
-        return sum(item.size for item in planned.items[first.name])
-    return len(planned.keys)
+    if planned.study.keys or not first.items:
+        return len(planned.keys)
+    return sum(item.size for item in planned.items[first.name])
+
+
+def _common_tables(study: Study) -> list[str]:
+    """Tables that hold every planned item: those of all stages that write to the first table."""
+    first = study.stages[0].tables
+    making = [set(stage.tables) for stage in study.stages if first[0] in stage.tables]
+    return [table for table in first if all(table in tables for tables in making)]
 
 
 def _final_state(run: Run, problems: list[Problem], done: str, *, total: int) -> State[Any]:

@@ -84,11 +84,11 @@ class PlannedRun:
 
     @property
     def keys(self) -> list[str]:
-        """Keys of the items of the first stage, in planned order, as far as they are known."""
+        """Keys of all items in planned order; by default those of the first stage."""
+        if self.study.keys:
+            return load(self.study.keys)(self.plan)
         first = self.study.stages[0]
-        if first.items:
-            return [item.key for item in self.items[first.name]]
-        return load(self.study.keys)(self.plan) if self.study.keys else []
+        return [item.key for item in self.items[first.name]] if first.items else []
 
     def prefix(self, stage: Stage) -> str:
         """What precedes an item's key in the execution table."""

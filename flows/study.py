@@ -10,7 +10,8 @@ reference       what it is
 config          class of the frozen config
 inputs          config -> `Inputs`: everything that is named in it, loaded and validated
 items           `Plan` -> items of a stage that are known in advance
-keys            `Plan` -> keys of all items in order, where the first stage has waves
+keys            `Plan` -> keys of all items in order, where the first stage has waves, or several
+                stages make items
 waves           (`Plan`, `Stored`) -> iterator of `Wave`, for a stage whose items follow from rows
 call            (argument[, place], *tables that it needs, *shared values) -> rows by table
 known           argument -> what is known of an item whose call failed, as rows of the first table
@@ -21,6 +22,7 @@ tally           `Stored` -> `flows.progress.Tally` of what has been found
 report          `Stored` -> `Report`
 figures         `Stored` -> iterable of `Figure`
 check           (config, address) -> None: refuses what cannot run there
+estimate        config -> lines that say before the start what a run will take
 ==============  ==================================================================================
 """
 
@@ -150,7 +152,7 @@ class Study:
     ----------
     name, summary : str
         In Prefect, in the store and on the command line; one line for people.
-    config, inputs, keys, report, figures, check : reference
+    config, inputs, keys, report, figures, check, estimate : reference
         See the table of this module.
     tables : Mapping
         Name of every science table -> reference to its schema, or to a function of the settings.
@@ -179,6 +181,7 @@ class Study:
     keys: Reference = ""
     figures: Reference = ""
     check: Reference = ""
+    estimate: Reference = ""
     citations: tuple[str, ...] = ()
     unnamed: tuple[str, ...] = ()
     selecting: tuple[str, ...] = ()

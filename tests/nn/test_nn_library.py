@@ -29,6 +29,7 @@ from tasks.pruning.criteria import Pruning, prune
 from tasks.records import InputError
 
 CIFAR, IMAGENET = (3, 32, 32), (3, 224, 224)
+TINY = (3, 16, 16)
 
 
 class Layer(nn.Module):
@@ -80,7 +81,7 @@ def filters_cut_by_half(model, shape):
 
 def test_without_the_library_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(InputError, match=r"pip install 'latticework\[vision\]', or take resnet18"):
+    with pytest.raises(InputError, match=r"install 'latticework\[language\]', or take resnet18"):
         build_model("resnet50", CIFAR, 10)
     with pytest.raises(InputError, match="resnet50 needs the library transformers"):
         check_pruning(SoupConfig(model="resnet50"))
@@ -114,7 +115,6 @@ def test_masks_counts_and_surgery_see_the_parts(stand_in):
     assert counts[0] == (stem + last) // 2 + (counts[1] - stem - last) // 4
 
 
-@pytest.mark.vision
 def test_the_real_one_has_the_published_size():
     # arXiv:1512.03385, table 1: 3.8e9; 4.1e9 with the stride in the 3 x 3 convolution.
     with torch.device("meta"):
@@ -123,21 +123,19 @@ def test_the_real_one_has_the_published_size():
         assert count_multiplications(model, IMAGENET).dense == 4_089_184_256
 
 
-@pytest.mark.vision
 def test_the_real_one_is_cut_to_a_smaller_one_that_computes_the_same():
-    whole, smaller = filters_cut_by_half(build_model("resnet50", CIFAR, 10).double(), CIFAR)
-    images = torch.randn(2, *CIFAR, dtype=torch.float64)
+    whole, smaller = filters_cut_by_half(build_model("resnet50", TINY, 10).double(), TINY)
+    images = torch.randn(2, *TINY, dtype=torch.float64)
     torch.testing.assert_close(smaller(images), whole(images))
     assert num_parameters(smaller) / num_parameters(whole) == pytest.approx(0.25, abs=0.01)
 
 
-@pytest.mark.vision
 def test_the_real_one_trains_under_masks_and_is_recalibrated():
-    model = build_model("resnet50", CIFAR, 10)
+    model = build_model("resnet50", TINY, 10)
     masks = prune(model, 0.9, Pruning())
     state = TrainingState(model, sgd(model), Constant(0.01))
     hold_masks(model, masks, state.optimizer)
-    batch = (torch.randn(4, *CIFAR), torch.tensor([0, 1, 2, 3]))
+    batch = (torch.randn(4, *TINY), torch.tensor([0, 1, 2, 3]))
     train_steps(state, [batch], classification_loss, until=1)
     weights = prunable_weights(model)
     assert all(bool((weights[name][~mask] == 0).all()) for name, mask in masks.items())

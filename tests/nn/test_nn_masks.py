@@ -17,12 +17,14 @@ from tasks.nn.sparsity import (
     full_masks,
     global_masks,
     hold_masks,
+    input_axis,
     largest,
     layer_counts,
     masks_by_count,
     num_kept,
     prunable_weights,
     pruned_scores,
+    row_masks,
     sparsity,
     total_kept,
 )
@@ -141,6 +143,51 @@ def test_groups_that_do_not_divide_the_inputs_are_refused():
 def test_groups_of_diverged_weights_are_refused():
     with pytest.raises(InputError, match="NaN"):
         block_masks({"w": torch.tensor([[1.0, 2.0, float("nan"), 0.0]])}, 2, 4)
+
+
+@pytest.mark.parametrize("shape", [(6, 16), (5, 8, 3, 3)])
+def test_every_output_row_keeps_its_largest(shape):
+    scores = torch.rand(shape)
+    mask = row_masks({"w": scores}, 0.75)["w"]
+    for row, kept in zip(scores, mask, strict=True):
+        assert int(kept.sum()) == row.numel() // 4
+        assert float(row[kept].min()) >= float(row[~kept].max())
+    with pytest.raises(InputError, match="the sparsity of rows is 1"):
+        row_masks({"w": scores}, 1.0)
+
+
+def test_transposed_weights_are_masked_along_their_inputs():
+    """Groups along dimension 1 of GPT-2's weights are groups of outputs."""
+    scores, axes = torch.rand(8, 12), {"transposed": 0}
+    for choose in (
+        lambda s: row_masks(s, 0.5, axes=axes),
+        lambda s: block_masks(s, 2, 4, axes=axes),
+    ):
+        masks = choose({"transposed": scores, "usual": scores.T})
+        assert torch.equal(masks["transposed"].T, masks["usual"])
+        assert masks["transposed"].is_contiguous() and num_kept(masks) == 96
+    with pytest.raises(InputError, match="transposed with 6 inputs cannot be pruned 2:4"):
+        block_masks({"transposed": torch.ones(6, 8)}, 2, 4, axes=axes)
+
+
+class Conv1D(nn.Module):
+    """Of its name, not the layer of transformers."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3, 4))
+
+
+def test_layers_know_where_their_inputs_lie():
+    real = pytest.importorskip("transformers.pytorch_utils").Conv1D
+    model = nn.Sequential(
+        real(nf=4, nx=3), nn.Linear(4, 2), nn.Conv2d(1, 2, 3), nn.ReLU(), Conv1D()
+    )
+    assert [input_axis(module) for module in model] == [0, 1, 1, None, None]
+    weights = prunable_weights(model)
+    assert {n: tuple(w.shape) for n, w in weights.items()} == {
+        "0.weight": (3, 4), "1.weight": (2, 4), "2.weight": (2, 1, 3, 3),
+    }  # fmt: skip
 
 
 # --- allocations ------------------------------------------------------------------------------

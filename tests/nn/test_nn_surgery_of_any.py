@@ -352,7 +352,7 @@ RECORDED = {
 """Digests of groups found by the first version, which knew modules instead of operations."""
 
 
-@pytest.mark.parametrize("name", [*RECORDED, pytest.param("resnet50", marks=pytest.mark.vision)])
+@pytest.mark.parametrize("name", [*RECORDED, "resnet50"])
 def test_groups_of_the_registry_are_those_of_the_first_version(name):
     with torch.device("meta"):
         model = build_model(name, CIFAR, 10)

@@ -78,7 +78,7 @@ def load_dataset(
         raise InputError(f"no data set is called {name!r}; known are {', '.join(DATASETS)}")
     given = None if folder is None else expanded(folder)
     if name == "imagefolder":
-        place = _place(name, given, (), has_pictures)
+        place = find_place(name, given, (), has_pictures, remedy=_REMEDIES[name])
         train, validation, test, classes = read_folders(
             place,
             size,
@@ -109,8 +109,9 @@ def _fashion(given: Path | None) -> _Parts:
     def is_complete(folder: Path) -> bool:
         return all(find_idx(folder, name) for name in _FASHION_FILES)
 
-    folder = _place("fashion-mnist", given, (_DEBIAN_FASHION,), is_complete)
-    found = [path for name in _FASHION_FILES if (path := find_idx(folder, name))]
+    name, known = "fashion-mnist", (_DEBIAN_FASHION,)
+    folder = find_place(name, given, known, is_complete, remedy=_REMEDIES[name])
+    found = [path for file in _FASHION_FILES if (path := find_idx(folder, file))]
     images, labels, test_images, test_labels = (read_idx(path) for path in found)
     train = Split(images[:, None], labels.long())
     return train, Split(test_images[:, None], test_labels.long()), _FASHION_CLASSES
@@ -118,7 +119,12 @@ def _fashion(given: Path | None) -> _Parts:
 
 def _cifar(name: str, form: CifarFormat) -> Callable[[Path | None], _Parts]:
     def read(given: Path | None) -> _Parts:
-        return read_cifar(_place(name, given, (), lambda f: has_cifar(f, form), form.folder), form)
+        def is_complete(folder: Path) -> bool:
+            return has_cifar(folder, form)
+
+        remedy, archive = _REMEDIES[name], form.folder
+        place = find_place(name, given, (), is_complete, remedy=remedy, archive=archive)
+        return read_cifar(place, form)
 
     return read
 
@@ -130,14 +136,22 @@ def _synthetic(_: Path | None) -> _Parts:
     return train, test, tuple(map(str, range(num_classes)))
 
 
-def _place(
+def find_place(
     name: str,
     given: Path | None,
     known: tuple[Path, ...],
     is_complete: Callable[[Path], bool],
+    *,
+    remedy: str,
     archive: str = "",
 ) -> Path:
-    """First complete folder among those where the files of `name` may lie."""
+    """First complete folder among those where the files of `name` may lie.
+
+    Raises
+    ------
+    InputError
+        If none is complete: says where was looked, and the remedy.
+    """
     roots = [given] if given else []
     variable = os.environ.get(FOLDER_VARIABLE)
     if not given and variable:
@@ -149,7 +163,7 @@ def _place(
             return place
     looked = ", ".join(map(str, places)) or "nowhere"
     raise InputError(
-        f"files of {name} are missing (looked in: {looked}); {_REMEDIES[name]}, then give the "
+        f"files of {name} are missing (looked in: {looked}); {remedy}, then give the "
         f"folder or set {FOLDER_VARIABLE}"
     )
 

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from tasks.nn.data.datasets import expanded
+from tasks.nn.data.utf8 import decoded, read_bytes
 from tasks.records import InputError, derive_seed
 
 TextName = Literal["python-docs", "textfolder"]
@@ -93,30 +94,51 @@ class TextBatches:
         InputError
             If not even one batch fits.
         """
-        number = num_windows(self.text.train, self.context)
-        if not 1 <= self.batch_size <= number:
-            raise InputError(
-                f"batches of {self.batch_size} from {number} windows of {self.context} characters: "
-                f"take 1..{number}"
-            )
-        return number // self.batch_size
+        return epoch_steps(self.text.train, self.context, self.batch_size)
 
     def at(self, step: int) -> Generator[tuple[Tensor, Tensor]]:
         """Endless batches (inputs (B, C), following characters (B, C)), int64, from a step on."""
-        text, size, context = self.text.train, self.batch_size, self.context
-        epoch, position = divmod(step, self.steps_per_epoch)
-        while True:
-            seed = derive_seed(self.seed, "order", epoch)
-            generator = torch.Generator().manual_seed(seed)
-            offset = int(torch.randint(context, (), generator=generator))
-            order = torch.randperm(num_windows(text, context), generator=generator)
-            for block in range(position, self.steps_per_epoch):
-                rows = order[block * size : (block + 1) * size]
-                yield windows(text, offset + context * rows.to(text.device), context)
-            epoch, position = epoch + 1, 0
+        text, context = self.text.train, self.context
+        for starts in window_starts(text, context, self.batch_size, seed=self.seed, step=step):
+            yield windows(text, starts, context)
 
 
-def num_windows(text: Tensor, context: int) -> int:
+def epoch_steps(text: Tensor, context: int, batch_size: int, unit: str = "characters") -> int:
+    """Number of whole batches of windows in an epoch.
+
+    Raises
+    ------
+    InputError
+        If not even one batch fits.
+    """
+    number = num_windows(text, context, unit)
+    if not 1 <= batch_size <= number:
+        raise InputError(
+            f"batches of {batch_size} from {number} windows of {context} {unit}: take 1..{number}"
+        )
+    return number // batch_size
+
+
+def window_starts(
+    text: Tensor, context: int, batch_size: int, *, seed: int, step: int, unit: str = "characters"
+) -> Generator[Tensor]:
+    """Endless batches of places (B,) where windows begin, on the text's device, from a step on.
+
+    Epoch e begins at an offset and visits its windows in an order that depend on (seed, e).
+    """
+    num_steps = epoch_steps(text, context, batch_size, unit)
+    epoch, position = divmod(step, num_steps)
+    while True:
+        generator = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
+        offset = int(torch.randint(context, (), generator=generator))
+        order = torch.randperm(num_windows(text, context, unit), generator=generator)
+        for block in range(position, num_steps):
+            rows = order[block * batch_size : (block + 1) * batch_size]
+            yield offset + context * rows.to(text.device)
+        epoch, position = epoch + 1, 0
+
+
+def num_windows(text: Tensor, context: int, unit: str = "characters") -> int:
     """Windows of an epoch, which fit wherever it begins.
 
     Raises
@@ -126,7 +148,7 @@ def num_windows(text: Tensor, context: int) -> int:
     """
     found = (len(text) - context) // context
     if found < 1:
-        raise InputError(f"a text of {len(text)} characters has no window of {context}")
+        raise InputError(f"a text of {len(text)} {unit} has no window of {context}")
     return found
 
 
@@ -165,7 +187,7 @@ def load_text(name: TextName, *, folder: str | Path | None = None, split_seed: i
     """
     if name not in TEXTS:
         raise InputError(f"no text is called {name!r}; known are {', '.join(TEXTS)}")
-    return split_text(name, _python_docs() if name == "python-docs" else _read(folder), split_seed)
+    return split_text(name, python_docs() if name == "python-docs" else _read(folder), split_seed)
 
 
 def split_text(name: str, documents: Iterable[str], split_seed: int = 0) -> Text:
@@ -199,7 +221,8 @@ def split_text(name: str, documents: Iterable[str], split_seed: int = 0) -> Text
     return Text(name, characters, part(train), part(validation), part(test))
 
 
-def _python_docs() -> list[str]:
+def python_docs() -> list[str]:
+    """Topics of the reference of Python, in the order of their names."""
     # Imported here: it is half a megabyte.
     from pydoc_data.topics import topics
 
@@ -215,7 +238,7 @@ def _read(folder: str | Path | None) -> list[str]:
     paths = text_files(place)
     if not paths:
         raise InputError(f"{place} has no files that end in {', '.join(SUFFIXES)}")
-    return [_decoded(path) for path in paths]
+    return [decoded(read_bytes(path), path) for path in paths]
 
 
 def text_files(folder: Path) -> list[Path]:
@@ -226,12 +249,3 @@ def text_files(folder: Path) -> list[Path]:
         return not is_hidden and path.suffix.lower() in SUFFIXES and path.is_file()
 
     return sorted(filter(is_text, folder.rglob("*")))
-
-
-def _decoded(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 at byte {error.start}") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error

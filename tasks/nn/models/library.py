@@ -56,7 +56,7 @@ def resnet50(channels: int, num_classes: int, *, small: bool) -> LibraryResNet:
     except ImportError as error:
         raise InputError(
             "resnet50 needs the library transformers, which is not installed; run "
-            "pip install 'latticework[vision]', or take resnet18"
+            "pip install 'latticework[language]', or take resnet18"
         ) from error
     config = ResNetConfig(num_channels=channels, num_labels=num_classes)
     network = ResNetForImageClassification(config)

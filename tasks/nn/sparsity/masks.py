@@ -10,7 +10,8 @@ them at zero, and nothing has to be repaired after a step.  An optimizer that wo
 whose gradient is zero (Frank-Wolfe) asks for the mask with `held_mask`.
 
 Prunable are the weights of convolutions and linear layers, by an allow-list of module types; no
-bias, no normalization, nothing unknown.
+bias, no normalization, nothing unknown.  The inputs of a layer lie along dimension 1 of its weight,
+but along dimension 0 of the transposed weights that GPT-2 has in transformers (`Conv1D`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,21 @@ _held = WeakIdKeyDictionary()
 _PRUNABLE = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
+def input_axis(module: nn.Module) -> int | None:
+    """Dimension of the weight of a layer along which its inputs lie; None if it is not prunable.
+
+    The layer `Conv1D` of transformers, x W + b with W (inputs, outputs), is known by its name, its
+    number of outputs `nf` and the shape of its weight; transformers need not be installed.
+    """
+    if isinstance(module, _PRUNABLE):
+        return 1
+    is_named = any(each.__name__ == "Conv1D" for each in type(module).__mro__)
+    weight, outputs = getattr(module, "weight", None), getattr(module, "nf", None)
+    if is_named and isinstance(weight, Tensor) and weight.ndim == 2 and weight.shape[1] == outputs:
+        return 0
+    return None
+
+
 def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     """Weights of convolutions and linear layers by parameter name, in the order of the model.
 
@@ -43,18 +59,18 @@ def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
         Naming a layer whose weight is computed from other parameters (`weight_norm` and the like).
     """
     for name, module in model.named_modules():
-        if isinstance(module, _PRUNABLE) and not isinstance(module.weight, nn.Parameter):
+        if input_axis(module) is not None and not isinstance(module.weight, nn.Parameter):
             raise InputError(
                 f"the weight of {name or 'the layer'} is computed from other parameters: remove "
                 "the parametrization first (torch.nn.utils.parametrize.remove_parametrizations)"
             )
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    others = (module for module in model.modules() if not isinstance(module, _PRUNABLE))
+    others = (module for module in model.modules() if input_axis(module) is None)
     foreign = {id(p) for module in others for p in module.parameters(recurse=False)}
     weights = {
         f"{name}.weight" if name else "weight": module.get_parameter("weight")
         for name, module in model.named_modules()
-        if isinstance(module, _PRUNABLE)
+        if input_axis(module) is not None
     }
     return {n: w for n, w in weights.items() if names[id(w)] == n and id(w) not in foreign}
 
@@ -91,93 +107,6 @@ def sparsity(masks: Masks) -> float:
     """Share of weights that are pruned, of those that have a mask."""
     total = sum(mask.numel() for mask in masks.values())
     return 1 - num_kept(masks) / total if total else 0.0
-
-
-def largest(scores: Tensor, count: int) -> Tensor:
-    """Mask of the `count` largest scores, exactly; of equal ones the first in memory order win.
-
-    Parameters
-    ----------
-    scores : Tensor, any shape
-    count : int
-        In 0..scores.numel().
-
-    Raises
-    ------
-    InputError
-        For NaN or a count out of range.
-    """
-    flat = scores.reshape(-1)
-    _check_numbers(flat)
-    if not 0 <= count <= len(flat):
-        raise InputError(f"{count} of {len(flat)} weights cannot be kept")
-    if count == 0:
-        return torch.zeros_like(scores, dtype=torch.bool)
-    # Smallest kept value; kthvalue counts from the smallest.
-    bound = flat.kthvalue(len(flat) - count + 1).values
-    if bound == float("-inf"):
-        raise InputError(f"{count} weights cannot be kept: fewer are left from earlier pruning")
-    kept = flat > bound
-    ties = (flat == bound).nonzero()[: count - int(kept.sum()), 0]
-    kept[ties] = True
-    return kept.reshape(scores.shape)
-
-
-def masks_by_count(scores: Mapping[str, Tensor], counts: Mapping[str, int]) -> dict[str, Tensor]:
-    """Masks that keep the given number of the largest scores of each layer."""
-    return {name: largest(score, counts[name]) for name, score in scores.items()}
-
-
-def global_masks(scores: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
-    """Masks that keep the `count` largest scores of all layers together.
-
-    Raises
-    ------
-    InputError
-        If a layer would lose all its weights.
-    """
-    flat = torch.cat([score.reshape(-1) for score in scores.values()])
-    parts = largest(flat, count).split([score.numel() for score in scores.values()])
-    masks = {
-        name: part.reshape(scores[name].shape) for name, part in zip(scores, parts, strict=True)
-    }
-    check_no_layer_empty(masks)
-    return masks
-
-
-def block_masks(scores: Mapping[str, Tensor], n: int, m: int) -> dict[str, Tensor]:
-    """n:m masks: of every m consecutive inputs the n largest scores; of equal ones the first.
-
-    Groups run along dimension 1 (input features or channels), separately at each kernel position.
-
-    Raises
-    ------
-    InputError
-        Unless 1 <= n <= m and m divides the number of inputs of every layer; for NaN.
-    """
-    for name, score in scores.items():
-        _check_numbers(score)
-        if not 1 <= n <= m or score.shape[1] % m:
-            raise InputError(
-                f"{name} with {score.shape[1]} inputs cannot be pruned {n}:{m}; leave the layer "
-                f"dense or take 1 <= n <= m with m a divisor of {score.shape[1]}"
-            )
-    return {name: _block_mask(score, n, m) for name, score in scores.items()}
-
-
-def pruned_scores(scores: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
-    """Scores with -infinity where a weight is pruned already: it never comes back."""
-    return {name: s.masked_fill(~masks[name], float("-inf")) for name, s in scores.items()}
-
-
-def check_no_layer_empty(masks: Masks) -> None:
-    """Refuse masks that leave a layer without weights."""
-    empty = [name for name, mask in masks.items() if not bool(mask.any())]
-    if empty:
-        raise InputError(
-            f"pruning would leave {empty[0]} without weights; take a lower sparsity or another "
-            "allocation (uniform, uniform+, erk)"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,16 +196,3 @@ def _mask_moments(optimizer: torch.optim.Optimizer, masks: Mapping[nn.Parameter,
         for moment in optimizer.state.get(parameter, {}).values():
             if isinstance(moment, Tensor) and moment.shape == mask.shape:
                 moment.masked_fill_(~mask, 0.0)
-
-
-def _check_numbers(scores: Tensor) -> None:
-    if bool(scores.isnan().any()):
-        raise InputError("scores contain NaN: the weights they are from have diverged")
-
-
-def _block_mask(scores: Tensor, n: int, m: int) -> Tensor:
-    last = scores.movedim(1, -1)
-    groups = last.reshape(*last.shape[:-1], -1, m)
-    order = groups.argsort(dim=-1, descending=True, stable=True)
-    mask = torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, order[..., :n], True)
-    return mask.reshape(last.shape).movedim(-1, 1).contiguous()

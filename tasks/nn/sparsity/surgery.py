@@ -23,9 +23,10 @@ import torch
 from torch import Tensor, nn
 
 from tasks.nn.sparsity.channels import ChannelGroup, Slices
+from tasks.nn.sparsity.choosing import largest
 from tasks.nn.sparsity.cut_graphs import CutGraph, cut_graph
 from tasks.nn.sparsity.cutting import Kept, cut_module, cuts_of, head_counts, is_same, with_heads
-from tasks.nn.sparsity.masks import Masks, apply_masks, largest
+from tasks.nn.sparsity.masks import Masks, apply_masks
 from tasks.nn.sparsity.walk import PRODUCER
 from tasks.records import InputError
 

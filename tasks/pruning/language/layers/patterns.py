@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from tasks.nn.sparsity import largest, largest_in_rows
 from tasks.records import InputError
 
 __all__ = ["Pattern"]
@@ -89,11 +89,11 @@ class Pattern:
         """
         if by_matrix and not self.group:
             count = self.num_kept(scores.shape[1]) * scores.shape[0]
-            return _largest(scores.reshape(1, -1), count).view(scores.shape)
+            return largest(scores, count)
         if self.group:
             groups = scores.reshape(-1, self.group)
-            return _largest(groups, self.kept).view(scores.shape)
-        return _largest(scores, self.num_kept(scores.shape[1]))
+            return largest_in_rows(groups, self.kept).view(scores.shape)
+        return largest_in_rows(scores, self.num_kept(scores.shape[1]))
 
     def fits(self, mask: Tensor) -> bool:
         """Whether a mask has this pattern, exactly."""
@@ -101,10 +101,3 @@ class Pattern:
             counts = mask.reshape(-1, self.group).sum(dim=1)
             return bool((counts == self.kept).all())
         return int(mask.sum()) == self.num_kept(mask.shape[1]) * len(mask)
-
-
-def _largest(scores: Tensor, count: int) -> Tensor:
-    if bool(scores.isnan().any()):
-        raise InputError("scores contain NaN: the weights they are from are damaged")
-    order = scores.argsort(dim=1, descending=True, stable=True)[:, :count]
-    return torch.zeros_like(scores, dtype=torch.bool).scatter_(1, order, True)

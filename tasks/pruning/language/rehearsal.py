@@ -1,0 +1,115 @@
+"""What `perp` looks at before anything starts: whether all fits, and what it will take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gpu.backend import cuda_problem
+from tasks.nn.plan import HERE
+from tasks.pruning.language.adapters.methods import ADAPTERS, parse_method
+from tasks.pruning.language.byte_tokenizer import byte_tokenizer
+from tasks.pruning.language.config import TINY, PerpConfig
+from tasks.pruning.language.files.lora_files import LoraFile
+from tasks.pruning.language.files.mask_files import has_masks, read_masks
+from tasks.pruning.language.layers.patterns import Pattern
+from tasks.pruning.language.models.folders import ModelFolder
+from tasks.pruning.language.models.skeletons import skeleton, tied_names
+from tasks.pruning.language.models.structure import Layer, find_structure
+from tasks.pruning.language.models.tiny import MAX_CONTEXT, tiny_config
+from tasks.pruning.language.subjects import given_folder, model_facts, text_of
+from tasks.pruning.language.tokens import Tokens, check_lengths
+from tasks.records import InputError
+
+__all__ = ["rehearse"]
+
+_LENGTHS = ("max_position_embeddings", "n_positions", "seq_length")
+
+
+def rehearse(config: PerpConfig, address: str = "") -> None:
+    """Refuse what cannot be done; see `tasks.pruning.language.plan.check_perp`."""
+    if config.device == "cuda" and address in HERE and (problem := cuda_problem()):
+        raise InputError(f"device=cuda cannot be used here: {problem}")
+    _check_methods(config)
+    for name in config.model:
+        folder = None if name in TINY else given_folder(name)
+        architecture = tiny_config(name) if folder is None else folder.config
+        layers = find_structure(skeleton(architecture)).layers
+        _check_layers(config, layers)
+        if folder is not None:
+            _check_masks(config, folder, layers)
+        if config.adapter:
+            _check_adapter(config, architecture, layers)
+        _check_texts(config, folder, architecture)
+
+
+def _check_methods(config: PerpConfig) -> None:
+    """Refuse methods that no model has parameters for."""
+    lacking = [set(model_facts(name).lacking) for name in config.model]
+    for text in config.methods:
+        method = parse_method(text)
+        if method.alone or method.adapter or "head" in method.subsets:
+            continue
+        if all(set(method.subsets) <= words for words in lacking):
+            raise InputError(f"method {text}: no model here has {' or '.join(method.subsets)}")
+
+
+def _check_layers(config: PerpConfig, layers: tuple[Layer, ...]) -> None:
+    for text in config.pattern:
+        for layer in layers:
+            Pattern.parse(text).check(layer.name, layer.width)
+    uses_rank = any(
+        parse_method(text).adapter in ADAPTERS or text == "reconstruct" for text in config.methods
+    )
+    smallest = min(layers, key=lambda layer: min(layer.rows, layer.width))
+    if uses_rank and config.rank > min(smallest.rows, smallest.width):
+        raise InputError(
+            f"rank {config.rank} is larger than {smallest.name}, which has {smallest.rows} outputs "
+            f"and {smallest.width} inputs"
+        )
+
+
+def _check_masks(config: PerpConfig, folder: ModelFolder, layers: tuple[Layer, ...]) -> None:
+    """Masks of a folder have to be of the pattern; then they are taken as they are."""
+    if not has_masks(folder.path):
+        return
+    masks = read_masks(folder.path)
+    for text in config.pattern:
+        pattern = Pattern.parse(text)
+        for layer in layers:
+            if layer.weight not in masks:
+                continue
+            mask = masks[layer.weight]
+            if not pattern.fits(mask.T if layer.transposed else mask):
+                raise InputError(
+                    f"model folder {folder.path} is pruned already, and the mask of {layer.name} "
+                    f"does not have the pattern {text}; give the pattern that it has, or the "
+                    "dense model"
+                )
+
+
+def _check_adapter(config: PerpConfig, architecture: Any, layers: tuple[Layer, ...]) -> None:
+    model = skeleton(architecture)
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    tied = {name: group[0] for group in tied_names(model) for name in group[1:]}
+    transposed = {layer.weight for layer in layers if layer.transposed}
+    LoraFile.open(config.adapter, transposed).check(shapes, tied)
+
+
+def _check_texts(config: PerpConfig, folder: ModelFolder | None, architecture: Any) -> None:
+    tokenizer = byte_tokenizer() if folder is None else folder.tokenizer()
+    longest = MAX_CONTEXT if folder is None else _longest(architecture)
+    for text in (config.text, config.other_text):
+        is_trained_on = text == config.text
+        check_lengths(
+            Tokens.of(text_of(text), tokenizer),
+            config.context,
+            num_calibration=config.calibration if is_trained_on else 0,
+            batch_size=config.batch_size if is_trained_on else 0,
+            longest=longest,
+            vocabulary=architecture.vocab_size,
+        )
+
+
+def _longest(architecture: Any) -> int | None:
+    """Positions of a model, where its config says."""
+    return next((getattr(architecture, n) for n in _LENGTHS if hasattr(architecture, n)), None)
