@@ -102,7 +102,7 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:  # pyrefly: ignore[bad-override]
         x, A, B, weight, mask = ctx.saved_tensors
         given, layer = grad_outputs[0], ctx.layer
         of_x, of_A, of_B, of_bias = None, None, None, None

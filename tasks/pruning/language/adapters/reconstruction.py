@@ -10,8 +10,8 @@ Units of a block are treated in the order of execution, and each is merged befor
 
 Nothing outside of a unit has a gradient: its inputs carry none, everything else is frozen, and the
 run ends behind the unit.  Dropout is off.  The best iterate is kept, by the loss of merged weights
-over all inputs, the start among them; if the loss of the whole block is higher in the end, all of
-the block is as it was.
+over all inputs, the start among them.  If the loss of the whole block is higher in the end, the
+last units are put back one after another until it is not.
 
 Memory: the inputs of the block and the outputs of a unit (of a single matrix only a batch of them),
 the dense block, the pruned one and a copy of its pruned weights.
@@ -114,7 +114,7 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class ReconstructedUnit:
-    """Loss of a unit over all inputs, with the weights that it was given and with those kept."""
+    """Loss of a unit over all inputs, with the weights that it was given and with the best ones."""
 
     name: str
     loss_before: float
@@ -132,15 +132,15 @@ class ReconstructedBlock:
     loss_before, loss_after : float
         Of the outputs of the block, over all its inputs.
     units : tuple of ReconstructedUnit
-    is_reverted : bool
-        Whether the block is as it was, since the better units made it worse as a whole.
+    num_reverted : int
+        How many of the last units are as they were, since they made the block worse as a whole.
     """
 
     changed: dict[str, Tensor]
     loss_before: float
     loss_after: float
     units: tuple[ReconstructedUnit, ...]
-    is_reverted: bool
+    num_reverted: int
 
 
 def reconstruct_block(
@@ -206,8 +206,7 @@ class _Work:
 
     def run(self, block: nn.Module, number: int) -> Callable[[], Any]:
         """A call of a block on a batch."""
-        shared = isinstance(self.kwargs, Mapping)
-        keywords = self.kwargs if shared else self.kwargs[number]
+        keywords = self.kwargs if isinstance(self.kwargs, Mapping) else self.kwargs[number]
         return partial(block, self.hidden[number], **keywords)
 
     @torch.no_grad()

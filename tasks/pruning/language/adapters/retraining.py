@@ -36,7 +36,7 @@ from tasks.nn import (
     seeded_generator,
     warmed_up,
 )
-from tasks.nn.sparsity import check_masks, hold_masks
+from tasks.nn.sparsity import apply_masks, check_masks, hold_masks
 from tasks.pruning.language.adapters.attaching import Attached, attach
 from tasks.pruning.language.adapters.methods import Method, parse_method
 from tasks.pruning.language.adapters.subsets import head_weight, num_parameters, trained_names
@@ -183,8 +183,10 @@ def retrain(
         raise InputError(f"{method} does not train on text; take subsets, an adapter or full")
     check_masks(masks, dict(model.named_parameters()))
     total, names = num_parameters(model), trained_names(model, method)
+    apply_masks(model, masks)
     trainees = _selected(model, masks, method, names, plan)
-    held = {} if method.adapter else masks
+    # What is frozen stays zero by itself.
+    held = masks if method.alone == "full" else {}
     outcome = _fit(trainees, held, method, batches, plan, loss)
     num = trainees.trainable.num_trained
     changed = trainees.finish(keep=outcome.status is FitStatus.FINISHED)
