@@ -2,8 +2,8 @@
 
 Places take the smallest of three forms. Half of a matrix, kept anywhere, needs one bit per weight,
 and no form can do with less. Two of four have 6 choices per group, so that three groups go into a
-byte: 2/3 of a bit per weight. At 80 % and more, distances between kept weights as half bytes need
-less than a bit: 0.5 at 90 %, where the entropy is 0.47.
+byte: 2/3 of a bit per weight. At 80 % and more, distances between kept weights as half bytes or
+bytes need less than a bit: 0.5 at 90 %, where the entropy is 0.47.
 """
 
 from __future__ import annotations
@@ -39,22 +39,23 @@ _FEW = 0.35
 def pack_mask(mask: Tensor) -> tuple[dict[str, Any], Tensor]:
     """Bytes of a mask in the smallest form, and what `load_packed.read_mask` has to know of it."""
     mask = mask.cpu()
-    found = [({"form": "bits"}, pack_bits(mask))]
+    found: list[tuple[dict[str, Any], Tensor]] = [({"form": "bits"}, pack_bits(mask))]
     if int(mask.sum()) < _FEW * mask.numel():
-        found.append(({"form": "gaps"}, _gaps(mask)))
+        found += [({"form": "gaps", "bits": bits}, _gaps(mask, bits)) for bits in (4, 8)]
     found += _groups(mask)
     about, data = min(found, key=lambda each: each[1].numel())
     return {"shape": list(mask.shape), **about}, data
 
 
-def _gaps(mask: Tensor) -> Tensor:
-    """How many weights are left out before each kept one, as half bytes."""
-    places = mask.reshape(-1).nonzero().view(-1)
+def _gaps(mask: Tensor, bits: int) -> Tensor:
+    """How many weights are left out before each kept one, as half bytes or bytes."""
+    places, most = mask.reshape(-1).nonzero().view(-1), (1 << bits) - 1
     gaps = places.diff(prepend=torch.tensor([-1])) - 1
-    halves = torch.full((len(gaps) + int((gaps // 15).sum()),), 15, dtype=torch.uint8)
-    halves[(gaps // 15 + 1).cumsum(0) - 1] = (gaps % 15).to(torch.uint8)
-    if len(halves) % 2:
-        halves = torch.cat([halves, halves.new_full((1,), 15)])
+    written = torch.full((len(gaps) + int((gaps // most).sum()),), most, dtype=torch.uint8)
+    written[(gaps // most + 1).cumsum(0) - 1] = (gaps % most).to(torch.uint8)
+    if bits == 8:
+        return written
+    halves = torch.nn.functional.pad(written, (0, len(written) % 2), value=most)
     return halves[::2] | halves[1::2] << 4
 
 
