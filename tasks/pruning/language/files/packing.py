@@ -9,7 +9,9 @@ bytes need less than a bit: 0.5 at 90 %, where the entropy is 0.47.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,8 @@ from tasks.records import InputError
 __all__ = ["load_packed_model", "pack_mask", "unpack", "write_packed"]
 
 LOADER = "load_packed.py"
-_GROUPS = (4, 8, 2, 16)
+_GROUPS = (2, 4, 8, 16)
+Form = tuple[dict[str, Any], Callable[[], Tensor]]
 _FEW = 0.35
 """Share of kept weights above which distances cannot need less than a bit each."""
 
@@ -39,18 +42,33 @@ _FEW = 0.35
 def pack_mask(mask: Tensor) -> tuple[dict[str, Any], Tensor]:
     """Bytes of a mask in the smallest form, and what `load_packed.read_mask` has to know of it."""
     mask = mask.cpu()
-    found: list[tuple[dict[str, Any], Tensor]] = [({"form": "bits"}, pack_bits(mask))]
-    if int(mask.sum()) < _FEW * mask.numel():
-        found += [({"form": "gaps", "bits": bits}, _gaps(mask, bits)) for bits in (4, 8)]
-    found += _groups(mask)
-    about, data = min(found, key=lambda each: each[1].numel())
+    size, (about, build) = min(_forms(mask), key=lambda each: each[0])
+    data = build()
+    assert data.numel() == size
     return {"shape": list(mask.shape), **about}, data
 
 
-def _gaps(mask: Tensor, bits: int) -> Tensor:
+def _forms(mask: Tensor) -> Iterator[tuple[int, Form]]:
+    """Forms that a mask may take, each with its number of bytes."""
+    yield -(-mask.numel() // 8), ({"form": "bits"}, partial(pack_bits, mask))
+    if int(mask.sum()) < _FEW * mask.numel():
+        places = mask.reshape(-1).nonzero().view(-1)
+        gaps = places.diff(prepend=torch.tensor([-1])) - 1
+        for bits in (4, 8):
+            number = len(gaps) + int((gaps // ((1 << bits) - 1)).sum())
+            about = {"form": "gaps", "bits": bits}
+            yield -(-number * bits // 8), (about, partial(_gaps, gaps, bits))
+    if found := _pattern(mask):
+        about = {"form": "groups", **found}
+        kept, group = found["kept"], found["group"]
+        groups = (mask if found["axis"] else mask.T).reshape(-1, group)
+        size, number = word_of(kept, group)
+        yield -(-len(groups) // number) * size, (about, partial(_words, groups, kept, group))
+
+
+def _gaps(gaps: Tensor, bits: int) -> Tensor:
     """How many weights are left out before each kept one, as half bytes or bytes."""
-    places, most = mask.reshape(-1).nonzero().view(-1), (1 << bits) - 1
-    gaps = places.diff(prepend=torch.tensor([-1])) - 1
+    most = (1 << bits) - 1
     written = torch.full((len(gaps) + int((gaps // most).sum()),), most, dtype=torch.uint8)
     written[(gaps // most + 1).cumsum(0) - 1] = (gaps % most).to(torch.uint8)
     if bits == 8:
@@ -59,18 +77,17 @@ def _gaps(mask: Tensor, bits: int) -> Tensor:
     return halves[::2] | halves[1::2] << 4
 
 
-def _groups(mask: Tensor) -> list[tuple[dict[str, Any], Tensor]]:
-    """Choices of n of every m along inputs or outputs, if the mask has such a pattern."""
-    found = []
-    for axis in (1, 0) if mask.ndim == 2 else ():
+def _pattern(mask: Tensor) -> dict[str, int] | None:
+    """n, m and axis of the finest pattern n:m along inputs or outputs, if the mask has one."""
+    for group, axis in product(_GROUPS, (1, 0) if mask.ndim == 2 and mask.numel() else ()):
         along = mask if axis else mask.T
-        for group in (g for g in _GROUPS if along.shape[1] % g == 0):
-            counts = along.reshape(-1, group).sum(dim=1)
-            kept = int(counts[0]) if len(counts) else 0
-            if 0 < kept < group and bool((counts == kept).all()):
-                about = {"form": "groups", "kept": kept, "group": group, "axis": axis}
-                found.append((about, _words(along.reshape(-1, group), kept, group)))
-    return found
+        if along.shape[1] % group:
+            continue
+        counts = along.reshape(-1, group).sum(dim=1)
+        kept = int(counts[0])
+        if 0 < kept < group and bool((counts == kept).all()):
+            return {"kept": kept, "group": group, "axis": axis}
+    return None
 
 
 def _words(groups: Tensor, kept: int, group: int) -> Tensor:
