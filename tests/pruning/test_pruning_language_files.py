@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import weakref
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -187,6 +189,40 @@ def test_files_are_read_through_links(llama, tmp_path):
     write_folder(tmp_path / "linked", tmp_path / "to", changed={}, masks=masks, provenance={})
     assert check_folder(tmp_path / "to", source) == []
     assert not any(path.is_symlink() for path in (tmp_path / "to").rglob("*"))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_one_changed_tensor_and_one_mask_live_at_a_time(llama, tmp_path, compressed):
+    """A model of 30 billion parameters is written with the memory of its largest tensor."""
+    model, source, masks = llama
+    state, alive, most = model.state_dict(), [], []
+
+    def given(tensor):
+        alive[:] = [each for each in alive if each() is not None] + [weakref.ref(tensor)]
+        most.append(len(alive))
+        return tensor
+
+    class Lazy(Mapping):
+        def __getitem__(self, name):
+            return given(masks[name].clone())
+
+        def __iter__(self):
+            return iter(masks)
+
+        def __len__(self):
+            return len(masks)
+
+        def __contains__(self, name):
+            return name in masks
+
+    def changed(name):
+        new = state[name].clone()
+        return given(new.masked_fill_(~masks[name], 0) if name in masks else new)
+
+    to = tmp_path / "to"
+    write_folder(source, to, changed=changed, masks=Lazy(), provenance={}, compressed=compressed)
+    assert check_folder(to, source, pattern=HALF) == []
+    assert len(most) > len(state) and max(most) <= 4  # weight and mask, and those before them
 
 
 # --- names --------------------------------------------------------------------------------------
