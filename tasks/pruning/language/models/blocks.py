@@ -68,7 +68,7 @@ class LanguageModel:
     Attributes
     ----------
     reader : Reader
-    skeleton : torch.nn.Module
+    skeleton : transformers.PreTrainedModel
         Without values.
     structure : Structure
     device : torch.device
@@ -77,7 +77,7 @@ class LanguageModel:
     """
 
     reader: Reader
-    skeleton: nn.Module
+    skeleton: Any
     structure: Structure
     device: torch.device
     dtype: torch.dtype
@@ -186,7 +186,7 @@ class LanguageModel:
                 logits = around(tokens, use_cache=False).logits
             yield logits
 
-    def _around(self, *, head: bool) -> nn.Module:
+    def _around(self, *, head: bool) -> Any:
         """All but the blocks, and the head if it is wanted; of the embedding what is used."""
         model = deepcopy(self.skeleton)
         embedding = model.get_input_embeddings()
@@ -199,7 +199,7 @@ class LanguageModel:
         self._read_rows(embedding, name)
         return model
 
-    def _read_rows(self, embedding: nn.Module, name: str) -> None:
+    def _read_rows(self, embedding: Any, name: str) -> None:
         """Have an embedding read the rows of the tokens that it is called with."""
         rows = self.reader.read([name])[name]
         embedding.padding_idx = None  # It concerns gradients alone.
