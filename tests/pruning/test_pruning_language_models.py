@@ -166,9 +166,10 @@ def test_half_precision_is_that_of_the_whole_model_in_half_precision(tmp_path):
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
-def test_tokens_that_the_model_does_not_know_are_refused(tmp_path):
-    model = LanguageModel.open(ModelFolder.open(saved(tmp_path, "llama")))
+def test_tokens_that_the_model_cannot_take_are_refused(tmp_path):
+    model = LanguageModel.open(ModelFolder.open(saved(tmp_path, "opt")))
     for tokens, size, words in (
+        (tokens_of(1, 33), 1, "windows have 33 tokens, the model sees 32; give shorter ones"),
         (torch.tensor([[1, 96]]), 1, "a token is 96, the model knows 0 to 95"),
         (torch.tensor([1, 2]), 1, r"tokens have the shape \[2\]"),
         (torch.tensor([[1, 2]]), 0, "batch_size is 0"),
@@ -201,7 +202,7 @@ def peak_of_a_walk(folder, blocks):
     made.save_pretrained(folder / str(blocks))
     block = 4 * sum(p.numel() for p in made.model.layers[0].parameters())
     model = LanguageModel.open(ModelFolder.open(folder / str(blocks)))
-    tokens = torch.randint(0, 4096, (16, 16))
+    tokens = torch.randint(0, 4096, (4, 64))
     mapped = (folder / str(blocks) / "model.safetensors").stat().st_size
     peak = peak_bytes(lambda: model.walk(model.hidden(tokens, 1)), mapped)
     return peak, block, 4 * tokens.numel() * 64

@@ -138,7 +138,8 @@ class LanguageModel:
         Raises
         ------
         InputError
-            If there are no tokens, or a token is not in the vocabulary.
+            If there are no tokens, a token is not in the vocabulary, or windows are longer than
+            what the model sees.
         """
         self._check(tokens, batch_size)
         around = self._around(head=False)
@@ -227,6 +228,11 @@ class LanguageModel:
             raise InputError(f"tokens have the shape {list(tokens.shape)}; give windows (N, T)")
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; give 1 or more")
+        limit = getattr(self.reader.config, "max_position_embeddings", None) or tokens.shape[1]
+        if tokens.shape[1] > limit:
+            raise InputError(
+                f"windows have {tokens.shape[1]} tokens, the model sees {limit}; give shorter ones"
+            )
         size = self.skeleton.get_input_embeddings().num_embeddings
         if int(tokens.min()) < 0 or int(tokens.max()) >= size:
             raise InputError(
