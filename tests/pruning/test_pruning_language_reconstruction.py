@@ -12,6 +12,7 @@ from tasks.pruning.language.adapters.reconstruction import Reconstruction, recon
 from tasks.pruning.language.adapters.units import Chain
 from tasks.pruning.language.layers.gram import Gram, row_errors
 from tasks.pruning.language.layers.least_squares import best_weights
+from tasks.pruning.language.models.calls import Call
 from tasks.records import InputError
 
 transformers = pytest.importorskip("transformers")
@@ -130,7 +131,7 @@ def test_units_in_their_order_get_better_and_zeros_are_kept(family, granularity)
     assert [unit.name for unit in found.units] == UNITS[family, granularity]
     assert all(unit.loss_after < unit.loss_before for unit in found.units)
     assert found.loss_before == pytest.approx(error, rel=1e-5)
-    assert found.loss_after < found.loss_before and not found.num_reverted
+    assert found.loss_after < found.loss_before and not found.is_reverted
     assert found.loss_after == pytest.approx(block_error(dense, block, hidden, kwargs), rel=1e-5)
     assert set(found.changed) == set(masks)
     for name, value in block.state_dict().items():
@@ -186,7 +187,8 @@ def test_units_that_make_the_block_worse_as_a_whole_are_put_back():
     how = settings(granularity="matrix", kind="scalelora", rank=1, num_steps=40)
     found = reconstruct_block(dense, block, masks, hidden, {}, (), how)
     assert found.units[0].loss_after < found.units[0].loss_before
-    assert found.num_reverted == 1 and found.loss_after == found.loss_before == 0.0
+    assert found.is_reverted and found.units[0].is_reverted
+    assert found.loss_after == found.loss_before == 0.0
     assert torch.equal(block.layer.weight, dense.layer.weight * masks["layer.weight"])
 
 
@@ -298,7 +300,7 @@ def test_least_squares_is_never_above_a_reconstruction(family, kind):
     weight, mask = turn(dense.get_parameter(f"{name}.weight")), turn(masks[f"{name}.weight"])
     how = settings(granularity="matrix", kind=kind, num_steps=60)
     found = reconstruct_block(dense, block, masks, hidden, kwargs, (), how)
-    assert not found.num_reverted
+    assert not found.is_reverted
     kept = turn(found.changed[f"{name}.weight"])
     count = sum(linear(x, weight).numel() for x in inputs)
     error = float(row_errors(weight, kept, gram).sum()) / count
@@ -323,6 +325,8 @@ def test_several_blocks_are_reconstructed_as_one():
         for each in blocks:
             expected = each(expected, **kwargs[0])
         assert torch.equal(dense(hidden[0], **kwargs[0]), expected)
+        calls = [Call((), kwargs[0])] * 2
+        assert torch.equal(dense(hidden[0], calls=calls), expected)
     assert found.loss_after < found.loss_before
 
 
@@ -335,6 +339,17 @@ def test_in_half_precision_the_rounded_weights_are_what_is_compared(kind):
     assert all(unit.loss_after < unit.loss_before for unit in found.units)
     assert found.loss_after == pytest.approx(block_error(dense, block, hidden, kwargs), rel=1e-4)
     assert all(bool((found.changed[n][~mask] == 0).all()) for n, mask in masks.items())
+
+
+def test_blocks_may_be_called_by_what_a_model_was_seen_to_call_them_with():
+    found = []
+    for is_call in (False, True):
+        dense, block, masks, hidden, kwargs = case("llama")
+        calls = [Call((), each) for each in kwargs] if is_call else kwargs
+        found.append(
+            reconstruct_block(dense, block, masks, hidden, calls, PARTS["llama"], settings())
+        )
+    assert found[0].units == found[1].units
 
 
 def test_what_does_not_fit_is_refused():

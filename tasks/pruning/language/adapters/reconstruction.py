@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ from tasks.pruning.language.adapters.methods import ADAPTERS
 from tasks.pruning.language.adapters.retraining import adamw, falling_rate
 from tasks.pruning.language.adapters.trainees import Trainees, select, training_flags
 from tasks.pruning.language.adapters.units import (
+    BlockCall,
     Given,
     Granularity,
     Parts,
@@ -53,7 +54,8 @@ from tasks.records import InputError, derive_seed
 
 __all__ = ["ReconstructedBlock", "ReconstructedUnit", "Reconstruction", "reconstruct_block"]
 
-Keywords = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Calls = Mapping[str, Any] | Sequence[Mapping[str, Any] | BlockCall]
+"""Keywords of all batches, or for each its own keywords or call."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,12 @@ class Reconstruction:
     weight_decay, warm_up : float
     clip : float or None
         Largest norm of the gradient of the loss divided by that before training.
+    mixed_precision : bool
+        Training steps in bfloat16; losses that are compared are not.
     evaluations : int
         How often the loss over all inputs is looked at.
+    mixed_precision : bool
+        Everything that parts compute is computed in bfloat16, for targets and losses too.
     seed : int
     """
 
@@ -95,7 +101,9 @@ class Reconstruction:
     weight_decay: float = 0.0
     warm_up: float = 0.1
     clip: float | None = None
+    mixed_precision: bool = False
     evaluations: int = 2
+    mixed_precision: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -114,11 +122,20 @@ class Reconstruction:
 
 @dataclass(frozen=True)
 class ReconstructedUnit:
-    """Loss of a unit over all inputs, with the weights that it was given and with the best ones."""
+    """Loss of a unit over all inputs, with the weights that it was given and with the best ones.
+
+    Attributes
+    ----------
+    name : str
+    loss_before, loss_after : float
+    is_reverted : bool
+        Whether the weights are as they were, since better ones made the block worse as a whole.
+    """
 
     name: str
     loss_before: float
     loss_after: float
+    is_reverted: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,15 +149,17 @@ class ReconstructedBlock:
     loss_before, loss_after : float
         Of the outputs of the block, over all its inputs.
     units : tuple of ReconstructedUnit
-    num_reverted : int
-        How many of the last units are as they were, since they made the block worse as a whole.
     """
 
     changed: dict[str, Tensor]
     loss_before: float
     loss_after: float
     units: tuple[ReconstructedUnit, ...]
-    num_reverted: int
+
+    @property
+    def is_reverted(self) -> bool:
+        """Whether a unit is as it was, since better weights made the block worse as a whole."""
+        return any(unit.is_reverted for unit in self.units)
 
 
 def reconstruct_block(
@@ -148,7 +167,7 @@ def reconstruct_block(
     block: nn.Module,
     masks: Mapping[str, Tensor],
     hidden: Sequence[Tensor],
-    kwargs: Keywords,
+    calls: Calls,
     parts: Parts,
     how: Reconstruction,
 ) -> ReconstructedBlock:
@@ -162,8 +181,9 @@ def reconstruct_block(
         By names of parameters within the block, of the stored shapes.
     hidden : sequence of Tensor (B, T, d)
         Inputs of the block, batch by batch, without gradients.
-    kwargs : mapping, or a sequence of one per batch
-        What else the block is called with.
+    calls : mapping, or a sequence of mapping or BlockCall
+        How else the block is called: keywords for all batches, or one entry per batch, keywords or
+        what calls the block.
     parts : sequence of str or tuple of str
         Modules of attention and of the MLP, see `units_of`.
     how : Reconstruction
@@ -177,19 +197,22 @@ def reconstruct_block(
         raise InputError("a reconstruction needs inputs of the block; there are none")
     apply_masks(block, masks)
     starts = {name: block.get_parameter(name).detach().clone() for name in masks}
-    work = _Work(dense_block, block, masks, starts, hidden, kwargs, how)
+    work = _Work(dense_block, block, masks, starts, hidden, calls, how)
     with evaluating(dense_block), evaluating(block):
         with torch.no_grad():
             units = units_of(block, [*masks], how.granularity, parts, work.run(block, 0))
         whole = Unit(("",), tuple(masks))
         before = work.mean_error(whole)
-        found = tuple(_reconstructed(work, unit) for unit in units)
+        found = [_reconstructed(work, unit) for unit in units]
         after = work.mean_error(whole)
-        is_reverted = not after <= before
-        if is_reverted:
-            work.restore(masks)
+        for last in reversed(range(len(units))):
+            if after <= before:
+                break
+            work.restore(units[last].weights)
+            found[last] = replace(found[last], is_reverted=True)
+            after = work.mean_error(whole)
     changed = {name: block.get_parameter(name).detach() for name in masks}
-    return ReconstructedBlock(changed, before, before if is_reverted else after, found, is_reverted)
+    return ReconstructedBlock(changed, before, after, tuple(found))
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,13 +224,15 @@ class _Work:
     masks: Mapping[str, Tensor]
     starts: Mapping[str, Tensor]
     hidden: Sequence[Tensor]
-    kwargs: Keywords
+    calls: Calls
     how: Reconstruction
 
     def run(self, block: nn.Module, number: int) -> Callable[[], Any]:
         """A call of a block on a batch."""
-        keywords = self.kwargs if isinstance(self.kwargs, Mapping) else self.kwargs[number]
-        return partial(block, self.hidden[number], **keywords)
+        call = self.calls if isinstance(self.calls, Mapping) else self.calls[number]
+        if isinstance(call, Mapping):
+            return partial(block, self.hidden[number], **call)
+        return partial(call.output, block, self.hidden[number])
 
     @torch.no_grad()
     def given(self, unit: Unit, number: int) -> Given:
@@ -221,12 +246,19 @@ class _Work:
         given = given or self.given(unit, number)
         return unit_output(self.dense_block, unit, self.run(self.dense_block, number), given)
 
+    def arithmetic(self, *, needs_autocast: bool = False) -> torch.autocast:
+        """What is computed outside of steps is computed as in them; weights change in between."""
+        mixed = self.how.mixed_precision or needs_autocast
+        device = self.hidden[0].device.type
+        return torch.autocast(device, torch.bfloat16, enabled=mixed, cache_enabled=False)
+
     def targets(self, unit: Unit) -> list[Tensor] | None:
         """Of all batches; None if they are computed as they are needed: of a single matrix."""
         is_matrix = unit.is_single and unit.weights == (f"{unit.modules[0]}.weight",)
         if is_matrix:
             return None
-        return [self.target(unit, number) for number in range(len(self.hidden))]
+        with self.arithmetic():
+            return [self.target(unit, number) for number in range(len(self.hidden))]
 
     def error(
         self, unit: Unit, number: int, targets: Sequence[Tensor] | None
@@ -243,9 +275,16 @@ class _Work:
         return (output - target.float()).square().sum(), output.numel()
 
     @torch.no_grad()
-    def mean_error(self, unit: Unit, targets: Sequence[Tensor] | None = None) -> float:
+    def mean_error(
+        self,
+        unit: Unit,
+        targets: Sequence[Tensor] | None = None,
+        *,
+        needs_autocast: bool = False,
+    ) -> float:
         """Over all batches, summed in double precision."""
-        found = [self.error(unit, number, targets) for number in range(len(self.hidden))]
+        with self.arithmetic(needs_autocast=needs_autocast):
+            found = [self.error(unit, number, targets) for number in range(len(self.hidden))]
         return sum(float(total) for total, _ in found) / sum(count for _, count in found)
 
     @torch.no_grad()
@@ -324,11 +363,7 @@ def _fit(
         with ExitStack() as stack:
             for attached in trainees.attached:
                 stack.enter_context(attached.as_merged())
-            device = work.hidden[0].device.type
-            stack.enter_context(
-                torch.autocast(device, torch.bfloat16, enabled=trainees.needs_autocast)
-            )
-            found = work.mean_error(unit, targets)
+            found = work.mean_error(unit, targets, needs_autocast=trainees.needs_autocast)
         if found < best.loss:
             state = {name: value.clone() for name, value in trainable.state_dict().items()}
             best.loss, best.state = found, state
@@ -337,7 +372,7 @@ def _fit(
     plan = FitPlan(
         how.num_steps,
         clip=how.clip,
-        mixed_precision=trainees.needs_autocast,
+        mixed_precision=how.mixed_precision or trainees.needs_autocast,
         curve_steps=max(-(-how.num_steps // max(how.evaluations, 1)), 1),
     )
     state = TrainingState(

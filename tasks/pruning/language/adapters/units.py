@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from torch import Tensor, nn
 
 from tasks.records import InputError
 
-__all__ = ["Chain", "Granularity", "Unit", "given_inputs", "unit_output", "units_of"]
+__all__ = ["BlockCall", "Chain", "Granularity", "Unit", "given_inputs", "unit_output", "units_of"]
 
 Granularity = Literal["matrix", "parts", "block"]
 GRANULARITIES: tuple[Granularity, ...] = get_args(Granularity)
@@ -57,26 +57,26 @@ class Given:
     kwargs: Mapping[str, Any]
 
 
+class BlockCall(Protocol):
+    """How a block is called beside its input."""
+
+    def output(self, block: nn.Module, state: Tensor, /) -> Tensor:
+        """Output (B, T, d) of a block for an input (B, T, d)."""
+        ...
+
+
 class Chain(nn.ModuleList):
-    """Several consecutive blocks as one; masks are named ``0.<name>``, ``1.<name>``, and so on.
+    """Several consecutive blocks as one; masks are named ``0.<name>``, ``1.<name>``, and so on."""
 
-    Parameters
-    ----------
-    blocks : sequence of torch.nn.Module
-    own : sequence of mapping, optional
-        What each block gets beside what it shares with the others, such as its positions.
-    """
-
-    def __init__(
-        self, blocks: Sequence[nn.Module], own: Sequence[Mapping[str, Any]] | None = None
-    ) -> None:
-        super().__init__(blocks)
-        self.own = [dict(each) for each in own] if own else [{} for _ in blocks]
-
-    def forward(self, hidden: Tensor, **kwargs: Any) -> Tensor:
-        """Outputs of the last block."""
-        for block, own in zip(self, self.own, strict=True):
-            hidden = _first(block(hidden, **kwargs, **own))
+    def forward(
+        self, hidden: Tensor, *, calls: Sequence[BlockCall] | None = None, **kwargs: Any
+    ) -> Tensor:
+        """Outputs of the last block, all called with the same keywords, or each as `calls` do."""
+        for number, block in enumerate(self):
+            if calls is None:
+                hidden = _first(block(hidden, **kwargs))
+            else:
+                hidden = calls[number].output(block, hidden)
         return hidden
 
 
