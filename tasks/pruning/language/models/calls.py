@@ -85,9 +85,9 @@ def calls_of(
             raise _LastBlock
         return state
 
-    with torch.no_grad(), passed_through(model, blocks, note, as_tuple=as_tuple):
-        with suppress(_LastBlock):
-            model(tokens, use_cache=False)
+    replaced = passed_through(model, blocks, note, as_tuple=as_tuple)
+    with torch.no_grad(), replaced, suppress(_LastBlock):
+        model(tokens, use_cache=False)
     return states[0], tuple(calls)
 
 
