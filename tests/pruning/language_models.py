@@ -1,64 +1,84 @@
-"""Small random language models of many families, for the tests."""
+"""Small language models in folders, texts in files, and runs of `perp` on them."""
 
-import pytest
+from pathlib import Path
+
 import torch
-from torch import nn
 
-ENDS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-SIZES = {"vocab_size": 96, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 4}
-GROUPED = SIZES | ENDS | {"intermediate_size": 24, "num_key_value_heads": 2}
-SLIDING = GROUPED | {"sliding_window": 4}
-OPT = SIZES | ENDS | {"ffn_dim": 24, "max_position_embeddings": 32, "word_embed_proj_dim": 16}
-GPT = {"vocab_size": 96, "n_embd": 16, "n_layer": 3, "n_head": 4, "n_positions": 32} | ENDS
-NEO = {"vocab_size": 96, "hidden_size": 16, "num_layers": 2, "num_heads": 4, "window_size": 4,
-       "max_position_embeddings": 32, "attention_types": [[["global", "local"], 1]]}  # fmt: skip
-FAMILIES = {
-    "opt": ("OPTConfig", OPT),
-    "opt-350m": ("OPTConfig", OPT | {"word_embed_proj_dim": 8, "do_layer_norm_before": False}),
-    "gpt2": ("GPT2Config", GPT),
-    "llama": ("LlamaConfig", GROUPED),
-    "mistral": ("MistralConfig", SLIDING),
-    "qwen2": ("Qwen2Config", SLIDING | {"use_sliding_window": True, "max_window_layers": 1}),
-    "qwen3": ("Qwen3Config", GROUPED | {"head_dim": 4, "tie_word_embeddings": True}),
-    "gemma": ("GemmaConfig", GROUPED | {"head_dim": 8}),
-    "gemma2": ("Gemma2Config", SLIDING | {"head_dim": 8}),
-    "gemma3": ("Gemma3TextConfig", SLIDING | {"head_dim": 8}),
-    "smollm3": ("SmolLM3Config", GROUPED),
-    "phi3": ("Phi3Config", GROUPED),
-    "gpt-neox": ("GPTNeoXConfig", SIZES | ENDS | {"intermediate_size": 24}),
-    "gpt-neo": ("GPTNeoConfig", NEO | ENDS),
-    "bloom": ("BloomConfig", {"vocab_size": 96, "hidden_size": 16, "n_layer": 3, "n_head": 4}),
-}
-ALL = pytest.mark.parametrize("family", FAMILIES)
+from flows import find_study
+from tasks.pruning.language.byte_tokenizer import save_byte_tokenizer
+from tasks.pruning.language.config import PerpConfig
+
+WORDS = (
+    "the mask of a layer keeps what the inputs need and no weight comes back again".split()  # noqa: SIM905
+)
+WIDTH = 32
 
 
-def config_of(family):
-    transformers = pytest.importorskip("transformers")
-    name, settings = FAMILIES[family]
-    return getattr(transformers, name)(**settings)
+def write_text(folder: Path, seed: int = 0, documents: int = 30) -> Path:
+    """Documents of drawn words, a file each."""
+    folder.mkdir(exist_ok=True)
+    generator = torch.Generator().manual_seed(seed)
+    for number in range(documents):
+        drawn = torch.randint(len(WORDS), (120,), generator=generator).tolist()
+        text = f"document {number} of {seed}: " + " ".join(WORDS[word] for word in drawn)
+        (folder / f"{number:02d}.txt").write_text(text, "utf-8")
+    return folder
 
 
-def random_model(family, seed=0):
-    """Every parameter is drawn, norms and biases too, so that none can be mistaken for another."""
-    transformers = pytest.importorskip("transformers")
+def llama(**changes):
+    from transformers import LlamaConfig
+
+    return LlamaConfig(**{
+        "vocab_size": 256, "hidden_size": WIDTH, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64,
+        "bos_token_id": None, "eos_token_id": None, **changes,
+    })  # fmt: skip
+
+
+def gpt2(**changes):
+    from transformers import GPT2Config
+
+    return GPT2Config(**{
+        "vocab_size": 256, "n_embd": WIDTH, "n_layer": 2, "n_head": 4, "n_positions": 64,
+        "bos_token_id": None, "eos_token_id": None, **changes,
+    })  # fmt: skip
+
+
+def opt(**changes):
+    from transformers import OPTConfig
+
+    return OPTConfig(**{
+        "vocab_size": 256, "hidden_size": WIDTH, "word_embed_proj_dim": WIDTH, "ffn_dim": 48,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64,
+        "pad_token_id": None, "bos_token_id": None, "eos_token_id": None, **changes,
+    })  # fmt: skip
+
+
+def write_folder_of(config, folder: Path, dtype=torch.float32, seed: int = 0) -> Path:
+    """A folder as Hugging Face writes it."""
+    from transformers import AutoModelForCausalLM
+
     torch.manual_seed(seed)
-    model = transformers.AutoModelForCausalLM.from_config(config_of(family)).eval()
-    for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.3)
-    return model
+    model = AutoModelForCausalLM.from_config(config).to(dtype)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1:
+                parameter += 0.1 * torch.randn_like(parameter)
+    model.save_pretrained(folder)
+    save_byte_tokenizer(folder)
+    return folder
 
 
-def loaded(folder, dtype=torch.float32):
-    """As the library loads it."""
-    transformers = pytest.importorskip("transformers")
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
+def small_config(folder, training_text, other, **changes) -> PerpConfig:
+    """A run of a few seconds."""
+    values = {
+        "model": folder if isinstance(folder, list) else str(folder), "text": str(training_text), "other_text": str(other), "context": 16,
+        "calibration": 6, "batch_size": 4, "steps": 4, "rank": 2, "seeds": 1,
+        "evaluation_sequences": 6, "checkpoint_steps": 2, "reconstruction_epochs": 2,
+        "methods": ("norms",),
+    }  # fmt: skip
+    return PerpConfig(**(values | changes))
 
 
-def tokens_of(windows=3, length=12):
-    return torch.randint(3, 96, (windows, length), generator=torch.Generator().manual_seed(1))
-
-
-def saved(folder, family, dtype=torch.float32, **options):
-    """A folder below with a random model."""
-    random_model(family).to(dtype).save_pretrained(folder / family, **options)
-    return folder / family
+def perp():
+    return find_study("perp")

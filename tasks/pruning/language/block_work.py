@@ -139,7 +139,7 @@ class ReconstructionWork:
         parts = [part.name.removeprefix(prefix) for part in self.model.structure.parts[number]]
         watch = Stopwatch()
         with self.dense.block(number) as twin:
-            calls = [each[number] for each in hidden.calls]
+            calls = [each[number].keywords(block) for each in hidden.calls]
             found = reconstruct_block(
                 twin, block, masks, hidden.states, calls, parts, self._how(number)
             )
@@ -211,14 +211,15 @@ def _sizes(layer: Layer, mask: Tensor) -> Row:
 
 
 def _unit_rows(number: int, prefix: str, found: ReconstructedBlock) -> list[Row]:
-    note = "left as it was: better parts made the block worse" if found.is_reverted else ""
+    reverted = "left as it was: the better part made the block worse"
+    last = len(found.units) - found.num_reverted
     return [
         {
             "block": number,
             "layer": f"{prefix}.{unit.name}",
             "before": unit.loss_before,
             "error": unit.loss_after,
-            "note": note,
+            "note": reverted if place >= last else "",
         }
-        for unit in found.units
+        for place, unit in enumerate(found.units)
     ]

@@ -87,6 +87,8 @@ class Reconstruction:
         Training steps in bfloat16; losses that are compared are not.
     evaluations : int
         How often the loss over all inputs is looked at.
+    mixed_precision : bool
+        Everything that parts compute is computed in bfloat16, for targets and losses too.
     seed : int
     """
 
@@ -103,6 +105,7 @@ class Reconstruction:
     clip: float | None = None
     mixed_precision: bool = False
     evaluations: int = 2
+    mixed_precision: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -245,12 +248,19 @@ class _Work:
         given = given or self.given(unit, number)
         return unit_output(self.dense_block, unit, self.run(self.dense_block, number), given)
 
+    def arithmetic(self, *, needs_autocast: bool = False) -> torch.autocast:
+        """What is computed outside of steps is computed as in them; weights change in between."""
+        mixed = self.how.mixed_precision or needs_autocast
+        device = self.hidden[0].device.type
+        return torch.autocast(device, torch.bfloat16, enabled=mixed, cache_enabled=False)
+
     def targets(self, unit: Unit) -> list[Tensor] | None:
         """Of all batches; None if they are computed as they are needed: of a single matrix."""
         is_matrix = unit.is_single and unit.weights == (f"{unit.modules[0]}.weight",)
         if is_matrix:
             return None
-        return [self.target(unit, number) for number in range(len(self.hidden))]
+        with self.arithmetic():
+            return [self.target(unit, number) for number in range(len(self.hidden))]
 
     def error(
         self, unit: Unit, number: int, targets: Sequence[Tensor] | None
@@ -267,9 +277,16 @@ class _Work:
         return (output - target.float()).square().sum(), output.numel()
 
     @torch.no_grad()
-    def mean_error(self, unit: Unit, targets: Sequence[Tensor] | None = None) -> float:
+    def mean_error(
+        self,
+        unit: Unit,
+        targets: Sequence[Tensor] | None = None,
+        *,
+        needs_autocast: bool = False,
+    ) -> float:
         """Over all batches, summed in double precision."""
-        found = [self.error(unit, number, targets) for number in range(len(self.hidden))]
+        with self.arithmetic(needs_autocast=needs_autocast):
+            found = [self.error(unit, number, targets) for number in range(len(self.hidden))]
         return sum(float(total) for total, _ in found) / sum(count for _, count in found)
 
     @torch.no_grad()
@@ -348,11 +365,7 @@ def _fit(
         with ExitStack() as stack:
             for attached in trainees.attached:
                 stack.enter_context(attached.as_merged())
-            device = work.hidden[0].device.type
-            stack.enter_context(
-                torch.autocast(device, torch.bfloat16, enabled=trainees.needs_autocast)
-            )
-            found = work.mean_error(unit, targets)
+            found = work.mean_error(unit, targets, needs_autocast=trainees.needs_autocast)
         if found < best.loss:
             state = {name: value.clone() for name, value in trainable.state_dict().items()}
             best.loss, best.state = found, state

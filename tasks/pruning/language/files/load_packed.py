@@ -15,8 +15,8 @@ This file stands alone: it needs torch, safetensors and, for `load`, transformer
 bits     one bit per weight, bit i % 8 of byte i // 8 for weight i
 groups   of every m weights n are kept: the number of the choice among all C(m, n) in their
          lexicographic order, so many of them to a word as fit, the first one the lowest digit
-gaps     half bytes, low half first: so many weights are left out before the next kept one; 15 means
-         that 15 are left out and none is kept
+gaps     half bytes (low half first) or bytes: so many weights are left out before the next kept
+         one; the largest number, 15 or 255, means that so many are left out and none is kept
 
 The metadata say, as JSON under ``latticework``, which tensor has which shape and form.
 """
@@ -57,6 +57,8 @@ class PackedWeights:
         self.path = Path(folder) / PACKED
         with safe_open(self.path, framework="pt") as file:
             self.about: dict[str, Any] = json.loads(file.metadata()["latticework"])
+        if not {"tensors", "same", "files", "index", "names"} <= self.about.keys():
+            raise ValueError(f"{self.path} does not say what is packed in it")
 
     def keys(self) -> list[str]:
         """Keys of all tensors of the plain folder."""
@@ -117,7 +119,7 @@ def read_mask(about: Mapping[str, Any], data: torch.Tensor) -> torch.Tensor:
     if about["form"] == "bits":
         return unpack_bits(data, about["shape"])
     if about["form"] == "gaps":
-        return unpack_gaps(data, about["shape"])
+        return unpack_gaps(data, about["shape"], about["bits"])
     return unpack_groups(data, about["shape"], about["kept"], about["group"], about["axis"])
 
 
@@ -127,11 +129,11 @@ def unpack_bits(data: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return bits.view(-1)[: math.prod(shape)].bool().reshape(tuple(shape))
 
 
-def unpack_gaps(data: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+def unpack_gaps(data: torch.Tensor, shape: tuple[int, ...], bits: int) -> torch.Tensor:
     """Mask of how many weights are left out before each kept one."""
-    halves = torch.stack([data & 15, data >> 4], dim=1).view(-1)
-    is_kept = halves < 15
-    ends = (halves.long() + is_kept).cumsum(0)
+    gaps = data if bits == 8 else torch.stack([data & 15, data >> 4], dim=1).view(-1)
+    is_kept = gaps < (1 << bits) - 1
+    ends = (gaps.long() + is_kept).cumsum(0)
     mask = torch.zeros(math.prod(shape), dtype=torch.bool)
     mask[ends[is_kept] - 1] = True
     return mask.reshape(tuple(shape))

@@ -131,9 +131,11 @@ def open_packed(folder: Path) -> load_packed.PackedWeights:
     path = Path(folder) / load_packed.PACKED
     if not path.is_file():
         raise InputError(f"{abridged(str(folder))} has no {path.name}: it is not compressed")
-    if ENTRY not in TensorFile.open(path).metadata:
-        raise InputError(f"{abridged(str(path))} does not say what is packed in it")
-    return load_packed.PackedWeights(folder)
+    TensorFile.open(path)
+    try:
+        return load_packed.PackedWeights(folder)
+    except (TypeError, KeyError, ValueError) as error:
+        raise InputError(f"{abridged(str(path))} does not say what is packed in it") from error
 
 
 def open_masks(path: Path) -> StoredMasks:

@@ -2,14 +2,16 @@
 
 Places take the smallest of three forms. Half of a matrix, kept anywhere, needs one bit per weight,
 and no form can do with less. Two of four have 6 choices per group, so that three groups go into a
-byte: 2/3 of a bit per weight. At 80 % and more, distances between kept weights as half bytes need
-less than a bit: 0.5 at 90 %, where the entropy is 0.47.
+byte: 2/3 of a bit per weight. At 80 % and more, distances between kept weights as half bytes or
+bytes need less than a bit: 0.5 at 90 %, where the entropy is 0.47.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,8 @@ from tasks.records import InputError
 __all__ = ["load_packed_model", "pack_mask", "unpack", "write_packed"]
 
 LOADER = "load_packed.py"
-_GROUPS = (4, 8, 2, 16)
+_GROUPS = (2, 4, 8, 16)
+Form = tuple[dict[str, Any], Callable[[], Tensor]]
 _FEW = 0.35
 """Share of kept weights above which distances cannot need less than a bit each."""
 
@@ -39,37 +42,52 @@ _FEW = 0.35
 def pack_mask(mask: Tensor) -> tuple[dict[str, Any], Tensor]:
     """Bytes of a mask in the smallest form, and what `load_packed.read_mask` has to know of it."""
     mask = mask.cpu()
-    found = [({"form": "bits"}, pack_bits(mask))]
-    if int(mask.sum()) < _FEW * mask.numel():
-        found.append(({"form": "gaps"}, _gaps(mask)))
-    found += _groups(mask)
-    about, data = min(found, key=lambda each: each[1].numel())
+    size, (about, build) = min(_forms(mask), key=lambda each: each[0])
+    data = build()
+    assert data.numel() == size
     return {"shape": list(mask.shape), **about}, data
 
 
-def _gaps(mask: Tensor) -> Tensor:
-    """How many weights are left out before each kept one, as half bytes."""
-    places = mask.reshape(-1).nonzero().view(-1)
-    gaps = places.diff(prepend=torch.tensor([-1])) - 1
-    halves = torch.full((len(gaps) + int((gaps // 15).sum()),), 15, dtype=torch.uint8)
-    halves[(gaps // 15 + 1).cumsum(0) - 1] = (gaps % 15).to(torch.uint8)
-    if len(halves) % 2:
-        halves = torch.cat([halves, halves.new_full((1,), 15)])
+def _forms(mask: Tensor) -> Iterator[tuple[int, Form]]:
+    """Forms that a mask may take, each with its number of bytes."""
+    yield -(-mask.numel() // 8), ({"form": "bits"}, partial(pack_bits, mask))
+    if int(mask.sum()) < _FEW * mask.numel():
+        places = mask.reshape(-1).nonzero().view(-1)
+        gaps = places.diff(prepend=torch.tensor([-1])) - 1
+        for bits in (4, 8):
+            number = len(gaps) + int((gaps // ((1 << bits) - 1)).sum())
+            about = {"form": "gaps", "bits": bits}
+            yield -(-number * bits // 8), (about, partial(_gaps, gaps, bits))
+    if found := _pattern(mask):
+        about = {"form": "groups", **found}
+        kept, group = found["kept"], found["group"]
+        groups = (mask if found["axis"] else mask.T).reshape(-1, group)
+        size, number = word_of(kept, group)
+        yield -(-len(groups) // number) * size, (about, partial(_words, groups, kept, group))
+
+
+def _gaps(gaps: Tensor, bits: int) -> Tensor:
+    """How many weights are left out before each kept one, as half bytes or bytes."""
+    most = (1 << bits) - 1
+    written = torch.full((len(gaps) + int((gaps // most).sum()),), most, dtype=torch.uint8)
+    written[(gaps // most + 1).cumsum(0) - 1] = (gaps % most).to(torch.uint8)
+    if bits == 8:
+        return written
+    halves = torch.nn.functional.pad(written, (0, len(written) % 2), value=most)
     return halves[::2] | halves[1::2] << 4
 
 
-def _groups(mask: Tensor) -> list[tuple[dict[str, Any], Tensor]]:
-    """Choices of n of every m along inputs or outputs, if the mask has such a pattern."""
-    found = []
-    for axis in (1, 0) if mask.ndim == 2 else ():
+def _pattern(mask: Tensor) -> dict[str, int] | None:
+    """n, m and axis of the finest pattern n:m along inputs or outputs, if the mask has one."""
+    for group, axis in product(_GROUPS, (1, 0) if mask.ndim == 2 and mask.numel() else ()):
         along = mask if axis else mask.T
-        for group in (g for g in _GROUPS if along.shape[1] % g == 0):
-            counts = along.reshape(-1, group).sum(dim=1)
-            kept = int(counts[0]) if len(counts) else 0
-            if 0 < kept < group and bool((counts == kept).all()):
-                about = {"form": "groups", "kept": kept, "group": group, "axis": axis}
-                found.append((about, _words(along.reshape(-1, group), kept, group)))
-    return found
+        if along.shape[1] % group:
+            continue
+        counts = along.reshape(-1, group).sum(dim=1)
+        kept = int(counts[0])
+        if 0 < kept < group and bool((counts == kept).all()):
+            return {"kept": kept, "group": group, "axis": axis}
+    return None
 
 
 def _words(groups: Tensor, kept: int, group: int) -> Tensor:

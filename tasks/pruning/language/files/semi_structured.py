@@ -64,12 +64,12 @@ def sparse_linear(model: nn.Module, masks: Mapping[str, Tensor]) -> SemiStructur
     """
     layers = {name: _layer(model, name) for name in masks}
     for name, layer in layers.items():
-        _check_device(layer.weight.device)
+        _check_device(_weight(layer).device)
         _check_mask(name, layer, masks[name])
     reasons = {name: _obstacle(layer) for name, layer in layers.items()}
     sparse = tuple(name for name, reason in reasons.items() if not reason)
     for name in sparse:
-        weight = layers[name].weight.detach().contiguous()
+        weight = _weight(layers[name]).contiguous()
         layers[name].weight = nn.Parameter(to_sparse_semi_structured(weight), requires_grad=False)
     return SemiStructured(sparse, {name: reason for name, reason in reasons.items() if reason})
 
@@ -85,32 +85,39 @@ def _layer(model: nn.Module, name: str) -> nn.Module:
     return layer
 
 
+def _weight(layer: nn.Module) -> Tensor:
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    return weight.detach()
+
+
 def _check_device(device: torch.device) -> None:
     if device.type != "cuda":
         raise InputError(
-            f"2:4 products need a CUDA device, but the weights are on {device.type}: move the model "
-            "with .to('cuda'), or run it as a dense one"
+            f"2:4 products need a CUDA device, but the weights are on {device.type}: move the "
+            "model with .to('cuda'), or run it as a dense one"
         )
 
 
 def _check_mask(name: str, layer: nn.Module, mask: Tensor) -> None:
-    weight = layer.weight
+    weight = _weight(layer)
     if mask.shape != weight.shape:
         raise InputError(f"mask of {name} is {list(mask.shape)}, its weight {list(weight.shape)}")
     along = mask if isinstance(layer, nn.Linear) else mask.T
     if along.shape[1] % 4 or not TWO_OF_FOUR.fits(along):
         raise InputError(f"mask of {name} is not 2:4 along its inputs; other patterns stay dense")
-    if bool(weight.detach()[~mask.to(weight.device)].count_nonzero()):
+    if bool(weight[~mask.to(weight.device)].count_nonzero()):
         raise InputError(f"weights of {name} are not zero outside its mask; apply the mask first")
 
 
 def _obstacle(layer: nn.Module) -> str:
     """Why a layer stays dense; empty if it need not."""
-    rows, width = layer.weight.shape
+    weight = _weight(layer)
+    rows, width = weight.shape
     if not isinstance(layer, nn.Linear):
         return f"a {type(layer).__name__} stores its weights transposed"
-    if layer.weight.dtype not in KINDS:
-        return f"weights are {str(layer.weight.dtype).removeprefix('torch.')}, not half precision"
+    if weight.dtype not in KINDS:
+        return f"weights are {str(weight.dtype).removeprefix('torch.')}, not half precision"
     if rows % MULTIPLES[0] or width % MULTIPLES[1]:
         return f"{rows} x {width} is not a multiple of {MULTIPLES[0]} x {MULTIPLES[1]}"
     return ""
@@ -199,8 +206,15 @@ def _compared(weight: Tensor, x: Tensor) -> SpeedRow:
     dense_seconds, expected = _timed(lambda: nn.functional.linear(x, weight))
     sparse_seconds, outputs = _timed(lambda: nn.functional.linear(x, sparse))
     difference = float((outputs.float() - expected.float()).abs().max())
-    shape = (*weight.shape, len(x))
-    return SpeedRow(*shape, dense_seconds, sparse_seconds, difference, _bound(weight, x, expected))
+    return SpeedRow(
+        outputs=len(weight),
+        inputs=weight.shape[1],
+        rows=len(x),
+        dense_seconds=dense_seconds,
+        sparse_seconds=sparse_seconds,
+        largest_difference=difference,
+        bound=_bound(weight, x, expected),
+    )
 
 
 def _bound(weight: Tensor, x: Tensor, expected: Tensor) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -36,6 +37,11 @@ class Call:
         """Output (B, T, d) of a block for an input (B, T, d)."""
         found = block(state, *self.positional, **self.named)
         return found[0] if isinstance(found, tuple) else found
+
+    def keywords(self, block: nn.Module) -> dict[str, Any]:
+        """All arguments by name, as the block's own signature has them."""
+        names = list(signature(block.forward).parameters)[1:]
+        return {**dict(zip(names, self.positional, strict=False)), **self.named}
 
 
 def moved(call: Call, device: torch.device | str) -> Call:
