@@ -71,7 +71,9 @@ class Reconstruction:
     num_steps : int
         Per unit, each on one batch of inputs.
     rate : float
-        Largest learning rate.
+        Largest learning rate.  The default is the best of 0.003, 0.01 and 0.03 for MaskLoRA, by
+        held-out inputs, on block 4 of SmolLM2-135M at 50 % with 4,096 tokens and 60 steps a unit;
+        all kept weights did best with 0.003, of 0.001 and that.
     rank, alpha : int, float
         Of adapters.
     loss : str
@@ -93,7 +95,7 @@ class Reconstruction:
     granularity: Granularity = "parts"
     kind: str = "masklora"
     num_steps: int = 200
-    rate: float = 1e-3
+    rate: float = 1e-2
     rank: int = 16
     alpha: float = 32.0
     loss: Literal["mse", "cosine"] = "mse"
