@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -103,7 +104,8 @@ class _Making:
         """Of one of its random streams."""
         return derive_seed(self.config.seed, *words, self.item.replicate, self.item.member)
 
-    def language_model(self) -> LanguageModel:
+    @cached_property
+    def model(self) -> LanguageModel:
         """What it is made from, block by block."""
         return LanguageModel.open(self.parent, self.place.device)
 
@@ -114,7 +116,7 @@ class _Making:
 
     def walked(self, work: Any, unfinished: UnfinishedModel) -> WalkedModel:
         """A pass through all blocks with the calibration sequences."""
-        model = self.language_model()
+        model = self.model
         tokens = self.subject.calibration().to(self.place.device)
         passed = BlockPass(model, tokens, self.types, self.config.batch_size)
         return passed.walk(work, unfinished)
@@ -160,7 +162,7 @@ def pruned(item: PerpItem, place: Place) -> Made:
     """The dense model with masks, block by block."""
     making = _Making.of(item, place)
     unfinished, given = making.unfinished(), given_masks(making.subject.folder)
-    work = PruningWork(making.language_model(), item, making.seed("random"), given)
+    work = PruningWork(making.model, item, making.seed("random"), given)
     walked = making.walked(work, unfinished)
     note = "the masks of the model's folder are kept as they are" if given else ""
     columns, files = making.finished(unfinished, note=note)
@@ -182,7 +184,7 @@ def adapted(item: PerpItem, place: Place, checkpoint: str) -> Made:
 
 def _block_by_block(making: _Making) -> Made:
     item, unfinished = making.item, making.unfinished()
-    model = making.language_model()
+    model = making.model
     dense = LanguageModel.open(making.subject.folder, making.place.device)
     if item.method == "least-squares":
         walked = making.walked(LeastSquaresWork(model, making.parent, dense), unfinished)
@@ -205,7 +207,7 @@ def _block_by_block(making: _Making) -> Made:
 
 def _retrained(making: _Making) -> Made:
     item, config, place = making.item, making.config, making.place
-    model = making.language_model().load()
+    model = making.model.load()
     masks = {name: mask.to(place.device) for name, mask in making.parent.masks().items()}
     plan = _plan(making)
     training = making.subject.tokens().training.to(place.device)
@@ -251,7 +253,7 @@ def _plan(making: _Making) -> Retraining:
 
 def _with_adapter(making: _Making) -> Made:
     """The pruned model with a LoRA of elsewhere merged under its masks."""
-    layers = making.language_model().structure.layers
+    layers = making.model.structure.layers
     transposed = {layer.weight for layer in layers if layer.transposed}
     lora = LoraFile.open(making.config.adapter, transposed)
     unfinished = making.unfinished()
@@ -276,7 +278,7 @@ def _add_all(making: _Making, unfinished: UnfinishedModel, changed: Mapping[str,
 
 
 def _block_of(making: _Making, name: str) -> str:
-    blocks = making.language_model().structure.blocks
+    blocks = making.model.structure.blocks
     return next((path for path in blocks if name.startswith(f"{path}.")), "around")
 
 

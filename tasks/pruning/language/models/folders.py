@@ -30,7 +30,7 @@ from tasks.records import InputError
 
 __all__ = ["MASKS", "ModelFolder", "names_not_finite"]
 
-CONFIG, MASKS = "config.json", "masks.safetensors"
+CONFIG, MASKS = "config.json", "pruning/masks.safetensors"
 _TOKENIZER = ("tokenizer.json", "vocab.json", "tokenizer.model", "vocab.txt", "spiece.model")
 _TOKENIZER_REST = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                    "merges.txt", "chat_template.jinja")  # fmt: skip
