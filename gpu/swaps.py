@@ -50,16 +50,15 @@ def swap_rows(
     """
     counts = np.zeros(len(weights), np.int64)
     squares = weights**2 * gram.diagonal()
-    for row, (w, mask) in enumerate(zip(weights, kept, strict=True)):
-        pruned = np.where(mask, 0.0, w)
-        product = pruned @ gram
-        error = float(pruned @ product)
+    pruned = np.where(kept, 0.0, weights)
+    products = pruned @ gram
+    errors = (pruned * products).sum(axis=1)
+    for row, mask in enumerate(kept):
+        given = weights[row], mask, gram, products[row], squares[row], errors[row]
         if group > 0:
-            counts[row] = swap_in_groups(
-                w, mask, gram, product, squares[row], error, group, max_swaps
-            )
+            counts[row] = swap_in_groups(*given, group, max_swaps)
         elif 0 < mask.sum() < len(mask):
-            counts[row] = swap_anywhere(w, mask, gram, product, squares[row], error, max_swaps)
+            counts[row] = swap_anywhere(*given, max_swaps)
     return counts
 
 
@@ -70,9 +69,12 @@ def swap_anywhere(w, mask, gram, product, squares, error, max_swaps):
     coming = coming[np.argsort(squares[coming] - 2 * w[coming] * product[coming])]
     table, highest = table_of_pairs(w, gram, going, coming)
     favorite = np.zeros(len(going), np.int64)
+    a, b = np.empty(len(going)), np.empty(len(coming))
     for count in range(max_swaps):
-        a = squares[going] + 2 * w[going] * product[going]
-        b = squares[coming] - 2 * w[coming] * product[coming]
+        for k, i in enumerate(going):
+            a[k] = squares[i] + 2 * w[i] * product[i]
+        for k, j in enumerate(coming):
+            b[k] = squares[j] - 2 * w[j] * product[j]
         change, r, c = best_pair(a, b, table, highest, favorite, -RELATIVE * error)
         if r < 0:
             return count
@@ -87,9 +89,9 @@ def swap_anywhere(w, mask, gram, product, squares, error, max_swaps):
 
 @njit(cache=True, nogil=True)
 def table_of_pairs(w, gram, going, coming):
-    """c = 2 w_i w_j G_ij, and its maxima over blocks of columns."""
+    """c = 2 w_i w_j G_ij, and its maxima over blocks of columns and, last, over all columns."""
     table = np.empty((len(going), len(coming)))
-    highest = np.empty((len(going), (len(coming) + BLOCK - 1) // BLOCK))
+    highest = np.empty((len(going), (len(coming) + BLOCK - 1) // BLOCK + 1))
     for r in range(len(going)):
         fill_row(table[r], highest[r], w, gram[going[r]], 2 * w[going[r]], coming)
     return table, highest
@@ -103,6 +105,7 @@ def fill_row(row, highest, w, correlations, factor, coming):
         j = coming[c]
         row[c] = factor * w[j] * correlations[j]
         highest[c // BLOCK] = max(highest[c // BLOCK], row[c])
+    highest[-1] = highest[:-1].max()
 
 
 @njit(cache=True, nogil=True)
@@ -115,6 +118,7 @@ def renew(table, highest, w, gram, going, coming, r, c):
         value = factor * w[going[k]] * correlations[going[k]]
         table[k, c] = value
         highest[k, block] = max(highest[k, block], value)
+        highest[k, -1] = max(highest[k, -1], value)
 
 
 @njit(cache=True, nogil=True)
@@ -123,16 +127,19 @@ def best_pair(a, b, table, highest, favorite, least):
 
     Columns that were once the best of a row are tried first, so that the others have to beat them.
     """
-    blocks = highest.shape[1]
+    blocks = highest.shape[1] - 1
     lowest = np.empty(blocks)
     for k in range(blocks):
         lowest[k] = b[k * BLOCK : (k + 1) * BLOCK].min()
+    bound = lowest.min()
     out = into = -1
     for r in range(len(a)):
         value = a[r] + b[favorite[r]] - table[r, favorite[r]]
         if value < least:
             least, out, into = value, r, favorite[r]
     for r in range(len(a)):
+        if a[r] + bound - highest[r, -1] >= least:
+            continue
         for k in range(blocks):
             if a[r] + lowest[k] - highest[r, k] >= least:
                 continue
@@ -147,7 +154,7 @@ def best_pair(a, b, table, highest, favorite, least):
     return least, out, into
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def num_below(b, row, first, end, bound):
     """How many of b_j - c_j are below a bound; compilers make vectors of it, not of a minimum."""
     count = 0
@@ -156,7 +163,7 @@ def num_below(b, row, first, end, bound):
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=True)
 def move(product, up, down, more, less):
     """g after a swap."""
     for k in range(len(product)):
