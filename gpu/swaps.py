@@ -3,10 +3,12 @@
 With e = w (1 - m) what is pruned of a row, E = e G e' and g = e G, pruning i and keeping j changes
 E by
 
-    2 (w_i g_i - w_j g_j) + w_i^2 G_ii + w_j^2 G_jj - 2 w_i w_j G_ij = a_i + b_j - 2 w_i w_j G_ij.
+    2 (w_i g_i - w_j g_j) + w_i^2 G_ii + w_j^2 G_jj - 2 w_i w_j G_ij = a_i + b_j - c_ij.
 
-Since |w_i w_j G_ij| <= s_i s_j with s_i = |w_i| sqrt G_ii, candidates are tried by rising a_i and
-b_j, and left out where a_i + b_j - 2 s_i s_j cannot win.  After a swap g changes in O(d).
+The best swap of all is taken.  The table of c changes in one row and one column then; its columns
+lie in blocks of B, by rising b at the beginning.  Where a_i + min_B b - max_B c_i cannot win, a
+block is left out; in others it is counted which entries win, before one looks for them.  After a
+swap g changes in O(d).
 
 References
 ----------
@@ -17,15 +19,22 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 __all__ = ["swap_rows"]
 
 RELATIVE = 1e-12
 """A swap has to lower the error by so much of it."""
+BLOCK = 64
 
 
-@njit(cache=True, nogil=True)
-def swap_rows(weights, kept, gram, group, max_swaps):
+def swap_rows(
+    weights: NDArray[np.float64],
+    kept: NDArray[np.bool_],
+    gram: NDArray[np.float64],
+    group: int,
+    max_swaps: int,
+) -> NDArray[np.int64]:
     """Swap in place until no swap of a row helps; number of swaps of each row.
 
     Parameters
@@ -39,72 +48,148 @@ def swap_rows(weights, kept, gram, group, max_swaps):
     max_swaps : int
         Per row.
     """
-    rows, width = weights.shape
-    counts = np.zeros(rows, np.int64)
-    size = group if group > 0 else width
-    for row in range(rows):
-        w, mask = weights[row], kept[row]
-        product = np.zeros(width)
-        for j in range(width):
-            if not mask[j] and w[j] != 0.0:
-                for k in range(width):
-                    product[k] += w[j] * gram[j, k]
-        error = 0.0
-        for j in range(width):
-            if not mask[j]:
-                error += w[j] * product[j]
-        while counts[row] < max_swaps:
-            change, out, into = 0.0, -1, -1
-            for first in range(0, width, size):
-                found = best_swap(w, mask, gram, product, first, min(first + size, width), change)
-                if found[1] >= 0:
-                    change, out, into = found
-            if out < 0 or change >= -RELATIVE * error:
-                break
-            mask[out], mask[into] = False, True
-            for k in range(width):
-                product[k] += w[out] * gram[out, k] - w[into] * gram[into, k]
-            error += change
-            counts[row] += 1
+    counts = np.zeros(len(weights), np.int64)
+    squares = weights**2 * gram.diagonal()
+    pruned = np.where(kept, 0.0, weights)
+    products = pruned @ gram
+    errors = (pruned * products).sum(axis=1)
+    for row, mask in enumerate(kept):
+        given = weights[row], mask, gram, products[row], squares[row], errors[row]
+        if group > 0:
+            counts[row] = swap_in_groups(*given, group, max_swaps)
+        elif 0 < mask.sum() < len(mask):
+            counts[row] = swap_anywhere(*given, max_swaps)
     return counts
 
 
 @njit(cache=True, nogil=True)
-def best_swap(w, mask, gram, product, first, end, least):
-    """Change, and who goes and who comes, of the best swap below `least` of a range of inputs."""
-    going = np.empty(end - first, np.int64)
-    coming = np.empty(end - first, np.int64)
-    a = np.empty(end - first)
-    b = np.empty(end - first)
-    num_going = num_coming = 0
-    widest = 0.0
-    for j in range(first, end):
-        square = w[j] * w[j] * gram[j, j]
-        if mask[j]:
-            going[num_going] = j
-            a[num_going] = 2 * w[j] * product[j] + square
-            num_going += 1
-        else:
-            coming[num_coming] = j
-            b[num_coming] = square - 2 * w[j] * product[j]
-            widest = max(widest, square)
-            num_coming += 1
-    if num_going == 0 or num_coming == 0:
-        return 0.0, -1, -1
-    by_a, by_b = np.argsort(a[:num_going]), np.argsort(b[:num_coming])
-    widest = np.sqrt(widest)
-    smallest = b[by_b[0]]
+def swap_anywhere(w, mask, gram, product, squares, error, max_swaps):
+    """Best swaps of a row, whose mask and product g change in place; their number."""
+    going, coming = np.flatnonzero(mask), np.flatnonzero(~mask)
+    coming = coming[np.argsort(squares[coming] - 2 * w[coming] * product[coming])]
+    table, highest = table_of_pairs(w, gram, going, coming)
+    favorite = np.zeros(len(going), np.int64)
+    a, b = np.empty(len(going)), np.empty(len(coming))
+    for count in range(max_swaps):
+        for k, i in enumerate(going):
+            a[k] = squares[i] + 2 * w[i] * product[i]
+        for k, j in enumerate(coming):
+            b[k] = squares[j] - 2 * w[j] * product[j]
+        change, r, c = best_pair(a, b, table, highest, favorite, -RELATIVE * error)
+        if r < 0:
+            return count
+        out, into = going[r], coming[c]
+        mask[out], mask[into] = False, True
+        move(product, gram[out], gram[into], w[out], w[into])
+        error += change
+        going[r], coming[c] = into, out
+        renew(table, highest, w, gram, going, coming, r, c)
+    return max_swaps
+
+
+@njit(cache=True, nogil=True)
+def table_of_pairs(w, gram, going, coming):
+    """c = 2 w_i w_j G_ij, and its maxima over blocks of columns and, last, over all columns."""
+    table = np.empty((len(going), len(coming)))
+    highest = np.empty((len(going), (len(coming) + BLOCK - 1) // BLOCK + 1))
+    for r in range(len(going)):
+        fill_row(table[r], highest[r], w, gram[going[r]], 2 * w[going[r]], coming)
+    return table, highest
+
+
+@njit(cache=True, nogil=True)
+def fill_row(row, highest, w, correlations, factor, coming):
+    """One row of the table and of its maxima."""
+    highest[:] = -np.inf
+    for c in range(len(coming)):
+        j = coming[c]
+        row[c] = factor * w[j] * correlations[j]
+        highest[c // BLOCK] = max(highest[c // BLOCK], row[c])
+    highest[-1] = highest[:-1].max()
+
+
+@njit(cache=True, nogil=True)
+def renew(table, highest, w, gram, going, coming, r, c):
+    """The table after the exchange of going[r] and coming[c]; maxima may be too high."""
+    fill_row(table[r], highest[r], w, gram[going[r]], 2 * w[going[r]], coming)
+    j = coming[c]
+    factor, correlations, block = 2 * w[j], gram[j], c // BLOCK
+    for k in range(len(going)):
+        value = factor * w[going[k]] * correlations[going[k]]
+        table[k, c] = value
+        highest[k, block] = max(highest[k, block], value)
+        highest[k, -1] = max(highest[k, -1], value)
+
+
+@njit(cache=True, nogil=True)
+def best_pair(a, b, table, highest, favorite, least):
+    """Change, row and column of the least a_i + b_j - c_ij below `least`; -1 if there is none.
+
+    Columns that were once the best of a row are tried first, so that the others have to beat them.
+    """
+    blocks = highest.shape[1] - 1
+    lowest = np.empty(blocks)
+    for k in range(blocks):
+        lowest[k] = b[k * BLOCK : (k + 1) * BLOCK].min()
+    bound = lowest.min()
     out = into = -1
-    for p in by_a:
-        i = going[p]
-        reach = np.abs(w[i]) * np.sqrt(gram[i, i])
-        if a[p] + smallest - 2 * reach * widest >= least:
+    for r in range(len(a)):
+        value = a[r] + b[favorite[r]] - table[r, favorite[r]]
+        if value < least:
+            least, out, into = value, r, favorite[r]
+    for r in range(len(a)):
+        if a[r] + bound - highest[r, -1] >= least:
             continue
-        for q in by_b:
-            if a[p] + b[q] - 2 * reach * widest >= least:
-                break
-            j = coming[q]
-            change = a[p] + b[q] - 2 * w[i] * w[j] * gram[i, j]
-            if change < least:
-                least, out, into = change, i, j
+        for k in range(blocks):
+            if a[r] + lowest[k] - highest[r, k] >= least:
+                continue
+            first, end = k * BLOCK, min((k + 1) * BLOCK, len(b))
+            if num_below(b, table[r], first, end, least - a[r]) == 0:
+                continue
+            for c in range(first, end):
+                value = a[r] + b[c] - table[r, c]
+                if value < least:
+                    least, out, into = value, r, c
+                    favorite[r] = c
     return least, out, into
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def num_below(b, row, first, end, bound):
+    """How many of b_j - c_j are below a bound; compilers make vectors of it, not of a minimum."""
+    count = 0
+    for c in range(first, end):
+        count += b[c] - row[c] < bound
+    return count
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def move(product, up, down, more, less):
+    """g after a swap."""
+    for k in range(len(product)):
+        product[k] += more * up[k] - less * down[k]
+
+
+@njit(cache=True, nogil=True)
+def swap_in_groups(w, mask, gram, product, squares, error, group, max_swaps):
+    """Best swaps of a row within groups; mask and product g change in place; their number."""
+    for count in range(max_swaps):
+        change, out, into = -RELATIVE * error, -1, -1
+        for first in range(0, len(w), group):
+            end = min(first + group, len(w))
+            for i in range(first, end):
+                if not mask[i]:
+                    continue
+                a = squares[i] + 2 * w[i] * product[i]
+                for j in range(first, end):
+                    if mask[j]:
+                        continue
+                    value = a + squares[j] - 2 * w[j] * (product[j] + w[i] * gram[i, j])
+                    if value < change:
+                        change, out, into = value, i, j
+        if out < 0:
+            return count
+        mask[out], mask[into] = False, True
+        move(product, gram[out], gram[into], w[out], w[into])
+        error += change
+    return max_swaps
