@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from math import ceil, isfinite, nan
 
+import torch
 from torch import Tensor, nn
 
 from tasks.pruning.language.adapters.reconstruction import (
@@ -24,10 +24,11 @@ from tasks.pruning.language.by_block import (
 from tasks.pruning.language.config import PerpConfig
 from tasks.pruning.language.files.mask_files import has_masks, read_masks
 from tasks.pruning.language.items import PerpItem
+from tasks.pruning.language.layers.allocation import allocate, error_curve, sparsities_around
 from tasks.pruning.language.layers.gram import Gram, row_errors
 from tasks.pruning.language.layers.least_squares import best_weights
 from tasks.pruning.language.layers.patterns import Pattern
-from tasks.pruning.language.layers.pruning import LayerPruning, prune_layer
+from tasks.pruning.language.layers.pruning import LayerPruning, PrunedLayer, prune_layer
 from tasks.pruning.language.models.blocks import Hidden, LanguageModel
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.models.structure import Layer
@@ -54,13 +55,16 @@ class PruningWork:
     item : PerpItem
     seed : int
         Of random criteria.
+    patterns : mapping of Pattern
+        Of layers that do not have that of the item.
     given : mapping of Tensor
-        Masks to be taken as they are.
+        Masks by parameter, taken as they are.
     """
 
     model: LanguageModel
     item: PerpItem
     seed: int
+    patterns: Mapping[str, Pattern] = field(default_factory=dict)
     given: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __call__(self, number: int, block: nn.Module, hidden: Hidden) -> BlockResult:
@@ -71,26 +75,51 @@ class PruningWork:
         rows, seconds, watch = [], {}, Stopwatch()
         for layer in self.model.structure.of_block(number):
             weight = laid_flat(_parameter(self.model, block, layer), layer)
-            found = prune_layer(weight, grams[layer.name], self._how(layer))
-            masks[layer.weight] = laid_out(found.mask, layer)
-            if found.changes_weights:
-                changed[layer.weight] = laid_out(found.weight, layer)
-            rows.append(_row(layer, found.mask, found))
+            found = self._pruned(layer, weight, grams[layer.name])
+            if found.is_pruned:
+                masks[layer.weight] = laid_out(found.mask, layer)
+                if not torch.equal(found.weight, weight.masked_fill(~found.mask, 0)):
+                    changed[layer.weight] = laid_out(found.weight, layer)
+            rows.append(_row(layer, weight, found, grams[layer.name]))
             seconds[layer.name] = watch.lap()
         return BlockResult(changed, masks, rows, seconds)
 
-    def _how(self, layer: Layer) -> LayerPruning:
+    def _pruned(self, layer: Layer, weight: Tensor, gram: Gram) -> PrunedLayer:
+        how = self.how(layer)
+        if layer.weight not in self.given:
+            return prune_layer(weight, gram, how)
+        mask = laid_flat(self.given[layer.weight], layer).to(weight.device)
+        found = weight.masked_fill(~mask, 0)
+        error, scale = (float(row_errors(weight, w, gram).sum()) for w in (found, weight * 0))
+        return PrunedLayer(mask, found, error, scale)
+
+    def how(self, layer: Layer) -> LayerPruning:
+        """How a layer is pruned."""
         config, item = self.item.config, self.item
-        given = self.given.get(layer.weight)
         return LayerPruning(
             criterion=item.criterion,
-            pattern=Pattern.parse(item.pattern),
+            pattern=self.patterns.get(layer.name, Pattern.parse(item.pattern)),
             refinement=config.refinement,
             seed=derive_seed(self.seed, layer.name),
             bounds=config.layer_errors,
             least_squares_errors=config.layer_errors,
-            mask=None if given is None else laid_flat(given, layer),
         )
+
+    def allocated(self, tokens: Tensor, batch_size: int) -> dict[str, Pattern]:
+        """Patterns by measured errors of the dense layers, as many weights in all as uniformly."""
+        target = Pattern.parse(self.item.pattern).sparsity
+        shares = sparsities_around(target)
+        hidden, curves = self.model.hidden(tokens, batch_size), []
+        for number in range(len(self.model.structure.blocks)):
+            with self.model.block(number) as block:
+                grams = block_grams(self.model, number, block, hidden)
+                for layer in self.model.structure.of_block(number):
+                    weight = laid_flat(_parameter(self.model, block, layer), layer)
+                    how = replace(self.how(layer), bounds=False, least_squares_errors=False)
+                    found = error_curve(layer.name, weight, grams[layer.name], how, shares)
+                    curves.append(found)
+                hidden = self.model.run(block, hidden)
+        return {name: Pattern(share) for name, share in allocate(curves, target).items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +196,7 @@ class ReconstructionWork:
     @property
     def num_steps(self) -> int:
         """Of one part."""
-        batches = math.ceil(self.config.calibration / self.config.batch_size)
+        batches = ceil(self.config.calibration / self.config.batch_size)
         return max(round(self.config.reconstruction_epochs * batches), 1)
 
     def num_trained(self) -> int:
@@ -183,16 +212,23 @@ def _parameter(model: LanguageModel, block: nn.Module, layer: Layer) -> Tensor:
     return block.get_parameter(layer.weight.removeprefix(prefix)).detach()
 
 
-def _row(layer: Layer, mask: Tensor, found: Any) -> Row:
+def _row(layer: Layer, weight: Tensor, found: PrunedLayer, gram: Gram) -> Row:
+    before = nan
+    if isfinite(found.error):
+        before = float(row_errors(weight, weight.masked_fill(~found.mask, 0), gram).sum())
+    names = ("before", "error", "best_error", "lower_bound")
+    errors = (before, found.error, found.best_error, found.lower_bound)
     return {
-        **_sizes(layer, mask),
-        "scale": found.scale,
-        "before": found.mask_error,
-        "error": found.error,
-        "best_error": found.best_error,
-        "lower_bound": found.lower_bound,
+        **_sizes(layer, found.mask),
+        "scale": found.scale if isfinite(found.scale) else None,
+        **{name: _relative(e, found.scale) for name, e in zip(names, errors, strict=True)},
         "note": "; ".join(found.notes),
     }
+
+
+def _relative(error: float, scale: float) -> float | None:
+    """0 where nothing is lost of nothing; None if it is not known."""
+    return (error / scale if scale > 0 else error) if isfinite(error) else None
 
 
 def _errors_row(
@@ -200,7 +236,7 @@ def _errors_row(
 ) -> Row:
     scale = float(row_errors(weight, weight * 0, gram).sum())
     errors = {name: float(row_errors(weight, each, gram).sum()) for name, each in others.items()}
-    relative = {name: error / scale if scale else 0.0 for name, error in errors.items()}
+    relative = {name: _relative(error, scale) for name, error in errors.items()}
     return {**_sizes(layer, mask), "scale": scale, **relative, "note": ""}
 
 

@@ -27,6 +27,7 @@ from tasks.pruning.language.layers.gram import Gram
 from tasks.pruning.language.models.blocks import Hidden, LanguageModel
 from tasks.pruning.language.models.structure import Layer
 from tasks.pruning.language.stored_models import UnfinishedModel
+from tasks.records import InputError
 from tasks.records.rows import Row
 
 __all__ = [
@@ -181,7 +182,7 @@ class _Collector:
             self._leaders.setdefault(name, leader)
             if self._leaders[name] == name:
                 before = self._grams.get(name) or Gram.zero(inputs.shape[-1], inputs.device)
-                self._grams[name] = before.plus(inputs)
+                self._grams[name] = _plus(before, inputs)
             self._seen.append((inputs, name))
 
         return note
@@ -194,6 +195,14 @@ class _Collector:
         """Of a layer; of one that was never called that of no inputs."""
         leader = self._leaders.get(layer.name, layer.name)
         return self._grams.get(leader) or Gram.zero(layer.width)
+
+
+def _plus(gram: Gram, inputs: Tensor) -> Gram:
+    """With more inputs; NaN if they are not finite, which the rows of the layers tell."""
+    try:
+        return gram.plus(inputs)
+    except InputError:
+        return Gram(gram.matrix * torch.nan, gram.num_tokens)
 
 
 # --- layouts ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +30,7 @@ from tasks.pruning.language.stored_models import CHECKPOINTS, StoredModel, Unfin
 from tasks.pruning.language.subjects import Subject
 from tasks.pruning.language.tokens import TokenBatches
 from tasks.records import derive_seed, fingerprint
+from tasks.records.report import counted
 from tasks.records.rows import Row
 from tasks.records.volume import Volume
 from tasks.records.work import Place
@@ -116,10 +117,13 @@ class _Making:
 
     def walked(self, work: Any, unfinished: UnfinishedModel) -> WalkedModel:
         """A pass through all blocks with the calibration sequences."""
-        model = self.model
-        tokens = self.subject.calibration().to(self.place.device)
-        passed = BlockPass(model, tokens, self.types, self.config.batch_size)
+        passed = BlockPass(self.model, self.calibration, self.types, self.config.batch_size)
         return passed.walk(work, unfinished)
+
+    @cached_property
+    def calibration(self) -> Tensor:
+        """Sequences to calibrate on."""
+        return self.subject.calibration().to(self.place.device)
 
     @property
     def types(self) -> Mapping[str, torch.dtype]:
@@ -162,9 +166,15 @@ def pruned(item: PerpItem, place: Place) -> Made:
     """The dense model with masks, block by block."""
     making = _Making.of(item, place)
     unfinished, given = making.unfinished(), given_masks(making.subject.folder)
-    work = PruningWork(making.model, item, making.seed("random"), given)
+    work = PruningWork(making.model, item, making.seed("random"), given=given)
+    if item.config.allocation == "error" and not given:
+        patterns = work.allocated(making.calibration, item.config.batch_size)
+        work = replace(work, patterns=patterns)
     walked = making.walked(work, unfinished)
-    note = "the masks of the model's folder are kept as they are" if given else ""
+    left = sum(row["kept"] == row["rows"] * row["inputs"] for row in walked.rows)
+    notes = ["the masks of the model's folder are kept as they are"] if given else []
+    notes += [f"{counted(left, 'layer')} left as before: see table layers"] if left else []
+    note = "; ".join(notes)
     columns, files = making.finished(unfinished, note=note)
     return Made(columns, layers=walked.rows, files=files, seconds=walked.seconds)
 
