@@ -7,7 +7,7 @@ type, shape and place of every tensor.  A sharded folder has an index, ``weight_
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tasks.records import InputError
 
-__all__ = ["INDEX", "WEIGHTS", "TensorPlace", "read_places", "stored_places", "total_bytes"]
+__all__ = ["INDEX", "WEIGHTS", "TensorPlace", "read_places", "stored_places"]
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
@@ -128,8 +128,3 @@ def _nothing_there(folder: Path) -> str:
             "load the model with transformers where you trust it and save_pretrained it again"
         )
     return f"model folder {folder} has no weights: wanted is {WEIGHTS}, or {INDEX} and its shards"
-
-
-def total_bytes(places: Iterable[TensorPlace]) -> int:
-    """Bytes of some tensors, each place once."""
-    return sum(torch.Size(p.shape).numel() * p.dtype.itemsize for p in {*places})
