@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from tasks.nn.memory import release_freed_memory
 from tasks.nn.sparsity import Masks
 from tasks.pruning.language.layers.gram import Gram
 from tasks.pruning.language.models.blocks import Hidden, LanguageModel
@@ -116,6 +117,7 @@ class BlockPass:
                 rows += done[1] if done else result.rows
                 if number < last:
                     hidden = self.model.run(block, hidden)
+            release_freed_memory()
         return WalkedModel(rows, seconds)
 
     def _set(

@@ -16,7 +16,8 @@ from tasks.pruning.language.files.writing import check_target, write_folder
 from tasks.pruning.language.items import PerpItem
 from tasks.pruning.language.models.blocks import LanguageModel
 from tasks.pruning.language.models.folders import ModelFolder
-from tasks.pruning.language.models.skeletons import skeleton, tied_names
+from tasks.pruning.language.models.skeletons import tied_names
+from tasks.pruning.language.models.structure import described
 from tasks.pruning.language.plan import all_items, perp_inputs
 from tasks.pruning.language.results import best_sparse
 from tasks.pruning.language.stored_models import StoredModel
@@ -111,7 +112,7 @@ def _item_of(stored: Stored, row: Mapping[str, Any]) -> PerpItem:
 def _naming(folder: ModelFolder) -> dict[str, Any]:
     """Keys in the files where they differ from names, and tied parameters."""
     keys = {name: place.key for name, place in folder.places.items() if place.key != name}
-    groups = tied_names(skeleton(folder.config))
+    groups = tied_names(described(folder.config).skeleton)
     return {"keys": keys, "tied": {name: group[0] for group in groups for name in group[1:]}}
 
 

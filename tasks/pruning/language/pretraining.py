@@ -20,8 +20,7 @@ from tasks.pruning.language.making import (
     running_file,
     train_loss,
 )
-from tasks.pruning.language.models.skeletons import skeleton
-from tasks.pruning.language.models.structure import find_structure
+from tasks.pruning.language.models.structure import described
 from tasks.pruning.language.models.tiny import tiny_model, write_model
 from tasks.pruning.language.perplexity import token_loss
 from tasks.pruning.language.subjects import FOLDERS, given_folder, origin_note, text_of
@@ -40,7 +39,9 @@ def dense(item: PerpItem, place: Place) -> Made:
     """A given model, or a tiny one with its files in the folder of the run."""
     if item.model not in TINY:
         folder = given_folder(item.model)
-        return Made(columns={**_sizes(skeleton(folder.config)), "note": origin_note(folder)})
+        return Made(
+            columns={**_sizes(described(folder.config).skeleton), "note": origin_note(folder)}
+        )
     model, result = _trained(item, place)
     columns = {
         **_sizes(model),
@@ -76,7 +77,8 @@ def _trained(item: PerpItem, place: Place) -> tuple[nn.Module, Retrained]:
 
 
 def _sizes(model: nn.Module) -> dict[str, int | float]:
-    prunable = sum(layer.rows * layer.width for layer in find_structure(model).layers)
+    layers = described(model.config).structure.layers  # pyrefly: ignore[bad-argument-type]
+    prunable = sum(layer.rows * layer.width for layer in layers)
     return {"parameters": num_parameters(model), "prunable": prunable, "kept": prunable,
             "sparsity": 0.0, "zeros_lost": 0}  # fmt: skip
 

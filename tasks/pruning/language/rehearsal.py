@@ -13,8 +13,8 @@ from tasks.pruning.language.files.lora_files import LoraFile
 from tasks.pruning.language.files.mask_files import has_masks, read_masks
 from tasks.pruning.language.layers.patterns import Pattern
 from tasks.pruning.language.models.folders import ModelFolder
-from tasks.pruning.language.models.skeletons import skeleton, tied_names
-from tasks.pruning.language.models.structure import Layer, find_structure
+from tasks.pruning.language.models.skeletons import tied_names
+from tasks.pruning.language.models.structure import Layer, described
 from tasks.pruning.language.models.tiny import MAX_CONTEXT, tiny_config
 from tasks.pruning.language.subjects import given_folder, model_facts, text_of
 from tasks.pruning.language.tokens import Tokens, check_lengths
@@ -33,7 +33,7 @@ def rehearse(config: PerpConfig, address: str = "") -> None:
     for name in config.model:
         folder = None if name in TINY else given_folder(name)
         architecture = tiny_config(name) if folder is None else folder.config
-        layers = find_structure(skeleton(architecture)).layers
+        layers = described(architecture).structure.layers
         _check_layers(config, layers)
         if folder is not None:
             _check_masks(config, folder, layers)
@@ -88,7 +88,7 @@ def _check_masks(config: PerpConfig, folder: ModelFolder, layers: tuple[Layer, .
 
 
 def _check_adapter(config: PerpConfig, architecture: Any, layers: tuple[Layer, ...]) -> None:
-    model = skeleton(architecture)
+    model = described(architecture).skeleton
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     tied = {name: group[0] for group in tied_names(model) for name in group[1:]}
     transposed = {layer.weight for layer in layers if layer.transposed}

@@ -21,7 +21,7 @@ from tasks.pruning.language.files.lora_files import LoraFile
 from tasks.pruning.language.items import PerpItem
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.models.gguf import CONVERSION, installed_smollm2
-from tasks.pruning.language.models.skeletons import skeleton
+from tasks.pruning.language.models.structure import described
 from tasks.pruning.language.models.tiny import tiny_config
 from tasks.pruning.language.tokens import Tokens, calibration_windows, windows
 from tasks.records import derive_seed
@@ -126,7 +126,7 @@ def model_facts(name: str) -> Facts:
 
 
 def _lacking(config: Any) -> tuple[str, ...]:
-    model = skeleton(config)
+    model = described(config).skeleton
     return tuple(word for word in ("biases", "norms") if not subset(model, word))
 
 

@@ -105,7 +105,6 @@ class Reconstruction:
     clip: float | None = None
     mixed_precision: bool = False
     evaluations: int = 2
-    mixed_precision: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from tasks.pruning.language.models.calls import Call, are_equal, calls_of, passed_through
-from tasks.pruning.language.models.skeletons import fill, move_buffers, skeleton
-from tasks.pruning.language.models.structure import Structure, find_structure, path_of
+from tasks.pruning.language.models.skeletons import fill, move_buffers
+from tasks.pruning.language.models.structure import Structure, path_of
 from tasks.records import InputError
 
 __all__ = ["Hidden", "LanguageModel", "Reader"]
@@ -96,13 +96,13 @@ class LanguageModel:
             By default float32 on the CPU, elsewhere that of the stored layers.
         """
         device = torch.device(device)
-        model = skeleton(reader.config)
-        structure = find_structure(model)
+        found = described(reader.config)
+        model, structure = found.skeleton, found.structure
         if dtype is None:
             layer = structure.layers[0].weight
             dtype = torch.float32 if device.type == "cpu" else reader.read([layer])[layer].dtype
         if dtype != torch.float32:
-            model = skeleton(reader.config, dtype)
+            model = described(reader.config, dtype).skeleton
         return cls(reader, model, structure, device, dtype)
 
     def load(self) -> nn.Module:

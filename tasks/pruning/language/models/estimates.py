@@ -22,8 +22,7 @@ from typing import Any
 
 from torch import nn
 
-from tasks.pruning.language.models.skeletons import skeleton
-from tasks.pruning.language.models.structure import Structure, find_structure, is_transposed
+from tasks.pruning.language.models.structure import Structure, is_transposed
 from tasks.records import InputError
 
 __all__ = ["Estimate", "estimate", "shares"]
@@ -91,8 +90,8 @@ def estimate(
     weight_size : int
         Bytes of a weight and of an entry of the states: 4 for float32, 2 for bfloat16.
     """
-    model = skeleton(config)
-    structure = find_structure(model)
+    found = described(config)
+    model, structure = found.skeleton, found.structure
     first = structure.of_block(0)
     blocks = [model.get_submodule(path) for path in structure.blocks]
     states = windows * length * _state_width(structure)

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from tasks.pruning.language.models.gguf import converted, find_gguf
 from tasks.pruning.language.models.library import LOCAL, quiet, transformers
-from tasks.pruning.language.models.skeletons import skeleton, tied_names
-from tasks.pruning.language.models.structure import find_structure
+from tasks.pruning.language.models.skeletons import tied_names
+from tasks.pruning.language.models.structure import described
 from tasks.pruning.language.models.tensor_files import (
     INDEX,
     TensorPlace,
@@ -79,8 +79,7 @@ class ModelFolder:
         config = read_config(folder)
         _refuse_encoder(folder, config)
         _refuse_quantized(folder, config)
-        model = skeleton(config)
-        find_structure(model)
+        model = described(config).skeleton
         stored = stored_places(folder)
         places = _placed(folder, model, stored)
         if any(_differ(folder, names, places) for names in tied_names(model)):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -19,7 +20,16 @@ from tasks.pruning.language.models.calls import calls_of, moved
 from tasks.pruning.language.models.skeletons import fill, skeleton
 from tasks.records import InputError
 
-__all__ = ["Layer", "Part", "Structure", "find_structure", "is_transposed", "path_of"]
+__all__ = [
+    "Described",
+    "Layer",
+    "Part",
+    "Structure",
+    "described",
+    "find_structure",
+    "is_transposed",
+    "path_of",
+]
 
 _SOUGHT = (
     "looked for a decoder: the longest torch.nn.ModuleList of equal blocks with linear layers, "
@@ -102,6 +112,46 @@ class Structure:
     def of_block(self, number: int) -> tuple[Layer, ...]:
         """Layers of a block."""
         return tuple(layer for layer in self.layers if layer.block == number)
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """A skeleton with its structure.
+
+    Attributes
+    ----------
+    skeleton : torch.nn.Module
+        Shared by all that ask for it: copied before it is changed.
+    structure : Structure
+    """
+
+    skeleton: Any
+    structure: Structure
+
+
+def described(config: Any, dtype: torch.dtype = torch.float32) -> Described:
+    """Skeleton and structure of a config, made once for equal ones.
+
+    Raises
+    ------
+    InputError
+        As `skeleton` and `find_structure`.
+    """
+    return _described(_Key(config.to_json_string(use_diff=False), config), dtype)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A config by its content."""
+
+    text: str
+    config: Any = field(compare=False)
+
+
+@lru_cache(maxsize=8)
+def _described(key: _Key, dtype: torch.dtype) -> Described:
+    model = skeleton(key.config, dtype)
+    return Described(model, find_structure(model))
 
 
 def find_structure(model: Any) -> Structure:
