@@ -212,14 +212,13 @@ def _sizes(layer: Layer, mask: Tensor) -> Row:
 
 def _unit_rows(number: int, prefix: str, found: ReconstructedBlock) -> list[Row]:
     reverted = "left as it was: the better part made the block worse"
-    last = len(found.units) - found.num_reverted
     return [
         {
             "block": number,
             "layer": f"{prefix}.{unit.name}",
             "before": unit.loss_before,
             "error": unit.loss_after,
-            "note": reverted if place >= last else "",
+            "note": reverted if unit.is_reverted else "",
         }
-        for place, unit in enumerate(found.units)
+        for unit in found.units
     ]
