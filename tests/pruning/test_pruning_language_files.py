@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import weakref
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -189,6 +191,40 @@ def test_files_are_read_through_links(llama, tmp_path):
     assert not any(path.is_symlink() for path in (tmp_path / "to").rglob("*"))
 
 
+@pytest.mark.parametrize("compressed", [False, True])
+def test_one_changed_tensor_and_one_mask_live_at_a_time(llama, tmp_path, compressed):
+    """A model of 30 billion parameters is written with the memory of its largest tensor."""
+    model, source, masks = llama
+    state, alive, most = model.state_dict(), [], []
+
+    def given(tensor):
+        alive[:] = [each for each in alive if each() is not None] + [weakref.ref(tensor)]
+        most.append(len(alive))
+        return tensor
+
+    class Lazy(Mapping):
+        def __getitem__(self, name):
+            return given(masks[name].clone())
+
+        def __iter__(self):
+            return iter(masks)
+
+        def __len__(self):
+            return len(masks)
+
+        def __contains__(self, name):
+            return name in masks
+
+    def changed(name):
+        new = state[name].clone()
+        return given(new.masked_fill_(~masks[name], 0) if name in masks else new)
+
+    to = tmp_path / "to"
+    write_folder(source, to, changed=changed, masks=Lazy(), provenance={}, compressed=compressed)
+    assert check_folder(to, source, pattern=HALF) == []
+    assert len(most) > len(state) and max(most) <= 4  # weight and mask, and those before them
+
+
 # --- names --------------------------------------------------------------------------------------
 
 
@@ -212,9 +248,10 @@ def test_keys_without_the_prefix_of_the_parameters_are_kept(tmp_path):
         assert torch.equal(logits(found), logits(model))
 
 
+@pytest.mark.parametrize("told_by", ["tied", "keys"])
 @pytest.mark.parametrize("stored_twice", [False, True])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_tied_weights_stay_tied(tmp_path, stored_twice, compressed):
+def test_tied_weights_stay_tied(tmp_path, stored_twice, compressed, told_by):
     model = new_model("llama")
     source = save(model, tmp_path / "source")
     head, embedding = "lm_head.weight", "model.embed_tokens.weight"
@@ -224,10 +261,11 @@ def test_tied_weights_stay_tied(tmp_path, stored_twice, compressed):
         save_file(tensors, source / "model.safetensors", {"format": "pt"})
     changed = {head: torch.randn(256, 32, generator=torch.Generator().manual_seed(4))}
     to = tmp_path / "to"
-    tied = {head: embedding}
-    write_folder(source, to, changed=changed, masks=half_masks(model), provenance={}, tied=tied,
-                 compressed=compressed)  # fmt: skip
-    assert check_folder(to, source, tied=tied) == []
+    told = {"tied": {head: embedding}, "keys": {head: embedding, embedding: embedding}}
+    names = {told_by: told[told_by]}
+    write_folder(source, to, changed=changed, masks=half_masks(model), provenance={},
+                 compressed=compressed, **names)  # fmt: skip
+    assert check_folder(to, source, **names) == []
     found = load_packed_model(to) if compressed else load(to)
     state = found.state_dict()
     assert torch.equal(state[head], changed[head]) and torch.equal(state[embedding], changed[head])
@@ -237,7 +275,7 @@ def test_tied_weights_stay_tied(tmp_path, stored_twice, compressed):
     else:
         assert (head in WeightFiles.open(to).places) == stored_twice
     with pytest.raises(InputError, match="tied, but"):
-        write_folder(source, tmp_path / "two", masks={}, provenance={}, tied=tied,
+        write_folder(source, tmp_path / "two", masks={}, provenance={}, **names,
                      changed=changed | {embedding: changed[head] + 1})  # fmt: skip
 
 

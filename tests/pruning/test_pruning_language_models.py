@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from language_models import ALL, config_of, loaded, random_model, saved, tokens_of
+from model_families import ALL, config_of, loaded, random_model, saved, tokens_of
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -38,18 +38,23 @@ def test_a_skeleton_has_the_buffers_of_a_model_and_no_weights(family):
 
 # --- structure ----------------------------------------------------------------------------------
 
+OPT = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj",
+       "fc1", "fc2"]  # fmt: skip
+GPT2 = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"]
 LLAMA = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
          "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]  # fmt: skip
+PHI3 = ["self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj"]
 NEOX = ["attention.query_key_value", "attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"]
+BLOOM = [name.replace("attention.", "self_attention.") for name in NEOX]
 STRUCTURES = {
-    "opt": ("model.decoder.layers", [*(f"self_attn.{x}" for x in ("q_proj", "k_proj", "v_proj", "out_proj")), "fc1", "fc2"], ["self_attn", "fc1", "fc2"]),
-    "gpt2": ("transformer.h", ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"], ["attn", "mlp"]),
+    "opt": ("model.decoder.layers", OPT, ["self_attn", "fc1", "fc2"]),
+    "gpt2": ("transformer.h", GPT2, ["attn", "mlp"]),
     "llama": ("model.layers", LLAMA, ["self_attn", "mlp"]),
     "gemma2": ("model.layers", LLAMA, ["self_attn", "mlp"]),
-    "phi3": ("model.layers", ["self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj"], ["self_attn", "mlp"]),
+    "phi3": ("model.layers", PHI3, ["self_attn", "mlp"]),
     "gpt-neox": ("gpt_neox.layers", NEOX, ["attention", "mlp"]),
-    "bloom": ("transformer.h", [x.replace("attention.", "self_attention.") for x in NEOX], ["self_attention", "mlp"]),
-}  # fmt: skip
+    "bloom": ("transformer.h", BLOOM, ["self_attention", "mlp"]),
+}
 
 
 @pytest.mark.parametrize("family", STRUCTURES)
@@ -103,7 +108,7 @@ def test_encoders_experts_and_models_without_blocks_are_refused():
     with pytest.raises(InputError, match="has no list of blocks; looked for a decoder"):
         find_structure(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)))
     pair = transformers.T5Config(vocab_size=96, d_model=16, num_layers=2, num_heads=4)
-    with pytest.raises(InputError, match="no causal language model can be made of .* type t5"):
+    with pytest.raises(InputError, match=r"no causal language model can be made of .* type t5"):
         skeleton(pair)
 
 
@@ -161,9 +166,10 @@ def test_half_precision_is_that_of_the_whole_model_in_half_precision(tmp_path):
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
-def test_tokens_that_the_model_does_not_know_are_refused(tmp_path):
-    model = LanguageModel.open(ModelFolder.open(saved(tmp_path, "llama")))
+def test_tokens_that_the_model_cannot_take_are_refused(tmp_path):
+    model = LanguageModel.open(ModelFolder.open(saved(tmp_path, "opt")))
     for tokens, size, words in (
+        (tokens_of(1, 33), 1, "windows have 33 tokens, the model sees 32; give shorter ones"),
         (torch.tensor([[1, 96]]), 1, "a token is 96, the model knows 0 to 95"),
         (torch.tensor([1, 2]), 1, r"tokens have the shape \[2\]"),
         (torch.tensor([[1, 2]]), 0, "batch_size is 0"),
@@ -196,7 +202,7 @@ def peak_of_a_walk(folder, blocks):
     made.save_pretrained(folder / str(blocks))
     block = 4 * sum(p.numel() for p in made.model.layers[0].parameters())
     model = LanguageModel.open(ModelFolder.open(folder / str(blocks)))
-    tokens = torch.randint(0, 4096, (16, 16))
+    tokens = torch.randint(0, 4096, (4, 64))
     mapped = (folder / str(blocks) / "model.safetensors").stat().st_size
     peak = peak_bytes(lambda: model.walk(model.hidden(tokens, 1)), mapped)
     return peak, block, 4 * tokens.numel() * 64

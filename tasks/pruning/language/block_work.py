@@ -139,7 +139,7 @@ class ReconstructionWork:
         parts = [part.name.removeprefix(prefix) for part in self.model.structure.parts[number]]
         watch = Stopwatch()
         with self.dense.block(number) as twin:
-            calls = [each[number].keywords(block) for each in hidden.calls]
+            calls = [each[number] for each in hidden.calls]
             found = reconstruct_block(
                 twin, block, masks, hidden.states, calls, parts, self._how(number)
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -44,7 +45,7 @@ class Naming:
         stored : collection of str
             Keys in the files.
         keys : mapping of str, optional
-            Parameter -> key, where they differ.
+            Parameter -> key, where they differ; tied parameters may have one key.
         tied : mapping of str, optional
             Parameter -> the parameter that it shares its numbers with; both may be stored, or one.
         """
@@ -54,9 +55,11 @@ class Naming:
             found[key] -= {key}
         for name, key in given.items():
             found[key].add(name)
-        for name, other in (tied or {}).items():
-            both = [group for group in found.values() if {name, other} & group]
-            whole = {name, other}.union(*both)
+        count = Counter(name for group in found.values() for name in group)
+        twice = {name: name for name, number in count.items() if number > 1}
+        for pair in (twice | dict(tied or {})).items():
+            both = [group for group in found.values() if not group.isdisjoint(pair)]
+            whole = set(pair).union(*both)
             for group in both:
                 group |= whole
         return cls({key: tuple(sorted(group)) for key, group in found.items()})
@@ -134,7 +137,7 @@ class Edits:
             raise InputError(
                 f"mask of {key} is {_spelled(mask)}, but it has to be bool {list(shape)}"
             )
-        return mask
+        return None if mask is None else mask.cpu()
 
     def tensor(self, key: str) -> Tensor | None:
         """What is written; None for a tensor that stays as it is.
@@ -178,7 +181,7 @@ def _same(key: str, tensors: list[Tensor]) -> Tensor | None:
 
 def _masked(value: Tensor, mask: Tensor) -> Tensor:
     """Zeros, never negative ones, where nothing is kept."""
-    return torch.where(mask.cpu(), value, torch.zeros((), dtype=value.dtype))
+    return torch.where(mask, value, torch.zeros((), dtype=value.dtype))
 
 
 def _spelled(tensor: Tensor) -> str:

@@ -83,11 +83,15 @@ def _pattern(mask: Tensor) -> dict[str, int] | None:
         along = mask if axis else mask.T
         if along.shape[1] % group:
             continue
-        counts = along.reshape(-1, group).sum(dim=1)
-        kept = int(counts[0])
-        if 0 < kept < group and bool((counts == kept).all()):
+        kept = int(along[0, :group].sum())
+        # The first row tells almost always.
+        if 0 < kept < group and all(_has(kept, group, rows) for rows in (along[:1], along)):
             return {"kept": kept, "group": group, "axis": axis}
     return None
+
+
+def _has(kept: int, group: int, rows: Tensor) -> bool:
+    return bool((rows.reshape(-1, group).sum(dim=1) == kept).all())
 
 
 def _words(groups: Tensor, kept: int, group: int) -> Tensor:
@@ -196,7 +200,7 @@ def _data(edits: Edits, ordered: list[str], packed: dict[str, Any]) -> Iterator[
         else:
             value = edits.tensor(key)
             assert value is not None
-            yield tensor_bytes(value[mask.cpu()])
+            yield tensor_bytes(value[mask])
 
 
 def unpack(folder: Path) -> dict[str, Tensor]:

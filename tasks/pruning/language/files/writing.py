@@ -77,9 +77,9 @@ def write_folder(
     compressed : bool
         Kept values and bits in place of zeros.
     keys : mapping of str, optional
-        Parameter -> key in the files, where they differ.
+        Parameter -> key in the files, where they differ; tied parameters may have one key.
     tied : mapping of str, optional
-        Parameter -> the parameter with which it shares its weights.
+        Parameter -> the parameter with which it shares its weights, where keys do not tell.
 
     Raises
     ------

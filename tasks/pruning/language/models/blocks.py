@@ -68,7 +68,7 @@ class LanguageModel:
     Attributes
     ----------
     reader : Reader
-    skeleton : torch.nn.Module
+    skeleton : transformers.PreTrainedModel
         Without values.
     structure : Structure
     device : torch.device
@@ -77,7 +77,7 @@ class LanguageModel:
     """
 
     reader: Reader
-    skeleton: nn.Module
+    skeleton: Any
     structure: Structure
     device: torch.device
     dtype: torch.dtype
@@ -138,7 +138,8 @@ class LanguageModel:
         Raises
         ------
         InputError
-            If there are no tokens, or a token is not in the vocabulary.
+            If there are no tokens, a token is not in the vocabulary, or windows are longer than
+            what the model sees.
         """
         self._check(tokens, batch_size)
         around = self._around(head=False)
@@ -186,7 +187,7 @@ class LanguageModel:
                 logits = around(tokens, use_cache=False).logits
             yield logits
 
-    def _around(self, *, head: bool) -> nn.Module:
+    def _around(self, *, head: bool) -> Any:
         """All but the blocks, and the head if it is wanted; of the embedding what is used."""
         model = deepcopy(self.skeleton)
         embedding = model.get_input_embeddings()
@@ -199,7 +200,7 @@ class LanguageModel:
         self._read_rows(embedding, name)
         return model
 
-    def _read_rows(self, embedding: nn.Module, name: str) -> None:
+    def _read_rows(self, embedding: Any, name: str) -> None:
         """Have an embedding read the rows of the tokens that it is called with."""
         rows = self.reader.read([name])[name]
         embedding.padding_idx = None  # It concerns gradients alone.
@@ -227,6 +228,11 @@ class LanguageModel:
             raise InputError(f"tokens have the shape {list(tokens.shape)}; give windows (N, T)")
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; give 1 or more")
+        limit = getattr(self.reader.config, "max_position_embeddings", None) or tokens.shape[1]
+        if tokens.shape[1] > limit:
+            raise InputError(
+                f"windows have {tokens.shape[1]} tokens, the model sees {limit}; give shorter ones"
+            )
         size = self.skeleton.get_input_embeddings().num_embeddings
         if int(tokens.min()) < 0 or int(tokens.max()) >= size:
             raise InputError(

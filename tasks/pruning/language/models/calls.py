@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any
 
 import torch
@@ -37,11 +36,6 @@ class Call:
         """Output (B, T, d) of a block for an input (B, T, d)."""
         found = block(state, *self.positional, **self.named)
         return found[0] if isinstance(found, tuple) else found
-
-    def keywords(self, block: nn.Module) -> dict[str, Any]:
-        """All arguments by name, as the block's own signature has them."""
-        names = list(signature(block.forward).parameters)[1:]
-        return {**dict(zip(names, self.positional, strict=False)), **self.named}
 
 
 def moved(call: Call, device: torch.device | str) -> Call:
@@ -91,9 +85,9 @@ def calls_of(
             raise _LastBlock
         return state
 
-    with torch.no_grad(), passed_through(model, blocks, note, as_tuple=as_tuple):
-        with suppress(_LastBlock):
-            model(tokens, use_cache=False)
+    replaced = passed_through(model, blocks, note, as_tuple=as_tuple)
+    with torch.no_grad(), replaced, suppress(_LastBlock):
+        model(tokens, use_cache=False)
     return states[0], tuple(calls)
 
 

@@ -1,8 +1,8 @@
 """What pruning and retraining a model costs, from its config alone.
 
 Shapes come from a skeleton, so that a model of 30 billion parameters takes a second and no memory.
-With n weights in linear layers, the head among them, h inputs of the attention's last layer, B windows of T
-tokens and L blocks, a forward pass takes, two for every multiply-add,
+With n weights in linear layers, the head among them, h inputs of the attention's last layer, B
+windows of T tokens and L blocks, a forward pass takes, two for every multiply-add,
 
     F = 2 B T n + 4 L B T^2 h    operations,    and a step of training 3 F.
 
@@ -142,10 +142,10 @@ def _state_width(structure: Structure) -> int:
     return structure.of_block(0)[-1].rows
 
 
-def _window_flops(model: nn.Module, structure: Structure, length: int) -> int:
+def _window_flops(model: Any, structure: Structure, length: int) -> int:
     """Operations of a forward pass over one window."""
-    linear = [m for m in model.modules() if is_transposed(m) is not None]
-    weights = sum(module.weight.numel() for module in linear)
+    linear = [m.weight for m in model.modules() if is_transposed(m) is not None]
+    weights = sum(weight.numel() for weight in linear)
     widths = {layer.name: layer.width for layer in structure.layers}
     attention = sum(
         widths[part.layers[-1]]

@@ -78,6 +78,7 @@ class ModelFolder:
         folder = converted(packed) if packed else folder
         config = read_config(folder)
         _refuse_encoder(folder, config)
+        _refuse_quantized(folder, config)
         model = skeleton(config)
         find_structure(model)
         stored = stored_places(folder)
@@ -136,7 +137,7 @@ class ModelFolder:
         try:
             with quiet():
                 found = library.AutoTokenizer.from_pretrained(self.path, use_fast=True, **LOCAL)
-        except (OSError, ValueError, KeyError, ImportError) as error:
+        except Exception as error:  # The library raises plain ones, too.
             raise InputError(
                 f"model folder {self.path}: its tokenizer cannot be read: {_line(error)}"
             ) from error
@@ -190,6 +191,15 @@ def _refuse_encoder(folder: Path, config: Any) -> None:
         raise InputError(
             f"model folder {folder} holds {', '.join(saved) or config.model_type}; looked for a "
             "decoder that predicts the next token, such as LlamaForCausalLM or GPT2LMHeadModel"
+        )
+
+
+def _refuse_quantized(folder: Path, config: Any) -> None:
+    method = getattr(config, "quantization_config", None)
+    if method:
+        raise InputError(
+            f"model folder {folder} is quantized ({dict(method).get('quant_method', 'unknown')}); "
+            "give the model in float32, bfloat16 or float16"
         )
 
 

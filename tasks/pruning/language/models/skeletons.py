@@ -19,7 +19,7 @@ from tasks.records import InputError
 __all__ = ["fill", "move_buffers", "skeleton", "tied_names"]
 
 
-def skeleton(config: Any, dtype: torch.dtype = torch.float32) -> nn.Module:
+def skeleton(config: Any, dtype: torch.dtype = torch.float32) -> Any:
     """The causal language model of a config, in evaluation mode.
 
     Parameters
@@ -28,6 +28,10 @@ def skeleton(config: Any, dtype: torch.dtype = torch.float32) -> nn.Module:
         Not changed.
     dtype : torch.dtype
         Of the parameters, and of buffers that follow their type.
+
+    Returns
+    -------
+    transformers.PreTrainedModel
 
     Raises
     ------
@@ -50,13 +54,14 @@ def skeleton(config: Any, dtype: torch.dtype = torch.float32) -> nn.Module:
 
 
 @torch.no_grad()
-def _make_buffers(model: nn.Module) -> None:
+def _make_buffers(model: Any) -> None:
     """Give every buffer that files do not hold its value, as the model itself defines it."""
     for module in model.modules():
-        names = [n for n in module._non_persistent_buffers_set if module._buffers[n] is not None]
-        for name in names:
-            module._buffers[name] = torch.empty_like(module._buffers[name], device="cpu")
-        if names:
+        own = {name: module._buffers[name] for name in module._non_persistent_buffers_set}
+        given = {name: buffer for name, buffer in own.items() if buffer is not None}
+        for name, buffer in given.items():
+            module._buffers[name] = torch.empty_like(buffer, device="cpu")
+        if given:
             model._init_weights(module)
 
 

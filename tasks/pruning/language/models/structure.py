@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -104,8 +104,12 @@ class Structure:
         return tuple(layer for layer in self.layers if layer.block == number)
 
 
-def find_structure(model: nn.Module) -> Structure:
+def find_structure(model: Any) -> Structure:
     """Structure of a causal language model of transformers, with values or without.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
 
     Raises
     ------
@@ -141,7 +145,7 @@ def is_transposed(module: nn.Module) -> bool | None:
     return True if isinstance(module, Conv1D) else None
 
 
-def _blocks_path(model: nn.Module) -> str:
+def _blocks_path(model: Any) -> str:
     """Path of the list of blocks."""
     lists = [path for path, module in model.named_modules() if _are_equal_blocks(module)]
     outer = [p for p in lists if not any(p.startswith(f"{other}.") for other in lists)]
@@ -164,7 +168,7 @@ def _are_equal_blocks(module: nn.Module) -> bool:
     )
 
 
-def _refuse_experts(model: nn.Module, path: str) -> None:
+def _refuse_experts(model: Any, path: str) -> None:
     for name, parameter in model.get_submodule(path).named_parameters():
         if parameter.ndim == 3:
             raise InputError(
@@ -173,7 +177,7 @@ def _refuse_experts(model: nn.Module, path: str) -> None:
             )
 
 
-def _order(model: nn.Module, blocks: tuple[str, ...]) -> tuple[list[str], bool]:
+def _order(model: Any, blocks: tuple[str, ...]) -> tuple[list[str], bool]:
     """Modules of a block in the order of their calls, and whether it returns a tuple."""
     values = next(model.parameters()).device.type != "meta"
     copied = skeleton(model.config) if values else deepcopy(model)
@@ -192,7 +196,7 @@ def _order(model: nn.Module, blocks: tuple[str, ...]) -> tuple[list[str], bool]:
     return list(dict.fromkeys(called)), isinstance(found, tuple)
 
 
-def _layers(model: nn.Module, block: str, number: int, order: list[str]) -> Iterator[Layer]:
+def _layers(model: Any, block: str, number: int, order: list[str]) -> Iterator[Layer]:
     for name in order:
         module = model.get_submodule(f"{block}.{name}")
         transposed = is_transposed(module)
@@ -203,7 +207,7 @@ def _layers(model: nn.Module, block: str, number: int, order: list[str]) -> Iter
             yield Layer(path, f"{path}.weight", width, rows, transposed, number)
 
 
-def _parts(model: nn.Module, block: str, order: list[str]) -> tuple[Part, ...]:
+def _parts(model: Any, block: str, order: list[str]) -> tuple[Part, ...]:
     """Attention and MLP: the children of a block that have layers."""
     layers = [n for n in order if is_transposed(model.get_submodule(f"{block}.{n}")) is not None]
     owned: dict[str, list[str]] = {}
@@ -216,7 +220,7 @@ def _parts(model: nn.Module, block: str, order: list[str]) -> tuple[Part, ...]:
     )
 
 
-def _attention(model: nn.Module, block: str, children: list[str]) -> str:
+def _attention(model: Any, block: str, children: list[str]) -> str:
     """The child whose type says so, else the first one with several layers."""
     for child in children:
         if "attention" in type(model.get_submodule(f"{block}.{child}")).__name__.lower():
@@ -225,26 +229,26 @@ def _attention(model: nn.Module, block: str, children: list[str]) -> str:
     return (modules or children)[0]
 
 
-def _norms(model: nn.Module) -> Iterator[str]:
+def _norms(model: Any) -> Iterator[str]:
     """Modules with a vector as weight, perhaps a bias, and nothing else."""
     for path, module in model.named_modules():
         own = dict(module.named_parameters(recurse=False))
         is_leaf = next(module.children(), None) is None
-        if is_leaf and "weight" in own and {*own} <= {"weight", "bias"}:
-            if own["weight"].ndim == 1:
-                yield path
+        is_vector = "weight" in own and own["weight"].ndim == 1
+        if is_leaf and is_vector and {*own} <= {"weight", "bias"}:
+            yield path
 
 
-def _parameters(model: nn.Module, path: str) -> list[str]:
+def _parameters(model: Any, path: str) -> list[str]:
     return [f"{path}.{name}" for name, _ in model.get_submodule(path).named_parameters()]
 
 
-def _biases(model: nn.Module, norms: set[str]) -> Iterator[str]:
+def _biases(model: Any, norms: set[str]) -> Iterator[str]:
     for name, parameter in model.named_parameters():
         if name.endswith("bias") and parameter.ndim == 1 and name not in norms:
             yield name
 
 
-def path_of(model: nn.Module, wanted: nn.Module) -> str:
+def path_of(model: Any, wanted: nn.Module) -> str:
     """Path of a module of a model."""
     return next(path for path, module in model.named_modules() if module is wanted)
