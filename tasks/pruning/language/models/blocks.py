@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from tasks.pruning.language.models.calls import Call, are_equal, calls_of, passed_through
 from tasks.pruning.language.models.skeletons import fill, move_buffers
-from tasks.pruning.language.models.structure import Structure, path_of
+from tasks.pruning.language.models.structure import Structure, described, path_of
 from tasks.records import InputError
 
 __all__ = ["Hidden", "LanguageModel", "Reader"]

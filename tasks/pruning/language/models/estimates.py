@@ -22,7 +22,7 @@ from typing import Any
 
 from torch import nn
 
-from tasks.pruning.language.models.structure import Structure, is_transposed
+from tasks.pruning.language.models.structure import Structure, described, is_transposed
 from tasks.records import InputError
 
 __all__ = ["Estimate", "estimate", "shares"]
