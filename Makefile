@@ -50,6 +50,7 @@ bench: $(VENV)/.stamp
 	@$(BIN)/python -m benchmarks.sos_prediction
 	@$(BIN)/python -m benchmarks.pruning
 	@$(BIN)/python -m benchmarks.surgery
+	@$(BIN)/python -m benchmarks.language
 	@$(BIN)/python -m benchmarks.frank_wolfe
 
 deployments: $(VENV)/.stamp

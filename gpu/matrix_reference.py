@@ -43,3 +43,31 @@ def least_error_after_swap(
                 masks.append(other)
     left = [weights * ~mask for mask in masks]
     return min(float(each @ gram @ each) for each in left)
+
+
+def swapped_row(
+    weights: NDArray[np.floating],
+    kept: NDArray[np.bool_],
+    gram: NDArray[np.floating],
+    group: int = 0,
+    *,
+    tolerance: float = 1e-12,
+) -> NDArray[np.bool_]:
+    """Mask of a row (d,) after its best swaps, all pairs computed again for each of them."""
+    mask = kept.copy()
+    groups = np.arange(len(weights)) // (group or len(weights))
+    while True:
+        pruned = weights * ~mask
+        product = pruned @ gram
+        going, coming = np.flatnonzero(mask), np.flatnonzero(~mask)
+        if not len(going) or not len(coming):
+            return mask
+        single = weights**2 * gram.diagonal()
+        a, b = single + 2 * weights * product, single - 2 * weights * product
+        table = a[going, None] + b[coming]
+        table -= 2 * weights[going, None] * weights[coming] * gram[np.ix_(going, coming)]
+        table[groups[going, None] != groups[coming]] = np.inf
+        best = np.unravel_index(table.argmin(), table.shape)
+        if table[best] >= -tolerance * (pruned @ product):
+            return mask
+        mask[going[best[0]]], mask[coming[best[1]]] = False, True

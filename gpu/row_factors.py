@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.linalg.lapack import spotrf
+from scipy.linalg import get_lapack_funcs
 
 __all__ = ["RowFactors", "factor_rows"]
+
+_potrf = get_lapack_funcs("potrf", dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,7 @@ def factor_rows(
         for attempt in range(max_raises + 1):
             gather_block(matrix, places[row], square, np.float32(raised))
             # In the order of columns, which LAPACK knows, the upper triangle is the lower one.
-            _, failed = spotrf(square.T, lower=1, clean=0, overwrite_a=1)
+            _, failed = _potrf(square.T, lower=1, clean=0, overwrite_a=1)
             if failed <= 0:
                 break
             num_raised += attempt == 0

@@ -9,10 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu.matrix_reference import least_error_after_swap
+from gpu.matrix_reference import least_error_after_swap, swapped_row
 from tasks.pruning.language.layers.gram import Gram, gram_of, row_errors
 from tasks.pruning.language.layers.least_squares import best_weights
 from tasks.pruning.language.layers.patterns import Pattern
+from tasks.pruning.language.layers.preconditioners import BatchFactors, ScaledGram
 from tasks.pruning.language.layers.relaxation import relaxed_mask, split_diagonal
 from tasks.pruning.language.layers.saliencies import saliency
 from tasks.pruning.language.layers.sparsegpt import sparsegpt
@@ -132,6 +133,25 @@ def test_the_first_swap_is_the_best_one():
         assert found == pytest.approx(best_single_swap(row, before, gram, 0), rel=1e-9)
 
 
+@pytest.mark.parametrize("width", [8, 200])  # 100 columns are more than one block of the kernel
+@pytest.mark.parametrize("pattern", [HALF, TWO_OF_FOUR, Pattern.parse("0.9")], ids=str)
+def test_swaps_are_those_of_computing_all_pairs_again_for_each(pattern, width):
+    weight, _, gram = layer(rows=3, width=width, tokens=2 * width, seed=width)
+    start = pattern.largest(saliency("random", weight, seed=1))
+    mask, swaps = swapped_mask(weight, start, gram, group=pattern.group)
+    for row, kept, found in zip(weight, start, mask, strict=True):
+        given = row.numpy(), kept.numpy(), gram.matrix.numpy(), pattern.group
+        assert np.array_equal(swapped_row(*given), found.numpy())
+    assert swaps > 0 and pattern.fits(mask)
+
+
+def test_rows_that_keep_all_or_nothing_have_no_swaps():
+    weight, _, gram = layer(rows=2, width=8)
+    start = torch.tensor([[True] * 8, [False] * 8])
+    assert swapped_mask(weight, start, gram)[1] == 0
+    assert swapped_mask(weight, start, gram, group=4)[1] == 0
+
+
 # --- relaxation ---------------------------------------------------------------------------------
 
 
@@ -197,6 +217,37 @@ def test_a_row_that_keeps_nothing_or_all_and_dead_inputs_are_solved():
     assert bool((found.weight[0] == 0).all()) and found.residual <= 1e-6
     assert float(row_errors(weight, found.weight, gram)[2]) < 1e-10
     assert bool(found.weight.isfinite().all())
+
+
+@pytest.mark.parametrize("rank", [None, 3], ids=["full", "deficient"])
+def test_factors_in_batches_are_those_of_single_rows(rank):
+    """What other devices take."""
+    weight, _, gram = layer(rows=7, width=12, rank=rank)
+    mask = HALF.largest(saliency("random", weight))
+    mask[2] = False
+    mask[3] = True
+    right = torch.randn(7, 12, dtype=torch.float64).masked_fill(~mask, 0.0)
+    right = (right @ gram.matrix).masked_fill(~mask, 0.0)  # what a singular block can reach
+    scaled = ScaledGram.of(gram.matrix)
+    single, batch = scaled.factors(mask), BatchFactors.of(scaled, mask)
+    assert single.num_raised == batch.num_raised
+    one, other = single.solve(right), batch.solve(right)
+    assert bool((one[~mask] == 0).all()) and bool((other[~mask] == 0).all())
+    # Single precision, condition of the scaled blocks up to 1e4; G shows errors that matter.
+    gap = (row_errors(one, other, gram) / row_errors(one, torch.zeros_like(one), gram))[mask.any(1)]
+    assert float(gap.max().sqrt()) < 1e-2
+
+
+def test_rows_are_solved_without_factors_too():
+    """As of layers that are too wide for them."""
+    weight, _, gram = layer(rows=5, width=12)
+    mask = HALF.largest(saliency("magnitude", weight))
+    expected = best_weights(weight, mask, gram).weight
+    found = best_weights(weight, mask, gram, factor_width=0)
+    assert found.residual <= 1e-7 and found.steps > 1 and found.num_raised == 0
+    torch.testing.assert_close(
+        row_errors(weight, found.weight, gram), row_errors(weight, expected, gram)
+    )
 
 
 @PATTERNS

@@ -33,7 +33,9 @@ class Factors(Protocol):
     """
 
     @property
-    def num_raised(self) -> int: ...
+    def num_raised(self) -> int:
+        """As above."""
+        ...
 
     def solve(self, right: Tensor) -> Tensor:
         """For float64 right-hand sides (rows, d) that are zero outside of S; so is the result."""
