@@ -72,7 +72,8 @@ def write_folder_of(config, folder: Path, dtype=torch.float32, seed: int = 0) ->
 def small_config(folder, training_text, other, **changes) -> PerpConfig:
     """A run of a few seconds."""
     values = {
-        "model": folder if isinstance(folder, list) else str(folder), "text": str(training_text), "other_text": str(other), "context": 16,
+        "model": folder if isinstance(folder, list) else str(folder),
+        "text": str(training_text), "other_text": str(other), "context": 16,
         "calibration": 6, "batch_size": 4, "steps": 4, "rank": 2, "seeds": 1,
         "evaluation_sequences": 6, "checkpoint_steps": 2, "reconstruction_epochs": 2,
         "methods": ("norms",),

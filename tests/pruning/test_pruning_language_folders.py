@@ -121,7 +121,7 @@ def test_masks_beside_a_model_are_found(tmp_path):
     before = ModelFolder.open(folder).digest()
     save_file({"x": torch.ones(2, dtype=torch.bool)}, folder / "masks.safetensors")
     found = ModelFolder.open(folder)
-    assert found.masks_file == folder / "masks.safetensors" and found.digest() != before
+    assert found.masks_file == folder / MASKS and found.digest() != before
 
 
 # --- bad input ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from math import ceil, isfinite, nan
 
 import torch
@@ -31,7 +32,7 @@ from tasks.pruning.language.layers.patterns import Pattern
 from tasks.pruning.language.layers.pruning import LayerPruning, PrunedLayer, prune_layer
 from tasks.pruning.language.models.blocks import Hidden, LanguageModel
 from tasks.pruning.language.models.folders import ModelFolder
-from tasks.pruning.language.models.structure import Layer
+from tasks.pruning.language.models.structure import Layer, Structure
 from tasks.pruning.language.stored_models import StoredModel
 from tasks.records import derive_seed
 from tasks.records.rows import Row
@@ -165,7 +166,7 @@ class ReconstructionWork:
         own = [each.weight for each in layers if each.weight in self.parent.masked]
         device = hidden.states[0].device
         masks = {name.removeprefix(prefix): self.parent.mask(name).to(device) for name in own}
-        parts = [part.name.removeprefix(prefix) for part in self.model.structure.parts[number]]
+        parts = _parts(self.model.structure, number)
         watch = Stopwatch()
         with self.dense.block(number) as twin:
             calls = [each[number] for each in hidden.calls]
@@ -205,6 +206,16 @@ class ReconstructionWork:
         if self.config.reconstruction_adapter == "full":
             return sum(int(self.parent.mask(layer.weight).sum()) for layer in layers)
         return sum(self.config.rank * (layer.rows + layer.width) for layer in layers)
+
+
+def _parts(structure: Structure, number: int) -> list[str | tuple[str, ...]]:
+    """Attention and MLP of a block; layers that stand for one of them belong together."""
+    prefix = f"{structure.blocks[number]}."
+    found = []
+    for _, group in groupby(structure.parts[number], key=lambda part: part.kind):
+        names = tuple(part.name.removeprefix(prefix) for part in group)
+        found.append(names[0] if len(names) == 1 else names)
+    return found
 
 
 def _parameter(model: LanguageModel, block: nn.Module, layer: Layer) -> Tensor:

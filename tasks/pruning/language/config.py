@@ -129,7 +129,7 @@ class PerpConfig(FrozenConfig):
     reconstruction_epochs: float = Field(default=4.0, gt=0.0, le=10_000)
     """Passes of reconstruction over the calibration sequences."""
 
-    reconstruction_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
+    reconstruction_rate: float = Field(default=1e-2, gt=0.0, le=1.0)
     """Largest learning rate of reconstruction."""
 
     reconstruction_adapter: Literal["masklora", "scalelora", "spp", "full"] = "masklora"
