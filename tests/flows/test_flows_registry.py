@@ -240,8 +240,8 @@ def test_every_recipe_and_its_smoke_twin_can_be_planned(study, recipe, smoke):
         first = planned.study.stages[0]
         if first.items:
             keys = [item.key for item in planned.items[first.name]]
-            assert keys == planned.keys
-            assert len(set(keys)) == len(keys) > 0
+            assert keys == planned.keys[: len(keys)]
+            assert len(set(planned.keys)) == len(planned.keys) >= len(keys) > 0
 
 
 @pytest.mark.parametrize("name", ["tcurve-census", "tcurve-sweep"])

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from tasks.pruning.language.models import gguf
 from tasks.pruning.language.models.blocks import LanguageModel
-from tasks.pruning.language.models.folders import ModelFolder, names_not_finite
+from tasks.pruning.language.models.folders import MASKS, ModelFolder, names_not_finite
 from tasks.records import InputError
 
 transformers = pytest.importorskip("transformers")
@@ -119,7 +119,8 @@ def test_masks_beside_a_model_are_found(tmp_path):
     folder = saved(tmp_path, "llama")
     assert ModelFolder.open(folder).masks_file is None
     before = ModelFolder.open(folder).digest()
-    save_file({"x": torch.ones(2, dtype=torch.bool)}, folder / "masks.safetensors")
+    (folder / MASKS).parent.mkdir()
+    save_file({"x": torch.ones(2, dtype=torch.bool)}, folder / MASKS)
     found = ModelFolder.open(folder)
     assert found.masks_file == folder / MASKS and found.digest() != before
 

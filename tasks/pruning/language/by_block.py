@@ -100,25 +100,37 @@ class BlockPass:
         seconds: dict[str, float] = {}
         last = len(self.model.structure.blocks) - 1
         for number in range(last + 1):
-            name = f"block-{number}"
-            done = unfinished.done(name)
+            done = unfinished.done(_name(number))
             if done and number == last:
                 rows += done[1]
                 break
             with self.model.block(number) as block:
                 if done:
                     self._set(number, block, *unfinished.content(done[0]))
+                    rows += done[1]
                 else:
-                    result = work(number, block, hidden)
-                    changed = {n: v.to(self.types[n]) for n, v in result.changed.items()}
-                    self._set(number, block, changed, result.masks)
-                    unfinished.add(name, changed, result.masks, result.rows)
+                    result = self._worked(work, number, block, hidden, unfinished)
+                    rows += result.rows
                     seconds |= result.seconds
-                rows += done[1] if done else result.rows
                 if number < last:
                     hidden = self.model.run(block, hidden)
             release_freed_memory()
         return WalkedModel(rows, seconds)
+
+    def _worked(
+        self,
+        work: BlockWork,
+        number: int,
+        block: nn.Module,
+        hidden: Hidden,
+        unfinished: UnfinishedModel,
+    ) -> BlockResult:
+        """Do the work on a block, set its weights, and store them."""
+        result = work(number, block, hidden)
+        changed = {name: value.to(self.types[name]) for name, value in result.changed.items()}
+        self._set(number, block, changed, result.masks)
+        unfinished.add(_name(number), changed, result.masks, result.rows)
+        return result
 
     def _set(
         self, number: int, block: nn.Module, changed: Mapping[str, Tensor], masks: Masks
@@ -139,6 +151,11 @@ class WalkedModel:
 
     rows: Sequence[Row]
     seconds: Mapping[str, float]
+
+
+def _name(number: int) -> str:
+    """Of a block among the parts of a model."""
+    return f"block-{number}"
 
 
 # --- statistics of a block ----------------------------------------------------------------------

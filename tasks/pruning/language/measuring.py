@@ -35,6 +35,7 @@ def perplexity_rows(item: PerpItem, place: Place, checkpoint: str) -> list[dict[
             {
                 **item.place(),
                 "status": Status.OK if is_finite else Status.FAILED,
+                "reason": "" if is_finite else "its loss is not finite",
                 "text": label_of(text),
                 "is_trained_on": is_trained_on,
                 "tokens": found.num_tokens,

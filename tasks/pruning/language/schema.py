@@ -72,6 +72,7 @@ CURVE_SCHEMA = science_schema(
 
 PERPLEXITIES_SCHEMA = science_schema(
     *_PLACE,
+    column("reason", pa.string(), "why there is no number; empty if there is one"),
     column("text", pa.string(), "what was read"),
     column("is_trained_on", pa.bool_(), "whether models were retrained on other parts of it"),
     column("tokens", pa.int64(), "tokens that were predicted"),
