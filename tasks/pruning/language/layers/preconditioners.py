@@ -18,7 +18,7 @@ from gpu.row_factors import RowFactors, factor_rows
 __all__ = ["FACTOR_WIDTH", "Factors", "ScaledGram", "batches_of"]
 
 FACTOR_WIDTH = 8192
-_BATCH_BYTES = {"cpu": 2**26, "cuda": 2**31}
+_BATCH_BYTES = {"cpu": 2**24, "cuda": 2**31}
 """Of the factors at a time."""
 JITTER, GROWTH, MAX_RAISES = 1e-6, 10.0, 8
 
