@@ -13,14 +13,11 @@ from typing import Any
 
 from tasks.records.errors import InputError
 
-# No usage reports; calls without GPU keep CUDA_VISIBLE_DEVICES; repeated log lines stay apart;
-# PyTorch takes large tensors in pages of 2 MiB: a step over a vocabulary allocates a gigabyte, and
-# with pages of 4 KiB the kernel spends as long on them as the step on its products.
+# No usage reports; calls without GPU keep CUDA_VISIBLE_DEVICES; repeated log lines stay apart.
 _DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
-    "THP_MEM_ALLOC_ENABLE": "1",
 }
 _LONGEST_TEMP_PATH = 30
 
