@@ -11,7 +11,7 @@ from typing import Any
 
 from gpu.backend import cuda_problem
 from tasks.nn.config import TrainingSettings
-from tasks.records.config import fingerprint
+from tasks.records.canonical import fingerprint
 from tasks.records.errors import InputError
 from tasks.records.own_code import code_folder, find_code
 from tasks.records.work import Inputs, Resources

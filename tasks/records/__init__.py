@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING
 from tasks.records.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from tasks.records.canonical import canonical_json, fingerprint
     from tasks.records.check import Fault, StoreCheck
     from tasks.records.citations import CITATIONS, Citation, cite
-    from tasks.records.config import (
-        FrozenConfig,
-        canonical_json,
-        describe_validation_error,
-        fingerprint,
-    )
+    from tasks.records.config import FrozenConfig, describe_validation_error
     from tasks.records.errors import (
         BudgetExceeded,
         CorruptPartError,

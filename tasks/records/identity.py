@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from tasks.records.config import canonical_json, fingerprint
+from tasks.records.canonical import canonical_json, fingerprint
 from tasks.records.errors import InputError, shortened
 
 _FLOW_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

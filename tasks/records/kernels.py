@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.records.config import fingerprint
+from tasks.records.canonical import fingerprint
 from tasks.records.version import closure
 
 __all__ = ["compiles_first", "note_compiled"]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from tasks.records.config import canonical_json
+from tasks.records.canonical import canonical_json
 from tasks.records.errors import CorruptPartError, InputError, StoreError
 from tasks.records.layout import SCHEMA_VERSION, dump_json, parse_json
 from tasks.records.status import Status

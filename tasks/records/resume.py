@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from tasks.records.config import canonical_json
+from tasks.records.canonical import canonical_json
 from tasks.records.errors import CorruptPartError, StoreError
 from tasks.records.identity import RunIdentity
 from tasks.records.parts import EXECUTION_TABLE, RUN_COLUMNS, Origin, Sidecar

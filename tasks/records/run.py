@@ -13,8 +13,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from tasks.records.canonical import canonical_json
 from tasks.records.check import PartReader, StoreCheck, check_parts, split_unplanned
-from tasks.records.config import canonical_json
 from tasks.records.errors import CorruptPartError, InputError, StoreError, shortened
 from tasks.records.identity import RunIdentity
 from tasks.records.journal import Journal

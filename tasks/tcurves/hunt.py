@@ -16,7 +16,8 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from tasks.lattice import Triangulation, honeycomb, load_triangulations
-from tasks.records.config import FrozenConfig, fingerprint
+from tasks.records.canonical import fingerprint
+from tasks.records.config import FrozenConfig
 from tasks.records.errors import InputError
 from tasks.records.rows import Row
 from tasks.records.schema import column, science_schema
