@@ -20,7 +20,7 @@ from benchmarks import language_layers as layers
 from benchmarks import language_steps
 from benchmarks.calibration import calibrate
 
-TABLE = {"model": "tiny-llama", "pattern": "0.5", "criteria": "magnitude", "seeds": "1"}
+TABLE = {"model": "tiny-opt", "pattern": "0.5", "seeds": "1"}
 TABLE_SECONDS = 180.0
 
 
