@@ -15,7 +15,7 @@ from tasks.pruning.language.files.lora_files import Factors, write_lora
 from tasks.pruning.language.files.packing import load_packed_model
 from tasks.pruning.language.layers.patterns import Pattern
 from tasks.pruning.language.models.folders import ModelFolder
-from tasks.pruning.language.plan import check_perp
+from tasks.pruning.language.plan import check_perp, perp_inputs
 from tasks.pruning.language.stored_models import StoredModel
 from tasks.records import InputError
 
@@ -277,6 +277,19 @@ def test_a_lora_of_elsewhere_is_merged_under_the_masks(texts, folders, tmp_path)
     expected = torch.where(mask, pruned.read([name])[name] + change, 0.0)
     assert torch.allclose(merged.read([name])[name], expected, atol=1e-6)
     assert bool((merged.read([name])[name][~mask] == 0).all())
+
+
+@pytest.mark.parametrize("name", ["text", "adapter", "llama"])
+def test_a_model_is_an_input_by_its_content_whatever_its_folder_is_called(
+    name, texts, folders, tmp_path
+):
+    folder = copied(folders["llama"], tmp_path / name)
+    config = small_config(folder, *texts)
+    before = perp_inputs(config).contents
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    after = perp_inputs(config).contents
+    assert [key for key in before if before[key] != after[key]] == [f"model {name}"]
 
 
 # --- damaged models -----------------------------------------------------------------------------

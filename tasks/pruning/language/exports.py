@@ -18,7 +18,7 @@ from tasks.pruning.language.models.blocks import LanguageModel
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.models.skeletons import tied_names
 from tasks.pruning.language.models.structure import described
-from tasks.pruning.language.plan import all_items, perp_inputs
+from tasks.pruning.language.plan import all_items, input_name, perp_inputs
 from tasks.pruning.language.results import best_sparse
 from tasks.pruning.language.stored_models import StoredModel
 from tasks.pruning.language.subjects import Subject
@@ -103,7 +103,7 @@ def _item_of(stored: Stored, row: Mapping[str, Any]) -> PerpItem:
     inputs = perp_inputs(config)
     known = dict(stored.run.identity.inputs)
     label = row["model"]
-    if inputs.contents.get(label) != known.get(label):
+    if inputs.contents.get(input_name(label)) != known.get(input_name(label)):
         raise InputError(f"model {label} has other files now than the run had: bring those back")
     found = {each.key: each for each in all_items(Plan(config, inputs.value))}
     return found[row["item"]]
