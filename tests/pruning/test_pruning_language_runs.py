@@ -302,10 +302,15 @@ def test_a_layer_with_nan_is_told_and_the_run_ends(texts, tmp_path):
     tensors = load_file(folder / "model.safetensors")
     tensors["model.layers.1.mlp.up_proj.weight"][3, 4] = float("nan")
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    stored = stored_run(perp(), small_config(folder, *texts, methods=()), tmp_path / "runs")
-    noted = [row for row in stored.rows("layers") if row["note"]]
-    assert noted
-    assert "model.layers.1.mlp.up_proj" in {row["layer"] for row in noted}
+    methods = ("least-squares", "reconstruct")
+    config = small_config(folder, *texts, methods=methods, baseline=False)
+    stored = stored_run(perp(), config, tmp_path / "runs")
+    assert {row["status"] for row in stored.rows("models")} == {"ok"}
+    assert {row["status"] for row in stored.rows("verification")} == {"ok"}
+    noted = [(row["method"], row["layer"]) for row in stored.rows("layers") if row["note"]]
+    up, down = (f"model.layers.1.mlp.{name}_proj" for name in ("up", "down"))
+    assert {("pruned", up), ("least-squares", up), ("least-squares", down)} <= {*noted}
+    assert ("reconstruct", "model.layers.1.mlp") in noted
 
 
 # --- refusals -----------------------------------------------------------------------------------
