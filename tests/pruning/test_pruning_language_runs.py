@@ -334,6 +334,7 @@ def without(folder, name):
         ({"pattern": "2:5"}, "cannot be pruned 2:5: 5 does not divide them"),
         ({"methods": ["biases"]}, "no model here has biases"),
         ({"rank": 33, "methods": ["masklora"]}, "rank 33 is larger than model.layers.0"),
+        ({"rank": 33, "methods": ["norms+head"]}, "rank 33 is larger than lm_head"),
         ({"calibration": 5000}, "5000 windows of calibration"),
         ({"text": "/nowhere/text"}, "/nowhere/text is not a file or folder"),
         ({"adapter": "/nowhere/lora"}, "/nowhere/lora"),
@@ -344,6 +345,11 @@ def test_what_cannot_be_done_is_refused_in_one_line(changes, message, texts, fol
         check_perp(small_config(folders["llama"], *texts, **changes))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_rank_that_no_adapter_has_is_not_looked_at(texts, folders):
+    changes = {"methods": ["reconstruct", "norms"], "reconstruction_adapter": "full"}
+    check_perp(small_config(folders["llama"], *texts, rank=4096, **changes))
 
 
 @pytest.mark.parametrize(

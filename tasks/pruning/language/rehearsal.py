@@ -6,7 +6,8 @@ from typing import Any
 
 from gpu.backend import cuda_problem
 from tasks.nn.plan import HERE
-from tasks.pruning.language.adapters.methods import ADAPTERS, parse_method
+from tasks.pruning.language.adapters.methods import parse_method
+from tasks.pruning.language.adapters.subsets import head_weight
 from tasks.pruning.language.byte_tokenizer import byte_tokenizer
 from tasks.pruning.language.config import TINY, PerpConfig
 from tasks.pruning.language.files.lora_files import LoraFile
@@ -33,8 +34,10 @@ def rehearse(config: PerpConfig, address: str = "") -> None:
     for name in config.model:
         folder = None if name in TINY else given_folder(name)
         architecture = tiny_config(name) if folder is None else folder.config
-        layers = described(architecture).structure.layers
+        found = described(architecture)
+        layers = found.structure.layers
         _check_layers(config, layers)
+        _check_rank(config, found.skeleton, layers)
         if folder is not None:
             _check_masks(config, folder, layers)
         if config.adapter:
@@ -57,14 +60,23 @@ def _check_layers(config: PerpConfig, layers: tuple[Layer, ...]) -> None:
     for text in config.pattern:
         for layer in layers:
             Pattern.parse(text).check(layer.name, layer.width)
-    uses_rank = any(
-        parse_method(text).adapter in ADAPTERS or text == "reconstruct" for text in config.methods
-    )
-    smallest = min(layers, key=lambda layer: min(layer.rows, layer.width))
-    if uses_rank and config.rank > min(smallest.rows, smallest.width):
+
+
+def _check_rank(config: PerpConfig, model: Any, layers: tuple[Layer, ...]) -> None:
+    """Adapters are of a rank that the smallest of their matrices has."""
+    methods = [parse_method(text) for text in config.methods]
+    fitted = "reconstruct" if config.reconstruction_adapter != "full" else "none"
+    shapes: dict[str, tuple[int, int]] = {}
+    if any(method.adapter or method.alone == fitted for method in methods):
+        shapes |= {layer.name: (layer.rows, layer.width) for layer in layers}
+    if any("head" in method.subsets for method in methods):
+        name = head_weight(model)
+        shapes[name.removesuffix(".weight")] = tuple(model.get_parameter(name).shape)
+    name = min(shapes, key=lambda name: min(shapes[name]), default="")
+    if name and config.rank > min(shapes[name]):
+        rows, width = shapes[name]
         raise InputError(
-            f"rank {config.rank} is larger than {smallest.name}, which has {smallest.rows} outputs "
-            f"and {smallest.width} inputs"
+            f"rank {config.rank} is larger than {name}, which has {rows} outputs and {width} inputs"
         )
 
 
