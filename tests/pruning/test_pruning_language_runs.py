@@ -13,6 +13,7 @@ from tasks.pruning.language import block_work, exports
 from tasks.pruning.language.exports import export_model
 from tasks.pruning.language.files.lora_files import Factors, write_lora
 from tasks.pruning.language.files.packing import load_packed_model
+from tasks.pruning.language.items import adapt_items
 from tasks.pruning.language.layers.patterns import Pattern
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.plan import check_perp, perp_inputs
@@ -347,6 +348,19 @@ def test_what_cannot_be_done_is_refused_in_one_line(changes, message, texts, fol
     assert "\n" not in str(caught.value)
 
 
+def test_a_head_that_is_tied_to_a_scaled_embedding_is_left_out_or_refused(texts, tmp_path):
+    from transformers import Gemma2Config
+
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64}
+    folder = write_folder_of(Gemma2Config(vocab_size=256, **shape, **heads), tmp_path / "gemma2")
+    config = small_config(folder, *texts, methods=["head", "norms+head", "norms"])
+    with pytest.raises(InputError, match="no model here has a head of its own"):
+        check_perp(config)
+    lacking = {"gemma2": perp_inputs(config).value.lacking["gemma2"]}
+    assert {item.method for item in adapt_items(config, lacking)} == {"norms", "full"}
+
+
 def test_a_rank_that_no_adapter_has_is_not_looked_at(texts, folders):
     changes = {"methods": ["reconstruct", "norms"], "reconstruction_adapter": "full"}
     check_perp(small_config(folders["llama"], *texts, rank=4096, **changes))
@@ -359,6 +373,20 @@ def test_a_rank_that_no_adapter_has_is_not_looked_at(texts, folders):
 def test_a_pattern_that_keeps_nothing_is_refused(pattern, message, texts):
     with pytest.raises(ValueError, match=message):
         small_config("x", *texts, pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": ["norms+masklora", "masklora+norms"]}, r"masklora\+norms is given twice"),
+        ({"pattern": ["0.5", "0.50"]}, "pattern: 0.5 is given twice"),
+        ({"pattern": ["2:4", "2 : 4"]}, "pattern: 2:4 is given twice"),
+        ({"criteria": "wanda-matrix", "refinement": "relaxation"}, "row by row"),
+    ],
+)
+def test_what_means_the_same_or_nothing_is_refused(changes, message, texts):
+    with pytest.raises(ValueError, match=message):
+        small_config("x", *texts, **changes)
 
 
 def test_a_folder_without_config_and_an_adapter_of_another_model_are_refused(

@@ -47,13 +47,13 @@ def rehearse(config: PerpConfig, address: str = "") -> None:
 
 def _check_methods(config: PerpConfig) -> None:
     """Refuse methods that no model has parameters for."""
-    lacking = [set(model_facts(name).lacking) for name in config.model]
+    lacking = [model_facts(name).lacking for name in config.model]
     for text in config.methods:
         method = parse_method(text)
-        if method.alone or method.adapter or "head" in method.subsets:
-            continue
-        if all(set(method.subsets) <= words for words in lacking):
-            raise InputError(f"method {text}: no model here has {' or '.join(method.subsets)}")
+        if not any(method.fits(words) for words in lacking):
+            words = [word for word in method.subsets if any(word in each for each in lacking)]
+            named = " or ".join("a head of its own" if w == "head" else w for w in words)
+            raise InputError(f"method {text}: no model here has {named}")
 
 
 def _check_layers(config: PerpConfig, layers: tuple[Layer, ...]) -> None:
