@@ -361,6 +361,14 @@ def test_a_head_that_is_tied_to_a_scaled_embedding_is_left_out_or_refused(texts,
     assert {item.method for item in adapt_items(config, lacking)} == {"norms", "full"}
 
 
+def test_another_text_that_holds_what_is_trained_on_is_refused(texts, folders, tmp_path):
+    text, other = texts
+    check_perp(small_config(folders["llama"], text, other))
+    again = copied(text, tmp_path / "again")
+    with pytest.raises(InputError, match=r"other_text .*again has \d+ documents that text"):
+        check_perp(small_config(folders["llama"], text, again))
+
+
 def test_a_rank_that_no_adapter_has_is_not_looked_at(texts, folders):
     changes = {"methods": ["reconstruct", "norms"], "reconstruction_adapter": "full"}
     check_perp(small_config(folders["llama"], *texts, rank=4096, **changes))

@@ -20,6 +20,7 @@ from tasks.pruning.language.models.tiny import MAX_CONTEXT, tiny_config
 from tasks.pruning.language.subjects import given_folder, model_facts, text_of
 from tasks.pruning.language.tokens import Tokens, check_lengths
 from tasks.records import InputError
+from tasks.records.report import counted
 
 __all__ = ["rehearse"]
 
@@ -31,6 +32,7 @@ def rehearse(config: PerpConfig, address: str = "") -> None:
     if config.device == "cuda" and address in HERE and (problem := cuda_problem()):
         raise InputError(f"device=cuda cannot be used here: {problem}")
     _check_methods(config)
+    _check_apart(config)
     for name in config.model:
         folder = None if name in TINY else given_folder(name)
         architecture = tiny_config(name) if folder is None else folder.config
@@ -54,6 +56,18 @@ def _check_methods(config: PerpConfig) -> None:
             words = [word for word in method.subsets if any(word in each for each in lacking)]
             named = " or ".join("a head of its own" if w == "head" else w for w in words)
             raise InputError(f"method {text}: no model here has {named}")
+
+
+def _check_apart(config: PerpConfig) -> None:
+    """What is read of the other text is in no part of the text."""
+    text, other = text_of(config.text), text_of(config.other_text)
+    known = {document for part in text.parts().values() for document in part}
+    count = sum(document in known for document in other.evaluation)
+    if count:
+        raise InputError(
+            f"other_text {other.name} has {counted(count, 'document')} that text {text.name} has, "
+            "too: nothing may be trained there; give another text"
+        )
 
 
 def _check_layers(config: PerpConfig, layers: tuple[Layer, ...]) -> None:
