@@ -66,7 +66,7 @@ def draw_layers(stored: Stored) -> Figure:
         own = [r for r in rows if Case(r["model"], r["criterion"], r["pattern"]) == case]
         own = [row for row in own if row["replicate"] == own[0]["replicate"]]
         for column, label, color, marker in (
-            ("error", "mask", VERMILION, "o"),
+            ("before", "mask", VERMILION, "o"),
             ("best_error", "mask, best weights", BLUE, "s"),
             ("lower_bound", "lower bound of all masks", GRAY, "_"),
         ):
@@ -142,7 +142,11 @@ def _say_nothing(panels: Sequence[Axes], what: Sequence[object]) -> None:
 
 
 def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    handles, labels = panels[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False, fontsize=8)
+    found: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        found = dict(zip(labels, handles, strict=True)) | found
+    if found:
+        figure.legend([*found.values()], [*found], loc="lower center", ncols=3, frameon=False,
+                      fontsize=8)  # fmt: skip
     figure.tight_layout(rect=(0, 0.06, 1, 1))
