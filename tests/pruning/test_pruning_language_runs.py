@@ -293,6 +293,27 @@ def test_a_model_is_an_input_by_its_content_whatever_its_folder_is_called(
     assert [key for key in before if before[key] != after[key]] == [f"model {name}"]
 
 
+def test_a_layer_that_an_adapter_stores_whole_is_masked_too(texts, folders, tmp_path):
+    name, module = "model.layers.0.mlp.up_proj.weight", "model.layers.0.mlp.up_proj"
+    write_lora(
+        tmp_path / "lora",
+        {"model.layers.1.mlp.up_proj.weight": Factors(torch.randn(2, 32), torch.randn(48, 2))},
+        alpha=4.0,
+    )
+    from safetensors.torch import load_file, save_file
+
+    weights = tmp_path / "lora" / "adapter_model.safetensors"
+    whole = {f"base_model.model.{module}.weight": torch.ones(48, 32)}
+    save_file(load_file(weights) | whole, weights)
+    place = tmp_path / "lora" / "adapter_config.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"modules_to_save": [module]}))
+    config = small_config(folders["llama"], *texts, methods=(), adapter=str(tmp_path / "lora"))
+    stored = stored_run(perp(), config, tmp_path / "runs")
+    assert by_item(stored, "verification")["llama-magnitude-0.5-adapter-0"]["status"] == "ok"
+    merged = stored_model(stored, folders["llama"], "llama-magnitude-0.5-adapter-0")
+    assert torch.equal(merged.own_tensor(name), merged.mask(name).float())
+
+
 # --- damaged models -----------------------------------------------------------------------------
 
 
