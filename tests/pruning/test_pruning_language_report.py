@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
-from tasks.pruning.language.figures import draw_layers
+from tasks.pruning.language.figures import draw_layers, draw_recovery
 from tasks.pruning.language.report import perp_report
 from tasks.pruning.language.results import Case, Results
 
@@ -122,3 +122,18 @@ def test_the_picture_of_layers_shows_the_mask_alone_and_names_what_any_panel_has
     assert points == {"mask": [0.5], "mask, best weights": [0.1]}
     [legend] = figure.legends
     assert "lower bound of all masks" in {text.get_text() for text in legend.get_texts()}
+
+
+def test_no_name_in_the_picture_of_recovery_is_over_another():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    rows = Rows({"norms": [3.99], "biases": [3.99], "biases+norms": [3.991]}, seeds=1, used=3.001)
+    for row in rows.rows("models"):
+        row["trained_share"] = row["trained_share"] or (2e-4 if "s-" in row["item"] else None)
+    figure = draw_recovery(rows)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    names = figure.axes[0].texts
+    assert {"dense", "dense retrained", "norms", "biases"} <= {name.get_text() for name in names}
+    boxes = [name.get_window_extent(canvas.get_renderer()) for name in names]
+    assert not [1 for k, box in enumerate(boxes) for other in boxes[:k] if box.overlaps(other)]
