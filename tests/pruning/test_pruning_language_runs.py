@@ -151,6 +151,19 @@ def test_a_compressed_export_loads_to_the_same_logits(whole, tmp_path):
     assert torch.equal(logits(packed), logits(from_pretrained(tmp_path / "plain")))
 
 
+def test_a_model_that_lost_its_zeros_is_exported_without_masks(whole, folders, tmp_path):
+    item = "llama-magnitude-2of4-lora-0"
+    for folder, compressed in ((tmp_path / "plain", False), (tmp_path / "packed", True)):
+        list(export_model(whole, item=item, compressed=compressed, to=str(folder)))
+    model = stored_model(whole, folders["llama"], item)
+    source = from_pretrained(folders["llama"])
+    source.load_state_dict(model.read(source.state_dict().keys()))
+    assert torch.equal(logits(from_pretrained(tmp_path / "plain")), logits(source))
+    assert torch.equal(logits(load_packed_model(tmp_path / "packed")), logits(source))
+    assert not (tmp_path / "plain" / "pruning").exists()
+    assert json.loads((tmp_path / "plain" / "pruning.json").read_text())["sparsity"] == 0.0
+
+
 def test_by_default_the_sparse_model_with_the_least_loss_is_exported(whole, tmp_path):
     list(export_model(whole, to=str(tmp_path / "out")))
     about = json.loads((tmp_path / "out" / "pruning.json").read_text())

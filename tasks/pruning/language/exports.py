@@ -62,7 +62,7 @@ def export_model(
     subject = Subject.of(made, stored.run.path)
     model = StoredModel(stored.run.path, row["checkpoint"] or "", subject.folder)
     naming = _naming(subject.folder)
-    masks = _Masks(model)
+    masks = _Masks(model) if model.has_masks else {}
     changed = set(model.changed())
     files = write_folder(
         subject.folder.path,
@@ -130,15 +130,20 @@ def _provenance(stored: Stored, row: Mapping[str, Any], folder: ModelFolder) -> 
 
 @dataclass(frozen=True, eq=False)
 class _Masks(Mapping[str, Tensor]):
-    """Masks of a model, read when they are asked for; none if it lost its zeros."""
+    """Masks of a model, read when they are asked for."""
 
     model: StoredModel
 
     def __getitem__(self, name: str) -> Tensor:
+        if name not in self.model.masked:
+            raise KeyError(name)
         return self.model.mask(name)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.model.masked
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self.model.masked if self.model.has_masks else ())
+        return iter(self.model.masked)
 
     def __len__(self) -> int:
-        return len(self.model.masked) if self.model.has_masks else 0
+        return len(self.model.masked)
