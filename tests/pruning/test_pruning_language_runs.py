@@ -13,9 +13,10 @@ from tasks.pruning.language import block_work, exports
 from tasks.pruning.language.exports import export_model
 from tasks.pruning.language.files.lora_files import Factors, write_lora
 from tasks.pruning.language.files.packing import load_packed_model
+from tasks.pruning.language.items import adapt_items
 from tasks.pruning.language.layers.patterns import Pattern
 from tasks.pruning.language.models.folders import ModelFolder
-from tasks.pruning.language.plan import check_perp
+from tasks.pruning.language.plan import check_perp, perp_inputs
 from tasks.pruning.language.stored_models import StoredModel
 from tasks.records import InputError
 
@@ -150,6 +151,19 @@ def test_a_compressed_export_loads_to_the_same_logits(whole, tmp_path):
     assert torch.equal(logits(packed), logits(from_pretrained(tmp_path / "plain")))
 
 
+def test_a_model_that_lost_its_zeros_is_exported_without_masks(whole, folders, tmp_path):
+    item = "llama-magnitude-2of4-lora-0"
+    for folder, compressed in ((tmp_path / "plain", False), (tmp_path / "packed", True)):
+        list(export_model(whole, item=item, compressed=compressed, to=str(folder)))
+    model = stored_model(whole, folders["llama"], item)
+    source = from_pretrained(folders["llama"])
+    source.load_state_dict(model.read(source.state_dict().keys()))
+    assert torch.equal(logits(from_pretrained(tmp_path / "plain")), logits(source))
+    assert torch.equal(logits(load_packed_model(tmp_path / "packed")), logits(source))
+    assert not (tmp_path / "plain" / "pruning").exists()
+    assert json.loads((tmp_path / "plain" / "pruning.json").read_text())["sparsity"] == 0.0
+
+
 def test_by_default_the_sparse_model_with_the_least_loss_is_exported(whole, tmp_path):
     list(export_model(whole, to=str(tmp_path / "out")))
     about = json.loads((tmp_path / "out" / "pruning.json").read_text())
@@ -279,6 +293,40 @@ def test_a_lora_of_elsewhere_is_merged_under_the_masks(texts, folders, tmp_path)
     assert bool((merged.read([name])[name][~mask] == 0).all())
 
 
+@pytest.mark.parametrize("name", ["text", "adapter", "llama"])
+def test_a_model_is_an_input_by_its_content_whatever_its_folder_is_called(
+    name, texts, folders, tmp_path
+):
+    folder = copied(folders["llama"], tmp_path / name)
+    config = small_config(folder, *texts)
+    before = perp_inputs(config).contents
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    after = perp_inputs(config).contents
+    assert [key for key in before if before[key] != after[key]] == [f"model {name}"]
+
+
+def test_a_layer_that_an_adapter_stores_whole_is_masked_too(texts, folders, tmp_path):
+    name, module = "model.layers.0.mlp.up_proj.weight", "model.layers.0.mlp.up_proj"
+    write_lora(
+        tmp_path / "lora",
+        {"model.layers.1.mlp.up_proj.weight": Factors(torch.randn(2, 32), torch.randn(48, 2))},
+        alpha=4.0,
+    )
+    from safetensors.torch import load_file, save_file
+
+    weights = tmp_path / "lora" / "adapter_model.safetensors"
+    whole = {f"base_model.model.{module}.weight": torch.ones(48, 32)}
+    save_file(load_file(weights) | whole, weights)
+    place = tmp_path / "lora" / "adapter_config.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"modules_to_save": [module]}))
+    config = small_config(folders["llama"], *texts, methods=(), adapter=str(tmp_path / "lora"))
+    stored = stored_run(perp(), config, tmp_path / "runs")
+    assert by_item(stored, "verification")["llama-magnitude-0.5-adapter-0"]["status"] == "ok"
+    merged = stored_model(stored, folders["llama"], "llama-magnitude-0.5-adapter-0")
+    assert torch.equal(merged.own_tensor(name), merged.mask(name).float())
+
+
 # --- damaged models -----------------------------------------------------------------------------
 
 
@@ -289,10 +337,15 @@ def test_a_layer_with_nan_is_told_and_the_run_ends(texts, tmp_path):
     tensors = load_file(folder / "model.safetensors")
     tensors["model.layers.1.mlp.up_proj.weight"][3, 4] = float("nan")
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    stored = stored_run(perp(), small_config(folder, *texts, methods=()), tmp_path / "runs")
-    noted = [row for row in stored.rows("layers") if row["note"]]
-    assert noted
-    assert "model.layers.1.mlp.up_proj" in {row["layer"] for row in noted}
+    methods = ("least-squares", "reconstruct")
+    config = small_config(folder, *texts, methods=methods, baseline=False)
+    stored = stored_run(perp(), config, tmp_path / "runs")
+    assert {row["status"] for row in stored.rows("models")} == {"ok"}
+    assert {row["status"] for row in stored.rows("verification")} == {"ok"}
+    noted = [(row["method"], row["layer"]) for row in stored.rows("layers") if row["note"]]
+    up, down = (f"model.layers.1.mlp.{name}_proj" for name in ("up", "down"))
+    assert {("pruned", up), ("least-squares", up), ("least-squares", down)} <= {*noted}
+    assert ("reconstruct", "model.layers.1.mlp") in noted
 
 
 # --- refusals -----------------------------------------------------------------------------------
@@ -316,6 +369,7 @@ def without(folder, name):
         ({"pattern": "2:5"}, "cannot be pruned 2:5: 5 does not divide them"),
         ({"methods": ["biases"]}, "no model here has biases"),
         ({"rank": 33, "methods": ["masklora"]}, "rank 33 is larger than model.layers.0"),
+        ({"rank": 33, "methods": ["norms+head"]}, "rank 33 is larger than lm_head"),
         ({"calibration": 5000}, "5000 windows of calibration"),
         ({"text": "/nowhere/text"}, "/nowhere/text is not a file or folder"),
         ({"adapter": "/nowhere/lora"}, "/nowhere/lora"),
@@ -328,6 +382,32 @@ def test_what_cannot_be_done_is_refused_in_one_line(changes, message, texts, fol
     assert "\n" not in str(caught.value)
 
 
+def test_a_head_that_is_tied_to_a_scaled_embedding_is_left_out_or_refused(texts, tmp_path):
+    from transformers import Gemma2Config
+
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "head_dim": 8}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64}
+    folder = write_folder_of(Gemma2Config(vocab_size=256, **shape, **heads), tmp_path / "gemma2")
+    config = small_config(folder, *texts, methods=["head", "norms+head", "norms"])
+    with pytest.raises(InputError, match="no model here has a head of its own"):
+        check_perp(config)
+    lacking = {"gemma2": perp_inputs(config).value.lacking["gemma2"]}
+    assert {item.method for item in adapt_items(config, lacking)} == {"norms", "full"}
+
+
+def test_another_text_that_holds_what_is_trained_on_is_refused(texts, folders, tmp_path):
+    text, other = texts
+    check_perp(small_config(folders["llama"], text, other))
+    again = copied(text, tmp_path / "again")
+    with pytest.raises(InputError, match=r"other_text .*again has \d+ documents that text"):
+        check_perp(small_config(folders["llama"], text, again))
+
+
+def test_a_rank_that_no_adapter_has_is_not_looked_at(texts, folders):
+    changes = {"methods": ["reconstruct", "norms"], "reconstruction_adapter": "full"}
+    check_perp(small_config(folders["llama"], *texts, rank=4096, **changes))
+
+
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [("1.0", "give a share in"), ("4:4", "n:m needs 1 <= n < m"), ("-0.1", "give a share in")],
@@ -335,6 +415,20 @@ def test_what_cannot_be_done_is_refused_in_one_line(changes, message, texts, fol
 def test_a_pattern_that_keeps_nothing_is_refused(pattern, message, texts):
     with pytest.raises(ValueError, match=message):
         small_config("x", *texts, pattern=pattern)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": ["norms+masklora", "masklora+norms"]}, r"masklora\+norms is given twice"),
+        ({"pattern": ["0.5", "0.50"]}, "pattern: 0.5 is given twice"),
+        ({"pattern": ["2:4", "2 : 4"]}, "pattern: 2:4 is given twice"),
+        ({"criteria": "wanda-matrix", "refinement": "relaxation"}, "row by row"),
+    ],
+)
+def test_what_means_the_same_or_nothing_is_refused(changes, message, texts):
+    with pytest.raises(ValueError, match=message):
+        small_config("x", *texts, **changes)
 
 
 def test_a_folder_without_config_and_an_adapter_of_another_model_are_refused(

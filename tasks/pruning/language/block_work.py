@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tasks.pruning.language.adapters.reconstruction import (
     ReconstructedBlock,
+    ReconstructedUnit,
     Reconstruction,
     reconstruct_block,
 )
@@ -138,15 +139,31 @@ class LeastSquaresWork:
         with self.dense.block(number) as twin:
             for layer in self.model.structure.of_block(number):
                 weight = laid_flat(_parameter(self.dense, twin, layer), layer)
-                mask = laid_flat(self.parent.mask(layer.weight), layer).to(weight.device)
                 before = laid_flat(_parameter(self.model, block, layer), layer)
                 gram = grams[layer.name]
+                mask = self._mask(layer).to(weight.device)
+                if reason := self._obstacle(layer, gram):
+                    rows.append({**_sizes(layer, mask), "note": reason})
+                    continue
                 found = best_weights(weight, mask, gram).weight
                 changed[layer.weight] = laid_out(found, layer)
                 errors = {"before": before, "error": found}
                 rows.append(_errors_row(layer, mask, weight, gram, errors))
                 seconds[layer.name] = watch.lap()
         return BlockResult(changed, rows=rows, seconds=seconds)
+
+    def _mask(self, layer: Layer) -> Tensor:
+        if layer.weight in self.parent.masked:
+            return laid_flat(self.parent.mask(layer.weight), layer)
+        return torch.ones(layer.rows, layer.width, dtype=torch.bool)
+
+    def _obstacle(self, layer: Layer, gram: Gram) -> str:
+        """Why a layer keeps its weights; empty if it does not."""
+        if layer.weight not in self.parent.masked:
+            return "it has no mask: left as it was"
+        if not bool(gram.matrix.isfinite().all()):
+            return "the statistics of the inputs are not finite: left as it was"
+        return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,14 +275,20 @@ def _sizes(layer: Layer, mask: Tensor) -> Row:
 
 
 def _unit_rows(number: int, prefix: str, found: ReconstructedBlock) -> list[Row]:
-    reverted = "left as it was: the better part made the block worse"
     return [
         {
             "block": number,
             "layer": f"{prefix}.{unit.name}",
-            "before": unit.loss_before,
-            "error": unit.loss_after,
-            "note": reverted if unit.is_reverted else "",
+            "before": unit.loss_before if isfinite(unit.loss_before) else None,
+            "error": unit.loss_after if isfinite(unit.loss_after) else None,
+            "note": _unit_note(unit),
         }
         for unit in found.units
     ]
+
+
+def _unit_note(unit: ReconstructedUnit) -> str:
+    if not isfinite(unit.loss_before):
+        return "left as it was: its outputs are not finite"
+    reverted = "left as it was: the better part made the block worse"
+    return reverted if unit.is_reverted else ""

@@ -35,8 +35,15 @@ def _listed(value: Any) -> Any:
 def _as_texts(value: Any) -> Any:
     listed = _listed(value)
     if isinstance(listed, Sequence):
-        return [f"{each:g}" if isinstance(each, float) else each for each in listed]
+        return [_as_text(each) for each in listed]
     return listed
+
+
+def _as_text(value: Any) -> Any:
+    """Numbers as they are written, n:m without spaces, which keys cannot have."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "".join(value.split()) if isinstance(value, str) else value
 
 
 def _place(name: str) -> str:
@@ -192,8 +199,14 @@ class PerpConfig(FrozenConfig):
             raise ValueError(
                 f"text and other_text are both {self.text}: nothing may be trained there"
             )
-        for field in ("pattern", "criteria", "methods"):
-            _no_repeats(field, getattr(self, field))
+        if "wanda-matrix" in self.criteria and self.refinement == "relaxation":
+            raise ValueError(
+                "refinement relaxation compares weights row by row, criterion wanda-matrix does "
+                "not: take wanda, or swaps"
+            )
+        _no_repeats("pattern", [str(Pattern.parse(text)) for text in self.pattern])
+        _no_repeats("criteria", self.criteria)
+        _no_repeats("methods", [str(parse_method(text)) for text in self.methods])
         _no_repeats("model", [label_of(name) for name in self.model], "the last parts of")
         return self
 

@@ -18,7 +18,7 @@ from tasks.pruning.language.models.blocks import LanguageModel
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.models.skeletons import tied_names
 from tasks.pruning.language.models.structure import described
-from tasks.pruning.language.plan import all_items, perp_inputs
+from tasks.pruning.language.plan import all_items, input_name, perp_inputs
 from tasks.pruning.language.results import best_sparse
 from tasks.pruning.language.stored_models import StoredModel
 from tasks.pruning.language.subjects import Subject
@@ -62,7 +62,7 @@ def export_model(
     subject = Subject.of(made, stored.run.path)
     model = StoredModel(stored.run.path, row["checkpoint"] or "", subject.folder)
     naming = _naming(subject.folder)
-    masks = _Masks(model)
+    masks = _Masks(model) if model.has_masks else {}
     changed = set(model.changed())
     files = write_folder(
         subject.folder.path,
@@ -103,7 +103,7 @@ def _item_of(stored: Stored, row: Mapping[str, Any]) -> PerpItem:
     inputs = perp_inputs(config)
     known = dict(stored.run.identity.inputs)
     label = row["model"]
-    if inputs.contents.get(label) != known.get(label):
+    if inputs.contents.get(input_name(label)) != known.get(input_name(label)):
         raise InputError(f"model {label} has other files now than the run had: bring those back")
     found = {each.key: each for each in all_items(Plan(config, inputs.value))}
     return found[row["item"]]
@@ -130,15 +130,20 @@ def _provenance(stored: Stored, row: Mapping[str, Any], folder: ModelFolder) -> 
 
 @dataclass(frozen=True, eq=False)
 class _Masks(Mapping[str, Tensor]):
-    """Masks of a model, read when they are asked for; none if it lost its zeros."""
+    """Masks of a model, read when they are asked for."""
 
     model: StoredModel
 
     def __getitem__(self, name: str) -> Tensor:
+        if name not in self.model.masked:
+            raise KeyError(name)
         return self.model.mask(name)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.model.masked
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self.model.masked if self.model.has_masks else ())
+        return iter(self.model.masked)
 
     def __len__(self) -> int:
-        return len(self.model.masked) if self.model.has_masks else 0
+        return len(self.model.masked)

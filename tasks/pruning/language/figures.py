@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ __all__ = ["draw_costs", "draw_layers", "draw_recovery"]
 Row = Mapping[str, Any]
 _COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 _MAX_COLUMNS = 3
+_HEIGHT, _LINE = 190.0, 10.0
+"""Points: of a panel of the first picture without what is below and above it; of a line of text."""
+_NAMES_PER_DECADE = 2
+"""Names of methods that fit side by side."""
 
 
 def draw_recovery(stored: Stored) -> Figure:
@@ -32,25 +37,28 @@ def draw_recovery(stored: Stored) -> Figure:
         lighten(axes, "trained share of the parameters, %", "perplexity", title=str(case), size=8)
         methods, dense = found.methods(case), found.dense(case.model)
         trained = {m: r for m, r in methods.items() if r[0]["trained_share"] and m != "full"}
-        for name, rows, style in (
-            ("dense", dense.get(DENSE, ()), "-"),
-            ("dense retrained", dense.get(RETRAINED, ()), "--"),
-            ("full retraining", methods.get("full", ()), "-."),
-            ("pruned", methods.get(PRUNED, ()), ":"),
-        ):
-            if value := _perplexity(found, rows):
-                axes.axhline(value, color=GRAY, ls=style, lw=1.2)
-                axes.annotate(name, (1, value), xycoords=("axes fraction", "data"), fontsize=7,
-                              color=TEXT, ha="right", va="bottom")  # fmt: skip
+        lines = [
+            (name, value, style)
+            for name, rows, style in (
+                ("dense", dense.get(DENSE, ()), "-"),
+                ("dense retrained", dense.get(RETRAINED, ()), "--"),
+                ("full retraining", methods.get("full", ()), "-."),
+                ("pruned", methods.get(PRUNED, ()), ":"),
+            )
+            if (value := _perplexity(found, rows))
+        ]
+        for _, value, style in lines:
+            axes.axhline(value, color=GRAY, ls=style, lw=1.2)
+        points = []
         for k, (method, rows) in enumerate(trained.items()):
             interval = found.perplexity(rows)
-            color = _COLORS[k % len(_COLORS)]
             share = 100 * rows[0]["trained_share"]
-            axes.errorbar(share, interval.mean, yerr=interval.half, fmt="o", color=color, ms=6,
-                          capsize=3)  # fmt: skip
-            axes.annotate(method, (share, interval.mean), xytext=(6, 4), fontsize=7.5,
-                          textcoords="offset points", color=INK)  # fmt: skip
-        _logarithmic(axes, [100 * rows[0]["trained_share"] for rows in trained.values()])
+            axes.errorbar(share, interval.mean, yerr=interval.half, fmt="o",
+                          color=_COLORS[k % len(_COLORS)], ms=6, capsize=3)  # fmt: skip
+            points.append((method, share, interval.mean))
+        _logarithmic(axes, [share for _, share, _ in points])
+        _name_lines(axes, lines)
+        _name_points(axes, points)
     _say_nothing(panels, found.cases)
     figure.tight_layout()
     return figure
@@ -66,7 +74,7 @@ def draw_layers(stored: Stored) -> Figure:
         own = [r for r in rows if Case(r["model"], r["criterion"], r["pattern"]) == case]
         own = [row for row in own if row["replicate"] == own[0]["replicate"]]
         for column, label, color, marker in (
-            ("error", "mask", VERMILION, "o"),
+            ("before", "mask", VERMILION, "o"),
             ("best_error", "mask, best weights", BLUE, "s"),
             ("lower_bound", "lower bound of all masks", GRAY, "_"),
         ):
@@ -121,6 +129,37 @@ def _perplexity(found: Results, rows: Sequence[Row]) -> float | None:
     return interval.mean if interval.count else None
 
 
+def _name_lines(axes: Axes, lines: Sequence[tuple[str, float, str]]) -> None:
+    """Names at the right end of horizontal lines, none over another."""
+    for (name, value, _), rise in zip(lines, _rises(axes, [v for _, v, _ in lines]), strict=True):
+        axes.annotate(name, (1, value), xycoords=("axes fraction", "data"), xytext=(0, 1 + rise),
+                      textcoords="offset points", fontsize=7, color=TEXT, ha="right",
+                      va="bottom")  # fmt: skip
+
+
+def _name_points(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
+    """Names beside points; those of points that lie side by side are not over each other."""
+    columns: dict[int, list[tuple[str, float, float]]] = {}
+    for point in points:
+        columns.setdefault(round(_NAMES_PER_DECADE * math.log10(point[1])), []).append(point)
+    for column in columns.values():
+        rises = _rises(axes, [value for _, _, value in column])
+        for (name, share, value), rise in zip(column, rises, strict=True):
+            axes.annotate(name, (share, value), xytext=(6, 4 + rise), fontsize=7.5,
+                          textcoords="offset points", color=INK)  # fmt: skip
+
+
+def _rises(axes: Axes, values: Sequence[float]) -> list[float]:
+    """By how many points names at these heights go up, so that none is over another."""
+    low, high = map(math.log, axes.get_ylim())
+    places = [_HEIGHT * (math.log(value) - low) / (high - low) for value in values]
+    found, last = [0.0] * len(places), -math.inf
+    for k in sorted(range(len(places)), key=places.__getitem__):
+        last = max(places[k], last + _LINE)
+        found[k] = last - places[k]
+    return found
+
+
 def _logarithmic(axes: Axes, shares: Sequence[float]) -> None:
     axes.set_yscale("log")
     if shares:
@@ -142,7 +181,11 @@ def _say_nothing(panels: Sequence[Axes], what: Sequence[object]) -> None:
 
 
 def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    handles, labels = panels[0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False, fontsize=8)
+    found: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        found = dict(zip(labels, handles, strict=True)) | found
+    if found:
+        figure.legend([*found.values()], [*found], loc="lower center", ncols=3, frameon=False,
+                      fontsize=8)  # fmt: skip
     figure.tight_layout(rect=(0, 0.06, 1, 1))

@@ -160,8 +160,7 @@ _ONCE = ("least-squares", ADAPTER)
 
 def _methods(config: PerpConfig, lacking: Sequence[str]) -> Iterator[str]:
     for method in config.methods:
-        found = parse_method(method)
-        if found.alone or found.adapter or not set(found.subsets) <= set(lacking):
+        if parse_method(method).fits(lacking):
             yield method
     if config.adapter:
         yield ADAPTER

@@ -267,12 +267,15 @@ def _with_adapter(making: _Making) -> Made:
     transposed = {layer.weight for layer in layers if layer.transposed}
     lora = LoraFile.open(making.config.adapter, transposed)
     unfinished = making.unfinished()
+    names = {*lora.factors, *lora.replaced}
+    masks = making.parent.masks(n for n in making.parent.masked if n in names)
     changed = {}
     for name in lora.factors:
         weight = making.parent.read([name])[name]
-        mask = making.parent.mask(name) if name in making.parent.masked else None
-        changed[name] = merge(weight, lora.delta(name), mask)
-    changed |= {name: lora.replacement(name) for name in lora.replaced}
+        changed[name] = merge(weight, lora.delta(name), masks.get(name))
+    for name in lora.replaced:
+        value = lora.replacement(name)
+        changed[name] = value.masked_fill(~masks[name], 0) if name in masks else value
     _add_all(making, unfinished, changed)
     columns, files = making.finished(unfinished)
     return Made(columns, files=files)

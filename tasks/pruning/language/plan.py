@@ -26,6 +26,7 @@ __all__ = [
     "all_items",
     "check_perp",
     "estimate_lines",
+    "input_name",
     "item_keys",
     "known_of_check",
     "known_of_model",
@@ -64,7 +65,7 @@ def perp_inputs(config: PerpConfig) -> Inputs:
 
     given = [name for name in config.model if name not in TINY]
     facts = {label_of(name): model_facts(name) for name in config.model}
-    contents = {label_of(name): facts[label_of(name)].digest for name in given}
+    contents = {input_name(label_of(n)): facts[label_of(n)].digest for n in given}
     contents |= {"text": text_digest(config.text), "other_text": text_digest(config.other_text)}
     if config.adapter:
         contents["adapter"] = adapter_digest(config.adapter)
@@ -81,6 +82,11 @@ def perp_inputs(config: PerpConfig) -> Inputs:
     return Inputs(contents, value, settings=settings, places=places)
 
 
+def input_name(label: str) -> str:
+    """What a given model is called among the inputs, which ``text`` and ``adapter`` are, too."""
+    return f"model {label}"
+
+
 @dataclass(frozen=True)
 class Known:
     """What items follow from, beside the config.
@@ -88,7 +94,7 @@ class Known:
     Attributes
     ----------
     contents : mapping
-        Digests by model label, and of text, other_text and adapter.
+        Digests of given models by `input_name`, and of text, other_text and adapter.
     lacking : mapping
         Model label -> words of methods that it has no parameters for.
     """
@@ -157,7 +163,7 @@ def _work(plan: Plan, items: Sequence[PerpItem]) -> list[Item]:
 
 
 def _origin(plan: Plan, item: PerpItem, *more: str) -> dict[str, Any]:
-    names = (item.label, "text", *more)
+    names = (input_name(item.label), "text", *more)
     contents = {name: plan.value.contents[name] for name in names if name in plan.value.contents}
     return {"contents": contents, "item": list(_identity(item))}
 

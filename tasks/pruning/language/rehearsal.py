@@ -6,7 +6,8 @@ from typing import Any
 
 from gpu.backend import cuda_problem
 from tasks.nn.plan import HERE
-from tasks.pruning.language.adapters.methods import ADAPTERS, parse_method
+from tasks.pruning.language.adapters.methods import parse_method
+from tasks.pruning.language.adapters.subsets import head_weight
 from tasks.pruning.language.byte_tokenizer import byte_tokenizer
 from tasks.pruning.language.config import TINY, PerpConfig
 from tasks.pruning.language.files.lora_files import LoraFile
@@ -19,6 +20,7 @@ from tasks.pruning.language.models.tiny import MAX_CONTEXT, tiny_config
 from tasks.pruning.language.subjects import given_folder, model_facts, text_of
 from tasks.pruning.language.tokens import Tokens, check_lengths
 from tasks.records import InputError
+from tasks.records.report import counted
 
 __all__ = ["rehearse"]
 
@@ -30,11 +32,14 @@ def rehearse(config: PerpConfig, address: str = "") -> None:
     if config.device == "cuda" and address in HERE and (problem := cuda_problem()):
         raise InputError(f"device=cuda cannot be used here: {problem}")
     _check_methods(config)
+    _check_apart(config)
     for name in config.model:
         folder = None if name in TINY else given_folder(name)
         architecture = tiny_config(name) if folder is None else folder.config
-        layers = described(architecture).structure.layers
+        found = described(architecture)
+        layers = found.structure.layers
         _check_layers(config, layers)
+        _check_rank(config, found.skeleton, layers)
         if folder is not None:
             _check_masks(config, folder, layers)
         if config.adapter:
@@ -44,27 +49,48 @@ def rehearse(config: PerpConfig, address: str = "") -> None:
 
 def _check_methods(config: PerpConfig) -> None:
     """Refuse methods that no model has parameters for."""
-    lacking = [set(model_facts(name).lacking) for name in config.model]
+    lacking = [model_facts(name).lacking for name in config.model]
     for text in config.methods:
         method = parse_method(text)
-        if method.alone or method.adapter or "head" in method.subsets:
-            continue
-        if all(set(method.subsets) <= words for words in lacking):
-            raise InputError(f"method {text}: no model here has {' or '.join(method.subsets)}")
+        if not any(method.fits(words) for words in lacking):
+            words = [word for word in method.subsets if any(word in each for each in lacking)]
+            named = " or ".join("a head of its own" if w == "head" else w for w in words)
+            raise InputError(f"method {text}: no model here has {named}")
+
+
+def _check_apart(config: PerpConfig) -> None:
+    """What is read of the other text is in no part of the text."""
+    text, other = text_of(config.text), text_of(config.other_text)
+    known = {document for part in text.parts().values() for document in part}
+    count = sum(document in known for document in other.evaluation)
+    if count:
+        raise InputError(
+            f"other_text {other.name} has {counted(count, 'document')} that text {text.name} has, "
+            "too: nothing may be trained there; give another text"
+        )
 
 
 def _check_layers(config: PerpConfig, layers: tuple[Layer, ...]) -> None:
     for text in config.pattern:
         for layer in layers:
             Pattern.parse(text).check(layer.name, layer.width)
-    uses_rank = any(
-        parse_method(text).adapter in ADAPTERS or text == "reconstruct" for text in config.methods
-    )
-    smallest = min(layers, key=lambda layer: min(layer.rows, layer.width))
-    if uses_rank and config.rank > min(smallest.rows, smallest.width):
+
+
+def _check_rank(config: PerpConfig, model: Any, layers: tuple[Layer, ...]) -> None:
+    """Adapters are of a rank that the smallest of their matrices has."""
+    methods = [parse_method(text) for text in config.methods]
+    fitted = "reconstruct" if config.reconstruction_adapter != "full" else "none"
+    shapes: dict[str, tuple[int, int]] = {}
+    if any(method.adapter or method.alone == fitted for method in methods):
+        shapes |= {layer.name: (layer.rows, layer.width) for layer in layers}
+    if any("head" in method.subsets for method in methods):
+        name = head_weight(model)
+        shapes[name.removesuffix(".weight")] = tuple(model.get_parameter(name).shape)
+    name = min(shapes, key=lambda name: min(shapes[name]), default="")
+    if name and config.rank > min(shapes[name]):
+        rows, width = shapes[name]
         raise InputError(
-            f"rank {config.rank} is larger than {smallest.name}, which has {smallest.rows} outputs "
-            f"and {smallest.width} inputs"
+            f"rank {config.rank} is larger than {name}, which has {rows} outputs and {width} inputs"
         )
 
 

@@ -17,6 +17,8 @@ __all__ = ["perp_figures", "perp_report"]
 HEADINGS = ("model", "pruned by", "method", "trained %", "perplexity", "won back %", "other text",
             "won back there %")  # fmt: skip
 COSTS = ("model", "pruned by", "method", "tokens", "CPU s", "GiB", "zeros lost")
+SOUP = "soup of "
+"""Before the method, of means of branches."""
 CLOSE = 0.1
 """Of what pruning costs: methods whose results differ by less are said to match."""
 Row = Mapping[str, Any]
@@ -117,10 +119,14 @@ def _costs(
         _how(case),
         method,
         f"{part[0]['tokens']:,}" if part[0]["tokens"] else "",
-        f"{cost.cpu_seconds:.0f}" if cost.cpu_seconds else "",
+        _seconds(cost.cpu_seconds),
         f"{cost.peak_bytes / 2**30:.2f}" if cost.peak_bytes else "",
         f"{sum(row['zeros_lost'] for row in part):,}" if case is not None else "",
     ]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}" if value else ""
 
 
 def _share(found: Results, case: Case, method: str, *, trained_on: bool) -> str:
@@ -153,7 +159,7 @@ def _mean_percent(part: Sequence[Row], column: str) -> str:
 
 
 def _finding(found: Results, case: Case) -> Iterator[str]:
-    """What pruning costs, and which method wins back most."""
+    """What pruning costs, and which method that keeps the zeros wins back most."""
     methods, dense = found.methods(case), found.dense(case.model)
     if PRUNED not in methods or DENSE not in dense:
         return
@@ -161,11 +167,12 @@ def _finding(found: Results, case: Case) -> Iterator[str]:
         f"{case}: perplexity {found.perplexity(dense[DENSE]).plain(2)} dense, "
         f"{found.perplexity(methods[PRUNED]).plain(2)} pruned"
     )
-    better = {m: found.losses(rows) for m, rows in methods.items() if m != PRUNED}
+    sparse = {m: rows for m, rows in methods.items() if not any(r["zeros_lost"] for r in rows)}
+    better = {m: found.losses(rows) for m, rows in sparse.items() if m != PRUNED}
     means = {m: sum(values.values()) / len(values) for m, values in better.items() if values}
     for method in sorted(means, key=means.__getitem__)[:1]:
         share = methods[method][0]["trained_share"]
-        trained = f" with {100 * share:.2g} % of the parameters" if share else ""
+        trained = f" with {100 * share:.3g} % of the parameters" if share else ""
         won = _share(found, case, method, trained_on=True)
         regained = f", {won} % of the loss won back" if won else ""
         text += f", {found.perplexity(methods[method]).plain(2)} by {method}{trained}{regained}"
@@ -188,7 +195,7 @@ def _claims(found: Results) -> Iterator[str]:
 def _is_tiny_subset(part: Sequence[Row]) -> bool:
     if not part[0]["trained_share"]:
         return False
-    found = parse_method(part[0]["method"].removeprefix("soup of "))
+    found = parse_method(part[0]["method"].removeprefix(SOUP))
     return not found.adapter and not found.alone and set(found.subsets) <= {"biases", "norms"}
 
 
@@ -241,7 +248,7 @@ def _failures(stored: Stored) -> Iterator[str]:
     for row in stored.rows("models"):
         if row["status"] != Status.OK:
             yield f"{row['item']}: {row['status']}, {row['reason']}"
-        elif row["note"] and row["method"] != DENSE:
+        elif row["note"] and row["method"] != DENSE and not row["method"].startswith(SOUP):
             yield f"{row['item']}: {row['note']}"
 
 

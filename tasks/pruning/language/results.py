@@ -120,7 +120,7 @@ class Results:
         )
         found = {}
         for r, lost in self.lost(case, trained_on=trained_on).items():
-            start, end = _of(dense, r), _of(used, r)
+            start, end = _of(dense, r), used.get(r)
             if r in better and lost > MEASURABLE and start is not None and end is not None:
                 found[r] = (pruned[r] - better[r] - max(start - end, 0.0)) / lost
         return found

@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from tasks.nn.data.documents import Documents, load_documents
 from tasks.pruning.language.adapters.subsets import subset
@@ -52,7 +52,7 @@ class Facts:
     digest : str
         Of the files of a given one.
     lacking : tuple of str
-        Words of methods that it has no parameters for.
+        Words of methods that it has no parameters for, or none that can be trained alone.
     """
 
     digest: str
@@ -126,8 +126,13 @@ def model_facts(name: str) -> Facts:
 
 
 def _lacking(config: Any) -> tuple[str, ...]:
-    model = described(config).skeleton
-    return tuple(word for word in ("biases", "norms") if not subset(model, word))
+    found = described(config)
+    model = found.skeleton
+    lacking = [word for word in ("biases", "norms") if not subset(model, word)]
+    # Gemma's embedding scales what it reads from the matrix that it shares with the head.
+    if found.structure.is_tied and type(model.get_input_embeddings()) is not nn.Embedding:
+        lacking.append("head")
+    return tuple(lacking)
 
 
 def origin_note(folder: ModelFolder) -> str:

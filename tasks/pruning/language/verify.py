@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+from torch import Tensor
 
 from gpu.backend import one_thread
 from tasks.pruning.language.by_block import laid_flat
 from tasks.pruning.language.files.mask_files import has_masks
+from tasks.pruning.language.items import PerpItem
 from tasks.pruning.language.layers.patterns import Pattern
+from tasks.pruning.language.layers.pruning import LayerPruning
 from tasks.pruning.language.models.blocks import LanguageModel
 from tasks.pruning.language.models.structure import Layer
 from tasks.pruning.language.plan import ModelCheck
@@ -58,6 +61,7 @@ def verified(work: ModelCheck, place: Place, row: Row) -> dict[str, Any]:
         reasons.append(f"its masks keep {kept:,} weights, its row says {row['kept']:,}")
     if model.masked and mask_ids(model.parts) != row["mask"]:
         reasons.append("its masks do not have the id that its row states")
+    reasons += _parent_faults(work, place, row, subject)
     return {
         "status": Status.FAILED if reasons else Status.OK,
         "checkpoint": row["checkpoint"],
@@ -65,6 +69,13 @@ def verified(work: ModelCheck, place: Place, row: Row) -> dict[str, Any]:
         "kept": kept,
         "stray": outside,
     }
+
+
+def _parent_faults(work: ModelCheck, place: Place, row: Row, subject: Subject) -> Iterator[str]:
+    """Models that do not have the masks of those that they were made from."""
+    for parent in row["parents"] if work.item.method and work.item.criterion else ():
+        if mask_ids(StoredModel(place.folder, parent, subject.folder).parts) != row["mask"]:
+            yield f"its masks are not those of {parent}, which it was made from"
 
 
 def _parameter_faults(model: StoredModel, subject: Subject) -> Iterator[str]:
@@ -81,11 +92,20 @@ def _parameter_faults(model: StoredModel, subject: Subject) -> Iterator[str]:
             yield f"{name} is not finite"
 
 
-def _mask_faults(work: ModelCheck, subject: Subject, layer: Layer, mask: Any) -> Iterator[str]:
-    config, item = work.item.config, work.item
-    is_free = config.allocation == "error" or has_masks(subject.folder.path)
-    pattern = Pattern.parse(item.pattern)
+def _mask_faults(work: ModelCheck, subject: Subject, layer: Layer, mask: Tensor) -> Iterator[str]:
     if tuple(mask.shape) != (layer.rows, layer.width):
         yield f"the mask of {layer.name} has another shape than its weights"
-    elif not is_free and not pattern.fits(mask):
-        yield f"the mask of {layer.name} does not have the pattern {item.pattern}"
+    elif not has_masks(subject.folder.path) and (fault := _pattern_fault(work.item, mask)):
+        yield f"the mask of {layer.name} {fault}"
+
+
+def _pattern_fault(item: PerpItem, mask: Tensor) -> str:
+    """What a mask (outputs, inputs) has otherwise than its item; empty if nothing."""
+    pattern = Pattern.parse(item.pattern)
+    by_row = not LayerPruning(item.criterion, pattern, item.config.refinement).by_matrix
+    if item.config.allocation == "uniform":
+        is_right = pattern.fits(mask, by_row=by_row)
+        return "" if is_right else f"does not have the pattern {item.pattern}"
+    kept = mask.sum(dim=1)
+    is_even = not by_row or bool((kept == kept[0]).all())
+    return "" if is_even else "keeps more in some rows than in others"

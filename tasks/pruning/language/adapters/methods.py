@@ -12,6 +12,7 @@ The last four stand alone.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tasks.records import InputError
@@ -53,6 +54,12 @@ class Method:
     def keeps_zeros(self) -> bool:
         """Whether pruned weights stay zero."""
         return self.adapter != "lora"
+
+    def fits(self, lacking: Collection[str]) -> bool:
+        """Whether it trains something in a model that lacks parameters of some words."""
+        if "head" in self.subsets and "head" in lacking:
+            return False
+        return bool(self.alone or self.adapter or not {*self.subsets} <= {*lacking})
 
 
 def parse_method(text: str) -> Method:

@@ -95,9 +95,11 @@ class Pattern:
             return largest_in_rows(groups, self.kept).view(scores.shape)
         return largest_in_rows(scores, self.num_kept(scores.shape[1]))
 
-    def fits(self, mask: Tensor) -> bool:
-        """Whether a mask has this pattern, exactly."""
+    def fits(self, mask: Tensor, *, by_row: bool = False) -> bool:
+        """Whether a mask has this pattern, exactly; without groups as a whole, or in every row."""
         if self.group:
             counts = mask.reshape(-1, self.group).sum(dim=1)
             return bool((counts == self.kept).all())
+        if by_row:
+            return bool((mask.sum(dim=1) == self.num_kept(mask.shape[1])).all())
         return int(mask.sum()) == self.num_kept(mask.shape[1]) * len(mask)
