@@ -297,3 +297,19 @@ def test_dead_inputs_and_singular_grams_are_pruned_without_a_fault():
     assert bool((found.weight[:, :4] == 0).all())
     huge = gram_of(1e150 * inputs)
     assert bool(sparsegpt(weight, huge, HALF).weight.isfinite().all())
+
+
+def test_least_squares_from_few_tokens_stays_near_the_weights_and_full_masks_change_nothing():
+    """Of the many minima for fewer tokens than inputs it takes one that is good on others, too."""
+    generator = torch.Generator().manual_seed(3)
+    weight = torch.randn(8, 64, generator=generator)
+    inputs, fresh = (torch.randn(count, 64, generator=generator) for count in (16, 500))
+    mask = Pattern(0.5).largest(weight.abs())
+    found = best_weights(weight, mask, gram_of(inputs)).weight
+    errors = [
+        float(row_errors(weight, each, gram_of(fresh)).sum()) for each in (weight * mask, found)
+    ]
+    assert float(row_errors(weight, found, gram_of(inputs)).sum()) < 1e-6 * errors[0]
+    assert errors[1] < 3 * errors[0]  # 7 times as much if solved for the weights themselves
+    full = torch.ones_like(mask)
+    assert torch.equal(best_weights(weight, full, gram_of(inputs)).weight, weight.double())

@@ -279,8 +279,9 @@ def _unit_rows(number: int, prefix: str, found: ReconstructedBlock) -> list[Row]
         {
             "block": number,
             "layer": f"{prefix}.{unit.name}",
-            "before": unit.loss_before if isfinite(unit.loss_before) else None,
-            "error": unit.loss_after if isfinite(unit.loss_after) else None,
+            "scale": unit.scale if isfinite(unit.scale) else None,
+            "before": _relative(unit.loss_before, unit.scale),
+            "error": _relative(unit.loss_after, unit.scale),
             "note": _unit_note(unit),
         }
         for unit in found.units

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from gpu.backend import one_thread
+from tasks.nn.memory import release_freed_memory
 from tasks.pruning.language.items import PerpItem
 from tasks.pruning.language.making import Made, adapted, merged, pruned
 from tasks.pruning.language.measuring import perplexity_rows
@@ -111,4 +112,5 @@ def _clocked(key: str) -> Iterator[_Clock]:
     clock, began = _Clock(), time.process_time()
     with one_thread():
         yield clock
+    release_freed_memory()
     clock.cpu_seconds = time.process_time() - began

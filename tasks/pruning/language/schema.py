@@ -53,7 +53,7 @@ LAYERS_SCHEMA = science_schema(
     column("rows", pa.int64(), "outputs"),
     column("inputs", pa.int64(), "inputs"),
     column("kept", pa.int64(), "weights that are left"),
-    column("scale", pa.float64(), "|X W'|^2, what the errors are relative to"),
+    column("scale", pa.float64(), "what errors are relative to: |X W'|^2, a mean square"),
     column("before", pa.float64(), "error of the mask with the weights as they were, relative"),
     column("error", pa.float64(), "error of the weights that were stored, relative"),
     column("best_error", pa.float64(), "least error of all weights for this mask, relative"),

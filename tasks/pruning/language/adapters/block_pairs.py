@@ -162,6 +162,19 @@ class BlockPair:
         return sum(float(total) for total, _ in found) / sum(count for _, count in found)
 
     @torch.no_grad()
+    def scale(self, unit: Unit, targets: Sequence[Tensor] | None = None) -> float:
+        """What the loss of a unit is relative to: the mean square of its targets, or 1."""
+        if self.how.loss == "cosine":
+            return 1.0
+        total, count = 0.0, 0
+        for number in range(len(self.hidden)):
+            with self.arithmetic():
+                found = self.target(unit, number) if targets is None else targets[number]
+            total += float(found.float().square().sum())
+            count += found.numel()
+        return total / count
+
+    @torch.no_grad()
     def restore(self, names: Iterable[str]) -> None:
         """Let weights be as they were given."""
         for name in names:

@@ -51,6 +51,8 @@ class ReconstructedUnit:
     ----------
     name : str
     loss_before, loss_after : float
+    scale : float
+        What they are relative to: the mean square of the dense outputs, 1 for cosines.
     is_reverted : bool
         Whether the weights are as they were, since better ones made the block worse as a whole.
     """
@@ -58,6 +60,7 @@ class ReconstructedUnit:
     name: str
     loss_before: float
     loss_after: float
+    scale: float = 1.0
     is_reverted: bool = False
 
 
@@ -165,8 +168,9 @@ def _reconstructed(work: BlockPair, unit: Unit) -> ReconstructedUnit:
     targets, how = work.targets(unit), work.how
     before = work.mean_error(unit, targets)
     # Nothing to gain, or nothing to compare with.
+    scale = work.scale(unit, targets)
     if not 0 < before < torch.inf or how.num_steps < 1:
-        return ReconstructedUnit(str(unit), before, before)
+        return ReconstructedUnit(str(unit), before, before, scale)
     trainees, best = _selected(work, unit), _Best(before)
     _fit(work, unit, targets, trainees, best)
     if best.state is not None:
@@ -176,7 +180,7 @@ def _reconstructed(work: BlockPair, unit: Unit) -> ReconstructedUnit:
     if not after <= before:
         work.restore(unit.weights)
         after = before
-    return ReconstructedUnit(str(unit), before, after)
+    return ReconstructedUnit(str(unit), before, after, scale)
 
 
 def _selected(work: BlockPair, unit: Unit) -> Trainees:

@@ -2,8 +2,9 @@
 
 For a row w with kept inputs S the minimum of (w - v) G (w - v)' over v with v = 0 outside S solves
 
-    G_SS v_S = (w G)_S.
+    G_SS v_S = (w G)_S,    that is    G_SS (v - w)_S = ((w - M w) G)_S,
 
+and the second system, for the change of the weights under their mask M, is the one that is solved.
 Rows are solved in batches: factors of G_SS in single precision are the preconditioner of conjugate
 gradients in double precision, which need a few products of the rows with G.  Where G_SS has no
 factor its diagonal is raised until there is one; the system is consistent all the same, and what is
@@ -72,6 +73,9 @@ def best_weights(
 ) -> Solution:
     """Weights outside of whose mask everything is zero, and that give the least error.
 
+    Where several do, for fewer tokens than inputs say, they are near the weights as they were: what
+    is solved for is their change.
+
     Parameters
     ----------
     weight : Tensor (rows, inputs)
@@ -83,25 +87,37 @@ def best_weights(
     factor_width : int
         Rows that keep more inputs are solved without factors.
     """
-    scaled = ScaledGram.of(gram.matrix)
-    wanted = (weight.detach().double() @ gram.matrix).masked_fill_(~mask, 0.0)
-    found = torch.zeros_like(wanted)
+    scaled, weight = ScaledGram.of(gram.matrix), weight.detach().double()
+    found = weight.masked_fill(~mask, 0.0)
+    wanted = ((weight - found) @ gram.matrix).masked_fill_(~mask, 0.0)
+    scale = (weight @ gram.matrix).masked_fill_(~mask, 0.0).norm(dim=1)
     residual, steps, num_raised = 0.0, 0, 0
     for rows in batches_of(mask, factor_width):
         factors = scaled.factors(mask[rows], factor_width)
-        part = _iterated(wanted[rows], ~mask[rows], gram, factors, tolerance, max_steps)
-        found[rows] = part.weight
+        start = _Start(wanted[rows], ~mask[rows], scale[rows])
+        part = _iterated(start, gram, factors, tolerance, max_steps)
+        found[rows] += part.weight
         residual, steps = max(residual, part.residual), max(steps, part.steps)
         num_raised += part.num_raised
     return Solution(found, residual, steps, num_raised)
 
 
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """Right-hand sides of some rows, what is zero in them, and what gradients are relative to."""
+
+    wanted: Tensor
+    gone: Tensor
+    scale: Tensor
+
+
 def _iterated(
-    wanted: Tensor, gone: Tensor, gram: Gram, factors: Factors, tolerance: float, max_steps: int
+    start: _Start, gram: Gram, factors: Factors, tolerance: float, max_steps: int
 ) -> Solution:
     """Conjugate gradients on some rows, which keep their iterate of the least gradient."""
+    wanted, gone = start.wanted, start.gone
     matrix, found, residual = gram.matrix, factors.solve(wanted), wanted
-    scale = wanted.norm(dim=1).clamp(min=torch.finfo(torch.float64).tiny)
+    scale = start.scale.clamp(min=torch.finfo(torch.float64).tiny)
     best, least = found, torch.full_like(scale, torch.inf)
     direction, energy, steps = torch.zeros_like(wanted), None, 0
     for steps in range(max_steps + 1):

@@ -8,8 +8,8 @@ what was done.
 * No statistics, or some that are not finite: errors are NaN, and criteria that need the inputs
   give way to magnitude.
 * A Hessian without a factor: SparseGPT gives way to Wanda.
-* Inputs that are always zero: their weights cost nothing, and least squares and SparseGPT set
-  them to zero.
+* Inputs that are always zero: their weights cost nothing; least squares leaves them as they are,
+  SparseGPT sets them to zero.
 """
 
 from __future__ import annotations
