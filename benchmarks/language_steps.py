@@ -30,15 +30,15 @@ from benchmarks.turns import fastest
 from tasks.nn import TrainingState, seeded_generator, train_steps
 from tasks.nn.sparsity import hold_masks
 from tasks.pruning.language.adapters.attaching import attach
-from tasks.pruning.language.adapters.methods import Method, parse_method
 from tasks.pruning.language.adapters.retraining import adamw, falling_rate
-from tasks.pruning.language.adapters.subsets import trained_names
 from tasks.pruning.language.adapters.trainees import (
     Trainees,
     select,
     training_flags,
     without_cache,
 )
+from tasks.pruning.language.methods import Method, parse_method
+from tasks.pruning.language.models.subsets import trained_names
 
 METHODS = ("full", "biases+norms", "masklora")
 BARS = {"biases+norms": (0.75, 0.05), "masklora": (1.2, 0.4)}

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from flows import find_study
-from tasks.pruning.language.byte_tokenizer import save_byte_tokenizer
 from tasks.pruning.language.config import PerpConfig
+from tasks.pruning.language.texts.byte_tokenizer import save_byte_tokenizer
 
 WORDS = (
     "the mask of a layer keeps what the inputs need and no weight comes back again".split()  # noqa: SIM905

@@ -12,9 +12,9 @@ from tasks.nn import FitStatus, load_tensors, seeded_generator
 from tasks.pruning.language.adapters.attaching import attach
 from tasks.pruning.language.adapters.averages import mean_of_merged
 from tasks.pruning.language.adapters.low_rank import LowRank, is_transposed
-from tasks.pruning.language.adapters.methods import ADAPTERS, Method, parse_method
 from tasks.pruning.language.adapters.retraining import Retraining, retrain
-from tasks.pruning.language.adapters.subsets import (
+from tasks.pruning.language.methods import ADAPTERS, Method, parse_method
+from tasks.pruning.language.models.subsets import (
     num_parameters,
     num_trained,
     subset,

@@ -5,13 +5,13 @@ import torch
 from language_models import llama, small_config, write_folder_of
 from test_pruning_language_models import peak_bytes
 
-from tasks.pruning.language.block_work import PruningWork
-from tasks.pruning.language.by_block import BlockPass
 from tasks.pruning.language.expectations import estimate_of, memory_line
 from tasks.pruning.language.items import prune_items
+from tasks.pruning.language.making.block_work import PruningWork
+from tasks.pruning.language.making.by_block import BlockPass
+from tasks.pruning.language.making.unfinished_models import UnfinishedModel
 from tasks.pruning.language.models.blocks import LanguageModel
 from tasks.pruning.language.models.folders import ModelFolder
-from tasks.pruning.language.stored_models import UnfinishedModel
 
 WIDTH, BETWEEN = 64, 128
 

@@ -7,11 +7,13 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from tasks.pruning.language.methods import parse_method
 from tasks.pruning.language.models.blocks import LanguageModel
-from tasks.pruning.language.models.estimates import estimate, shares
+from tasks.pruning.language.models.estimates import estimate
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.models.skeletons import skeleton
-from tasks.pruning.language.models.structure import find_structure
+from tasks.pruning.language.models.structure import described, find_structure
+from tasks.pruning.language.models.subsets import num_parameters, num_trained, subset
 from tasks.records import InputError
 
 transformers = pytest.importorskip("transformers")
@@ -83,9 +85,10 @@ def test_layers_map_inputs_to_outputs_and_vectors_are_norms_or_biases(family):
         assert layer.transposed == (family == "gpt2")
         assert model.get_parameter(layer.weight) is module.weight
     vectors = {name for name, p in model.named_parameters() if p.ndim == 1}
-    assert {*found.norms, *found.biases} == vectors and not {*found.norms} & {*found.biases}
-    norms = [n for n, m in model.named_modules() if "norm" in type(m).__name__.lower()]
-    assert {name.rpartition(".")[0] for name in found.norms} == {*norms}
+    norms, biases = subset(model, "norms"), subset(model, "biases")
+    assert {*norms, *biases} == vectors
+    modules = [n for n, m in model.named_modules() if "norm" in type(m).__name__.lower()]
+    assert {name.rpartition(".")[0] for name in norms} == {*modules}
     assert found.head == tuple(n for n in model.state_dict() if n.startswith("lm_head"))
 
 
@@ -258,10 +261,12 @@ def published(name):
 
 @pytest.mark.parametrize("name", GOLDEN)
 def test_shares_are_those_of_the_paper(name):
-    model = skeleton(published(name))
-    found = shares(model, find_structure(model))
-    for kind, percent in GOLDEN[name][2].items():
-        assert f"{100 * found[kind]:.{len(percent) - 2}f}" == percent
+    found = described(published(name))
+    layers = [layer.weight for layer in found.structure.layers]
+    for method, percent in GOLDEN[name][2].items():
+        trained = num_trained(found.skeleton, parse_method(method), layers, rank=16)
+        share = trained / num_parameters(found.skeleton)
+        assert f"{100 * share:.{len(percent) - 2}f}" == percent
 
 
 def test_thirty_billion_parameters_are_estimated_without_memory():

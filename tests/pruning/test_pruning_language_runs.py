@@ -9,15 +9,16 @@ import torch
 from language_models import gpt2, llama, opt, perp, small_config, write_folder_of, write_text
 from study_helpers import science_bytes, stored_run
 
-from tasks.pruning.language import block_work, exports
+from tasks.pruning.language import exports
 from tasks.pruning.language.exports import export_model
 from tasks.pruning.language.files.lora_files import Factors, write_lora
 from tasks.pruning.language.files.packing import load_packed_model
 from tasks.pruning.language.items import adapt_items
 from tasks.pruning.language.layers.patterns import Pattern
+from tasks.pruning.language.making import block_work
+from tasks.pruning.language.making.stored_models import StoredModel
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.plan import check_perp, perp_inputs
-from tasks.pruning.language.stored_models import StoredModel
 from tasks.records import InputError
 
 FAMILIES = {"llama": llama, "gpt2": gpt2, "opt": opt}

@@ -10,15 +10,15 @@ from language_models import llama, perp, small_config, write_folder_of, write_te
 from study_helpers import stored_run
 
 from tasks.pruning.language.items import prune_items
-from tasks.pruning.language.plan import ModelCheck
-from tasks.pruning.language.stored_models import (
+from tasks.pruning.language.making.stored_models import (
     CHECKPOINTS,
     StoredModel,
-    UnfinishedModel,
     mask_ids,
     store_part,
     stray,
 )
+from tasks.pruning.language.making.unfinished_models import UnfinishedModel
+from tasks.pruning.language.plan import ModelCheck
 from tasks.pruning.language.verify import verified
 from tasks.records import Place, StoreError
 

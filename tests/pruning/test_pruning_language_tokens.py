@@ -16,16 +16,16 @@ from tasks.nn.data.text import Text, TextBatches
 from tasks.nn.fitting import FitPlan, fit
 from tasks.nn.schedules import Constant
 from tasks.nn.training import TrainingState, seeded_generator, sgd
-from tasks.pruning.language import perplexity as perplexities
-from tasks.pruning.language.byte_tokenizer import byte_tokenizer, save_byte_tokenizer
-from tasks.pruning.language.perplexity import (
+from tasks.pruning.language.texts import perplexity as perplexities
+from tasks.pruning.language.texts.byte_tokenizer import byte_tokenizer, save_byte_tokenizer
+from tasks.pruning.language.texts.perplexity import (
     Perplexity,
     nll_of_logits,
     nll_of_windows,
     perplexity,
     token_loss,
 )
-from tasks.pruning.language.tokens import (
+from tasks.pruning.language.texts.tokens import (
     TokenBatches,
     Tokens,
     calibration_windows,

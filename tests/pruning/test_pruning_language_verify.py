@@ -9,9 +9,10 @@ from study_helpers import stored_run
 
 from tasks.nn.files import DamagedFileError
 from tasks.pruning.language.items import adapt_items, prune_items
+from tasks.pruning.language.making.stored_models import StoredModel
+from tasks.pruning.language.making.unfinished_models import UnfinishedModel
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.plan import ModelCheck
-from tasks.pruning.language.stored_models import StoredModel, UnfinishedModel
 from tasks.pruning.language.verify import verified
 from tasks.records.work import Place
 

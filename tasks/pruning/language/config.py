@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gpu.backend import Device
-from tasks.pruning.language.adapters.methods import parse_method
 from tasks.pruning.language.layers.patterns import Pattern
+from tasks.pruning.language.methods import parse_method
 from tasks.records.config import FrozenConfig
 from tasks.records.roots import absolute_place
 

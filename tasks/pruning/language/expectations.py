@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from gpu.backend import one_thread, resolve_device
-from tasks.pruning.language.adapters.methods import parse_method
 from tasks.pruning.language.config import TINY, PerpConfig, label_of
 from tasks.pruning.language.items import adapt_items, load_items, merge_items, prune_items
+from tasks.pruning.language.making.subjects import given_folder, model_facts
+from tasks.pruning.language.methods import parse_method
 from tasks.pruning.language.models.estimates import Estimate, estimate
 from tasks.pruning.language.models.tiny import tiny_config
-from tasks.pruning.language.subjects import given_folder, model_facts
 
 __all__ = ["estimate_lines"]
 

@@ -14,14 +14,14 @@ from tasks.pruning.language.config import PerpConfig
 from tasks.pruning.language.files.checking import check_folder
 from tasks.pruning.language.files.writing import check_target, write_folder
 from tasks.pruning.language.items import PerpItem
+from tasks.pruning.language.making.stored_models import StoredModel
+from tasks.pruning.language.making.subjects import Subject
 from tasks.pruning.language.models.blocks import LanguageModel
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.models.skeletons import tied_names
 from tasks.pruning.language.models.structure import described
 from tasks.pruning.language.plan import all_items, input_name, perp_inputs
 from tasks.pruning.language.results import best_sparse
-from tasks.pruning.language.stored_models import StoredModel
-from tasks.pruning.language.subjects import Subject
 from tasks.records import InputError, LatticeworkError, Status, Stored
 from tasks.records.roots import is_uri
 from tasks.records.work import Plan

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tasks.pruning.language.adapters.methods import parse_method
 from tasks.pruning.language.config import TINY, PerpConfig, label_of
+from tasks.pruning.language.methods import parse_method
 
 __all__ = [
     "ADAPTER",

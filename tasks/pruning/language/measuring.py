@@ -8,10 +8,10 @@ from typing import Any
 from tasks.nn import evaluating
 from tasks.pruning.language.config import label_of
 from tasks.pruning.language.items import PerpItem
+from tasks.pruning.language.making.stored_models import StoredModel
+from tasks.pruning.language.making.subjects import Subject
 from tasks.pruning.language.models.blocks import LanguageModel
-from tasks.pruning.language.perplexity import perplexity
-from tasks.pruning.language.stored_models import StoredModel
-from tasks.pruning.language.subjects import Subject
+from tasks.pruning.language.texts.perplexity import perplexity
 from tasks.records.status import Status
 from tasks.records.work import Place
 

@@ -61,7 +61,7 @@ def perp_inputs(config: PerpConfig) -> Inputs:
         If one is missing or damaged.
     """
     # Imported here: listing items needs no PyTorch.
-    from tasks.pruning.language.subjects import adapter_digest, model_facts, text_digest
+    from tasks.pruning.language.making.subjects import adapter_digest, model_facts, text_digest
 
     given = [name for name in config.model if name not in TINY]
     facts = {label_of(name): model_facts(name) for name in config.model}

@@ -6,19 +6,19 @@ from typing import Any
 
 from gpu.backend import cuda_problem
 from tasks.nn.plan import HERE
-from tasks.pruning.language.adapters.methods import parse_method
-from tasks.pruning.language.adapters.subsets import head_weight
-from tasks.pruning.language.byte_tokenizer import byte_tokenizer
 from tasks.pruning.language.config import TINY, PerpConfig
 from tasks.pruning.language.files.lora_files import LoraFile
 from tasks.pruning.language.files.mask_files import has_masks, read_masks
 from tasks.pruning.language.layers.patterns import Pattern
+from tasks.pruning.language.making.subjects import given_folder, model_facts, text_of
+from tasks.pruning.language.methods import parse_method
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.models.skeletons import tied_names
 from tasks.pruning.language.models.structure import Layer, described
+from tasks.pruning.language.models.subsets import head_weight
 from tasks.pruning.language.models.tiny import MAX_CONTEXT, tiny_config
-from tasks.pruning.language.subjects import given_folder, model_facts, text_of
-from tasks.pruning.language.tokens import Tokens, check_lengths
+from tasks.pruning.language.texts.byte_tokenizer import byte_tokenizer
+from tasks.pruning.language.texts.tokens import Tokens, check_lengths
 from tasks.records import InputError
 from tasks.records.report import counted
 

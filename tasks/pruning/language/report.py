@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from tasks.nn.statistics import Difference, interval
-from tasks.pruning.language.adapters.methods import parse_method
+from tasks.pruning.language.methods import parse_method
 from tasks.pruning.language.results import DENSE, PRUNED, Case, Results, best_sparse
 from tasks.records import Figure, Report, Status, Stored, Table
 from tasks.records.report import counted

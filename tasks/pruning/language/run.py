@@ -19,10 +19,11 @@ import pyarrow as pa
 from gpu.backend import one_thread
 from tasks.nn.memory import release_freed_memory
 from tasks.pruning.language.items import PerpItem
-from tasks.pruning.language.making import Made, adapted, merged, pruned
+from tasks.pruning.language.making.models import adapted, merged, pruned
+from tasks.pruning.language.making.pretraining import dense
+from tasks.pruning.language.making.work import Made
 from tasks.pruning.language.measuring import perplexity_rows
 from tasks.pruning.language.plan import ModelCheck
-from tasks.pruning.language.pretraining import dense
 from tasks.records.parts import EXECUTION_TABLE
 from tasks.records.rows import FILES, Row, Rows
 from tasks.records.status import Status

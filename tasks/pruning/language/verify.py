@@ -14,16 +14,16 @@ import pyarrow as pa
 from torch import Tensor
 
 from gpu.backend import one_thread
-from tasks.pruning.language.by_block import laid_flat
 from tasks.pruning.language.files.mask_files import has_masks
 from tasks.pruning.language.items import PerpItem
+from tasks.pruning.language.layers.layouts import laid_flat
 from tasks.pruning.language.layers.patterns import Pattern
 from tasks.pruning.language.layers.pruning import LayerPruning
+from tasks.pruning.language.making.stored_models import StoredModel, mask_ids, stray
+from tasks.pruning.language.making.subjects import Subject
 from tasks.pruning.language.models.blocks import LanguageModel
 from tasks.pruning.language.models.structure import Layer
 from tasks.pruning.language.plan import ModelCheck
-from tasks.pruning.language.stored_models import StoredModel, mask_ids, stray
-from tasks.pruning.language.subjects import Subject
 from tasks.records.rows import Row, Rows
 from tasks.records.status import Status
 from tasks.records.work import Place
@@ -54,7 +54,7 @@ def verified(work: ModelCheck, place: Place, row: Row) -> dict[str, Any]:
         mask = model.mask(name)
         kept += int(mask.sum())
         outside += stray(model, name) if model.has_masks else 0
-        reasons += _mask_faults(work, subject, layer, laid_flat(mask, layer))
+        reasons += _mask_faults(work, subject, layer, laid_flat(mask, transposed=layer.transposed))
     if outside:
         reasons.append(f"{outside:,} pruned weights are not zero")
     if model.has_masks and kept != row["kept"]:

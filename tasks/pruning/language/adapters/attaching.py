@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from tasks.pruning.language.adapters.low_rank import LowRank, LowRankEmbedding, is_transposed
+from tasks.pruning.language.adapters.low_rank import LowRank, LowRankEmbedding
+from tasks.pruning.language.layers.layouts import is_transposed
 from tasks.records import InputError
 
 __all__ = ["Attached", "attach"]

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
-from tasks.pruning.language.adapters.methods import ADAPTERS
 from tasks.pruning.language.adapters.units import (
     BlockCall,
     Given,
@@ -20,6 +19,7 @@ from tasks.pruning.language.adapters.units import (
     given_inputs,
     unit_output,
 )
+from tasks.pruning.language.methods import ADAPTERS
 from tasks.records import InputError
 
 __all__ = ["BlockPair", "Calls", "Reconstruction"]

@@ -34,17 +34,11 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding, linear
 
-from tasks.pruning.language.adapters.methods import ADAPTERS
+from tasks.pruning.language.layers.layouts import is_transposed
+from tasks.pruning.language.methods import ADAPTERS
 from tasks.records import InputError
 
-__all__ = ["LowRank", "LowRankEmbedding", "effective_weight", "is_transposed"]
-
-
-def is_transposed(module: nn.Module) -> bool | None:
-    """Whether a layer stores (inputs, outputs), as GPT-2's do; None for what is not a layer."""
-    if isinstance(module, nn.Linear):
-        return False
-    return True if type(module).__name__ == "Conv1D" and hasattr(module, "nf") else None
+__all__ = ["LowRank", "LowRankEmbedding", "effective_weight"]
 
 
 def effective_weight(

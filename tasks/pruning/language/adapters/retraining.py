@@ -38,8 +38,6 @@ from tasks.nn import (
 )
 from tasks.nn.sparsity import apply_masks, check_masks, hold_masks
 from tasks.pruning.language.adapters.attaching import Attached, attach
-from tasks.pruning.language.adapters.methods import Method, parse_method
-from tasks.pruning.language.adapters.subsets import head_weight, num_parameters, trained_names
 from tasks.pruning.language.adapters.trainees import (
     Trainees,
     recomputing,
@@ -47,6 +45,8 @@ from tasks.pruning.language.adapters.trainees import (
     training_flags,
     without_cache,
 )
+from tasks.pruning.language.methods import Method, parse_method
+from tasks.pruning.language.models.subsets import head_weight, num_parameters, trained_names
 from tasks.records import InputError, derive_seed, fingerprint
 
 __all__ = ["Retrained", "Retraining", "adamw", "falling_rate", "retrain"]

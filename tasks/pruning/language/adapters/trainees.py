@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from tasks.nn import check_fit
 from tasks.pruning.language.adapters.attaching import Attached
-from tasks.pruning.language.adapters.subsets import aliases
+from tasks.pruning.language.models.subsets import aliases
 from tasks.records import InputError
 
 __all__ = ["Trainable", "Trainees", "recomputing", "select"]

@@ -16,18 +16,17 @@ Hu et al., LoRA, arXiv:2106.09685, section 4.1 (r (rows + inputs) parameters per
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from tasks.pruning.language.models.structure import Structure, described, is_transposed
+from tasks.pruning.language.layers.layouts import is_transposed
+from tasks.pruning.language.models.structure import Structure, described
 from tasks.records import InputError
 
-__all__ = ["Estimate", "estimate", "shares"]
+__all__ = ["Estimate", "estimate"]
 
-RANK = 16
 _GRAM_BYTES = 8
 """Gram matrices are float64."""
 
@@ -107,29 +106,6 @@ def estimate(
         step_flops=3.0 * batch_size * window,
         forward_flops=float(windows * window),
     )
-
-
-def shares(model: nn.Module, structure: Structure, rank: int = RANK) -> Mapping[str, float]:
-    """Trained parameters over all of the model's, by what is trained; a share, not percent.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        With values or without.
-    structure : Structure
-    rank : int
-        Of LoRA on all layers of the blocks.
-    """
-    sizes = {name: p.numel() for name, p in model.named_parameters(remove_duplicate=False)}
-    trained = {
-        "biases": sum(sizes[name] for name in structure.biases),
-        "norms": sum(sizes[name] for name in structure.norms),
-        "biases+norms": sum(sizes[name] for name in {*structure.biases, *structure.norms}),
-        "head": sum(sizes[name] for name in structure.head),
-        "lora": sum(rank * (layer.rows + layer.width) for layer in structure.layers),
-        "full": _count(model),
-    }
-    return {name: number / _count(model) for name, number in trained.items()}
 
 
 def _count(module: nn.Module) -> int:

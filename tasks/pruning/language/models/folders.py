@@ -28,7 +28,7 @@ from tasks.pruning.language.models.tensor_files import (
 )
 from tasks.records import InputError
 
-__all__ = ["MASKS", "ModelFolder", "names_not_finite"]
+__all__ = ["MASKS", "ModelFolder"]
 
 CONFIG, MASKS = "config.json", "pruning/masks.safetensors"
 _TOKENIZER = ("tokenizer.json", "vocab.json", "tokenizer.model", "vocab.txt", "spiece.model")
@@ -85,11 +85,6 @@ class ModelFolder:
         if any(_differ(folder, names, places) for names in tied_names(model)):
             config.tie_word_embeddings = False
         return cls(folder, config, places, stored)
-
-    @property
-    def masks_file(self) -> Path | None:
-        """Masks of a model that was pruned here, if it was."""
-        return self.path / MASKS if (self.path / MASKS).is_file() else None
 
     @property
     def files(self) -> list[Path]:
@@ -169,17 +164,6 @@ def read_config(folder: Path) -> Any:
         raise InputError(
             f"model folder {folder}: {CONFIG} cannot be used: {_line(error)}"
         ) from error
-
-
-def names_not_finite(reader: Any, names: Iterable[str]) -> list[str]:
-    """Which tensors hold a number that is not finite; one tensor is read at a time.
-
-    Parameters
-    ----------
-    reader : ModelFolder, or whatever has its `read`
-    names : iterable of str
-    """
-    return [name for name in names if not bool(reader.read([name])[name].isfinite().all())]
 
 
 def _refuse_encoder(folder: Path, config: Any) -> None:

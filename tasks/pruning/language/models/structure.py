@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from tasks.pruning.language.layers.layouts import is_transposed
 from tasks.pruning.language.models.calls import calls_of, moved
 from tasks.pruning.language.models.skeletons import fill, skeleton
 from tasks.records import InputError
@@ -27,7 +28,6 @@ __all__ = [
     "Structure",
     "described",
     "find_structure",
-    "is_transposed",
     "path_of",
 ]
 
@@ -92,8 +92,8 @@ class Structure:
         Block by block.
     parts : tuple of tuple of Part
         Of each block.  An MLP that is no module of its own (OPT) gives a part for every layer.
-    norms, biases, head : tuple of str
-        Names of parameters: weights and biases of normalisations; other biases; the output matrix.
+    head : tuple of str
+        Names of the parameters of the output matrix.
     is_tied : bool
         Whether the head is the embedding.
     returns_tuple : bool
@@ -103,8 +103,6 @@ class Structure:
     blocks: tuple[str, ...]
     layers: tuple[Layer, ...]
     parts: tuple[tuple[Part, ...], ...]
-    norms: tuple[str, ...]
-    biases: tuple[str, ...]
     head: tuple[str, ...]
     is_tied: bool
     returns_tuple: bool
@@ -173,26 +171,15 @@ def find_structure(model: Any) -> Structure:
         raise InputError(f"{type(model).__name__} has no head; {_SOUGHT}")
     _refuse_experts(model, path)
     order, returns_tuple = _order(model, blocks)
-    norms = [name for module in _norms(model) for name in _parameters(model, module)]
+    place = path_of(model, head)
     return Structure(
         blocks=blocks,
         layers=tuple(x for i in range(len(blocks)) for x in _layers(model, blocks[i], i, order)),
         parts=tuple(_parts(model, block, order) for block in blocks),
-        norms=tuple(norms),
-        biases=tuple(_biases(model, {*norms})),
-        head=tuple(_parameters(model, path_of(model, head))),
+        head=tuple(f"{place}.{name}" for name, _ in head.named_parameters()),
         is_tied=head.weight is model.get_input_embeddings().weight,
         returns_tuple=returns_tuple,
     )
-
-
-def is_transposed(module: nn.Module) -> bool | None:
-    """Whether a layer stores (inputs, outputs) as GPT-2 does; None if it is no linear layer."""
-    from transformers.pytorch_utils import Conv1D
-
-    if isinstance(module, nn.Linear):
-        return False
-    return True if isinstance(module, Conv1D) else None
 
 
 def _blocks_path(model: Any) -> str:
@@ -277,26 +264,6 @@ def _attention(model: Any, block: str, children: list[str]) -> str:
             return child
     modules = [c for c in children if is_transposed(model.get_submodule(f"{block}.{c}")) is None]
     return (modules or children)[0]
-
-
-def _norms(model: Any) -> Iterator[str]:
-    """Modules with a vector as weight, perhaps a bias, and nothing else."""
-    for path, module in model.named_modules():
-        own = dict(module.named_parameters(recurse=False))
-        is_leaf = next(module.children(), None) is None
-        is_vector = "weight" in own and own["weight"].ndim == 1
-        if is_leaf and is_vector and {*own} <= {"weight", "bias"}:
-            yield path
-
-
-def _parameters(model: Any, path: str) -> list[str]:
-    return [f"{path}.{name}" for name, _ in model.get_submodule(path).named_parameters()]
-
-
-def _biases(model: Any, norms: set[str]) -> Iterator[str]:
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias") and parameter.ndim == 1 and name not in norms:
-            yield name
 
 
 def path_of(model: Any, wanted: nn.Module) -> str:

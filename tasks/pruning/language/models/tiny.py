@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tasks.pruning.language.byte_tokenizer import save_byte_tokenizer
+from tasks.pruning.language.texts.byte_tokenizer import save_byte_tokenizer
 from tasks.records import InputError
 
 __all__ = ["MAX_CONTEXT", "tiny_config", "tiny_model", "write_model"]

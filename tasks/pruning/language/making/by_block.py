@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from tasks.nn.memory import release_freed_memory
 from tasks.nn.sparsity import Masks
 from tasks.pruning.language.layers.gram import Gram
+from tasks.pruning.language.making.unfinished_models import UnfinishedModel
 from tasks.pruning.language.models.blocks import Hidden, LanguageModel
 from tasks.pruning.language.models.structure import Layer
-from tasks.pruning.language.stored_models import UnfinishedModel
 from tasks.records import InputError
 from tasks.records.rows import Row
 
@@ -38,8 +38,6 @@ __all__ = [
     "Stopwatch",
     "WalkedModel",
     "block_grams",
-    "laid_flat",
-    "laid_out",
 ]
 
 
@@ -222,19 +220,6 @@ def _plus(gram: Gram, inputs: Tensor) -> Gram:
         return gram.plus(inputs)
     except InputError:
         return Gram(gram.matrix * torch.nan, gram.num_tokens)
-
-
-# --- layouts ------------------------------------------------------------------------------------
-
-
-def laid_flat(tensor: Tensor, layer: Layer) -> Tensor:
-    """A stored weight or mask as (outputs, inputs)."""
-    return tensor.T if layer.transposed else tensor
-
-
-def laid_out(tensor: Tensor, layer: Layer) -> Tensor:
-    """A weight or mask (outputs, inputs) as it is stored."""
-    return tensor.T.contiguous() if layer.transposed else tensor
 
 
 class Stopwatch:

@@ -16,25 +16,24 @@ from tasks.pruning.language.adapters.reconstruction import (
     Reconstruction,
     reconstruct_block,
 )
-from tasks.pruning.language.by_block import (
-    BlockResult,
-    Stopwatch,
-    block_grams,
-    laid_flat,
-    laid_out,
-)
 from tasks.pruning.language.config import PerpConfig
 from tasks.pruning.language.files.mask_files import has_masks, read_masks
 from tasks.pruning.language.items import PerpItem
 from tasks.pruning.language.layers.allocation import allocate, error_curve, sparsities_around
 from tasks.pruning.language.layers.gram import Gram, row_errors
+from tasks.pruning.language.layers.layouts import laid_flat, laid_out
 from tasks.pruning.language.layers.least_squares import best_weights
 from tasks.pruning.language.layers.patterns import Pattern
 from tasks.pruning.language.layers.pruning import LayerPruning, PrunedLayer, prune_layer
+from tasks.pruning.language.making.by_block import (
+    BlockResult,
+    Stopwatch,
+    block_grams,
+)
+from tasks.pruning.language.making.stored_models import StoredModel
 from tasks.pruning.language.models.blocks import Hidden, LanguageModel
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.models.structure import Layer, Structure
-from tasks.pruning.language.stored_models import StoredModel
 from tasks.records import derive_seed
 from tasks.records.rows import Row
 
@@ -76,12 +75,12 @@ class PruningWork:
         masks: dict[str, Tensor] = {}
         rows, seconds, watch = [], {}, Stopwatch()
         for layer in self.model.structure.of_block(number):
-            weight = laid_flat(_parameter(self.model, block, layer), layer)
+            weight = _flat_weight(self.model, block, layer)
             found = self._pruned(layer, weight, grams[layer.name])
             if found.is_pruned:
-                masks[layer.weight] = laid_out(found.mask, layer)
+                masks[layer.weight] = laid_out(found.mask, transposed=layer.transposed)
                 if not torch.equal(found.weight, weight.masked_fill(~found.mask, 0)):
-                    changed[layer.weight] = laid_out(found.weight, layer)
+                    changed[layer.weight] = laid_out(found.weight, transposed=layer.transposed)
             rows.append(_row(layer, weight, found, grams[layer.name]))
             seconds[layer.name] = watch.lap()
         return BlockResult(changed, masks, rows, seconds)
@@ -90,7 +89,7 @@ class PruningWork:
         how = self.how(layer)
         if layer.weight not in self.given:
             return prune_layer(weight, gram, how)
-        mask = laid_flat(self.given[layer.weight], layer).to(weight.device)
+        mask = laid_flat(self.given[layer.weight], transposed=layer.transposed).to(weight.device)
         found = weight.masked_fill(~mask, 0)
         error, scale = (float(row_errors(weight, w, gram).sum()) for w in (found, weight * 0))
         return PrunedLayer(mask, found, error, scale)
@@ -116,7 +115,7 @@ class PruningWork:
             with self.model.block(number) as block:
                 grams = block_grams(self.model, number, block, hidden)
                 for layer in self.model.structure.of_block(number):
-                    weight = laid_flat(_parameter(self.model, block, layer), layer)
+                    weight = _flat_weight(self.model, block, layer)
                     how = replace(self.how(layer), bounds=False, least_squares_errors=False)
                     found = error_curve(layer.name, weight, grams[layer.name], how, shares)
                     curves.append(found)
@@ -138,15 +137,15 @@ class LeastSquaresWork:
         changed, rows, seconds, watch = {}, [], {}, Stopwatch()
         with self.dense.block(number) as twin:
             for layer in self.model.structure.of_block(number):
-                weight = laid_flat(_parameter(self.dense, twin, layer), layer)
-                before = laid_flat(_parameter(self.model, block, layer), layer)
+                weight = _flat_weight(self.dense, twin, layer)
+                before = _flat_weight(self.model, block, layer)
                 gram = grams[layer.name]
                 mask = self._mask(layer).to(weight.device)
                 if reason := self._obstacle(layer, gram):
                     rows.append({**_sizes(layer, mask), "note": reason})
                     continue
                 found = best_weights(weight, mask, gram).weight
-                changed[layer.weight] = laid_out(found, layer)
+                changed[layer.weight] = laid_out(found, transposed=layer.transposed)
                 errors = {"before": before, "error": found}
                 rows.append(_errors_row(layer, mask, weight, gram, errors))
                 seconds[layer.name] = watch.lap()
@@ -154,7 +153,7 @@ class LeastSquaresWork:
 
     def _mask(self, layer: Layer) -> Tensor:
         if layer.weight in self.parent.masked:
-            return laid_flat(self.parent.mask(layer.weight), layer)
+            return laid_flat(self.parent.mask(layer.weight), transposed=layer.transposed)
         return torch.ones(layer.rows, layer.width, dtype=torch.bool)
 
     def _obstacle(self, layer: Layer, gram: Gram) -> str:
@@ -235,9 +234,11 @@ def _parts(structure: Structure, number: int) -> list[str | tuple[str, ...]]:
     return found
 
 
-def _parameter(model: LanguageModel, block: nn.Module, layer: Layer) -> Tensor:
+def _flat_weight(model: LanguageModel, block: nn.Module, layer: Layer) -> Tensor:
+    """Weight (outputs, inputs) of a layer of a block."""
     prefix = f"{model.structure.blocks[layer.block]}."
-    return block.get_parameter(layer.weight.removeprefix(prefix)).detach()
+    stored = block.get_parameter(layer.weight.removeprefix(prefix)).detach()
+    return laid_flat(stored, transposed=layer.transposed)
 
 
 def _row(layer: Layer, weight: Tensor, found: PrunedLayer, gram: Gram) -> Row:

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from tasks.pruning.language.adapters.methods import Method
+from tasks.pruning.language.methods import Method
 from tasks.records import InputError
 
 __all__ = ["aliases", "head_weight", "num_parameters", "num_trained", "subset", "trained_names"]

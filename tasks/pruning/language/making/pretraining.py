@@ -9,11 +9,10 @@ from torch import nn
 
 from tasks.nn import FitStatus
 from tasks.pruning.language.adapters.retraining import Retrained, Retraining, retrain
-from tasks.pruning.language.adapters.subsets import num_parameters
-from tasks.pruning.language.byte_tokenizer import byte_tokenizer
 from tasks.pruning.language.config import TINY
 from tasks.pruning.language.items import PerpItem
-from tasks.pruning.language.making import (
+from tasks.pruning.language.making.subjects import FOLDERS, given_folder, origin_note, text_of
+from tasks.pruning.language.making.work import (
     Made,
     curve_rows,
     forget_training,
@@ -21,10 +20,11 @@ from tasks.pruning.language.making import (
     train_loss,
 )
 from tasks.pruning.language.models.structure import described
+from tasks.pruning.language.models.subsets import num_parameters
 from tasks.pruning.language.models.tiny import tiny_model, write_model
-from tasks.pruning.language.perplexity import token_loss
-from tasks.pruning.language.subjects import FOLDERS, given_folder, origin_note, text_of
-from tasks.pruning.language.tokens import TokenBatches, Tokens
+from tasks.pruning.language.texts.byte_tokenizer import byte_tokenizer
+from tasks.pruning.language.texts.perplexity import token_loss
+from tasks.pruning.language.texts.tokens import TokenBatches, Tokens
 from tasks.records import derive_seed
 from tasks.records.volume import Volume
 from tasks.records.work import Place

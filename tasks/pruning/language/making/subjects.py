@@ -14,7 +14,6 @@ from typing import Any
 from torch import Tensor, nn
 
 from tasks.nn.data.documents import Documents, load_documents
-from tasks.pruning.language.adapters.subsets import subset
 from tasks.pruning.language.config import SMOLLM2, TINY, PerpConfig
 from tasks.pruning.language.files.lora_config import CONFIG, WEIGHTS
 from tasks.pruning.language.files.lora_files import LoraFile
@@ -22,8 +21,9 @@ from tasks.pruning.language.items import PerpItem
 from tasks.pruning.language.models.folders import ModelFolder
 from tasks.pruning.language.models.gguf import CONVERSION, installed_smollm2
 from tasks.pruning.language.models.structure import described
+from tasks.pruning.language.models.subsets import subset
 from tasks.pruning.language.models.tiny import tiny_config
-from tasks.pruning.language.tokens import Tokens, calibration_windows, windows
+from tasks.pruning.language.texts.tokens import Tokens, calibration_windows, windows
 from tasks.records import derive_seed
 from tasks.records.volume import Volume
 

@@ -27,8 +27,7 @@ from torch import Tensor
 
 from tasks.nn.files import DamagedFileError, load_tensors, store_tensors
 from tasks.nn.sparsity import Masks
-from tasks.records import StoreError, canonical_json
-from tasks.records.rows import Row
+from tasks.records import canonical_json
 from tasks.records.volume import Volume
 
 __all__ = [
@@ -36,7 +35,6 @@ __all__ = [
     "PartFile",
     "Source",
     "StoredModel",
-    "UnfinishedModel",
     "mask_ids",
     "store_part",
     "stray",
@@ -44,7 +42,7 @@ __all__ = [
 
 CHECKPOINTS = "checkpoints"
 """Folder of models within that of a run."""
-_ID_DIGITS = 16
+ID_DIGITS = 16
 
 
 class Source(Protocol):
@@ -115,10 +113,7 @@ def mask_ids(parts: Sequence[PartFile]) -> str:
     named: dict[str, str] = {}
     for part in parts:
         named |= part.mask_ids
-    return hashlib.sha256(canonical_json(named).encode()).hexdigest()[:_ID_DIGITS]
-
-
-# --- reading ------------------------------------------------------------------------------------
+    return hashlib.sha256(canonical_json(named).encode()).hexdigest()[:ID_DIGITS]
 
 
 class StoredModel:
@@ -192,7 +187,7 @@ class StoredModel:
     def mask(self, name: str) -> Tensor:
         """The mask of a parameter, bool, in its shape."""
         part = self._masks[name]
-        return _unpacked(self._content(part)[f"mask.{name}"], part.masks[name])
+        return unpacked(self._content(part)[f"mask.{name}"], part.masks[name])
 
     def masks(self, names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Masks by parameter; all by default."""
@@ -219,89 +214,6 @@ def _read_index(folder: str, checkpoint: str) -> dict[str, Any]:
     return json.loads(data)
 
 
-# --- writing ------------------------------------------------------------------------------------
-
-
-class UnfinishedModel:
-    """A model that is being made, block by block; what is done survives a kill.
-
-    Parameters
-    ----------
-    folder : str
-        Of the run.
-    key : str
-        Of the item.
-    origin : str
-        What the model is made from; blocks of another origin are made again.
-    parent : StoredModel, optional
-        Its parts precede those of the model.
-    """
-
-    def __init__(
-        self, folder: str, key: str, origin: str, parent: StoredModel | None = None
-    ) -> None:
-        self.folder, self.origin = folder, origin
-        self.parent = parent.parts if parent else ()
-        self._volume, self._path = Volume.open(folder), f"{CHECKPOINTS}/running-{key}.json"
-        self._done: dict[str, Any] = self._read()
-
-    def _read(self) -> dict[str, Any]:
-        if not self._volume.exists(self._path):
-            return {}
-        try:
-            found = json.loads(bytes(self._volume.read(self._path)))
-        except ValueError:
-            return {}
-        return found["done"] if found.get("origin") == self.origin else {}
-
-    def done(self, name: str) -> tuple[PartFile, list[Row]] | None:
-        """The part and the rows of a block, if it is done."""
-        entry = self._done.get(name)
-        if entry is None or not self._is_whole(PartFile.read(entry["part"])):
-            return None
-        return PartFile.read(entry["part"]), entry["rows"]
-
-    def content(self, part: PartFile) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Tensors and masks of a part."""
-        stored = load_tensors(f"{self.folder}/{part.path}")
-        packed = stored.below("mask.")
-        masks = {name: _unpacked(bits, part.masks[name]) for name, bits in packed.items()}
-        return stored.below("model."), masks
-
-    def _is_whole(self, part: PartFile) -> bool:
-        try:
-            load_tensors(f"{self.folder}/{part.path}")
-        except StoreError:
-            return False
-        return True
-
-    def add(
-        self, name: str, changed: Mapping[str, Tensor], masks: Masks, rows: Sequence[Row] = ()
-    ) -> PartFile:
-        """Store a block, and that it is done."""
-        part = store_part(self.folder, changed, masks)
-        self._done[name] = {"part": part.entry(), "rows": [dict(row) for row in rows]}
-        data = canonical_json({"origin": self.origin, "done": self._done}).encode()
-        self._volume.write(self._path, data)
-        return part
-
-    def finish(self, header: Mapping[str, Any]) -> str:
-        """Write the index of the model; its id."""
-        own = [PartFile.read(entry["part"]) for entry in self._done.values()]
-        parts = [*self.parent, *own]
-        entries = [part.entry() for part in parts]
-        index = {"parts": entries, "header": {**header, "mask": mask_ids(parts)}}
-        data = canonical_json(index).encode()
-        checkpoint = hashlib.sha256(data).hexdigest()[:_ID_DIGITS]
-        self._volume.write(f"{CHECKPOINTS}/{checkpoint}.json", data)
-        return checkpoint
-
-    def forget(self) -> None:
-        """Remove what tells of blocks that are done, now that the rows are."""
-        if self._volume.exists(self._path):
-            self._volume.remove(self._path)
-
-
 def stray(model: StoredModel, name: str) -> int:
     """Number of pruned entries of a tensor of its own that are not exactly +0."""
     if name not in set(model.changed()):
@@ -314,11 +226,11 @@ def _packed(mask: Tensor) -> Tensor:
     return torch.from_numpy(np.packbits(mask.detach().cpu().contiguous().numpy().reshape(-1)))
 
 
-def _unpacked(bits: Tensor, shape: Sequence[int]) -> Tensor:
+def unpacked(bits: Tensor, shape: Sequence[int]) -> Tensor:
     count = int(np.prod(shape))
     flat = np.unpackbits(bits.numpy(), count=count).astype(bool)
     return torch.from_numpy(flat).view(*shape)
 
 
 def _digest(name: str, bits: Tensor) -> str:
-    return hashlib.sha256(name.encode() + bits.numpy().tobytes()).hexdigest()[:_ID_DIGITS]
+    return hashlib.sha256(name.encode() + bits.numpy().tobytes()).hexdigest()[:ID_DIGITS]

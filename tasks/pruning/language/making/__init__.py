@@ -1,0 +1,1 @@
+"""How models of a run are made, from files to files, and how they are stored."""

@@ -1,0 +1,1 @@
+"""Text as tokens: windows, batches, perplexity, and a tokenizer of bytes."""
