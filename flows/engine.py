@@ -90,8 +90,9 @@ def finish_study(
     if study.check:
         load(study.check)(config, address)
     planned = plan_run(study, config)
-    for line in load(study.estimate)(config) if study.estimate else ():
-        logger.info("%s", line)
+    if study.estimate and is_deployed():  # the command has printed it
+        for line in load(study.estimate)(config):
+            logger.info("%s", line)
     older = continued_run(study, store, continued)
     run = open_run(planned, store)
     logger.info("run %s in %s", run.run_id, run.path)

@@ -25,7 +25,7 @@ class Rows:
         for (criterion, method), values in losses.items():
             for replicate, nll in enumerate(values):
                 self._add(criterion, method, replicate, nll, lost=7 if method in lost else 0)
-        self.settings = {"seeds": seeds}
+        self.settings = {"seeds": seeds, "members": 1}
         self.run = SimpleNamespace(run_id="r", read=self._execution)
 
     def _add(self, criterion, method, replicate, nll, *, lost):

@@ -58,7 +58,7 @@ def memory_line(found: Estimate) -> str:
     """Memory of the parts of a run, beside the imported libraries."""
     full = found.weight_bytes + _MOMENTS * found.num_parameters
     return (
-        f"{found.num_parameters / 1e6:,.1f} M parameters; at most {_bytes(found.walk_bytes)} to "
+        f"{_count(found.num_parameters)} parameters; at most {_bytes(found.walk_bytes)} to "
         f"prune and reconstruct, {_bytes(found.weight_bytes)} to measure and retrain few of them "
         f"and {_bytes(full)} all, activations of a step not counted"
     )
@@ -121,5 +121,11 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def _count(number: int) -> str:
+    return f"{number / 1e6:,.1f} M" if number >= 1e6 else f"{number:,}"
+
+
 def _bytes(count: float) -> str:
+    if count < 2**20:
+        return f"{count / 2**10:.0f} KiB"
     return f"{count / 2**30:.1f} GiB" if count >= 2**28 else f"{count / 2**20:.0f} MiB"

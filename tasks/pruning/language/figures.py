@@ -106,7 +106,8 @@ def draw_costs(stored: Stored) -> Figure:
         axes.set_yticks(range(len(bars)), [bar[0] for bar in bars] if place == 1 else [])
         axes.set_ylim(len(bars) - 0.4, -0.6)
     _say_nothing(panels, bars)
-    figure.tight_layout()
+    if bars:
+        figure.tight_layout()
     return figure
 
 

@@ -96,7 +96,7 @@ def _check_rank(config: PerpConfig, model: Any, layers: tuple[Layer, ...]) -> No
 
 def _check_masks(config: PerpConfig, folder: ModelFolder, layers: tuple[Layer, ...]) -> None:
     """Masks of a folder have to be of the pattern; then they are taken as they are."""
-    if not has_masks(folder.path):
+    if not has_masks(folder.path) or config.allocation == "error":
         return
     masks = read_masks(folder.path)
     for text in config.pattern:
@@ -108,8 +108,8 @@ def _check_masks(config: PerpConfig, folder: ModelFolder, layers: tuple[Layer, .
             if not pattern.fits(mask.T if layer.transposed else mask):
                 raise InputError(
                     f"model folder {folder.path} is pruned already, and the mask of {layer.name} "
-                    f"does not have the pattern {text}; give the pattern that it has, or the "
-                    "dense model"
+                    f"does not have the pattern {text}; give the pattern that it has, "
+                    "allocation=error if its layers differ, or the dense model"
                 )
 
 

@@ -62,10 +62,10 @@ def model_card(about: Mapping[str, Any], source: Path | None, *, compressed: boo
     rows = [f"| {name} | {_cell(value)} |" for name, value in facts.items()]
     table = ["| | |", "|---|---|", *rows, ""] if rows else []
     lines = [
-        *_front_matter(source),
-        "# A pruned language model",
+        *_front_matter(source, is_pruned=bool(about["layers"])),
+        "# A pruned language model" if about["layers"] else "# A language model",
         "",
-        f"{pruned} {share}." if about["layers"] else "No weight is pruned.",
+        f"{pruned} {share}." if about["layers"] else "No weight is pruned; it has no masks.",
         "Counts per layer and digests of all files stand in `pruning.json`.",
         "",
         *table,
@@ -82,11 +82,11 @@ def _cell(value: object) -> str:
     return " ".join(f"{value}".replace("|", "\\|").split())
 
 
-def _front_matter(source: Path | None) -> list[str]:
+def _front_matter(source: Path | None, *, is_pruned: bool) -> list[str]:
     """What a hub reads: the licence of the source, kind and labels."""
     text = source.read_text(encoding="utf-8", errors="replace") if source else ""
     head = text.split("\n---", 1)[0] if text.startswith("---") else ""
     licence = [f"{name}: {value.strip()}" for name, value in _LICENSE.findall(head)]
-    labels = ["tags:", "- pruned", "- sparse"]
+    labels = ["tags:", "- pruned", "- sparse"] if is_pruned else []
     return ["---", *licence, "library_name: transformers", "pipeline_tag: text-generation",
             *labels, "---", ""]  # fmt: skip

@@ -113,6 +113,7 @@ def _retrained(making: Making) -> Made:
     }
     curve = curve_rows(result.fit)
     if result.fit.status != FitStatus.FINISHED:
+        forget_training(place.folder, item.key)
         return Made(columns, reason=result.fit.reason, curve=curve)
     unfinished = making.unfinished()
     _add_all(making, unfinished, result.changed)
