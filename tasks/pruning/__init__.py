@@ -2,7 +2,8 @@
 
 This package's own names need no PyTorch: configs, plans and the arithmetic of cycles.  The science
 is in its modules: `criteria` (masks), `branches` and `stacked` (retraining of members), `merging`,
-`soups` and `imp` (phases), `dynamic` (GMP, DPF), `sparse_models` (files), `verify`.
+`soups` and `imp` (phases), `dynamic` (GMP, DPF), `sparse_models` (files), `verify`; and `language`,
+where language models are pruned and a little retrained.
 
 >>> from tasks.pruning import imp_sparsities
 >>> [round(s, 4) for s in imp_sparsities(0.98, 3)]
