@@ -227,6 +227,7 @@ def _packed(mask: Tensor) -> Tensor:
 
 
 def unpacked(bits: Tensor, shape: Sequence[int]) -> Tensor:
+    """A mask of its bits."""
     count = int(np.prod(shape))
     flat = np.unpackbits(bits.numpy(), count=count).astype(bool)
     return torch.from_numpy(flat).view(*shape)
