@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from contextlib import redirect_stderr
 from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
@@ -125,7 +126,8 @@ def _unpack(file: Path, folder: Path, dtype: torch.dtype) -> None:
     place = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name, **LOCAL}
     try:
         types = _packed_types(file)
-        with quiet():
+        # The bar of the unpacking is drawn whatever the library is told; errors are raised.
+        with quiet(), Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
             tokenizer = library.AutoTokenizer.from_pretrained(**place)
             model, found = library.AutoModelForCausalLM.from_pretrained(
                 **place, dtype=dtype, output_loading_info=True

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tasks.pruning.language.models.library import quiet
 from tasks.pruning.language.texts.byte_tokenizer import save_byte_tokenizer
 from tasks.records import InputError
 
@@ -99,7 +100,8 @@ def tiny_model(name: str, seed: int) -> nn.Module:
 
 def write_model(model: nn.Module, folder: Path) -> None:
     """A folder as Hugging Face writes it, with the tokenizer of bytes."""
-    model.save_pretrained(folder)  # pyrefly: ignore[not-callable]
+    with quiet():
+        model.save_pretrained(folder)  # pyrefly: ignore[not-callable]
     save_byte_tokenizer(folder)
     # Which release wrote it would change the content from machine to machine.
     for path in folder.glob("*config.json"):
