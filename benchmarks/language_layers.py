@@ -171,7 +171,7 @@ def swaps(full: bool = False) -> bool:
 
 
 def sparse_products(full: bool = False) -> bool:
-    """Products of a sparse weight with a batch, beside the dense one; there is no bar."""
+    """Products of a sparse weight with a batch, beside the dense one, without a bar."""
     del full
     generator = seeded_generator(0)
     weight = torch.randn(1536, 576, generator=generator)

@@ -123,7 +123,7 @@ def renew(table, highest, w, gram, going, coming, r, c):
 
 @njit(cache=True, nogil=True)
 def best_pair(a, b, table, highest, favorite, least):
-    """Change, row and column of the least a_i + b_j - c_ij below `least`; -1 if there is none.
+    """Change, row and column of the least a_i + b_j - c_ij below `least`; -1 without one.
 
     Columns that were once the best of a row are tried first, so that the others have to beat them.
     """
