@@ -150,7 +150,7 @@ def read_state(place: str) -> dict[str, Tensor]:
     Raises
     ------
     InputError
-        If the file does not exist, it is none, or entries are not finite.
+        If the file does not exist, it does not hold weights, or entries are not finite.
     """
     found = _tensors(place)
     if any(name.startswith("mask.") for name in found):  # as runs store models

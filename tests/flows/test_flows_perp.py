@@ -86,7 +86,7 @@ def test_the_tiny_twin_trains_its_own_model(ran):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "/nowhere"}, "there is no model folder /nowhere"),
+        ({"model": "/nowhere"}, "model folder /nowhere does not exist"),
         ({"pattern": "4:4"}, "n:m needs 1 <= n < m"),
         ({"methods": '["lor"]'}, "'lor'"),
         ({"pattern": "1.5"}, "give a share in [0, 1)"),

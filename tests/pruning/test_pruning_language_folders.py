@@ -126,7 +126,9 @@ def test_masks_beside_a_model_belong_to_its_content(tmp_path):
 
 
 def test_folders_without_a_model_are_refused(tmp_path):
-    refused(tmp_path / "nowhere", "there is no model folder .*nowhere; give a folder with config")
+    refused(
+        tmp_path / "nowhere", "model folder .*nowhere does not exist; give a folder with config"
+    )
     refused(tmp_path, "has no config.json")
     (tmp_path / "notes.txt").write_text("text")
     refused(tmp_path / "notes.txt", "is a file, but not of GGUF")

@@ -365,7 +365,7 @@ def without(folder, name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "/nowhere/at/all"}, "there is no model folder /nowhere/at/all"),
+        ({"model": "/nowhere/at/all"}, "model folder /nowhere/at/all does not exist"),
         ({"context": 128}, "longer than the model, which has 64 positions"),
         ({"pattern": "2:5"}, "cannot be pruned 2:5: 5 does not divide them"),
         ({"methods": ["biases"]}, "no model here has biases"),

@@ -17,7 +17,7 @@ trained on.
 
 A place whose files name a published split keeps it, unchanged apart from repeated documents: its
 training documents become calibration and training (and validation, if there are none for that),
-its validation documents validation (and evaluation, if there are no tests), its tests evaluation.
+its validation documents validation (and evaluation, without tests), its tests evaluation.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def find_place(
     Raises
     ------
     InputError
-        If none is complete: says where was looked, and the remedy.
+        If no folder is complete; says where it looked, and the remedy.
     """
     roots = [given] if given else []
     variable = os.environ.get(FOLDER_VARIABLE)

@@ -151,7 +151,7 @@ def _name_points(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None
 
 
 def _rises(axes: Axes, values: Sequence[float]) -> list[float]:
-    """By how many points names at these heights go up, so that none is over another."""
+    """By how many points names at these heights go up, so that they do not overlap."""
     low, high = map(math.log, axes.get_ylim())
     places = [_HEIGHT * (math.log(value) - low) / (high - low) for value in values]
     found, last = [0.0] * len(places), -math.inf

@@ -26,7 +26,7 @@ _PLACE = (
 
 MODELS_SCHEMA = science_schema(
     *_PLACE,
-    column("reason", pa.string(), "why there is no good model; empty if there is one"),
+    column("reason", pa.string(), "why the model cannot be used; empty if it can"),
     column("note", pa.string(), "what a reader should know"),
     column("checkpoint", pa.string(), "id of its index; empty for a given model as it is"),
     column("folder", pa.string(), "folder of a model that was trained here, within the run's"),
@@ -72,7 +72,7 @@ CURVE_SCHEMA = science_schema(
 
 PERPLEXITIES_SCHEMA = science_schema(
     *_PLACE,
-    column("reason", pa.string(), "why there is no number; empty if there is one"),
+    column("reason", pa.string(), "why the number is missing; empty if it is known"),
     column("text", pa.string(), "what was read"),
     column("is_trained_on", pa.bool_(), "whether models were retrained on other parts of it"),
     column("tokens", pa.int64(), "tokens that were predicted"),

@@ -117,7 +117,7 @@ def reconstruct_block(
     Raises
     ------
     InputError
-        If there are no inputs, or masks, rank or parts do not fit the block.
+        Without inputs, or if masks, rank or parts do not fit the block.
     """
     if not hidden:
         raise InputError("a reconstruction needs inputs of the block; there are none")

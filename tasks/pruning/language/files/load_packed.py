@@ -16,7 +16,7 @@ bits     one bit per weight, bit i % 8 of byte i // 8 for weight i
 groups   of every m weights n are kept: the number of the choice among all C(m, n) in their
          lexicographic order, so many of them to a word as fit, the first one the lowest digit
 gaps     half bytes (low half first) or bytes: so many weights are left out before the next kept
-         one; the largest number, 15 or 255, means that so many are left out and none is kept
+         one; the largest number, 15 or 255, says that many are left out, not that one is kept
 
 The metadata say, as JSON under ``latticework``, which tensor has which shape and form.
 """

@@ -57,7 +57,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _refuse_others(where: str, config: Mapping[str, Any]) -> None:
-    """Refuse what is no plain product of two matrices."""
+    """Refuse what is not a plain product of two matrices."""
     if str(config.get("peft_type", "")).upper() != "LORA":
         kind = shortened(config.get("peft_type"))
         raise InputError(f"adapter {where}: peft_type is {kind}; only LORA can be merged")

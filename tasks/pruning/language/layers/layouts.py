@@ -10,7 +10,7 @@ __all__ = ["is_transposed", "laid_flat", "laid_out"]
 
 
 def is_transposed(module: nn.Module) -> bool | None:
-    """Whether a layer stores (inputs, outputs); None if it is no linear layer."""
+    """Whether a layer stores (inputs, outputs); None unless it is a linear layer."""
     if isinstance(module, nn.Linear):
         return False
     return True if input_axis(module) == 0 else None

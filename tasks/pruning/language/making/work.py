@@ -39,7 +39,7 @@ class Made:
     columns : mapping
         Of its row.
     reason : str
-        Why it is no good; empty if it is.
+        Why it cannot be used; empty if it can.
     layers, curve : sequence of Row
     files : sequence of str
         Within the folder of the run.

@@ -138,7 +138,7 @@ class LanguageModel:
         Raises
         ------
         InputError
-            If there are no tokens, a token is not in the vocabulary, or windows are longer than
+            Without tokens, if a token is not in the vocabulary, or windows are longer than
             what the model sees.
         """
         self._check(tokens, batch_size)

@@ -70,7 +70,7 @@ class ModelFolder:
         Raises
         ------
         InputError
-            If there is no such folder, or config or weights are missing, damaged or of another
+            If the folder, its config or its weights are missing, damaged or of another
             shape, or the structure is not that of a decoder.
         """
         folder = Path(path).expanduser()
@@ -149,7 +149,7 @@ def read_config(folder: Path) -> Any:
     library = transformers(f"model folder {folder}")
     if not folder.is_dir():
         raise InputError(
-            f"there is no model folder {folder}; give a folder with {CONFIG} and *.safetensors, "
+            f"model folder {folder} does not exist; give a folder with {CONFIG} and *.safetensors, "
             "or a file *.gguf"
         )
     if not (folder / CONFIG).is_file():

@@ -91,7 +91,7 @@ class Structure:
     layers : tuple of Layer
         Block by block.
     parts : tuple of tuple of Part
-        Of each block.  An MLP that is no module of its own (OPT) gives a part for every layer.
+        Of each block.  An MLP that is not a module of its own (OPT) gives a part for every layer.
     head : tuple of str
         Names of the parameters of the output matrix.
     is_tied : bool

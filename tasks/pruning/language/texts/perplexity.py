@@ -80,7 +80,7 @@ def perplexity(model: nn.Module, windows: Tensor, *, batch_size: int) -> Perplex
     Raises
     ------
     InputError
-        If there are no windows, or if they have fewer than two tokens.
+        Without windows, or if they have fewer than two tokens.
     """
     nll = nll_of_windows(model, windows, batch_size=batch_size)
     return Perplexity.of(nll, windows.shape[1])
