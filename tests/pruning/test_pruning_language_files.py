@@ -334,7 +334,7 @@ def test_a_source_that_lacks_files_is_refused(llama, tmp_path):
     request = {"changed": {}, "masks": {}, "provenance": {}}
     lacks = [
         ("config.json", r"has no config\.json"),
-        ("model.safetensors.index.json", r"has no model\.safetensors and no"),
+        ("model.safetensors.index.json", r"has no weights: wanted is model\.safetensors"),
         (sorted(source.glob("*.safetensors"))[0].name, "cannot be read"),
     ]
     for number, (name, words) in enumerate(lacks):
@@ -346,7 +346,7 @@ def test_a_source_that_lacks_files_is_refused(llama, tmp_path):
     index = copy / "model.safetensors.index.json"
     for text, words in (
         ('{"weight_map": {"a": "../x.safetensors"}}', "may name safetensors beside it"),
-        ('{"weight_map": []}', "does not say"),
+        ('{"weight_map": []}', "holds no weight_map of names"),
         ('{"weight_map": {}}', "lists no tensors"),
     ):
         index.write_text(text)

@@ -29,6 +29,7 @@ from tasks.pruning.language.files.packing import load_packed_model, pack_mask, u
 from tasks.pruning.language.files.tensor_files import header_of
 from tasks.pruning.language.files.writing import write_folder
 from tasks.pruning.language.layers.patterns import Pattern
+from tasks.pruning.language.models.folders import ModelFolder
 from tasks.records import InputError
 
 
@@ -194,6 +195,11 @@ def test_a_loaded_model_generates_as_its_source_is_set(packed):
     found = load_packed_model(packed / "small", dtype=torch.float32)
     assert found.dtype == torch.float32
     assert found.generation_config.to_dict() == load(packed / "plain").generation_config.to_dict()
+
+
+def test_a_compressed_folder_given_as_a_model_says_how_to_write_it_out(packed):
+    with pytest.raises(InputError, match="holds packed weights; write them out .*load_packed.py"):
+        ModelFolder.open(packed / "small")
 
 
 def test_folders_that_are_not_compressed_or_damaged_are_refused(packed, tmp_path):

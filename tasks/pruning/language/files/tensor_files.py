@@ -20,26 +20,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from tasks.pruning.language.models.places import DTYPES, INDEX, WEIGHTS, shards
 from tasks.records import InputError
-from tasks.records.errors import abridged, shortened
+from tasks.records.errors import abridged
 
 __all__ = ["Entry", "TensorFile", "WeightFiles", "header_of", "tensor_bytes", "write_tensors"]
 
-DTYPES: Mapping[str, torch.dtype] = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
-"""Kinds of numbers that are read; others are only copied."""
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 _CHUNK = 1 << 24
 _METADATA = "__metadata__"
 
@@ -152,8 +139,9 @@ class WeightFiles:
         InputError
             Without weights, or if files of them are missing, damaged or disagree with the index.
         """
-        paths, listed = _weight_paths(folder)
-        files = tuple(TensorFile.open(path) for path in paths)
+        listed = shards(folder)
+        names = sorted(set(listed.values())) or [WEIGHTS]
+        files = tuple(TensorFile.open(folder / name) for name in names)
         places = {key: file for file in files for key in file.entries}
         if len(places) < sum(len(file.entries) for file in files):
             raise InputError(f"{abridged(str(folder))}: two of its shards hold the same tensor")
@@ -168,7 +156,7 @@ class WeightFiles:
     @property
     def index(self) -> Path | None:
         """The list of shards."""
-        is_single = self.files[0].path.name == SINGLE
+        is_single = self.files[0].path.name == WEIGHTS
         return None if is_single else self.folder / INDEX
 
     @cached_property
@@ -180,29 +168,6 @@ class WeightFiles:
     def read(self, key: str) -> Tensor:
         """One tensor."""
         return self.places[key].read(key)
-
-
-def _weight_paths(folder: Path) -> tuple[list[Path], Mapping[str, str]]:
-    """Files that hold the weights, and what their index lists."""
-    if (folder / SINGLE).is_file():
-        return [folder / SINGLE], {}
-    index = folder / INDEX
-    if not index.is_file():
-        raise InputError(
-            f"{abridged(str(folder))} has no {SINGLE} and no {INDEX}; give a folder that "
-            "transformers saved"
-        )
-    try:
-        listed: Any = json.loads(index.read_bytes())["weight_map"]
-        names = sorted({str(name) for name in listed.values()})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{abridged(str(index))} does not say where tensors are") from error
-    if not names:
-        raise InputError(f"{abridged(str(index))} lists no tensors")
-    for name in names:
-        if Path(name).name != name or not name.endswith(".safetensors"):
-            raise InputError(f"{INDEX} names {shortened(name)}; it may name safetensors beside it")
-    return [folder / name for name in names], listed
 
 
 def header_of(

@@ -20,7 +20,7 @@ from tasks.pruning.language.models.gguf import converted, find_gguf
 from tasks.pruning.language.models.library import LOCAL, quiet, transformers
 from tasks.pruning.language.models.skeletons import tied_names
 from tasks.pruning.language.models.structure import described
-from tasks.pruning.language.models.tensor_files import (
+from tasks.pruning.language.models.places import (
     INDEX,
     TensorPlace,
     read_places,

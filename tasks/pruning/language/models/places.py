@@ -16,17 +16,21 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tasks.records import InputError
+from tasks.records.errors import shortened
 
-__all__ = ["INDEX", "WEIGHTS", "TensorPlace", "read_places", "stored_places"]
+__all__ = ["DTYPES", "INDEX", "WEIGHTS", "TensorPlace", "read_places", "shards", "stored_places"]
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
+PACKED = "model.packed.safetensors"
+"""What an export with --compressed holds in place of these."""
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
-_TYPES = {
+DTYPES: Mapping[str, torch.dtype] = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8,
     "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
+"""Kinds of numbers that are read; others are only copied."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,9 @@ def stored_places(folder: Path) -> dict[str, TensorPlace]:
     InputError
         If weights or a shard are missing, are a pickle, or are damaged.
     """
-    if (folder / WEIGHTS).is_file():
+    index = shards(folder)
+    if not index:
         return _header(folder, WEIGHTS)
-    if not (folder / INDEX).is_file():
-        raise InputError(_nothing_there(folder))
-    index = _index(folder)
     missing = sorted({file for file in index.values() if not (folder / file).is_file()})
     if missing:
         raise InputError(f"model folder {folder}: shard {missing[0]} of {INDEX} is missing")
@@ -72,6 +74,34 @@ def stored_places(folder: Path) -> dict[str, TensorPlace]:
                 f"model folder {folder}: {file} lacks {key}, which {INDEX} says it has"
             )
     return {key: headers[file][key] for key, file in index.items()}
+
+
+def shards(folder: Path) -> dict[str, str]:
+    """Key of every tensor -> its file, as the index says; empty for ``model.safetensors`` alone.
+
+    Raises
+    ------
+    InputError
+        Without weights, or if the index names no files beside it.
+    """
+    if (folder / WEIGHTS).is_file():
+        return {}
+    if not (folder / INDEX).is_file():
+        raise InputError(_nothing_there(folder))
+    try:
+        listed: Mapping[str, str] = json.loads((folder / INDEX).read_bytes())["weight_map"]
+        index = {str(key): str(file) for key, file in listed.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"model folder {folder}: {INDEX} holds no weight_map of names") from error
+    if not index:
+        raise InputError(f"model folder {folder}: {INDEX} lists no tensors")
+    for file in index.values():
+        if Path(file).name != file or not file.endswith(".safetensors"):
+            raise InputError(
+                f"model folder {folder}: {INDEX} names {shortened(file)}; it may name safetensors "
+                "beside it"
+            )
+    return index
 
 
 def read_places(folder: Path, places: Mapping[str, TensorPlace]) -> dict[str, Tensor]:
@@ -104,23 +134,20 @@ def _header(folder: Path, file: str) -> dict[str, TensorPlace]:
 
 
 def _type(folder: Path, key: str, name: str) -> torch.dtype:
-    if name not in _TYPES:
+    if name not in DTYPES:
         raise InputError(
-            f"model folder {folder}: {key} is stored as {name}; allowed are {', '.join(_TYPES)}, "
+            f"model folder {folder}: {key} is stored as {name}; allowed are {', '.join(DTYPES)}, "
             "so save the model without quantization"
         )
-    return _TYPES[name]
-
-
-def _index(folder: Path) -> dict[str, str]:
-    try:
-        found = json.loads((folder / INDEX).read_text())["weight_map"]
-        return {str(key): Path(file).name for key, file in found.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"model folder {folder}: {INDEX} holds no weight_map of names") from error
+    return DTYPES[name]
 
 
 def _nothing_there(folder: Path) -> str:
+    if (folder / PACKED).is_file():
+        return (
+            f"model folder {folder} holds packed weights; write them out first with "
+            f"`python {folder / 'load_packed.py'} {folder} --to PLAIN`, and give PLAIN"
+        )
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in _PICKLES)
     if pickles:
         return (
