@@ -165,7 +165,7 @@ def _logarithmic(axes: Axes, shares: Sequence[float]) -> None:
     axes.set_yscale("log")
     if shares:
         axes.set_xscale("log")
-        axes.set_xlim(min(shares) / 2, max(shares) * 8)
+        axes.set_xlim(min(shares) / 2, max(shares) * 25)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     low, high = axes.get_ylim()
