@@ -1,4 +1,4 @@
-"""The key beside a picture of a coloring: colors and what they avoid, marks, a bar of length 1.
+"""Heading and key of a picture of a coloring: colors and what they avoid, marks, a bar.
 
 matplotlib is imported by `tasks.coloring.figures` only; these functions see its axes as plain
 objects.  Their coordinates are points on paper, from the upper left corner.
@@ -17,6 +17,7 @@ from tasks.coloring.scenes import Scene, in_words, kinds_of, percent
 from tasks.records.palette import INK, TEXT
 
 Axes: TypeAlias = Any
+Figure: TypeAlias = Any
 
 _LINE, _SWATCH, _PER_ROW = 19.0, 15.0, 8
 _LENGTHS = (1000, 500, 200, 100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.001)
@@ -25,6 +26,14 @@ _SHAPES = {
     "parallelogram": np.array([(-1, 2), (10, 2), (15, 12), (4, 12), (-1, 2)]),
     "dot": np.array([(7.0, 7.0)]),
 }
+
+
+def write_heading(figure: Figure, title: str, facts: str) -> None:
+    """Write two lines near the upper left corner, not read as mathematics."""
+    top = float(figure.get_size_inches()[1])
+    plain: dict[str, Any] = {"parse_math": False, "va": "center"}
+    figure.text(0.03, 1 - 0.36 / top, title, fontsize=16, color=INK, **plain)
+    figure.text(0.03, 1 - 0.66 / top, facts, fontsize=10.5, color=TEXT, **plain)
 
 
 def plot_key(axes: Axes, scene: Scene, size: tuple[float, float], points_per_unit: float) -> None:
@@ -48,7 +57,7 @@ def plot_key(axes: Axes, scene: Scene, size: tuple[float, float], points_per_uni
     _plot_bar(axes, size, points_per_unit)
 
 
-def plot_row(axes: Axes, forbidden: Forbidden, size: tuple[float, float]) -> None:
+def plot_row(axes: Axes, forbidden: Forbidden, removed: float, size: tuple[float, float]) -> None:
     """Draw the swatches of colors, with what they avoid, side by side below slices of space."""
     axes.set(xlim=(0, size[0]), ylim=(-size[1], 0))
     axes.set_axis_off()
@@ -58,10 +67,11 @@ def plot_row(axes: Axes, forbidden: Forbidden, size: tuple[float, float]) -> Non
         verb = "avoids" if len(colors) == 1 else "avoid"
         _write(axes, x, end, f"{verb} distance {in_words(kind)}")
         x += max(min(len(colors), _PER_ROW) * (_SWATCH + 5), 110) + 24
-    _plot_square(axes, x, -_SWATCH, REMOVED_COLOR)
-    _write(axes, x + 24, -_SWATCH, "removed")
-    _plot_shape(axes, "circle", -_SWATCH - _LINE, x)
-    _write(axes, x + 24, -_SWATCH - _LINE, "forbidden from the dot")
+    _plot_shape(axes, "circle", -_SWATCH, x)
+    _write(axes, x + 24, -_SWATCH, "forbidden from the dot")
+    if removed:
+        _plot_square(axes, x, -_SWATCH - _LINE, REMOVED_COLOR)
+        _write(axes, x + 24, -_SWATCH - _LINE, "removed")
 
 
 def _areas(scene: Scene) -> list[tuple[str, str]]:

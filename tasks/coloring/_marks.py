@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tasks.coloring._colors import fill_of, ink_of
 from tasks.coloring.certificates.distances import Forbidden, Interval
 from tasks.coloring.mosaics import REMOVED, Mosaic
-from tasks.coloring.scenes import Scene, kinds_of
+from tasks.coloring.scenes import Scene, ball_boundary, kinds_of
 from tasks.records.palette import INK
 
 Axes: TypeAlias = Any
@@ -38,17 +38,18 @@ def plot_period(axes: Axes, scene: Scene) -> None:
 def plot_circle(axes: Axes, center: Points, kind: Sequence[Interval], ball: Points) -> None:
     """Draw the points at the bounds of forbidden intervals from a dot.
 
-    `ball` is the boundary of the unit ball, a closed path.
+    `ball` is the boundary of the unit ball, in order.
     """
+    closed = np.vstack([ball, ball[:1]])
     for radius in sorted({bound for interval in kind for bound in interval.floats}):
-        _plot_twice(axes, center + radius * ball, 1.4, zorder=5, gid="distance")
+        _plot_twice(axes, center + radius * closed, 1.4, zorder=5, gid="distance")
     axes.plot(*center, "o", ms=5, mfc=INK, mec="white", mew=1.2, zorder=6, gid="center")
 
 
 def plot_spheres(axes: Axes, forbidden: Forbidden, offset: float) -> None:
     """Draw the slice, so far from the origin, of spheres around it; the dot if it lies in it."""
-    angles = np.linspace(0, 2 * np.pi, 361)
-    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    circle = ball_boundary()
+    circle = np.vstack([circle, circle[:1]])
     radii = {b for kind in kinds_of(forbidden) for interval in kind for b in interval.floats}
     for radius in sorted(radii):
         if radius > abs(offset):

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,8 @@ from matplotlib.path import Path as Outline
 from matplotlib.transforms import AffineDeltaTransform
 from numpy.typing import ArrayLike, NDArray
 
-from tasks.coloring._charts import Row, plot_intervals, plot_penalties, plot_progress
 from tasks.coloring._colors import NUM_PLAIN, REMOVED_COLOR, fill_of
-from tasks.coloring._key import plot_key, plot_row
+from tasks.coloring._key import plot_key, plot_row, write_heading
 from tasks.coloring._marks import (
     plot_circle,
     plot_numbers,
@@ -29,10 +28,12 @@ from tasks.coloring._marks import (
     plot_vertices,
 )
 from tasks.coloring.certificates.lattices import Lattice
+from tasks.coloring.charts import draw_intervals, draw_penalties, draw_progress
 from tasks.coloring.mosaics import REMOVED, Mosaic, grid_mosaic, tile_mosaic
 from tasks.coloring.scenes import (
     Scene,
     avoided,
+    ball_boundary,
     circles,
     forbidden_of,
     percent,
@@ -127,7 +128,7 @@ def draw_grid(
     if conflicts is not None:
         scene = with_conflicts(scene, conflicts, cells.shape)
     size = " × ".join(map(str, cells.shape))
-    return _draw_scene(scene, title, f"{size} cells", _boundary(ball))[0]
+    return _draw_scene(scene, title, f"{size} cells", ball_boundary(ball))[0]
 
 
 def draw_tiles(
@@ -162,18 +163,9 @@ def draw_tiles(
     removed = removed if removed > 1e-12 else 0.0
     forbidden = forbidden_of(distances, num_colors, colors)
     scene = scene_of(mosaic, forbidden, removed, aspect=_ASPECT, height=height)
-    figure, axes = _draw_scene(scene, title, f"{len(tiles)} tiles", _boundary(ball))
+    figure, axes = _draw_scene(scene, title, f"{len(tiles)} tiles", ball_boundary(ball))
     plot_vertices(axes, scene)
     return figure
-
-
-def _boundary(ball: ArrayLike | None) -> Points:
-    """The boundary of the unit ball, closed."""
-    if ball is None:
-        angles = np.linspace(0, 2 * np.pi, 361)
-        return np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    points = np.asarray(ball, float)
-    return np.vstack([points, points[:1]])
 
 
 def _draw_scene(scene: Scene, title: str, facts: str, ball: Points) -> tuple[Figure, Axes]:
@@ -194,16 +186,8 @@ def _draw_scene(scene: Scene, title: str, facts: str, ball: Points) -> tuple[Fig
     plot_key(key, scene, size, _HIGH / float(np.ptp(scene.window[:, 1])))
     if scene.removed:
         facts = f"{facts}  ·  {percent(scene.removed)} removed"
-    _write_heading(figure, title or avoided(scene.forbidden), facts)
+    write_heading(figure, title or avoided(scene.forbidden), facts)
     return figure, axes
-
-
-def _write_heading(figure: Figure, title: str, facts: str) -> None:
-    """Write two lines near the upper left corner, not read as mathematics."""
-    top = float(figure.get_size_inches()[1])
-    plain: dict[str, Any] = {"parse_math": False, "va": "center"}
-    figure.text(_PLANE[0], 1 - 0.36 / top, title, fontsize=16, color=INK, **plain)
-    figure.text(_PLANE[0], 1 - 0.66 / top, facts, fontsize=10.5, color=TEXT, **plain)
 
 
 def _new_plane(figure: Figure, box: tuple[float, float, float, float], window: Points) -> Axes:
@@ -311,93 +295,9 @@ def draw_slices(
         plot_spheres(axes, forbidden, level - levels[0])
         axes.set_title(f"z = {level:.4g}", fontsize=10.5, color=TEXT, loc="left")
     key = figure.add_axes((_PLANE[0], 0.03, 0.94, 0.15), gid="key")
-    plot_row(key, forbidden, (0.94 * 72 * WIDTH, 0.15 * 72 * 5.6))
-    facts = f"{len(tiles)} Voronoi cells modulo the periods"
     removed = float(np.mean(colors == REMOVED))
+    plot_row(key, forbidden, removed, (0.94 * 72 * WIDTH, 0.15 * 72 * 5.6))
+    facts = f"{len(tiles)} Voronoi cells modulo the periods"
     facts += f"  ·  {percent(removed)} removed" if removed else ""
-    _write_heading(figure, title or avoided(forbidden), facts)
+    write_heading(figure, title or avoided(forbidden), facts)
     return figure
-
-
-# --- charts -------------------------------------------------------------------------------------
-
-
-_CHART = (0.075, 0.11, 0.60, 0.76)
-
-
-def draw_intervals(
-    conflicts: Sequence[Row], certified: Sequence[Row], *, title: str = ""
-) -> Figure:
-    """Draw how much conflict is left over a distance d, and the intervals that are certified.
-
-    Parameters
-    ----------
-    conflicts : sequence of rows
-        With `series` (text), `distance`, and `conflict`, a fraction: 0 is drawn on the lower edge.
-    certified : sequence of rows
-        With `label` (text), `low`, `high`, and `removed`, a fraction: one bar for each.
-    title : str
-
-    Raises
-    ------
-    InputError
-        If there are no rows at all, or a column is missing.
-    """
-    figure = new_figure(WIDTH, 3.4 + 0.3 * len(certified) + 1.6 * bool(conflicts))
-    plot_intervals(figure, conflicts, certified)
-    _write_chart_heading(figure, title or "conflict over the distance d, and certified intervals")
-    return figure
-
-
-def draw_penalties(
-    rows: Sequence[Row], *, records: Mapping[str, float] | None = None, title: str = ""
-) -> Figure:
-    """Draw the removed fraction against the number of cells, a line for each coloring.
-
-    Parameters
-    ----------
-    rows : sequence of rows
-        With `series` (text), `num_cells`, and `removed`, a fraction.
-    records : mapping from names to fractions, optional
-        Drawn as levels to compare with.
-    title : str
-
-    Raises
-    ------
-    InputError
-        If there are no rows, or a column is missing.
-    """
-    figure = new_figure(WIDTH, 6.0)
-    plot_penalties(figure.add_axes(_CHART), rows, records or {})
-    _write_chart_heading(figure, title or "removed fraction by the fineness of the grid")
-    return figure
-
-
-def draw_progress(
-    rows: Sequence[Row], *, records: Mapping[str, float] | None = None, title: str = ""
-) -> Figure:
-    """Draw the smallest certified removed fraction up to now against CPU seconds.
-
-    Parameters
-    ----------
-    rows : sequence of rows
-        With `series` (text), `cpu_seconds`, and `removed`, a fraction.
-    records : mapping from names to fractions, optional
-        Drawn as levels to compare with.
-    title : str
-
-    Raises
-    ------
-    InputError
-        If there are no rows, or a column is missing.
-    """
-    figure = new_figure(WIDTH, 6.0)
-    plot_progress(figure.add_axes(_CHART), rows, records or {})
-    _write_chart_heading(figure, title or "smallest removed fraction by CPU time")
-    return figure
-
-
-def _write_chart_heading(figure: Figure, title: str) -> None:
-    top = float(figure.get_size_inches()[1])
-    style: dict[str, Any] = {"parse_math": False, "va": "center"}
-    figure.text(0.03, 1 - 0.36 / top, title, fontsize=15, color=INK, **style)

@@ -15,6 +15,7 @@ from tasks.records import InputError
 __all__ = [
     "Scene",
     "avoided",
+    "ball_boundary",
     "circles",
     "forbidden_of",
     "in_words",
@@ -148,6 +149,14 @@ def circles(scene: Scene) -> list[tuple[Points, Kind]]:
 def _steps(vectors: Points) -> Points:
     steps = np.array([(a, b) for a in range(-3, 4) for b in range(-3, 4)])
     return steps @ vectors
+
+
+def ball_boundary(ball: ArrayLike | None = None) -> Points:
+    """(p, 2): the boundary of a unit ball, in order, as given; by default the unit circle."""
+    if ball is not None:
+        return np.asarray(ball, float)
+    angles = np.arange(180) * np.pi / 90
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 # --- words --------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Charts of studies of colorings, drawn on axes that are handed in.
+"""Charts of studies of colorings: conflicts over a distance, penalties of grids, progress.
 
-matplotlib is imported by `tasks.coloring.figures` only; these functions see its axes as plain
-objects.  Fractions are drawn in percent.
+Rows are plain mappings; fractions are drawn in percent.  matplotlib is imported by figures only;
+these functions see its axes as plain objects.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from itertools import accumulate, cycle
 from typing import Any, TypeAlias
 
 from tasks.coloring._colors import fill_of
+from tasks.coloring._key import write_heading
 from tasks.coloring.scenes import percent
 from tasks.records import InputError
-from tasks.records.figures import lighten
+from tasks.records.figures import WIDTH, lighten, new_figure
 from tasks.records.palette import CYCLE, GRAY, INK, TEXT
+
+__all__ = ["Row", "draw_intervals", "draw_penalties", "draw_progress"]
 
 Axes: TypeAlias = Any
 Figure: TypeAlias = Any
@@ -24,7 +27,85 @@ _ACROSS = 0.60
 """Width of panels; names stand beside them."""
 
 
-def plot_intervals(figure: Figure, conflicts: Sequence[Row], certified: Sequence[Row]) -> None:
+_CHART = (0.075, 0.11, 0.60, 0.76)
+
+
+def draw_intervals(
+    conflicts: Sequence[Row], certified: Sequence[Row], *, title: str = ""
+) -> Figure:
+    """Draw how much conflict is left over a distance d, and the intervals that are certified.
+
+    Parameters
+    ----------
+    conflicts : sequence of rows
+        With `series` (text), `distance`, and `conflict`, a fraction: 0 is drawn on the lower edge.
+    certified : sequence of rows
+        With `label` (text), `low`, `high`, and `removed`, a fraction: one bar for each.
+    title : str
+
+    Raises
+    ------
+    InputError
+        If there are no rows at all, or a column is missing.
+    """
+    figure = new_figure(WIDTH, 3.4 + 0.3 * len(certified) + 1.6 * bool(conflicts))
+    _plot_intervals(figure, conflicts, certified)
+    write_heading(figure, title or "conflict over the distance d, and certified intervals", "")
+    return figure
+
+
+def draw_penalties(
+    rows: Sequence[Row], *, records: Mapping[str, float] | None = None, title: str = ""
+) -> Figure:
+    """Draw the removed fraction against the number of cells, a line for each coloring.
+
+    Parameters
+    ----------
+    rows : sequence of rows
+        With `series` (text), `num_cells`, and `removed`, a fraction.
+    records : mapping from names to fractions, optional
+        Drawn as levels to compare with.
+    title : str
+
+    Raises
+    ------
+    InputError
+        If there are no rows, or a column is missing.
+    """
+    figure = new_figure(WIDTH, 6.0)
+    _plot_penalties(figure.add_axes(_CHART), rows, records or {})
+    write_heading(figure, title or "removed fraction by the fineness of the grid", "")
+    return figure
+
+
+def draw_progress(
+    rows: Sequence[Row], *, records: Mapping[str, float] | None = None, title: str = ""
+) -> Figure:
+    """Draw the smallest certified removed fraction up to now against CPU seconds.
+
+    Parameters
+    ----------
+    rows : sequence of rows
+        With `series` (text), `cpu_seconds`, and `removed`, a fraction.
+    records : mapping from names to fractions, optional
+        Drawn as levels to compare with.
+    title : str
+
+    Raises
+    ------
+    InputError
+        If there are no rows, or a column is missing.
+    """
+    figure = new_figure(WIDTH, 6.0)
+    _plot_progress(figure.add_axes(_CHART), rows, records or {})
+    write_heading(figure, title or "smallest removed fraction by CPU time", "")
+    return figure
+
+
+# --- panels --------------------------------------------------------------------------------------
+
+
+def _plot_intervals(figure: Figure, conflicts: Sequence[Row], certified: Sequence[Row]) -> None:
     """Draw curves of conflict above bars of certified intervals, over the same distances."""
     _check(conflicts, "series", "distance", "conflict")
     _check(certified, "label", "low", "high", "removed")
@@ -77,7 +158,7 @@ def _plot_conflicts(axes: Axes, conflicts: Sequence[Row]) -> None:
     axes.legend(**_BESIDE)
 
 
-def plot_penalties(axes: Axes, rows: Sequence[Row], records: Mapping[str, float]) -> None:
+def _plot_penalties(axes: Axes, rows: Sequence[Row], records: Mapping[str, float]) -> None:
     """Draw the removed fraction against the number of cells."""
     _check(rows, "series", "num_cells", "removed", needed=True)
     lighten(axes, "cells of the period", "removed, %")
@@ -92,7 +173,7 @@ def plot_penalties(axes: Axes, rows: Sequence[Row], records: Mapping[str, float]
     axes.legend(**_BESIDE)
 
 
-def plot_progress(axes: Axes, rows: Sequence[Row], records: Mapping[str, float]) -> None:
+def _plot_progress(axes: Axes, rows: Sequence[Row], records: Mapping[str, float]) -> None:
     """Draw the smallest removed fraction up to each time, as steps."""
     _check(rows, "series", "cpu_seconds", "removed", needed=True)
     lighten(axes, "CPU seconds", "removed, %")
