@@ -7,7 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tasks.coloring.problem import Problem
+from tasks.coloring.certificates.lattices import Lattice
+from tasks.coloring.problem import Problem, named_norm
 from tasks.records.config import FrozenConfig
 
 __all__ = ["ColoringConfig", "PlaneColoringConfig", "SweepConfig"]
@@ -163,8 +164,6 @@ class SweepConfig(ColoringConfig):
 
 
 def _check_lattice(lattice: tuple[tuple[str, ...], ...], dimension: int) -> None:
-    from tasks.coloring.certificates.lattices import Lattice
-
     if not lattice:
         return
     if len(lattice) != dimension:
@@ -173,6 +172,4 @@ def _check_lattice(lattice: tuple[tuple[str, ...], ...], dimension: int) -> None
 
 
 def _check_norm(problem: Problem) -> None:
-    from tasks.coloring.certificates.norms import named_norm
-
     named_norm(problem.norm, problem.dimension)

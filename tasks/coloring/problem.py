@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import groupby
 from typing import Any
 
 from tasks.coloring.certificates.distances import Forbidden, parse_distances
+from tasks.coloring.certificates.norms import Euclidean, Norm, PNorm, PolygonalNorm
+from tasks.coloring.certificates.numbers import Surd
+from tasks.records.errors import InputError
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "named_norm"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Problem:
     dimension : int
         2 or 3.
     norm : str
-        A name that `certificates.norms.named_norm` reads.
+        A name that `named_norm` reads.
     """
 
     distances: tuple[str, ...]
@@ -93,3 +97,36 @@ class Problem:
             "dimension": self.dimension,
             "norm": self.norm,
         }
+
+
+def named_norm(name: str, dimension: int) -> Norm:
+    """The norm of a name: euclidean, max, taxicab, hexagon, or p=3 and the like.
+
+    The unit ball of ``hexagon`` is the regular hexagon with corners at distance 1.
+
+    Raises
+    ------
+    InputError
+        If the name is not one of these, or the norm does not exist in this dimension.
+    """
+    makers: dict[str, Callable[[], Norm]] = {
+        "euclidean": Euclidean,
+        "max": PolygonalNorm.maximum,
+        "taxicab": PolygonalNorm.diamond,
+        "hexagon": _hexagon,
+    }
+    if name.startswith("p="):
+        norm: Norm = PNorm.of(name[2:])
+    elif name in makers:
+        norm = makers[name]()
+    else:
+        raise InputError(f"norm {name!r} is not known; known are {', '.join(makers)} and p=NUMBER")
+    norm.check_dimension(dimension)
+    return norm
+
+
+def _hexagon() -> Norm:
+    one, half, zero = Surd.of(1), Surd.of(Fraction(1, 2)), Surd.of(0)
+    height = Surd.of(0, Fraction(1, 2), 3)
+    right = ((one, zero), (half, height), (-half, height))
+    return PolygonalNorm((*right, *((-x, -y) for x, y in right)))
