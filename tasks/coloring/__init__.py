@@ -1,0 +1,1 @@
+"""Colorings of the plane and of space that avoid distances."""
