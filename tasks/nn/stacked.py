@@ -198,7 +198,9 @@ class StackedState(TrainingState):
         rates = torch.as_tensor(report.rate, dtype=torch.float64).expand(count).tolist()
         terms = {name: term.tolist() for name, term in report.terms.items()}
         return [
-            CurvePoint(step, losses[j], rates[j], j, {name: term[j] for name, term in terms.items()})
+            CurvePoint(
+                step, losses[j], rates[j], j, {name: term[j] for name, term in terms.items()}
+            )
             for j, end in enumerate(ends if self.num_steps else ends * count)
             if (step % every == 0 or step == end) and step <= end and is_good[j]
         ]
