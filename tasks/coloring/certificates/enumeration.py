@@ -1,8 +1,8 @@
 """All points of a lattice between two spheres, by descent along a reduced basis.
 
-With B = L Q, L lower triangular, the point sum_i e_i b_i has the coordinates e L in the basis of the
-rows of Q, up to a rotation; the last one is e_n L_nn, the one before e_(n-1) L_(n-1,n-1) + e_n
-L_(n,n-1), and so on (Fincke and Pohst 1985). Each level is one step on arrays.
+With B = L Q, L lower triangular and Q orthogonal, |e B| = |e L|, and the coordinates of e L are
+e_n L_nn, then e_(n-1) L_(n-1,n-1) + e_n L_(n,n-1), and so on (Fincke and Pohst 1985). Each level is
+one step on arrays.
 """
 
 from __future__ import annotations

@@ -27,10 +27,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.coloring.certificates.distances import Distance
+from tasks.coloring.certificates.distances import Distance, Interval
 from tasks.coloring.certificates.lattices import Vector, dot
 from tasks.coloring.certificates.numbers import (
-    Number,
     Surd,
     as_number,
     format_number,
@@ -174,12 +173,12 @@ class PolygonalNorm:
 
     def sign(self, vector: Vector, distance: Distance) -> int:
         """The sign of (norm of the vector) - distance."""
-        d = _rational(distance)
+        d = _number(distance)
         return max((abs(dot(y, vector)) - d * top).sign for y, top in self.normals)
 
     def segment_sign(self, start: Vector, end: Vector, distance: Distance) -> int:
         """The sign of (least norm on the segment) - distance, by (1)."""
-        d = _rational(distance)
+        d = _number(distance)
         if start == end:
             return self.sign(start, distance)
         x = tuple((a + b) * Fraction(1, 2) for a, b in zip(start, end, strict=True))
@@ -187,6 +186,10 @@ class PolygonalNorm:
         normal = (-w[1], w[0])
         normals = (*self.normals, (normal, self.support(normal)))
         return max((abs(dot(y, x)) - abs(dot(y, w)) - d * top).sign for y, top in normals)
+
+    def bounds(self, interval: Interval) -> tuple[Surd, Surd]:
+        """The bounds of an interval as numbers; an `InputError` if one is the root of a number."""
+        return _number(interval.low), _number(interval.high)
 
     def length(self, vector: Sequence[float]) -> float:
         """The norm, rounded."""
@@ -248,6 +251,10 @@ class PNorm:
     def exact(self) -> Euclidean | PolygonalNorm | None:
         """The same norm where it can be decided exactly."""
         return {1: PolygonalNorm.diamond(), 2: Euclidean()}.get(self.p)  # pyrefly: ignore
+
+    def bounds(self, interval: Interval) -> tuple[Surd, Surd]:
+        """The bounds of an interval as numbers; an `InputError` if one is the root of a number."""
+        return _number(interval.low), _number(interval.high)
 
     @cached_property
     def exponents(self) -> tuple[float, float]:
@@ -320,7 +327,7 @@ def _check_plane(dimension: int, what: str) -> None:
         raise InputError(f"{what} are for the plane, not for dimension {dimension}: use euclidean")
 
 
-def _rational(distance: Distance) -> Number:
+def _number(distance: Distance) -> Surd:
     if distance.value is None:
         raise InputError(f"the distance {distance} is for the Euclidean norm: give a number")
     return distance.value

@@ -1,12 +1,12 @@
 """The exact mask: offsets of cells at which a forbidden distance can be held.
 
-An offset d in Z^n can hold a distance of [lo, hi] iff min < hi and max > lo for the norms (min, max)
-of the differences of two cells at this offset. It is any integer vector, not only one modulo the
-shape: on the torus, d and d + (m_1, 0) belong to the same pair of cells but to other translates.
+An offset d in Z^n can hold a distance of [lo, hi] iff min < hi and max > lo, where the differences
+of two cells at this offset have the norms (min, max). It is any integer vector, not only one modulo
+the shape: on the torus, d and d + (m_1, 0) belong to the same cells, but to other translates.
 
-Floats decide outside a relative band of 1e-11 around both bounds, exact numbers within it. In
-p-norms other than 1 and 2 the band stays undecided, and its offsets count as if they could hold the
-distance: a coloring that is accepted is proper all the same.
+Floats decide outside a relative band of 1e-11 around both bounds, exact numbers within it. Of
+p-norms other than 1 and 2 some offsets in the band stay undecided; they count as if they could hold
+the distance, so that a coloring that is accepted is proper all the same.
 """
 
 from __future__ import annotations
@@ -61,13 +61,12 @@ def _conflict_offsets(
     norm.check_dimension(lattice.dimension)
     cells = lattice.divided(shape)
     offsets, centers = _candidates(cells, interval, norm)
-    extents = extents_of(cells, norm)
+    extents = extents_of(cells, norm, interval)
     kept = []
     for start in range(0, len(offsets), _CHUNK):
         d, x = offsets[start : start + _CHUNK], centers[start : start + _CHUNK]
         yes, undecided = _decided(extents.enclosure(d, x), interval)
-        for i in np.flatnonzero(undecided):
-            yes[i] = extents.conflicts([int(e) for e in d[i]], interval)
+        yes[undecided] = extents.conflicts(d[undecided])
         kept.append(d[yes])
     found = np.concatenate([np.zeros((0, lattice.dimension), dtype=np.int64), *kept])
     found = found[np.lexsort(found.T[::-1])]
@@ -95,12 +94,15 @@ def _decided(found: Enclosure, interval: Interval) -> tuple[NDArray[np.bool_], N
 
 
 def realised_interval(
-    lattice: Lattice, shape: Sequence[int], offset: Sequence[int], norm: Norm
+    lattice: Lattice, shape: Sequence[int], offset: Sequence[int], norm: Norm, interval: Interval
 ) -> tuple[float, float]:
-    """The distances that cells at an offset hold: an open interval, rounded; from 0 if they touch."""
+    """The bounds of the open interval of distances that cells at an offset hold, rounded.
+
+    They are accurate near the forbidden interval; elsewhere, in p-norms, they may be too wide.
+    """
     cells = lattice.divided(check_shape(shape, lattice.dimension))
     d = np.array([offset], dtype=np.int64)
-    found = extents_of(cells, norm).enclosure(d, d @ cells.floats)
+    found = extents_of(cells, norm, interval).enclosure(d, d @ cells.floats)
     return float(found.least_high[0]), float(found.greatest[0])
 
 
