@@ -141,7 +141,7 @@ def test_random_samples_agree_within_four_standard_errors():
     fine = torch.tensor(p(function.grid((64, 64))))
     found = spectral_loss(fine, torch.tensor(lattice), parse_distances(None, k), margin=0.05).item()
     assert abs(samples.mean() - found) < 4 * samples.std() / math.sqrt(count)
-    assert 4 * samples.std() / math.sqrt(count) < 0.02 * found
+    assert 4 * samples.std() / math.sqrt(count) < 0.03 * found
 
 
 @pytest.mark.parametrize("norm", [Euclidean(), PolygonalNorm.maximum()])

@@ -173,7 +173,7 @@ class Phases:
 
 def rosenbrock(heights):
     def joint(points, is_shifted):
-        x, y = (points.place + points.shift * is_shifted).unbind(1)
+        x, y = (points.place + points.shift if is_shifted else points.place).unbind(1)
         value = (1 - x).square() + heights[: len(x)] * (y - x.square()).square()
         return value, {"x": x}
 
