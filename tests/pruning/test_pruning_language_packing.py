@@ -198,7 +198,7 @@ def test_a_loaded_model_generates_as_its_source_is_set(packed):
 
 
 def test_a_compressed_folder_given_as_a_model_says_how_to_write_it_out(packed):
-    with pytest.raises(InputError, match="holds packed weights; write them out .*load_packed.py"):
+    with pytest.raises(InputError, match=r"holds packed weights; write them out .*load_packed\.py"):
         ModelFolder.open(packed / "small")
 
 

@@ -67,7 +67,7 @@ class Lattice:
 
     @classmethod
     def parse(cls, texts: object, surd: int | None = None) -> Lattice:
-        """Read the rows of a file, or rows of Python numbers, exactly (0.1 is 1/10).
+        """Read rows of texts as in files, or of Python numbers, exactly (0.1 is 1/10).
 
         Raises
         ------
@@ -82,6 +82,13 @@ class Lattice:
                 f"a lattice is a list of vectors, each a list of numbers, not {shortened(texts)}"
             )
         return cls(tuple(tuple(_entry(value, surd) for value in row) for row in rows))
+
+    @classmethod
+    def from_record(cls, record: object, surd: int | None = None) -> Lattice:
+        """Read the vectors of a file, whose numbers are strings; errors as those of `parse`."""
+        if not isinstance(record, list) or not all(isinstance(row, list) for row in record):
+            raise InputError(f"a lattice is a list of lists of numbers, not {shortened(record)}")
+        return cls(tuple(tuple(parse_number(value, surd) for value in row) for row in record))
 
     @property
     def dimension(self) -> int:

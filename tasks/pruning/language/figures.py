@@ -165,12 +165,12 @@ def _logarithmic(axes: Axes, shares: Sequence[float]) -> None:
     axes.set_yscale("log")
     if shares:
         axes.set_xscale("log")
-        axes.set_xlim(min(shares) / 2, max(shares) * 8)
+        axes.set_xlim(min(shares) / 2, max(shares) * 25)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     low, high = axes.get_ylim()
-    if high / low < 10:
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    between = FuncFormatter(lambda value, _: f"{value:g}") if high / low < 20 else NullFormatter()
+    axes.yaxis.set_minor_formatter(between)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", labelsize=7)
 

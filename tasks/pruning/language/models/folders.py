@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from tasks.pruning.language.models.gguf import converted, find_gguf
 from tasks.pruning.language.models.library import LOCAL, quiet, transformers
-from tasks.pruning.language.models.skeletons import tied_names
-from tasks.pruning.language.models.structure import described
 from tasks.pruning.language.models.places import (
     INDEX,
     TensorPlace,
     read_places,
     stored_places,
 )
+from tasks.pruning.language.models.skeletons import tied_names
+from tasks.pruning.language.models.structure import described
 from tasks.records import InputError
 
 __all__ = ["MASKS", "ModelFolder"]
