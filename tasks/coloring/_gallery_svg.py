@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.coloring._colors import REMOVED_COLOR, fill_of
-from tasks.coloring.mosaics import REMOVED, Mosaic
+from tasks.coloring.certificates.grids import REMOVED
+from tasks.coloring.mosaics import Mosaic
 from tasks.coloring.scenes import Scene, circles
 
 SIDE = 960

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from tasks.coloring._colors import fill_of, ink_of
 from tasks.coloring.certificates.distances import Forbidden, Interval
-from tasks.coloring.mosaics import REMOVED, Mosaic
+from tasks.coloring.certificates.grids import REMOVED
+from tasks.coloring.mosaics import Mosaic
 from tasks.coloring.scenes import Scene, ball_boundary, kinds_of
 from tasks.records.palette import INK
 

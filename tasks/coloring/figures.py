@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,13 @@ from tasks.coloring._marks import (
     plot_spheres,
     plot_vertices,
 )
+from tasks.coloring.certificates.cells import CellColoring
+from tasks.coloring.certificates.distances import Forbidden
+from tasks.coloring.certificates.grids import REMOVED
 from tasks.coloring.certificates.lattices import Lattice
+from tasks.coloring.certificates.polygons import PolygonColoring
 from tasks.coloring.charts import draw_intervals, draw_penalties, draw_progress
-from tasks.coloring.mosaics import REMOVED, Mosaic, grid_mosaic, tile_mosaic
+from tasks.coloring.mosaics import Mosaic, grid_mosaic, tile_mosaic
 from tasks.coloring.scenes import (
     Scene,
     avoided,
@@ -38,14 +42,19 @@ from tasks.coloring.scenes import (
     forbidden_of,
     percent,
     scene_of,
+    space_heights,
+    space_window,
     with_conflicts,
 )
 from tasks.coloring.slices import slice_mosaic
+from tasks.coloring.views import Coloring, ball_of, form_of, slice_of, tiles_of
+from tasks.records import InputError
 from tasks.records.figures import HEIGHT, WIDTH, new_figure
 from tasks.records.palette import INK, TEXT
 from tasks.records.pictures import save_figure
 
 __all__ = [
+    "draw_coloring",
     "draw_grid",
     "draw_intervals",
     "draw_penalties",
@@ -59,6 +68,8 @@ Points = NDArray[np.float64]
 
 _PLANE, _KEY = (0.03, 0.045, 0.70, 0.845), (0.755, 0.045, 0.235, 0.845)
 """Where the plane and its key lie in a figure."""
+_LOW, _ROW = 5.6, (0.03, 0.03, 0.94, 0.15)
+"""The height of a figure of slices in inches, and where its key lies."""
 _HIGH = 72 * HEIGHT * _PLANE[3]
 """The height of the plane on paper, in points."""
 _ASPECT = WIDTH * _PLANE[2] / (HEIGHT * _PLANE[3])
@@ -252,7 +263,7 @@ def draw_slices(
     side: float = 0.0,
     title: str = "",
 ) -> Figure:
-    """Draw three parallel slices of a coloring of space by Voronoi cells of a lattice.
+    """Draw parallel slices of a coloring of space by Voronoi cells of a lattice.
 
     The circles are slices of the spheres around a dot in the first slice: points at a forbidden
     distance from it.
@@ -279,25 +290,75 @@ def draw_slices(
     """
     colors = np.array([REMOVED if color is None else color for color, _ in tiles])
     forbidden = forbidden_of(distances, num_colors, colors)
-    bounds = [interval.floats for kind in forbidden.intervals for interval in kind]
-    half = (side or 3.2 * max(high for _, high in bounds)) / 2
-    window = np.array([(-half, -half), (half, half)])
-    levels = list(heights) or [k * bounds[0][0] / 3 for k in range(3)]
-    figure = new_figure(WIDTH, 5.6)
-    width = 0.94 / len(levels)
-    for k, level in enumerate(levels):
-        box = (_PLANE[0] + k * width, 0.205, 0.97 * width, 0.61)
+    window = space_window(forbidden, side)
+    slices = {
+        height: slice_mosaic(basis, period, tiles, height, window)
+        for height in heights or space_heights(forbidden)
+    }
+    facts = f"{len(tiles)} Voronoi cells"
+    return _draw_slices(slices, forbidden, window, float(np.mean(colors == REMOVED)), title, facts)
+
+
+def _draw_slices(
+    slices: Mapping[float, Mosaic],
+    forbidden: Forbidden,
+    window: Points,
+    removed: float,
+    title: str,
+    facts: str,
+) -> Figure:
+    """Draw slices by their heights."""
+    figure = new_figure(WIDTH, _LOW)
+    width = _ROW[2] / len(slices)
+    for k, (height, mosaic) in enumerate(slices.items()):
+        box = (_ROW[0] + k * width, 0.205, 0.97 * width, 0.61)
         axes = _new_plane(figure, box, window)
-        mosaic = slice_mosaic(basis, period, tiles, level, window)
         _plot_mosaic(axes, mosaic, window)
         if forbidden.num_colors > NUM_PLAIN:
             plot_numbers(axes, mosaic, window)
-        plot_spheres(axes, forbidden, level - levels[0])
-        axes.set_title(f"z = {level:.4g}", fontsize=10.5, color=TEXT, loc="left")
-    key = figure.add_axes((_PLANE[0], 0.03, 0.94, 0.15), gid="key")
-    removed = float(np.mean(colors == REMOVED))
-    plot_row(key, forbidden, removed, (0.94 * 72 * WIDTH, 0.15 * 72 * 5.6))
-    facts = f"{len(tiles)} Voronoi cells modulo the periods"
+        plot_spheres(axes, forbidden, height - next(iter(slices)))
+        axes.set_title(f"z = {height:.4g}", fontsize=10.5, color=TEXT, loc="left")
+    key = figure.add_axes(_ROW, gid="key")
+    plot_row(key, forbidden, removed, (72 * WIDTH * _ROW[2], 72 * _LOW * _ROW[3]))
     facts += f"  ·  {percent(removed)} removed" if removed else ""
     write_heading(figure, title or avoided(forbidden), facts)
     return figure
+
+
+# --- certificates -------------------------------------------------------------------------------
+
+
+def draw_coloring(
+    coloring: Coloring, *, conflicts: ArrayLike | None = None, title: str = ""
+) -> Figure:
+    """Draw the coloring of a certificate: a window of the plane, or three slices of space.
+
+    Parameters
+    ----------
+    coloring : CellColoring, PolygonColoring or VoronoiColoring
+    conflicts : bool array, optional
+        Cells of the plane to mark.
+    title : str
+        By default what is avoided.
+
+    Raises
+    ------
+    InputError
+        If the mask does not fit, or is given for another form.
+    """
+    forbidden, ball = coloring.forbidden, ball_of(coloring.norm)
+    is_plane = coloring.lattice.dimension == 2
+    if conflicts is not None and not (is_plane and isinstance(coloring, CellColoring)):
+        raise InputError("conflicts are marked in pictures of the plane by cells only")
+    if not is_plane:
+        assert not isinstance(coloring, PolygonColoring)
+        window = space_window(forbidden)
+        slices = {height: slice_of(coloring, height, window) for height in space_heights(forbidden)}
+        removed = float(coloring.removed)
+        return _draw_slices(slices, forbidden, window, removed, title, form_of(coloring))
+    floats = coloring.lattice.floats
+    if isinstance(coloring, CellColoring):
+        return draw_grid(
+            coloring.grid, floats, forbidden, conflicts=conflicts, ball=ball, title=title
+        )
+    return draw_tiles(tiles_of(coloring), floats, forbidden, ball=ball, title=title)

@@ -21,16 +21,23 @@ from html import escape
 from importlib.resources import files
 from itertools import groupby
 
-from tasks.coloring._gallery_svg import scene_svg
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tasks.coloring._gallery_svg import SIDE, scene_svg
 from tasks.coloring.certificates.distances import Forbidden
+from tasks.coloring.certificates.polygons import PolygonColoring
 from tasks.coloring.mosaics import Mosaic
 from tasks.coloring.scenes import avoided, ball_boundary, percent, scene_of
+from tasks.coloring.views import Coloring, ball_of, form_of, plane_mosaic, setting_of, slice_of
 from tasks.records import InputError
 from tasks.records.pages import filter_style, filters, page
 from tasks.records.report import counted
 
-__all__ = ["Card", "gallery_page"]
+__all__ = ["Card", "card_of", "gallery_page"]
 
+_MOST_POINTS = 1500
+"""Of the boundaries of cells in a picture, before they are simplified."""
 _FILTERS = (("all", "all"), ("valid", "certified"), ("full", "nothing removed"))
 
 
@@ -51,7 +58,9 @@ class Card:
         Of its verification; "valid" if the certificate holds.
     file_name : str
         Of its certificate.
-    ball : sequence of points, optional
+    setting : str
+        Where distances are measured, if not in the Euclidean plane.
+    ball : (p, 2) floats, optional
         The boundary of the unit ball of its norm, in order; by default the circle.
     """
 
@@ -61,13 +70,49 @@ class Card:
     form: str
     verdict: str
     file_name: str
-    ball: Sequence[Sequence[float]] | None = None
+    setting: str = ""
+    ball: ArrayLike | None = None
+
+    @property
+    def group(self) -> str:
+        """What it avoids, and where."""
+        return ", ".join(filter(None, (avoided(self.forbidden), self.setting)))
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the filters that show it."""
         facts = {"valid": self.verdict == "valid", "full": self.removed == 0}
         return tuple(name for name, holds in facts.items() if holds)
+
+
+def card_of(coloring: Coloring, *, verdict: str, file_name: str) -> Card:
+    """The card of the coloring of a certificate; of space the slice z = 0.
+
+    Parameters
+    ----------
+    coloring : CellColoring, PolygonColoring or VoronoiColoring
+    verdict, file_name : str
+        As in `Card`.
+    """
+    is_plane = coloring.lattice.dimension == 2
+    vectors = coloring.lattice.floats if is_plane else np.zeros((0, 2))
+    window = scene_of(Mosaic((), (), vectors), coloring.forbidden, 0.0, aspect=1.0).window
+    if is_plane:
+        fineness = float(np.ptp(window[:, 1])) / SIDE
+        mosaic = plane_mosaic(coloring, fineness=fineness, most=_MOST_POINTS)
+    else:
+        assert not isinstance(coloring, PolygonColoring)
+        mosaic = slice_of(coloring, 0.0, window)
+    return Card(
+        mosaic,
+        coloring.forbidden,
+        float(coloring.removed),
+        form_of(coloring),
+        verdict,
+        file_name,
+        setting_of(coloring),
+        ball_of(coloring.norm),
+    )
 
 
 def gallery_page(cards: Iterable[Card], *, title: str = "Plane colorings", source: str = "") -> str:
@@ -94,7 +139,7 @@ def gallery_page(cards: Iterable[Card], *, title: str = "Plane colorings", sourc
 
 
 def _order(card: Card) -> tuple[int, str, float, str]:
-    return card.forbidden.num_colors, avoided(card.forbidden), card.removed, card.file_name
+    return card.forbidden.num_colors, card.group, card.removed, card.file_name
 
 
 def _head(shown: Sequence[Card]) -> Iterator[str]:
@@ -110,7 +155,7 @@ def _head(shown: Sequence[Card]) -> Iterator[str]:
 
 def _sections(shown: Sequence[Card]) -> Iterator[str]:
     numbered = enumerate(shown, 1)
-    for number, (name, group) in enumerate(groupby(numbered, lambda c: avoided(c[1].forbidden)), 1):
+    for number, (name, group) in enumerate(groupby(numbered, lambda c: c[1].group), 1):
         members = list(group)
         count = counted(len(members), "coloring")
         yield f'<section aria-labelledby="group-{number}">'
@@ -122,7 +167,7 @@ def _sections(shown: Sequence[Card]) -> Iterator[str]:
 
 def _card(card: Card, name: str) -> str:
     scene = scene_of(card.mosaic, card.forbidden, card.removed, aspect=1.0)
-    label = escape(f"{avoided(card.forbidden)}; {percent(card.removed)} removed")
+    label = escape(f"{card.group}; {percent(card.removed)} removed")
     mark = "mark good" if card.verdict == "valid" else "mark"
     facts = (("removed", percent(card.removed)), ("form", card.form))
     rows = "".join(f"<div><dt>{key}</dt><dd>{escape(text)}</dd></div>" for key, text in facts)

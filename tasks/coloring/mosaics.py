@@ -13,11 +13,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tasks.coloring.certificates.grids import REMOVED
 from tasks.coloring.construction.planar_map import PlanarMap, planar_map
 from tasks.records import InputError
 
 __all__ = [
-    "REMOVED",
     "Mosaic",
     "Piece",
     "grid_mosaic",
@@ -25,9 +25,6 @@ __all__ = [
     "simplified",
     "tile_mosaic",
 ]
-
-REMOVED = 255
-"""The color of what has none."""
 
 Points = NDArray[np.float64]
 Tile = tuple[int | None, ArrayLike]
@@ -111,6 +108,14 @@ class Mosaic:
         for piece in self.pieces:
             found[piece.color] += piece.outlines
         return dict(sorted(found.items()))
+
+    def moved(self, step: ArrayLike) -> Mosaic:
+        """This part of the plane at another place, without periods."""
+        pieces = tuple(
+            Piece(piece.color, tuple(points + step for points in piece.outlines))
+            for piece in self.pieces
+        )
+        return Mosaic(pieces, tuple(line + step for line in self.lines), np.zeros((0, 2)))
 
     def translations(self, low: ArrayLike, high: ArrayLike) -> Points:
         """(k, 2): the translations with which the mosaic may meet a box; at least what does."""

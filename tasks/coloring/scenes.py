@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tasks.coloring.certificates.distances import Distance, Forbidden, Interval, parse_distances
-from tasks.coloring.mosaics import REMOVED, Mosaic, marked_mosaic
+from tasks.coloring.certificates.grids import REMOVED
+from tasks.coloring.mosaics import Mosaic, marked_mosaic
 from tasks.records import InputError
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "kinds_of",
     "percent",
     "scene_of",
+    "space_heights",
+    "space_window",
     "with_conflicts",
 ]
 
@@ -58,12 +62,11 @@ class Scene:
 def scene_of(
     mosaic: Mosaic, forbidden: Forbidden, removed: float, *, aspect: float, height: float = 0.0
 ) -> Scene:
-    """Choose a window around the middle of the period.
+    """Choose a window around the middle of the period, or around 0 if there is none.
 
     Parameters
     ----------
     mosaic : Mosaic
-        With periods.
     forbidden : Forbidden
     removed : float
     aspect : float
@@ -72,12 +75,28 @@ def scene_of(
         By default as much as the period needs, and the largest circle.
     """
     if not height:
-        high = max(float(interval.high) for kind in forbidden.intervals for interval in kind)
-        across, up = np.ptp(np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) @ mosaic.vectors, axis=0)
+        high = _largest(forbidden)
+        corners = np.array(list(product((0, 1), repeat=len(mosaic.vectors)))) @ mosaic.vectors
+        across, up = np.ptp(corners, axis=0)
         height = max(1.12 * up, 1.12 * across / aspect, 3.6 * high)
     half = np.array([aspect, 1.0]) * height / 2
     middle = mosaic.vectors.sum(axis=0) / 2
     return Scene(mosaic, forbidden, np.array([middle - half, middle + half]), removed)
+
+
+def space_window(forbidden: Forbidden, side: float = 0.0) -> Points:
+    """(2, 2): corners of a square around 0; its side is 3.2 times the largest distance if 0."""
+    half = (side or 3.2 * _largest(forbidden)) / 2
+    return np.array([(-half, -half), (half, half)])
+
+
+def space_heights(forbidden: Forbidden) -> list[float]:
+    """Heights of three slices of space: 0, a third, and two thirds of the smallest distance."""
+    return [k * float(forbidden.smallest) / 3 for k in range(3)]
+
+
+def _largest(forbidden: Forbidden) -> float:
+    return max(float(interval.high) for kind in forbidden.intervals for interval in kind)
 
 
 def with_conflicts(scene: Scene, mask: ArrayLike, shape: tuple[int, ...]) -> Scene:
@@ -147,8 +166,7 @@ def circles(scene: Scene) -> list[tuple[Points, Kind]]:
 
 
 def _steps(vectors: Points) -> Points:
-    steps = np.array([(a, b) for a in range(-3, 4) for b in range(-3, 4)])
-    return steps @ vectors
+    return np.array(list(product(range(-3, 4), repeat=len(vectors)))) @ vectors
 
 
 def ball_boundary(ball: ArrayLike | None = None) -> Points:

@@ -3,7 +3,7 @@
 The slice z = h of the Voronoi cell of a lattice point v holds the points x with
 2 w . (x - v) <= |w|^2 for the relevant vectors w: those with w and -w the only shortest ones of
 their class modulo twice the lattice (G. Voronoi; Conway and Sloane, Sphere packings, lattices and
-groups, chapter 21).  There are 14 at most.
+groups, chapter 21).  There are 14 at most in space, and 6 in the plane.
 """
 
 from __future__ import annotations
@@ -18,25 +18,41 @@ from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.mosaics import Mosaic, tile_mosaic
 from tasks.records import InputError
 
-__all__ = ["relevant_vectors", "slice_mosaic"]
+__all__ = ["plane_cells", "relevant_vectors", "slice_mosaic"]
 
 Points = NDArray[np.float64]
 Coset = tuple[int | None, Sequence[int]]
 
 
 def relevant_vectors(basis: ArrayLike) -> Points:
-    """(k, 3): the relevant vectors of the lattice of the rows of a basis of space."""
+    """(k, n): the relevant vectors of the lattice of the rows of a basis, n = 2 or 3."""
     rows = Lattice.parse(np.asarray(basis, float)).reduced()[0].floats
-    steps = np.array([c for c in product(range(-2, 3), repeat=3) if any(c)])
+    steps = np.array([c for c in product(range(-2, 3), repeat=len(rows)) if any(c)])
     vectors, squares = steps @ rows, ((steps @ rows) ** 2).sum(axis=1)
     found = []
-    for parity in product((0, 1), repeat=3):
+    for parity in product((0, 1), repeat=len(rows)):
         of_class = np.flatnonzero((steps % 2 == parity).all(axis=1))
         if any(parity):
             least = squares[of_class].min()
             shortest = of_class[squares[of_class] < least * (1 + 1e-9)]
             found += [vectors[k] for k in shortest if len(shortest) == 2]
     return np.array(found)
+
+
+def plane_cells(basis: ArrayLike, tiles: Sequence[Coset]) -> list[tuple[int | None, Points]]:
+    """Colors and polygons, counterclockwise, of Voronoi cells of a lattice of the plane.
+
+    Parameters
+    ----------
+    basis : (2, 2) floats
+        Rows generate the lattice.
+    tiles : sequence of (color, coordinates)
+        Of lattice points.
+    """
+    rows = np.asarray(basis, float)
+    walls = relevant_vectors(rows)
+    cell = _cell_slice(np.pad(walls, ((0, 0), (0, 1))), 0.0, 1.5 * float(np.hypot(*walls.T).max()))
+    return [(color, cell + np.array(point) @ rows) for color, point in tiles]
 
 
 def slice_mosaic(
