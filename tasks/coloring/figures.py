@@ -239,7 +239,7 @@ def _plot_copies(
         PathCollection(
             [Outline.make_compound_path(*outlines)],
             offsets=translations,
-            offset_transform=AffineDeltaTransform(axes.transData),
+            offset_transform=AffineDeltaTransform(axes.transData),  # pyrefly: ignore[bad-argument-type]
             transform=axes.transData,
             joinstyle="round",
             urls=(None, None),  # one URL would make them markers, which SVG files clip by place

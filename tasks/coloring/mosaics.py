@@ -109,7 +109,7 @@ class Mosaic:
             found[piece.color] += piece.outlines
         return dict(sorted(found.items()))
 
-    def moved(self, step: ArrayLike) -> Mosaic:
+    def moved(self, step: Points) -> Mosaic:
         """This part of the plane at another place, without periods."""
         pieces = tuple(
             Piece(piece.color, tuple(points + step for points in piece.outlines))
@@ -241,7 +241,7 @@ def marked_mosaic(mask: NDArray[np.bool_], lattice: ArrayLike) -> Mosaic:
 # --- tiles --------------------------------------------------------------------------------------
 
 
-def tile_mosaic(tiles: Sequence[Tile], lattice: ArrayLike = ()) -> Mosaic:
+def tile_mosaic(tiles: Sequence[Tile], lattice: ArrayLike | None = None) -> Mosaic:
     """Outline polygons, each given by its color (None if removed) and its vertices (p, 2).
 
     Raises
@@ -265,7 +265,7 @@ def tile_mosaic(tiles: Sequence[Tile], lattice: ArrayLike = ()) -> Mosaic:
         for piece in pieces
         if piece.color != REMOVED
     )
-    return Mosaic(tuple(pieces), lines, _checked(lattice) if len(lattice) else np.zeros((0, 2)))
+    return Mosaic(tuple(pieces), lines, np.zeros((0, 2)) if lattice is None else _checked(lattice))
 
 
 def _checked(lattice: ArrayLike) -> Points:

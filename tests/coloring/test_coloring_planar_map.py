@@ -49,7 +49,7 @@ def flooded(grid):
     return found, wraps
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(GRIDS)
 def test_outlines_enclose_exactly_the_cells_of_their_regions(grid):
     found = planar_map(grid)
@@ -63,7 +63,7 @@ def test_outlines_enclose_exactly_the_cells_of_their_regions(grid):
         assert found.num_cells[region] == cells.sum()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(GRIDS)
 def test_every_side_of_a_boundary_is_passed_once_in_each_direction(grid):
     found = planar_map(grid)
@@ -79,7 +79,7 @@ def test_every_side_of_a_boundary_is_passed_once_in_each_direction(grid):
         assert found.labels[a, b] == found.labels[a, b - 1] or (a, b, 1, 0) in passed
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(GRIDS)
 def test_components_are_those_of_a_flood_and_only_wrapping_ones_are_cut(grid):
     found = planar_map(grid)
@@ -93,7 +93,7 @@ def test_components_are_those_of_a_flood_and_only_wrapping_ones_are_cut(grid):
         assert whole[component] == 1 or wraps[first]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(GRIDS)
 def test_arcs_join_junctions_bend_at_every_point_and_make_up_the_outlines(grid):
     found = planar_map(grid)
@@ -121,7 +121,7 @@ def test_arcs_join_junctions_bend_at_every_point_and_make_up_the_outlines(grid):
     assert len(uses) == 2 * len(found.arcs) and set(uses.values()) <= {1}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(GRIDS.filter(lambda grid: min(grid.shape) > 1))
 def test_junctions_are_corners_of_three_or_more_boundary_sides(grid):
     found = planar_map(grid)

@@ -101,9 +101,10 @@ def _renumbered(labels: NDArray[np.int32]) -> NDArray[np.int32]:
 def _links(grid: NDArray[np.integer], parts: NDArray[np.int32]) -> Iterator[_Link]:
     """Say which parts of one color touch across the first row, and across the first column."""
     for axis in (0, 1):
-        is_same = grid.take(-1, axis) == grid.take(0, axis)
-        before, behind = parts.take(-1, axis)[is_same], parts.take(0, axis)[is_same]
-        yield from zip(before.tolist(), behind.tolist(), (axis,) * len(before), strict=True)
+        lines = [np.take(values, k, axis) for values in (grid, parts) for k in (-1, 0)]
+        is_same = lines[0] == lines[1]
+        pairs = np.stack(lines[2:], axis=1)[is_same]
+        yield from ((before, behind, axis) for before, behind in pairs.tolist())
 
 
 def _spread(
