@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tasks.coloring._colors import NUM_PLAIN, REMOVED_COLOR, fill_of, ink_of
-from tasks.coloring.certificates.distances import Forbidden
+from tasks.coloring.certificates.distances import Forbidden, Interval
 from tasks.coloring.scenes import Scene, in_words, kinds_of, percent
 from tasks.records.palette import INK, TEXT
+from tasks.records.report import counted
 
 Axes: TypeAlias = Any
 Figure: TypeAlias = Any
@@ -40,11 +41,15 @@ def plot_key(axes: Axes, scene: Scene, size: tuple[float, float], points_per_uni
     """Draw the key of a scene on axes of so many points."""
     axes.set(xlim=(0, size[0]), ylim=(-size[1], 0))
     axes.set_axis_off()
-    place = -_SWATCH
-    for kind, colors in kinds_of(scene.forbidden).items():
-        place = _plot_swatches(axes, colors, place)
-        verb = "avoids" if len(colors) == 1 else "avoid"
-        _write(axes, 0, place, f"{verb} distance {in_words(kind)}")
+    place, lowest = -_SWATCH, 7 * _LINE - size[1]
+    kinds = list(kinds_of(scene.forbidden).items())
+    for number, (kind, colors) in enumerate(kinds):
+        if place - 2 * _LINE < lowest:
+            _write(axes, 0, place, f"and {counted(len(kinds) - number, 'more type')}")
+            place -= 1.6 * _LINE
+            break
+        place = _plot_swatches(axes, colors, place, max(1, int((place - lowest) / _LINE) - 1))
+        _write(axes, 0, place, _avoided(kind, colors))
         place -= 1.6 * _LINE
     for fill, text in _areas(scene):
         _plot_square(axes, 0, place, fill)
@@ -62,10 +67,10 @@ def plot_row(axes: Axes, forbidden: Forbidden, removed: float, size: tuple[float
     axes.set(xlim=(0, size[0]), ylim=(-size[1], 0))
     axes.set_axis_off()
     x = 0.0
-    for kind, colors in kinds_of(forbidden).items():
-        end = _plot_swatches(axes, colors, -_SWATCH, x=x)
-        verb = "avoids" if len(colors) == 1 else "avoid"
-        _write(axes, x, end, f"{verb} distance {in_words(kind)}")
+    kinds = list(kinds_of(forbidden).items())
+    for kind, colors in kinds[:4]:
+        end = _plot_swatches(axes, colors, -_SWATCH, 2, x)
+        _write(axes, x, end, _avoided(kind, colors))
         x += max(min(len(colors), _PER_ROW) * (_SWATCH + 5), 110) + 24
     _plot_shape(axes, "circle", -_SWATCH, x)
     _write(axes, x + 24, -_SWATCH, "forbidden from the dot")
@@ -81,16 +86,26 @@ def _areas(scene: Scene) -> list[tuple[str, str]]:
     return found
 
 
-def _plot_swatches(axes: Axes, colors: Sequence[int], place: float, x: float = 0.0) -> float:
-    """Draw squares in rows; return where the next line is."""
-    for k, color in enumerate(colors):
+def _avoided(kind: Sequence[Interval], colors: Sequence[int]) -> str:
+    if len(colors) == 1:
+        return f"avoids distance {in_words(kind)}"
+    number = f"{len(colors)} colors " * (len(colors) > NUM_PLAIN)
+    return f"{number}avoid distance {in_words(kind)}"
+
+
+def _plot_swatches(
+    axes: Axes, colors: Sequence[int], place: float, most_rows: int, x: float = 0.0
+) -> float:
+    """Draw squares of the first colors in rows; return where the next line is."""
+    shown = colors[: most_rows * _PER_ROW]
+    for k, color in enumerate(shown):
         row, column = divmod(k, _PER_ROW)
         left, y = x + column * (_SWATCH + 5), place - row * _LINE
         _plot_square(axes, left, y, fill_of(color))
         if colors[-1] >= NUM_PLAIN:
             style = {"ha": "center", "va": "center", "fontsize": 7, "color": ink_of(fill_of(color))}
             axes.text(left + 7, y + 6.5, str(color), **style)
-    return place - _LINE * ((len(colors) - 1) // _PER_ROW + 1)
+    return place - _LINE * ((len(shown) - 1) // _PER_ROW + 1)
 
 
 def _plot_square(axes: Axes, x: float, y: float, fill: str) -> None:

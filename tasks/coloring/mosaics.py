@@ -121,7 +121,7 @@ class Mosaic:
         """(k, 2): the translations with which the mosaic may meet a box; at least what does."""
         if not len(self.vectors) or not self.pieces:
             return np.zeros((1, 2))
-        points = np.vstack([piece.outlines[0] for piece in self.pieces])
+        points = np.vstack([*(piece.outlines[0] for piece in self.pieces), *self.lines])
         first, last = low - points.max(axis=0), high - points.min(axis=0)
         corners = np.array(list(product(*zip(first, last, strict=True))))
         steps = corners @ np.linalg.inv(self.vectors)

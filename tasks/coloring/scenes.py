@@ -141,13 +141,13 @@ def kinds_of(forbidden: Forbidden) -> dict[Kind, list[int]]:
     return found
 
 
-def circles(scene: Scene) -> list[tuple[Points, Kind]]:
-    """For each kind of color, a point of such a color, as the center of its circles.
+def circles(scene: Scene, *, most: int = 6) -> list[tuple[Points, Kind]]:
+    """For each of the first kinds of colors, a point of such a color, as the center of its circles.
 
     The circles lie in the window and beside each other if they can, and near its middle.
     """
     middle, chosen = scene.window.mean(axis=0), []
-    for kind, colors in kinds_of(scene.forbidden).items():
+    for kind, colors in list(kinds_of(scene.forbidden).items())[:most]:
         pieces = [piece for piece in scene.mosaic.pieces if piece.color in colors]
         if not pieces:
             continue
