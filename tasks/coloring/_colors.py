@@ -38,7 +38,7 @@ def fill_of(color: int) -> str:
     """The fill of color 0, 1, ... of a coloring; after 21 colors they come again.
 
     >>> fill_of(0), fill_of(21) == fill_of(0)
-    ('#478FBE', True)
+    ('#4799C8', True)
     """
     shade, place = divmod(color, NUM_PLAIN)
     return mixed(_BASE[place], *_SHADES[shade % len(_SHADES)])
