@@ -73,7 +73,16 @@ if TYPE_CHECKING:
         num_rises,
         warmed_up,
     )
-    from tasks.nn.stacked import Stack, StackedBatches, StackedSchedule, StackedSGD, StackedState
+    from tasks.nn.stacked import (
+        JointStack,
+        MemberStack,
+        ScaledSchedule,
+        Stack,
+        StackedBatches,
+        StackedSchedule,
+        StackedState,
+    )
+    from tasks.nn.stacked_optimizers import StackedAdamW, StackedSGD
     from tasks.nn.training import (
         CurvePoint,
         Loss,
@@ -101,13 +110,17 @@ __all__ = [
     "FitPlan",
     "FitStatus",
     "ImageTrainingConfig",
+    "JointStack",
     "Linear",
     "Loss",
     "Measures",
+    "MemberStack",
     "Retraining",
+    "ScaledSchedule",
     "Schedule",
     "Shifted",
     "Stack",
+    "StackedAdamW",
     "StackedBatches",
     "StackedSGD",
     "StackedSchedule",

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tasks.records.palette import INK, PALE, TEXT
+
+# Names in SVG files are hashes, salted by chance unless told otherwise.
+rcParams["svg.hashsalt"] = "latticework"
 
 WIDTH, HEIGHT = 32 / 3, 8.0
 """In inches: 1600 x 1200 pixels."""

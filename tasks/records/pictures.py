@@ -18,6 +18,7 @@ from tasks.records.volume import Volume
 _METADATA: dict[str, dict[str, None]] = {
     ".png": {"Software": None},
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    ".svg": {"Creator": None, "Date": None, "Format": None, "Type": None},
 }
 
 
@@ -26,13 +27,13 @@ _PNG_BEGIN, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
 def save_figure(figure: Any, path: str | Path, *, origin: str = "") -> None:
-    """Write a matplotlib figure as PNG or PDF, with its own resolution.
+    """Write a matplotlib figure as PNG, PDF or SVG, with its own resolution.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
     path : str or Path
-        Local path or URI ending in .png or .pdf; missing folders are made.
+        Local path or URI ending in .png, .pdf or .svg; missing folders are made.
     origin : str
         Digest of what a PNG shows, written into it, see `origin_of`.
 

@@ -21,6 +21,7 @@ from itertools import groupby
 from urllib.parse import quote
 
 from tasks.records import InputError
+from tasks.records.pages import filter_style, filters, page
 from tasks.tcurves._charts import natural_key
 from tasks.tcurves._drawing import drawing
 from tasks.tcurves._gallery_svg import curve_svg, edges_path, frame_paths, tree_svg
@@ -67,21 +68,14 @@ def gallery_page(
     listed = {Scheme.parse(text) for text in known}
     title = f"Real schemes of degree {degrees[0]}"
     style = (files("tasks.tcurves") / "data" / "gallery.css").read_text("utf-8")
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{title}</title>",
-            f"<style>\n{style}</style></head><body>",
-            _definitions(shown, degrees[0]),
-            *_head(shown, listed, title),
-            "<main>",
-            *_sections(shown, listed),
-            "</main>",
-            f"<footer>{escape(source)}</footer>" if source else "",
-            "</body></html>\n",
-        ]
+    style += filter_style(name for name, _ in _FILTERS[1:])
+    return page(
+        title,
+        _head(shown, listed),
+        _sections(shown, listed),
+        between=[_definitions(shown, degrees[0]), _links(shown)],
+        style=style,
+        source=source,
     )
 
 
@@ -115,26 +109,24 @@ def _edges_id(witness: Witness) -> str:
 # --- head ---------------------------------------------------------------------------------------
 
 
-def _head(shown: Sequence[Witness], listed: set[Scheme], title: str) -> Iterable[str]:
-    """Say what there is to see, what the pictures mean, and where each group is."""
+def _head(shown: Sequence[Witness], listed: set[Scheme]) -> Iterable[str]:
+    """Say what there is to see, and what the pictures mean."""
+    depth = max(witness.scheme.depth for witness in shown)
+    yield f"<p>{_summary(shown, listed)}</p>"
+    yield _explanation(shown)
+    yield _legend(depth, pseudo_line=shown[0].scheme.pseudo_line)
+    yield filters(_FILTERS)
+
+
+def _links(shown: Sequence[Witness]) -> str:
+    """Link to each group."""
     counts = groupby(shown, key=lambda witness: witness.scheme.ovals)
     links = (
         f'<a href="#ovals-{ovals}" aria-label="{_ovals(ovals)}">{ovals}'
         f"<small>{len(list(group))}</small></a>"
         for ovals, group in counts
     )
-    depth = max(witness.scheme.depth for witness in shown)
-    yield f"<header><h1>{title}</h1>"
-    yield f"<p>{_summary(shown, listed)}</p>"
-    yield _explanation(shown)
-    yield _legend(depth, pseudo_line=shown[0].scheme.pseudo_line)
-    yield '<fieldset class="filters"><legend>Show</legend>' + "".join(
-        f'<label><input type="radio" name="show" id="show-{name}"{" checked" * (name == "all")}>'
-        f"<span>{text}</span></label>"
-        for name, text in _FILTERS
-    )
-    yield "</fieldset></header>"
-    yield f'<nav aria-label="number of ovals"><span>ovals</span>{"".join(links)}</nav>'
+    return f'<nav aria-label="number of ovals"><span>ovals</span>{"".join(links)}</nav>'
 
 
 def _summary(shown: Sequence[Witness], listed: set[Scheme]) -> str:

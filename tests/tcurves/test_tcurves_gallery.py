@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from html_pages import Page
 from hypothesis import given, settings
 from strategies import signed_triangulations
 from study_helpers import joined_tables, replaced
@@ -36,44 +36,7 @@ from tasks.tcurves._gallery_svg import curve_svg, tree_svg
 from tasks.tcurves.gallery import notation
 from tasks.tcurves.witnesses import archive_witnesses
 
-VOID = {"meta", "input", "br", "hr", "img", "link"}
 EXAMPLES = settings(max_examples=30, deadline=None)
-
-
-class Page(HTMLParser):
-    """Elements as (tag, attributes), texts by the innermost open tag; asserts that tags match."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict]] = []
-        self.texts: list[tuple[str, str]] = []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        assert len(dict(attrs)) == len(attrs)
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        if data.strip():
-            self.texts.append((self._open[-1], data.strip()))
-
-    def all(self, tag, **wanted):
-        return [
-            attributes
-            for name, attributes in self.elements
-            if name == tag and all(attributes.get(key) == value for key, value in wanted.items())
-        ]
 
 
 def tables(*names, **settings_):

@@ -1,0 +1,1 @@
+"""Colorings made of colorings: grids refined, repaired, and turned into polygons."""
