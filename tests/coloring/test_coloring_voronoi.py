@@ -13,7 +13,7 @@ from scipy.spatial import HalfspaceIntersection
 from tasks.coloring.certificates.cosets import Cosets
 from tasks.coloring.certificates.distances import Distance, Forbidden, Interval, parse_distances
 from tasks.coloring.certificates.files import certificate_record, verify_certificate
-from tasks.coloring.certificates.lattices import Lattice, dot
+from tasks.coloring.certificates.lattices import Lattice, combination, dot
 from tasks.coloring.certificates.norms import Euclidean, PolygonalNorm
 from tasks.coloring.certificates.numbers import Surd
 from tasks.coloring.certificates.voronoi import VoronoiColoring, verify_voronoi
@@ -103,7 +103,7 @@ def test_squared_distances_of_cells_are_those_of_a_quadratic_program(seed, dimen
         assert float(cell.greatest_square(tuple(center))) == pytest.approx(farthest)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_conflicting_steps_are_all_steps_whose_squared_distances_meet_the_interval(seed):
     """Without filters: the exact least and largest square at each of 17^2 steps."""
     lattice, chance = random_lattice(seed, 2), random.Random(seed)
@@ -114,20 +114,14 @@ def test_conflicting_steps_are_all_steps_whose_squared_distances_meet_the_interv
     for is_closed in (False, True):
         expected = set()
         for step in product(range(-8, 9), repeat=2):
-            center = tuple(
-                sum((k * v[a] for k, v in zip(step, reduced.vectors, strict=True)), Surd.of(0))
-                for a in (0, 1)
-            )
+            center = combination(step, reduced.vectors)
             least, largest = cell.least_square(center), cell.greatest_square(center)
             meets = least <= high and largest >= low
             if meets and (is_closed or (least < high and largest > low)):
                 expected.add(center)
-        found = {
-            tuple(s * sum((k * v[a] for k, v in zip(step, lattice.vectors, strict=True)), Surd.of(0)) for a in (0, 1))
-            for step in conflicting_steps(lattice, interval, Euclidean(), is_closed)
-            for s in (1, -1)
-        }
-        assert found == expected
+        steps = conflicting_steps(lattice, interval, Euclidean(), is_closed)
+        centers = [combination(step, lattice.vectors) for step in steps]
+        assert {*centers, *((-x, -y) for x, y in centers)} == expected
 
 
 def test_cells_of_the_square_lattice_decide_in_the_maximum_norm_as_half_open_squares_do():
@@ -189,14 +183,13 @@ def test_removed_cells_count_and_certificates_are_read_back():
     ("tiles", "reason"),
     [
         (((0, (0, 0)), (1, (1, 0))), "2 cells for a period of index 3"),
-        (((0, (0, 0)), (1, (1, 0)), (1, (-2, 3))), r"cells \[1, 0\] and \[-2, 3\] are translates"),
+        (((0, (0, 0)), (1, (1, 0)), (1, (-2, 3))), "cells [1, 0] and [-2, 3] are translates"),
     ],
 )
 def test_cells_that_are_not_one_of_each_coset_are_no_partition(tiles, reason):
     verification = verify_voronoi(replace(COLORING, tiles=tiles))
     assert not verification.valid
-    with pytest.raises(AssertionError, match=reason):
-        raise AssertionError(verification.summary)
+    assert reason in verification.summary
 
 
 @pytest.mark.parametrize(
