@@ -26,24 +26,31 @@ def solve(matrix, right):
 
 
 def squared_extent(gram, offset):
-    """Least and greatest square of sum_a (d_a + s_a) w_a over |s_a| <= 1, from the Gram matrix.
+    """Least and greatest square of sum_a (d_a + s_a) w_a, |s_a| <= 1, by an integer Gram matrix.
 
     The minimum of a convex quadratic over a box is stationary in the coordinates that are not at a
-    bound, so it is among the stationary points of all 3^n faces that lie in the box.
+    bound, so it is among the stationary values of all 3^n faces that lie in the box. With y the sum
+    of the fixed part, the stationary value is det Gram(free, y) / det Gram(free).
     """
     n, values, corners = len(gram), [], []
     for pattern in product((-1, 1, None), repeat=n):
         free = [a for a in range(n) if pattern[a] is None]
-        c = [Fraction(d + (s or 0)) for d, s in zip(offset, pattern, strict=True)]
-        pull = [-sum(gram[a][b] * c[b] for b in range(n)) for a in free]
-        s = solve([[gram[a][b] for b in free] for a in free], pull) if free else []
-        if any(abs(t) > 1 for t in s):
-            continue
-        for a, t in zip(free, s, strict=True):
-            c[a] += t
-        values.append(sum(c[a] * gram[a][b] * c[b] for a in range(n) for b in range(n)))
+        c = [d + (s or 0) for d, s in zip(offset, pattern, strict=True)]
+        y = [sum(gram[a][b] * c[b] for b in range(n)) for a in range(n)]
+        square = sum(c[a] * y[a] for a in range(n))
+        minor = [[gram[a][b] for b in free] for a in free]
+        size = determinant(minor)
+        pulled = [-y[a] for a in free]
+        feet = [
+            determinant([[*r[:k], t, *r[k + 1 :]] for r, t in zip(minor, pulled, strict=True)])
+            for k in range(len(free))
+        ]
+        if all(abs(foot) <= size for foot in feet):
+            bordered = [[*r, y[a]] for r, a in zip(minor, free, strict=True)]
+            bordered.append([*(y[a] for a in free), square])
+            values.append(Fraction(determinant(bordered), size))
         if not free:
-            corners.append(values[-1])
+            corners.append(square)
     return min(values), max(corners)
 
 

@@ -47,17 +47,15 @@ class TorusBits:
     def shifted(self, shifts: NDArray[np.int64]) -> Iterator[tuple[int, Words]]:
         """For each shift d (of q, n) its place among them and the words of {i : i + d in the set}.
 
-        The order is another one, so that words are shifted once for each remainder. Bits beyond the
-        last cell may be set. The array of words is used again for the next shift.
+        The order is another one, so that words are shifted once for each remainder. The words are
+        part of a larger array; bits beyond the last cell may be set.
         """
         places = np.mod(shifts, np.array(self.shape))
         remainders = places[:, -1] % _WORD
-        words = np.empty_like(self.words)
         for remainder in np.unique(remainders):
             turned = self._turned(int(remainder))
-            for place in np.flatnonzero(remainders == remainder):
-                np.copyto(words, self._window(turned, places[place]))
-                yield int(place), words
+            for place in np.flatnonzero(remainders == remainder).tolist():
+                yield place, self._window(turned, places[place])
 
     def _turned(self, bits: int) -> Words:
         """All words shifted down by some bits, with those of the next word on top."""
@@ -73,7 +71,7 @@ class TorusBits:
 
     def unpacked(self, words: Words) -> NDArray[np.bool_]:
         """The truth values of words of this torus."""
-        octets = words.astype("<u8").view(np.uint8).reshape(*self.shape[:-1], -1)
+        octets = words.astype("<u8", order="C").view(np.uint8).reshape(*self.shape[:-1], -1)
         bits = np.unpackbits(octets, axis=-1, count=self.shape[-1], bitorder="little")
         return bits.astype(np.bool_)
 
@@ -88,4 +86,4 @@ def _packed(cells: NDArray[np.bool_], num_words: int) -> Words:
 
 def num_bits(words: Words) -> int:
     """How many bits are set."""
-    return int(np.bitwise_count(words).sum(dtype=np.int64))
+    return int(np.bitwise_count(words).sum(dtype=np.uint32))  # of at most 2^28 cells

@@ -170,13 +170,19 @@ def verify_cells(coloring: CellColoring) -> Verification:
     """Decide exactly whether a coloring by cells holds no forbidden distance."""
     num_offsets = 0
     for intervals, colors in _colors_by_intervals(coloring.forbidden).items():
-        for interval in intervals:
-            offsets = conflict_offsets(coloring.lattice, coloring.shape, interval, coloring.norm)
-            num_offsets += len(offsets)
-            pairs = np.flatnonzero(pair_counts(coloring.grid, colors, offsets))
-            if len(pairs):
-                conflict = _conflict(coloring, colors, interval, offsets[pairs[0]])
-                return Verification(False, str(conflict), coloring.removed, num_offsets, conflict)
+        masks = [
+            conflict_offsets(coloring.lattice, coloring.shape, interval, coloring.norm)
+            for interval in intervals
+        ]
+        offsets = np.concatenate(masks)
+        num_offsets += len(offsets)
+        pairs = np.flatnonzero(pair_counts(coloring.grid, colors, offsets))
+        if len(pairs):
+            place = int(
+                np.searchsorted(np.cumsum([len(mask) for mask in masks]), pairs[0], "right")
+            )
+            conflict = _conflict(coloring, colors, intervals[place], offsets[pairs[0]])
+            return Verification(False, str(conflict), coloring.removed, num_offsets, conflict)
     sizes = "x".join(map(str, coloring.shape))
     summary = (
         f"{coloring.num_colors} colors hold no forbidden distance: {sizes} cells, "

@@ -18,7 +18,7 @@ Where these bounds are not below 1/2, and as the twin of the transforms, bit set
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
+from math import log2, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ __all__ = ["conflicting_cells", "conflicting_cells_by_bits", "pair_counts", "pai
 __all__ += ["partner_counts", "partner_counts_by_bits", "spectrum_of_offsets", "transform_error"]
 
 _UNIT = 2.0**-53
+_SMOOTH = 13
+"""Lengths whose prime factors are not larger are transformed stage by stage."""
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -53,10 +55,11 @@ def pair_counts(grid: Grid, colors: int | Sequence[int], offsets: Ints) -> Ints:
     (q,). Ordered pairs: d and -d have the same number; d = 0 counts the cells themselves.
     """
     chosen = [colors] if isinstance(colors, int | np.integer) else list(colors)
-    if _pair_error(grid, chosen) >= 0.5:
+    error = _pair_error(grid, chosen)
+    if error >= 0.5:
         return pair_counts_by_bits(grid, chosen, offsets)
     places = np.mod(offsets, np.array(grid.shape))
-    return _rounded(_autocorrelation(grid, chosen)[tuple(places.T)], _pair_error(grid, chosen))
+    return _rounded(_autocorrelation(grid, chosen)[tuple(places.T)], error)
 
 
 def pair_counts_by_bits(grid: Grid, colors: int | Sequence[int], offsets: Ints) -> Ints:
@@ -70,19 +73,22 @@ def pair_counts_by_bits(grid: Grid, colors: int | Sequence[int], offsets: Ints) 
     counts = np.zeros(len(shifts), dtype=np.int64)
     for color in chosen:
         bits = TorusBits(grid == color)
+        both = np.empty_like(bits.words)
         for place, words in bits.shifted(rows):
-            counts[place] += num_bits(np.bitwise_and(words, bits.words, out=words))
+            counts[place] += num_bits(np.bitwise_and(words, bits.words, out=both))
     return counts[inverse]
 
 
 def _autocorrelation(grid: Grid, colors: Sequence[int]) -> NDArray[np.float64]:
     from scipy.fft import irfftn, rfftn  # takes a while to import
 
-    power = 0.0
+    half = (*grid.shape[:-1], grid.shape[-1] // 2 + 1)
+    power = np.zeros(half)
     for color in colors:
-        spectrum = rfftn((grid == color).astype(np.float64))
-        power = power + (spectrum.real**2 + spectrum.imag**2)
-        del spectrum
+        spectrum = rfftn((grid == color).astype(np.float64), overwrite_x=True)
+        parts = np.square(spectrum.view(np.float64), out=spectrum.view(np.float64))
+        power += parts[..., 0::2]
+        power += parts[..., 1::2]
     return irfftn(power, s=grid.shape, overwrite_x=True)
 
 
@@ -94,7 +100,8 @@ def _rounded(values: NDArray[np.float64], error: float) -> Ints:
 
 
 def _pair_error(grid: Grid, colors: Sequence[int]) -> float:
-    sizes = [int(np.count_nonzero(grid == color)) for color in colors]
+    histogram = np.bincount(grid.reshape(-1), minlength=256)
+    sizes = [int(histogram[color]) for color in colors]
     n, e = sum(sizes), transform_error(grid.shape)
     return (2 * e + e * e + 8 * _UNIT) * n + 2 * e * sqrt(n * sum(size**2 for size in sizes))
 
@@ -106,30 +113,32 @@ def transform_error(shape: Sequence[int]) -> float:
     of the absolute values, u = 2^-53, with roots of unity that are right to the last bit. In the
     Euclidean norm, where the stage itself stretches by sqrt(p), that is sqrt(p) (p + 6) u.
 
-    A length m with large prime factors may be done by Bluestein's convolution, of a length M < 4 m
-    without such factors: with the relative error e_M of its transforms, 1 <= p <= 11, the product
-    with a spectrum of at most 2 m and the norm of that, the error is below
-    e_M (4 sqrt(m) + sqrt(2 M) + 10). The larger of both bounds is taken.
+    A length m with a large prime factor may be done by Bluestein's convolution, of a length M < 4 m
+    with factors up to 11 only: with the relative error e_M of its transforms, a spectrum of at most
+    2 m to multiply with, and its Euclidean norm sqrt(2 m M), the error is below
+    e_M (4 sqrt(m) + sqrt(2 M) + 10). Then the larger of both bounds is taken. All is doubled.
     """
     return 2 * _UNIT * sum(max(_by_stages(m), _by_convolution(m)) for m in shape)
 
 
 def _by_stages(m: int) -> float:
-    total, p = 0.0, 2
-    while m > 1:
-        if p * p > m:
-            p = m
-        while m % p == 0:
-            total, m = total + sqrt(p) * (p + 6), m // p
-        p += 1
-    return total
+    return sum(sqrt(p) * (p + 6) for p in _prime_factors(m))
 
 
 def _by_convolution(m: int) -> float:
-    if m < 50:  # then no convolution is used
+    if max(_prime_factors(m), default=1) <= _SMOOTH:
         return 0.0
-    stages = 17 * np.log2(4.0 * m)  # sqrt(p) (p + 6) <= 17 log2(p) for p <= 11
-    return float(stages * (4 * sqrt(m) + sqrt(8 * m) + 10))
+    stages = 17 * log2(4 * m)  # sqrt(p) (p + 6) <= 17 log2(p) for p <= 11
+    return stages * (4 * sqrt(m) + sqrt(8 * m) + 10)
+
+
+def _prime_factors(m: int) -> list[int]:
+    factors, p = [], 2
+    while p * p <= m:
+        while m % p == 0:
+            factors, m = [*factors, p], m // p
+        p += 1
+    return factors + [m] * (m > 1)
 
 
 def spectrum_of_offsets(shape: Sequence[int], places: Ints) -> NDArray[np.float64]:

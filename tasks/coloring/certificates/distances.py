@@ -77,11 +77,16 @@ class Distance:
         return cls(exact, _rational_root(exact))
 
     @classmethod
-    def from_record(cls, record: object, surd: int | None = None) -> Distance:
-        """Read a bound of a file."""
+    def from_record(
+        cls, record: object, surd: int | None = None, *, squares: bool = True
+    ) -> Distance:
+        """Read a bound of a file; squares of distances are for the Euclidean norm alone."""
         if isinstance(record, dict):
-            if set(record) != {"square"}:
-                raise InputError(f'a distance is a number or {{"square": number}}, not {record}')
+            if set(record) != {"square"} or not squares:
+                raise InputError(
+                    'a distance is a number or, in the Euclidean norm, {"square": number}, not '
+                    f"{shortened(record)}"
+                )
             return cls.root(parse_number(record["square"], surd))
         number = parse_number(record, surd)
         return cls(number * number, number)
@@ -167,11 +172,13 @@ class Interval:
         return cls(low, low if found[2] is None else _distance(found[2]))
 
     @classmethod
-    def from_record(cls, record: object, surd: int | None = None) -> Interval:
+    def from_record(
+        cls, record: object, surd: int | None = None, *, squares: bool = True
+    ) -> Interval:
         """Read an interval [lo, hi] of a file."""
         if not isinstance(record, list) or len(record) != 2:
             raise InputError(f"an interval of distances is a pair, not {shortened(record)}")
-        return cls(*(Distance.from_record(bound, surd) for bound in record))
+        return cls(*(Distance.from_record(bound, surd, squares=squares) for bound in record))
 
     def record(self) -> list[str | list[str] | dict[str, str | list[str]]]:
         """The interval as in files."""
@@ -231,11 +238,18 @@ class Forbidden:
         return min(interval.low for intervals in self.intervals for interval in intervals)
 
     @classmethod
-    def from_record(cls, record: object, surd: int | None = None) -> Forbidden:
+    def from_record(
+        cls, record: object, surd: int | None = None, *, squares: bool = True
+    ) -> Forbidden:
         """Read the entry `forbidden` of a file."""
         if not isinstance(record, list) or not all(isinstance(entry, list) for entry in record):
             raise InputError("forbidden is a list with a list of intervals for each color")
-        return cls(tuple(tuple(Interval.from_record(i, surd) for i in entry) for entry in record))
+        return cls(
+            tuple(
+                tuple(Interval.from_record(each, surd, squares=squares) for each in entry)
+                for entry in record
+            )
+        )
 
     def record(self) -> list[list[list[str | list[str] | dict[str, str | list[str]]]]]:
         """The entry `forbidden` of a file."""

@@ -34,7 +34,7 @@ def points_between(basis: Floats, inner: float, outer: float) -> Ints:
     Raises
     ------
     InputError
-        If there are more than `MAX_POINTS`, or the numbers leave the range of floats.
+        If there are more than `MAX_POINTS`, or the rows are dependent in floats.
     """
     triangle = _triangle(basis)
     n = len(basis)
@@ -50,13 +50,10 @@ def points_between(basis: Floats, inner: float, outer: float) -> Ints:
 
 def _triangle(basis: Floats) -> Floats:
     """A lower triangular L with a positive diagonal and L L' = B B'."""
-    if not np.isfinite(basis).all() or np.abs(basis).max() > 1e100:
-        raise InputError("the cells are too large for a decision in floats: choose other units")
-    # With the order of the rows turned around, Q R becomes a product with a lower triangle.
-    upper = np.linalg.qr(basis.T, mode="r")
+    _, upper = np.linalg.qr(basis.T)
     lower = upper.T * np.sign(np.diag(upper))
     if not (np.diag(lower) > 0).all():
-        raise InputError("the cells are too small for a decision in floats: choose other units")
+        raise InputError("the cells are too small for a decision in floats: choose fewer cells")
     return lower
 
 

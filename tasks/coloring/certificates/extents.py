@@ -30,12 +30,7 @@ from tasks.coloring.certificates.distances import Interval
 from tasks.coloring.certificates.lattices import Lattice, Vector, dot
 from tasks.coloring.certificates.norms import Euclidean, Norm, PNorm, PolygonalNorm
 from tasks.coloring.certificates.numbers import Surd
-from tasks.coloring.certificates.powers import (
-    gradients,
-    least_on_segments,
-    lower_bounds,
-    p_lengths,
-)
+from tasks.coloring.certificates.powers import least_on_segments, lower_bounds, p_lengths
 
 __all__ = ["Enclosure", "Extents", "extents_of"]
 
@@ -116,7 +111,7 @@ def _scale(centers: Floats, steps: Floats) -> float:
 
 def _touch(offsets: Ints) -> Bools:
     """Whether the closure of the differences holds the origin."""
-    return (np.abs(offsets) <= 1).all(axis=1)
+    return np.abs(offsets).max(axis=1) <= 1
 
 
 def _scaled(numbers: Sequence[Surd], also: int = 1) -> tuple[int, Exact]:
@@ -219,20 +214,22 @@ class _PolygonalExtents:
         return [abs(dot(y, v)) + abs(dot(y, w)) for y, _ in self._normals]
 
     def enclosure(self, offsets: Ints, centers: Floats) -> Enclosure:
-        tops = np.array([float(top) for _, top in self._normals])
-        y = np.array([[float(e) for e in y] for y, _ in self._normals]) / tops[:, None]
-        reach = np.array([float(s) for s in self._reach]) / tops
-        inner, facets = np.abs(centers @ y.T), len(self.norm.normals)
-        least = np.maximum((inner - reach).max(axis=1), 0.0)
-        greatest = (inner + reach)[:, :facets].max(axis=1)
-        longest = float(np.linalg.norm(y, axis=1).max())
+        least, greatest = np.zeros(len(centers)), np.zeros(len(centers))
+        longest, facets = 0.0, len(self.norm.normals)
+        for k, ((y, top), reach) in enumerate(zip(self._normals, self._reach, strict=True)):
+            unit = np.array([float(e) for e in y]) / float(top)
+            inner, extra = np.abs(centers @ unit), float(reach) / float(top)
+            least = np.maximum(least, inner - extra)
+            if k < facets:
+                greatest = np.maximum(greatest, inner + extra)
+            longest = max(longest, float(np.linalg.norm(unit)))
         return Enclosure(least, least, greatest, longest * _scale(centers, self.cells.floats))
 
     def conflicts(self, offsets: Ints) -> Bools:
         steps, reach, low, high = self._exact
         inner, facets = abs(offsets.astype(object) @ steps), len(self.norm.normals)
         farther = (inner + reach)[:, :facets] > low[:facets]
-        return farther.any(axis=1) & (inner - reach < high).all(axis=1)
+        return np.any(farther, axis=1) & np.all(inner - reach < high, axis=1)
 
     @cached_property
     def _exact(self) -> tuple[Exact, Exact, Exact, Exact]:
@@ -269,9 +266,9 @@ class _PowerExtents:
         w, (p, q) = self.cells.floats, self.norm.exponents
         low, high = np.zeros(len(centers)), np.full(len(centers), np.inf)
         for free, shift in _faces(w):
-            _, length, nearest = least_on_segments(centers + shift, free[0], (p, q))
-            bound = lower_bounds(gradients(nearest, p), centers, w, q)
-            low, high = np.maximum(low, bound), np.minimum(high, length)
+            length, y = least_on_segments(centers + shift, free[0], (p, q))
+            low = np.maximum(low, lower_bounds(y, centers, w, q))
+            high = np.minimum(high, length)
         return low, high
 
     def conflicts(self, offsets: Ints) -> Bools:

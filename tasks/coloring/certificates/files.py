@@ -5,11 +5,14 @@ digest, shape or removed fraction than its content has, is refused; whether a co
 holds a forbidden distance, `verify_certificate` decides.
 
 A certificate is named by its content: the SHA-256 of the object as canonical JSON, without `about`.
+The name covers the packed colors of cells; another build of zlib may pack the same colors into
+other bytes, and then the name differs, while the `sha256` of the unpacked colors does not.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,11 +30,18 @@ if TYPE_CHECKING:
 
     Coloring = CellColoring | PolygonColoring | VoronoiColoring
 
-__all__ = ["MAX_BYTES", "certificate_bytes", "certificate_name", "certificate_record"]
-__all__ += ["parse_certificate", "read_certificate", "verify_certificate", "write_certificate"]
+__all__ = ["MAX_BYTES", "certificate_bytes", "certificate_name", "certificate_record", "check_name"]
+__all__ += [
+    "coloring_of",
+    "parse_certificate",
+    "read_certificate",
+    "verify_certificate",
+    "write_certificate",
+]
 
 MAX_BYTES = 1 << 28
 """Larger files are refused."""
+_NAME = re.compile(r"coloring-[0-9a-f]{16}\.json", re.ASCII)
 _FORMS = {"CellColoring": "cells", "PolygonColoring": "polygons", "VoronoiColoring": "voronoi"}
 
 
@@ -63,6 +73,18 @@ def certificate_name(record: Mapping[str, Any]) -> str:
     """The file name of a certificate: ``coloring-`` and 16 digits of the digest of its content."""
     content = {key: value for key, value in record.items() if key != "about"}
     return f"coloring-{canonical_digest(content)[:16]}.json"
+
+
+def check_name(name: str, record: Mapping[str, Any]) -> None:
+    """Check that a file which is named like a certificate has the name of its content.
+
+    Raises
+    ------
+    InputError
+        If it has the name of another certificate.
+    """
+    if _NAME.fullmatch(name) and name != certificate_name(record):
+        raise InputError(f"the content is not that of its name, but of {certificate_name(record)}")
 
 
 def certificate_bytes(record: Mapping[str, Any]) -> bytes:
@@ -105,18 +127,20 @@ def read_certificate(source: str | Path | bytes) -> Coloring:
     Raises
     ------
     InputError
-        If it cannot be read, has not the form of a certificate, or states another digest, shape or
-        removed fraction than its coloring has.
+        If it cannot be read, has not the form of a certificate, states another digest, shape or
+        removed fraction than its coloring has, or has the name of another certificate.
     """
     if isinstance(source, bytes):
-        return _coloring(parse_certificate(source))
+        return coloring_of(parse_certificate(source))
     try:
         with Path(source).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"cannot read {source}: {error.strerror or error}") from error
     try:
-        return _coloring(parse_certificate(data))
+        record = parse_certificate(data)
+        check_name(Path(source).name, record)
+        return coloring_of(record)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
 
@@ -165,11 +189,12 @@ def verify_certificate(certificate: Mapping[str, Any] | Coloring) -> Verificatio
         If the object is not a certificate; see `read_certificate`.
     """
     if isinstance(certificate, Mapping):
-        certificate = _coloring(dict(certificate))
+        certificate = coloring_of(dict(certificate))
     return _form(_FORMS[type(certificate).__name__])[1](certificate)
 
 
-def _coloring(record: dict[str, Any]) -> Coloring:
+def coloring_of(record: dict[str, Any]) -> Coloring:
+    """The coloring of the object of a file; errors as those of `read_certificate`."""
     header = Header.from_record(record)
     coloring = _form(header.form)[0].from_record(record)
     if coloring.removed != header.removed:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tasks.coloring.certificates.distances import Forbidden, check_num_colors
 from tasks.coloring.certificates.lattices import Lattice
-from tasks.coloring.certificates.norms import Norm, PolygonalNorm, norm_of
+from tasks.coloring.certificates.norms import Euclidean, Norm, PolygonalNorm, norm_of
 from tasks.coloring.certificates.numbers import (
     Number,
     Surd,
@@ -84,7 +84,8 @@ class Header:
         lattice = Lattice.from_record(record["lattice"], surd)
         norm = norm_of(record["norm"], surd)
         norm.check_dimension(lattice.dimension)
-        forbidden = Forbidden.from_record(record["forbidden"], surd)
+        is_euclidean = isinstance(norm, Euclidean)
+        forbidden = Forbidden.from_record(record["forbidden"], surd, squares=is_euclidean)
         if check_num_colors(record["num_colors"]) != forbidden.num_colors:
             raise InputError(
                 f"num_colors is {record['num_colors']}, but forbidden has entries for "

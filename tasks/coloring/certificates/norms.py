@@ -35,7 +35,7 @@ from tasks.coloring.certificates.numbers import (
     format_number,
     parse_number,
 )
-from tasks.coloring.certificates.powers import least_on_segments, p_lengths
+from tasks.coloring.certificates.powers import least_on_segments, lower_bounds, p_lengths
 from tasks.records import InputError
 from tasks.records.errors import shortened
 
@@ -46,7 +46,7 @@ BAND = 1e-11
 """Floats decide what is farther from a bound than this, relatively to the numbers compared.
 
 Their rounding errors are below 1e-13: fewer than 100 operations of relative error 2^-53."""
-MAX_BALL = 1000
+MAX_BALL = 256
 """Vertices that a unit ball may have."""
 
 
@@ -274,7 +274,9 @@ class PNorm:
         if self.exact is not None:
             return self.exact.segment_sign(start, end, distance)
         x, y = (np.array([[float(e) for e in point]]) for point in (start, end))
-        low, high, _ = least_on_segments((x + y) / 2, (y - x) / 2, self.exponents)
+        center, half = (x + y) / 2, (y - x) / 2
+        high, normal = least_on_segments(center, half, self.exponents)
+        low = lower_bounds(normal, center, half[:, None, :], self.exponents[1])
         scale = max(self.length(x[0]), self.length(y[0]))
         return _enclosed_sign(float(low[0]), float(high[0]), float(distance), scale)
 

@@ -28,9 +28,11 @@ from tasks.records.errors import shortened
 
 __all__ = ["MAX_CELLS", "check_shape", "conflict_offsets", "realised_interval", "residues"]
 
-MAX_CELLS = 1 << 28
-"""A byte for each; more do not fit a certificate."""
+MAX_CELLS = 1 << 26
+"""Cells of a grid; to count their pairs takes 28 bytes for each."""
 _CHUNK = 1 << 17
+_LARGEST = 1e15
+"""Cells may be so many times longer than the forbidden distance."""
 
 Ints = NDArray[np.int64]
 
@@ -78,6 +80,8 @@ def _candidates(cells: Lattice, interval: Interval, norm: Norm) -> tuple[Ints, N
     """Offsets that may conflict and their centers, by the distance of these from the origin."""
     low, high = interval.floats
     inner, outer = norm.radii
+    if not np.abs(cells.floats).max() < _LARGEST * high * outer:
+        raise InputError("the cells are too large for a decision in floats: choose more cells")
     reach = float(np.linalg.norm(cells.floats, axis=1).sum())
     basis, transform = cells.reduced()
     points = points_between(basis.floats, inner * low - reach, outer * high + reach)

@@ -45,8 +45,8 @@ def lower_bounds(y: Floats, x: Floats, w: Floats, q: float) -> Floats:
 
 def least_on_segments(
     x: Floats, w: Floats, exponents: tuple[float, float]
-) -> tuple[Floats, Floats, Floats]:
-    """Enclose the least |x + t w|_p over t in [-1, 1], by bisection with the derivative.
+) -> tuple[Floats, Floats]:
+    """Bound the least |x + t w|_p over t in [-1, 1], by bisection with the derivative.
 
     Parameters
     ----------
@@ -57,7 +57,8 @@ def least_on_segments(
 
     Returns
     -------
-    Lower bounds (at least 0) and upper bounds (N,), and the nearest points (N, 2).
+    Upper bounds (N,), and vectors (N, 2) for sharp `lower_bounds`: the gradient at the nearest
+    point; where that jumps within rounding, for p near 1, what is orthogonal to w on the jump.
     """
     p, q = exponents
     low, high = np.full(len(x), -1.0), np.full(len(x), 1.0)
@@ -66,8 +67,14 @@ def least_on_segments(
         rises = np.sum(gradients(x + t[:, None] * w, p) * w, axis=-1) > 0
         low, high = np.where(rises, low, t), np.where(rises, t, high)
     ends = [x + t[:, None] * w for t in (low, high)]
-    lengths = [p_lengths(z, p) for z in ends]
-    nearest = np.where((lengths[0] <= lengths[1])[:, None], *ends)
-    steps = np.broadcast_to(w, x.shape)[:, None, :]
-    least = lower_bounds(gradients(nearest, p), x, steps, q)
-    return np.maximum(least, 0.0), np.minimum(*lengths), nearest
+    left, right = (_unit(gradients(z, p), q) for z in ends)
+    falling, rising = np.sum(left * w, axis=-1), np.sum(right * w, axis=-1)
+    crosses = (falling < 0) & (rising > 0)
+    share = np.where(crosses, rising / np.where(crosses, rising - falling, 1.0), falling >= 0)
+    y = share[:, None] * left + (1 - share)[:, None] * right
+    return np.minimum(*(p_lengths(z, p) for z in ends)), y
+
+
+def _unit(y: Floats, q: float) -> Floats:
+    size = p_lengths(y, q)
+    return y / np.where(size > 0, size, 1.0)[..., None]
