@@ -142,4 +142,5 @@ def square_to_segment(p: Point, a: Point, b: Point) -> Fraction:
     dx, dy, px, py = b[0] - a[0], b[1] - a[1], p[0] - a[0], p[1] - a[1]
     length = dx * dx + dy * dy
     part = min(max((px * dx + py * dy) / length, Fraction(0)), Fraction(1))
-    return (px - part * dx) ** 2 + (py - part * dy) ** 2
+    x, y = px - part * dx, py - part * dy
+    return x * x + y * y

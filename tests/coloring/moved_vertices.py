@@ -12,6 +12,7 @@ from tasks.coloring.certificates.polygons import PolygonColoring
 from tasks.coloring.certificates.tiles import Tile
 
 Key = tuple[float, float]
+_SHIFTS = list(product((-2, -1, 0, 1, 2), repeat=2))
 
 
 def difference(p: Vector, q: Vector) -> Vector:
@@ -36,12 +37,14 @@ class Movable:
         return (round(float(x), 8) % 1.0, round(float(y), 8) % 1.0)
 
     def _with_corners(self, coloring: PolygonColoring, tile: Tile) -> Tile:
-        translates = [
-            combination([1, *shift], [vertex, *coloring.lattice.vectors])
-            for vertex in {v for other in coloring.tiles for v in other.vertices}
-            for shift in product((-2, -1, 0, 1, 2), repeat=2)
-            if _is_close(vertex, shift, coloring.lattice.floats, tile)
-        ]
+        vectors, floats = coloring.lattice.vectors, coloring.lattice.floats
+        corners = np.array([[float(x) for x in corner] for corner in tile.vertices])
+        low, high = corners.min(axis=0) - 1e-6, corners.max(axis=0) + 1e-6
+        translates = []
+        for vertex in dict.fromkeys(v for other in coloring.tiles for v in other.vertices):
+            places = np.array([float(x) for x in vertex]) + np.array(_SHIFTS) @ floats
+            for k in np.flatnonzero(((low < places) & (places < high)).all(axis=1)):
+                translates.append(combination([1, *_SHIFTS[k]], [vertex, *vectors]))
         vertices: dict[Vector, None] = {}
         for i, corner in enumerate(tile.vertices):
             following = tile.vertices[(i + 1) % len(tile.vertices)]
@@ -55,19 +58,14 @@ class Movable:
         tiles = (
             Tile(
                 tile.color,
-                tuple(combination([1, 1], [v, step]) if self.key(v) == key else v for v in tile.vertices),
+                tuple(
+                    combination([1, 1], [v, step]) if self.key(v) == key else v
+                    for v in tile.vertices
+                ),
             )
             for tile in self.coloring.tiles
         )
         return replace(self.coloring, tiles=tuple(tiles))
-
-
-def _is_close(vertex: Vector, shift: tuple[int, int], floats: np.ndarray, tile: Tile) -> bool:
-    """Whether a translate lies in the box of a tile."""
-    place = np.array([float(x) for x in vertex]) + np.array(shift) @ floats
-    corners = np.array([[float(x) for x in corner] for corner in tile.vertices])
-    low, high = corners.min(axis=0) - 1e-6, corners.max(axis=0) + 1e-6
-    return bool(((low < place) & (place < high)).all())
 
 
 def _along(place: Vector, start: Vector) -> float:
@@ -76,6 +74,9 @@ def _along(place: Vector, start: Vector) -> float:
 
 def _is_inside(place: Vector, start: Vector, end: Vector) -> bool:
     """Whether a point lies strictly between two others."""
+    (a, b), (c, d), (e, f) = ([float(t) for t in p] for p in (place, start, end))
+    if abs((a - c) * (f - d) - (b - d) * (e - c)) > 1e-9:
+        return False
     (x, y), (dx, dy) = difference(place, start), difference(end, start)
     if x * dy - y * dx:
         return False

@@ -65,7 +65,9 @@ def test_the_whole_plane_covered_twice_is_refused_by_its_edges_or_its_area():
     square = UNIT.polygons[0]
     assert "gap or an overlap" in fault(UNIT, [square, square])
     shifted = tuple((x + Fraction(1, 3), y + Fraction(1, 7)) for x, y in square)
-    assert fault(UNIT, [square, shifted]) == "no partition: the tiles have area 2.0, the lattice 1.0"
+    assert (
+        fault(UNIT, [square, shifted]) == "no partition: the tiles have area 2.0, the lattice 1.0"
+    )
 
 
 def test_a_lattice_twice_too_coarse_or_too_fine_is_refused():

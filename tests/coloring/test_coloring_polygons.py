@@ -98,8 +98,10 @@ def test_the_named_pair_holds_the_named_distances(seed):
     pair = Tiling(tiling.vectors, (first, moved))
     [least, largest] = min(
         (entry for entry in squares(pair, [0, 0], 0)),
-        key=lambda entry: abs(float(entry[0]) ** 0.5 - conflict.realised[0])
-        + abs(float(entry[1]) ** 0.5 - conflict.realised[1]),
+        key=lambda entry: (
+            abs(float(entry[0]) ** 0.5 - conflict.realised[0])
+            + abs(float(entry[1]) ** 0.5 - conflict.realised[1])
+        ),
     )
     assert conflict.realised == pytest.approx((float(least) ** 0.5, float(largest) ** 0.5))
 
@@ -189,13 +191,11 @@ def test_polygonal_norms_decide_exactly_as_gauges_do(seed, ball):
 
 @pytest.mark.parametrize("p", ["1.5", "3", "7"])
 def test_p_norms_decide_but_for_a_band_around_the_ends(p):
-    """Ends by powers of coordinates: largest at vertices, least by bisection of convex functions."""
+    """Ends by powers of coordinates: largest at vertices, least by cutting thirds off segments."""
     tiling = random_tiling(5)
     colors = [0] + [None] * (len(tiling.polygons) - 1)
     norm = PNorm.of(p)
-    middle = allowed_interval(
-        tiling.coloring(colors, Forbidden(((Interval.of(1.5),),)), norm), 0
-    )
+    middle = allowed_interval(tiling.coloring(colors, Forbidden(((Interval.of(1.5),),)), norm), 0)
     low, high = middle.floats
     one = tiling.polygons[0]
     power = float(Fraction(p))

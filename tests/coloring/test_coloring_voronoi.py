@@ -1,4 +1,4 @@
-"""Voronoi cells of lattices against vertices from half-spaces and squared distances by brute force."""
+"""Voronoi cells of lattices against half-spaces, quadratic programs and brute force."""
 
 import random
 from dataclasses import replace
