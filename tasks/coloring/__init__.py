@@ -1,1 +1,0 @@
-"""Colorings of the plane and of space that avoid distances."""
