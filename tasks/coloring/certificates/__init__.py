@@ -1,0 +1,1 @@
+"""Certificates of colorings: exact objects, their files, and the proof that no color conflicts."""
