@@ -179,17 +179,11 @@ def test_removed_cells_count_and_certificates_are_read_back():
     assert verify_certificate(record) == verify_voronoi(COLORING)
 
 
-@pytest.mark.parametrize(
-    ("tiles", "reason"),
-    [
-        (((0, (0, 0)), (1, (1, 0))), "2 cells for a period of index 3"),
-        (((0, (0, 0)), (1, (1, 0)), (1, (-2, 3))), "cells [1, 0] and [-2, 3] are translates"),
-    ],
-)
-def test_cells_that_are_not_one_of_each_coset_are_no_partition(tiles, reason):
+def test_cells_that_are_not_one_of_each_coset_are_no_partition():
+    tiles = ((0, (0, 0)), (1, (1, 0)), (1, (-2, 3)))
     verification = verify_voronoi(replace(COLORING, tiles=tiles))
     assert not verification.valid
-    assert reason in verification.summary
+    assert "cells [1, 0] and [-2, 3] are translates" in verification.summary
 
 
 @pytest.mark.parametrize(
@@ -198,6 +192,7 @@ def test_cells_that_are_not_one_of_each_coset_are_no_partition(tiles, reason):
         ({"period": ((3, 0), (6, 0))}, "dependent"),
         ({"period": ((3, 0),)}, "2 rows of 2 integers"),
         ({"tiles": ()}, "at least one"),
+        ({"tiles": ((0, (0, 0)), (1, (1, 0)))}, "2 cells for a period of index 3"),
         ({"tiles": ((0, (0, 0, 0)),)}, "2 coordinates"),
         ({"tiles": ((2, (0, 0)),)}, "colors of cells are 0 to 1"),
         ({"boundary": "open"}, "half-open, closed"),
