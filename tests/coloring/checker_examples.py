@@ -9,6 +9,9 @@ from fractions import Fraction as Q
 
 MAX_NORM = {"ball": [["1", "1"], ["-1", "1"], ["-1", "-1"], ["1", "-1"]]}
 
+HEXAGON = {"ball": [["1", "0"], ["1", "1"], ["0", "1"], ["-1", "0"], ["-1", "-1"], ["0", "-1"]]}
+NORMS = ["euclidean", MAX_NORM, HEXAGON, {"p": "1"}, {"p": "3"}, {"p": "3/2"}, {"p": "7/3"}]
+
 
 def digest(value):
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
@@ -60,7 +63,7 @@ def one_color():
 
 
 def cubes():
-    """One cell of 27 of the space: a cube of side 2/5, with diagonals below 7/10, and its translates."""
+    """One cell of 27 of the space: a cube of side 2/5 and its translates; 7/10 is in between."""
     grid = [255] * 27
     grid[13] = 0
     return cells((3, 3, 3), grid, [("1.2", 0, 0), (0, "1.2", 0), (0, 0, "1.2")], 1, distance="0.7")
@@ -157,6 +160,32 @@ def surd_squares():
     return sealed(record)
 
 
+def triangular():
+    """Seven colors of the hexagons around a triangular lattice over Q(sqrt 3).
+
+    Their diameter is 2 / sqrt 3; between those of one color lie sqrt(7/3).
+    """
+    return sealed(
+        {
+            "kind": "plane-coloring",
+            "version": 1,
+            "form": "voronoi",
+            "norm": "euclidean",
+            "surd": 3,
+            "lattice": [[["5/2", "0"], ["0", "1/2"]], [["1/2", "0"], ["0", "3/2"]]],
+            "num_colors": 7,
+            "forbidden": [[[{"square": "4/3"}, {"square": "7/3"}]] for _ in range(7)],
+            "boundary": "half-open",
+            "removed": "0",
+            "voronoi": {
+                "basis": [["1", "0"], ["1/2", ["0", "1/2"]]],
+                "period": [[2, 1], [-1, 3]],
+                "tiles": [[k, [k, 0]] for k in range(7)],
+            },
+        }
+    )
+
+
 def coulson():
     """Coulson's coloring of the space: 15 colors, nothing removed, tight."""
     half = Q(1, 2)
@@ -189,7 +218,7 @@ def coulson():
 ALL = {
     f.__name__: f
     for f in (
-        squares, one_color, cubes, hexagons, heptagons, bricks, surd_squares, coulson,
+        squares, one_color, cubes, hexagons, heptagons, bricks, surd_squares, triangular, coulson,
     )
 }  # fmt: skip
 

@@ -40,6 +40,7 @@ def bare(*arguments, code):
         ("heptagons", "6 colors, 0.0161 % of the plane removed, 9 tiles, 24 pairs"),
         ("bricks", "4 colors, 0.0000 % of the plane removed, 4 tiles, 20 pairs"),
         ("surd_squares", "9 colors, 0.0000 % of the plane removed, 9 tiles, 27 pairs"),
+        ("triangular", "7 colors, 0 of 7 cells removed (0.0000 %), 18 offsets"),
         ("coulson", "15 colors, 0 of 15 cells removed (0.0000 %), 64 offsets"),
     ],
 )
@@ -108,6 +109,9 @@ def test_the_example_of_the_documentation_is_valid():
     data = blocks[0].split("```")[0].encode()
     assert check(data).state == "valid"
     assert f"coloring-{check(data).details['sha256'][:16]}.json" in PAGE.read_text()
+    other = json.loads(data) | {"forbidden": [[["1.000000001", "1.000000001"]]] * 4}
+    verdict = check(examples.written(other))
+    assert verdict.state == "invalid" and f"`{verdict.reason}`" in PAGE.read_text()
 
 
 def test_the_documentation_states_every_limit():

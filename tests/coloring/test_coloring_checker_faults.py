@@ -262,7 +262,7 @@ def test_a_missing_key_is_refused(key):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1.", ".5", "+1", "1e3", " 1", "1_0", "0x1", "1/0", "1/-2", "1.5/2", "nan", "inf", "١", "1\n",
+    ["", "1.", ".5", "+1", "1e3", " 1", "1_0", "0x1", "1/0", "1/-2", "1.5/2", "nan", "١", "1\n",
      "9" * 101, "0." + "1" * 999, "1" * 10**6],
 )  # fmt: skip
 def test_numbers_are_integers_decimals_and_fractions_of_bounded_length(text):

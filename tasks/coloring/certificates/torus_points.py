@@ -150,4 +150,4 @@ class TorusPoints:
     def coordinates(self) -> NDArray[np.float64]:
         """(C, 2): the representatives in the reduced basis, rounded; in [0, 1] but for rounding."""
         places = np.array([[float(x), float(y)] for x, y in self.representatives])
-        return places.reshape(-1, 2) @ np.linalg.inv(self.frame.floats)
+        return (places.reshape(-1, 2) @ np.linalg.inv(self.frame.floats)).astype(np.float64)

@@ -60,7 +60,8 @@ class VoronoiColoring:
     Raises
     ------
     InputError
-        If shapes do not fit, the period is degenerate, or a color does not exist.
+        If shapes do not fit, the period is degenerate, its index is not the number of cells, or a
+        color does not exist.
     """
 
     tiles: tuple[tuple[int | None, Integers], ...]
@@ -86,7 +87,11 @@ class VoronoiColoring:
                 f"not {sorted(colors)}"
             )
         self.norm.check_dimension(n)
-        _ = self.cosets
+        if len(self.tiles) != self.cosets.index:
+            raise InputError(
+                f"{len(self.tiles)} cells for a period of index {self.cosets.index}: "
+                "give one of each coset"
+            )
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> VoronoiColoring:
@@ -148,10 +153,6 @@ class VoronoiColoring:
 
     def partition_fault(self) -> str | None:
         """Why the cells are not one of each coset; None if they are."""
-        if len(self.tiles) != self.cosets.index:
-            return (
-                f"no partition: {len(self.tiles)} cells for a period of index {self.cosets.index}"
-            )
         seen: dict[int, Integers] = {}
         for _, point in self.tiles:
             other = seen.setdefault(self.cosets.number(point), point)

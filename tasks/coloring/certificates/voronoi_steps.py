@@ -24,12 +24,13 @@ Integers = tuple[int, ...]
 Ints = NDArray[np.int64]
 
 
+@lru_cache(maxsize=32)
 def conflicting_steps(
     basis: Lattice, interval: Interval, norm: Norm, is_closed: bool = False
-) -> list[Integers]:
+) -> tuple[Integers, ...]:
     """Steps between cells that may hold a distance of an interval, one of each pair v, -v.
 
-    They are coordinates in the basis.
+    They are coordinates in the basis, and kept for the next call.
     """
     reduced, rows = basis.reduced()
     cell = _cell_of(basis)
@@ -43,7 +44,7 @@ def conflicting_steps(
             is_sure = is_certain and isinstance(norm, Euclidean)
             if is_sure or _conflicts(cell, center, interval, norm, is_closed):
                 found.append(tuple(sum(map(mul, step, column)) for column in columns))
-    return found
+    return tuple(found)
 
 
 def _close_steps(

@@ -144,10 +144,10 @@ def first_pair(
         For bits times shifts.
     """
     flags = grid.translate(bytes(b"01"[value == color] for value in range(256)))
+    if b"1" not in flags:
+        return None
     base = padding.bits(flags, is_wrapped=False)
     united, length = padding.bits(flags, is_wrapped=True), 1
-    if not base:
-        return None
     size = prod(padding.padded)
     for residue in wanted:
         while length < residue.length:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from fractions import Fraction
+from itertools import chain, combinations
 
 from tasks.coloring.checker.norms import Norm
 from tasks.coloring.checker.numbers import Number, common_denominator
@@ -16,9 +17,9 @@ from tasks.coloring.checker.vectors import (
     cross_product,
     determinant,
     dot,
-    minus,
     plus,
     scaled_vector,
+    times,
 )
 
 Facet = tuple[Vector, Number]
@@ -117,49 +118,55 @@ def _scaled_facet(normal: Vector, height: Number, places: dict[Vector, Vector]) 
     return whole, dot(whole, places[vertex])
 
 
-def polytope(halfspaces: Sequence[Facet]) -> Body:
-    """The bounded intersection of halfspaces that has 0 inside, in exact arithmetic."""
+def polytope(halfspaces: Sequence[Facet], scale: int) -> Body:
+    """The bounded intersection of halfspaces with 0 inside, divided by a scale.
+
+    Normals and heights have integer coefficients; the body's vertices are fractional.
+    """
     dimension = len(halfspaces[0][0])
     tight: dict[Vector, frozenset[int]] = {}
     for chosen in combinations(halfspaces, dimension):
-        vertex = _meeting_point(chosen)
-        if vertex is not None and vertex not in tight:
-            slacks = [h - dot(f, vertex) for f, h in halfspaces]
-            if all(slack >= 0 for slack in slacks):
-                tight[vertex] = frozenset(k for k, slack in enumerate(slacks) if not slack)
-    used = frozenset().union(*tight.values())
+        above, below = _meeting_point(chosen)
+        if not below:
+            continue
+        slacks = [h * below - dot(f, above) for f, h in halfspaces]
+        if all(slack >= 0 for slack in slacks):
+            vertex = tuple(Fraction(1, scale) * x / below for x in above)
+            tight[vertex] = frozenset(k for k, slack in enumerate(slacks) if not slack)
+    used = frozenset[int]().union(*tight.values())
     return Body(
         vertices=tuple(tight),
-        facets=tuple(facet for k, facet in enumerate(halfspaces) if k in used),
+        facets=tuple(
+            (f, Fraction(1, scale) * h) for k, (f, h) in enumerate(halfspaces) if k in used
+        ),
         edges=tuple(
             (a, b) for a, b in combinations(tight, 2) if len(tight[a] & tight[b]) >= dimension - 1
         ),
     )
 
 
-def _meeting_point(planes: Sequence[Facet]) -> Vector | None:
-    """The point where as many planes as dimensions meet, if there is exactly one."""
+def _meeting_point(planes: Sequence[Facet]) -> tuple[Vector, Number]:
+    """Numerators and the denominator >= 0 of where as many planes as dimensions meet; 0 if many."""
     normals = [f for f, _ in planes]
     det = determinant(normals)
-    if not det:
-        return None
     if len(planes) == 2:
         (u, g), (v, h) = planes
-        return ((g * v[1] - h * u[1]) / det, (h * u[0] - g * v[0]) / det)
-    point: Vector = (0, 0, 0)
-    for k, (_, height) in enumerate(planes):
-        others = cross_product(normals[k - 2], normals[k - 1])
-        point = plus(point, tuple(height * x / det for x in others))
-    return point
+        point: Vector = (g * v[1] - h * u[1], h * u[0] - g * v[0])
+    else:
+        point = (0, 0, 0)
+        for k, (_, height) in enumerate(planes):
+            point = plus(point, times(height, cross_product(normals[k - 2], normals[k - 1])))
+    return (point, det) if det >= 0 else (times(-1, point), -det)
 
 
 def parallelepiped(vectors: Sequence[Vector]) -> Body:
     """The body of all sums of s_a w_a with s_a in [-1, 1]."""
+    scale = common_denominator(chain.from_iterable(vectors))
+    sides = [scaled_vector(w, scale) for w in vectors]
     normals: list[Vector]
-    if len(vectors) == 2:
-        normals = [(-w[1], w[0]) for w in vectors]
+    if len(sides) == 2:
+        normals = [(-w[1], w[0]) for w in sides]
     else:
-        normals = [cross_product(vectors[k - 2], vectors[k - 1]) for k in range(3)]
-    height = abs(determinant(vectors))
-    opposite = [minus((0,) * len(vectors), f) for f in normals]
-    return polytope([(f, height) for f in (*normals, *opposite)])
+        normals = [cross_product(sides[k - 2], sides[k - 1]) for k in range(3)]
+    height = abs(determinant(sides))
+    return polytope([(f, height) for f in (*normals, *(times(-1, f) for f in normals))], scale)

@@ -47,8 +47,13 @@ MAX_SUPERBASE_STEPS = 1000
 """Steps of the reduction of a basis."""
 MAX_OFFSET = 2**31
 """Absolute value of a coordinate of an offset."""
-MAX_DECISIONS = 2**21
-"""Rows of offsets, and offsets near the forbidden distance that are decided one by one."""
+MAX_DECISIONS = 2**20
+"""Rows of offsets, and offsets near a forbidden distance that are decided one by one."""
+
+
+def weight(denominator: int, surd: int | None) -> int:
+    """How many steps a decision counts for: more with long numbers and with surds."""
+    return (1 + denominator.bit_length() // 256) * (1 if surd is None else 4)
 
 
 class Budget:
@@ -60,10 +65,12 @@ class Budget:
         Largest total that may be spent.
     what
         What is counted, for the reason.
+    weight
+        What one of them counts for.
     """
 
-    def __init__(self, limit: int, what: str) -> None:
-        self.limit, self.what, self.spent = limit, what, 0
+    def __init__(self, limit: int, what: str, weight: int = 1) -> None:
+        self.limit, self.what, self.weight, self.spent = limit, what, weight, 0
 
     def spend(self, amount: int) -> None:
         """Count an amount.
@@ -73,6 +80,6 @@ class Budget:
         RefusedError
             Once the total is above the limit.
         """
-        self.spent += amount
+        self.spent += amount * self.weight
         if self.spent > self.limit:
             raise RefusedError(f"too much work: more than {self.limit:,} {self.what}")

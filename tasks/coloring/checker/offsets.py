@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import isqrt
 
 from tasks.coloring.checker.bodies import Body
-from tasks.coloring.checker.limits import MAX_DECISIONS, Budget
+from tasks.coloring.checker.limits import Budget
 from tasks.coloring.checker.norms import Norm
 from tasks.coloring.checker.numbers import Number, floor_scaled
 from tasks.coloring.checker.vectors import Vector, combination, dot
@@ -58,7 +58,7 @@ class Setting:
     norm: Norm
     is_closed: bool
 
-    def conflict_runs(self, low: Number, high: Number) -> list[Run]:
+    def conflict_runs(self, low: Number, high: Number, budget: Budget) -> list[Run]:
         """Half of the offsets that can hold a distance in [low, high]: of d and -d one.
 
         Runs of the prefix 0 are given whole.  Distances are as the norm takes them.
@@ -68,7 +68,6 @@ class Setting:
         RefusedError
             If there are too many.
         """
-        budget = Budget(MAX_DECISIONS, "offsets near a forbidden distance")
         runs = []
         for prefix, (first, last), inner in self._rows(low, high, budget):
             if prefix < (0,) * len(prefix):

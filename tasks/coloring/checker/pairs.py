@@ -9,7 +9,7 @@ from itertools import chain
 from math import isqrt
 
 from tasks.coloring.checker.bodies import is_above, is_below
-from tasks.coloring.checker.limits import MAX_COMPARISONS, Budget
+from tasks.coloring.checker.limits import Budget
 from tasks.coloring.checker.norms import Norm
 from tasks.coloring.checker.numbers import Number, floor_scaled
 from tasks.coloring.checker.partition import sides
@@ -171,6 +171,7 @@ def first_conflict(
     colors: Sequence[Sequence[int]],
     forbidden: Sequence[Sequence[Interval]],
     thresholds: dict[Interval, tuple[Number, Number]],
+    budget: Budget,
 ) -> tuple[int, Pair, Interval] | int:
     """The first color and pair that can hold a forbidden distance; else how many pairs were near.
 
@@ -184,6 +185,8 @@ def first_conflict(
         For every color its intervals.
     thresholds
         The ends of intervals as the norm takes them, times the scale.
+    budget
+        For pairs of tiles, and of their vertices and edges.
 
     Raises
     ------
@@ -191,7 +194,6 @@ def first_conflict(
         If that takes too much work.
     """
     count = 0
-    budget = Budget(MAX_COMPARISONS, "pairs of vertices and edges of tiles")
     for color, (chosen, intervals) in enumerate(zip(colors, forbidden, strict=True)):
         high = max(chain([thresholds[each][1] for each in intervals]))
         for pair in tiling.near_pairs(chosen, high, budget):

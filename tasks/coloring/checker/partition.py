@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tasks.coloring.checker.limits import MAX_COMPARISONS, MAX_PERIODS, Budget
+from tasks.coloring.checker.limits import MAX_PERIODS, Budget
 from tasks.coloring.checker.numbers import Number, approximate, floor_quotient
 from tasks.coloring.checker.torus import Torus, key
 from tasks.coloring.checker.vectors import Vector, cross, dot, minus, plus
@@ -40,7 +40,9 @@ class Edge:
     along: Vector
 
 
-def partition_fault(tiles: Sequence[Sequence[Vector]], torus: Torus, scale: int) -> str | None:
+def partition_fault(
+    tiles: Sequence[Sequence[Vector]], torus: Torus, scale: int, budget: Budget
+) -> str | None:
     """Why simple, counterclockwise polygons do not partition the plane; None if they do.
 
     Raises
@@ -49,7 +51,7 @@ def partition_fault(tiles: Sequence[Sequence[Vector]], torus: Torus, scale: int)
         If that takes too much work.
     """
     left = _uncancelled(_edges(tiles, torus), torus)
-    left = _uncancelled(_split(left, torus, Budget(MAX_COMPARISONS, "pairs of edges")), torus)
+    left = _uncancelled(_split(left, torus, budget), torus)
     excess = sum(map(doubled_area, tiles)) - 2 * torus.det
     if left:
         edge = left[0]

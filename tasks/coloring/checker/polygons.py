@@ -15,7 +15,7 @@ from tasks.coloring.checker.documents import (
     check_list,
     check_text,
 )
-from tasks.coloring.checker.limits import MAX_COMPARISONS, MAX_TILES, MAX_VERTICES, Budget
+from tasks.coloring.checker.limits import MAX_COMPARISONS, MAX_TILES, MAX_VERTICES, Budget, weight
 from tasks.coloring.checker.numbers import Number, common_denominator, parse_number
 from tasks.coloring.checker.pairs import Tiling, first_conflict
 from tasks.coloring.checker.partition import doubled_area, partition_fault
@@ -51,7 +51,12 @@ def check_polygons(statement: Statement) -> Verdict:
     statement.norm.check_scale(scale)
     first, second = (scaled_vector(v, scale) for v in statement.lattice)
     shapes = [[scaled_vector(v, scale) for v in tile.vertices] for tile in tiles]
-    fault = _tiles_fault(shapes) or partition_fault(shapes, torus := Torus.of(first, second), scale)
+    torus = Torus.of(first, second)
+    heavy = weight(scale, statement.surd)
+    fault = _tiles_fault(shapes, Budget(MAX_COMPARISONS, "pairs of edges of tiles", heavy))
+    fault = fault or partition_fault(
+        shapes, torus, scale, Budget(MAX_COMPARISONS, "pairs of points and edges", heavy)
+    )
     if fault:
         return Verdict("invalid", fault, {"form": "polygons"})
     removed = _removed(tiles, shapes, torus)
@@ -71,7 +76,14 @@ def _decide_pairs(
         [k for k, tile in enumerate(tiles) if tile.color == color]
         for color in range(statement.num_colors)
     ]
-    found = first_conflict(tiling, colors, statement.forbidden, statement.thresholds(tiling.scale))
+    budget = Budget(
+        MAX_COMPARISONS,
+        "pairs of tiles, and of their vertices and edges",
+        weight(tiling.scale, statement.surd),
+    )
+    found = first_conflict(
+        tiling, colors, statement.forbidden, statement.thresholds(tiling.scale), budget
+    )
     if not isinstance(found, int):
         color, pair, interval = found
         reason = (
@@ -100,8 +112,7 @@ def number_text(x: Number, surd: int | None) -> str:
     return f"{x.a} + {x.b} sqrt({surd})" if x.b else str(x.a)
 
 
-def _tiles_fault(shapes: Sequence[Sequence[Vector]]) -> str | None:
-    budget = Budget(MAX_COMPARISONS, "pairs of edges of tiles")
+def _tiles_fault(shapes: Sequence[Sequence[Vector]], budget: Budget) -> str | None:
     for k, vertices in enumerate(shapes):
         if fault := polygon_fault(vertices, budget):
             return f"tile {k} is not a simple, counterclockwise polygon: {fault}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from tasks.coloring.checker.bodies import Body
+from tasks.coloring.checker.limits import MAX_DECISIONS, Budget, weight
 from tasks.coloring.checker.numbers import common_denominator
 from tasks.coloring.checker.offsets import Run, Setting
 from tasks.coloring.checker.spans import body_span_text
@@ -50,11 +51,14 @@ class Search:
             norm=statement.norm,
             is_closed=statement.is_closed,
         )
+        budget = Budget(
+            MAX_DECISIONS, "offsets near a forbidden distance", weight(scale, statement.surd)
+        )
         thresholds = statement.thresholds(scale)
         return cls(
             setting,
             scale,
-            {each: setting.conflict_runs(*ends) for each, ends in thresholds.items()},
+            {each: setting.conflict_runs(*ends, budget) for each, ends in thresholds.items()},
         )
 
     def count(self) -> int:

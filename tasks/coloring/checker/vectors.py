@@ -31,7 +31,7 @@ def times(c: Number, v: Vector) -> Vector:
     return tuple([c * x for x in v])
 
 
-def dot(u: Vector, v: Vector) -> Number:
+def dot(u: Sequence[Number], v: Sequence[Number]) -> Number:
     """The scalar product."""
     return sum(map(mul, u, v))
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 from tasks.coloring.checker.bodies import Body, polytope
@@ -27,11 +27,20 @@ from tasks.coloring.checker.documents import (
     check_text,
 )
 from tasks.coloring.checker.limits import MAX_SUPERBASE_STEPS, MAX_VORONOI_STEPS, Budget
+from tasks.coloring.checker.numbers import common_denominator
 from tasks.coloring.checker.residues import Residues
 from tasks.coloring.checker.searches import Search
 from tasks.coloring.checker.spans import counted, percent
 from tasks.coloring.checker.statements import Interval, Statement, parse_vectors
-from tasks.coloring.checker.vectors import Vector, combination, determinant, dot, minus, plus
+from tasks.coloring.checker.vectors import (
+    Vector,
+    combination,
+    determinant,
+    dot,
+    minus,
+    plus,
+    scaled_vector,
+)
 from tasks.coloring.checker.verdicts import RefusedError, Verdict
 from tasks.coloring.checker.walks import Offset
 
@@ -168,13 +177,14 @@ def superbase(basis: Sequence[Vector]) -> list[Vector]:
 
 def doubled_voronoi_cell(basis: Sequence[Vector]) -> Body:
     """Twice the Voronoi cell of 0: the differences of the points of one cell."""
-    vectors = superbase(basis)
+    scale = common_denominator(chain.from_iterable(basis))
+    vectors = superbase([scaled_vector(v, scale) for v in basis])
     halfspaces = []
     for size in range(1, len(vectors)):
         for chosen in combinations(vectors, size):
             f = combination((1,) * size, chosen)
             halfspaces.append((f, dot(f, f)))
-    return polytope(halfspaces)
+    return polytope(halfspaces, scale)
 
 
 # --- reading ------------------------------------------------------------------------------------
