@@ -120,6 +120,7 @@ class StackedAdamW(StackedOptimizer):
 
     def _move(self, weight: Tensor, group: Mapping[str, Any]) -> None:
         state, gradient = self.state[weight], weight.grad
+        assert gradient is not None  # by `step`
         if not state:
             state |= {"step": 0, "mean": torch.zeros_like(weight)}
             state["square"] = torch.zeros_like(weight)

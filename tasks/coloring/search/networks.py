@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,14 @@ class ColoringNetwork(nn.Module):
         frequency: float = 6.0,
     ) -> None:
         super().__init__()
-        self.features = nn.Identity() if lattice is None else TorusFeatures(lattice, degree)
-        count = dimension if lattice is None else self.features.count
+        periodic = None if lattice is None else TorusFeatures(lattice, degree)
+        self.features = nn.Identity() if periodic is None else periodic
+        count = dimension if periodic is None else periodic.count
         self.frequency = frequency if lattice is None else 1.0
         sizes = [count + num_distances, *[width] * depth]
-        self.layers = nn.ModuleList(map(nn.Linear, sizes, sizes[1:]))
-        self.head = nn.Linear(width, num_channels)
-        for number, layer in enumerate([*self.layers, self.head]):
+        hidden = [nn.Linear(*pair) for pair in pairwise(sizes)]
+        self.layers, self.head = nn.ModuleList(hidden), nn.Linear(width, num_channels)
+        for number, layer in enumerate([*hidden, self.head]):
             bound = math.sqrt(6 / layer.in_features) if number else 1 / dimension
             nn.init.uniform_(layer.weight, -bound, bound)
 

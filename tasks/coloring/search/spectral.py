@@ -88,9 +88,9 @@ class Conflict(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:  # pyrefly: ignore[bad-override]
         """Transform back what the weights left, which is half the derivative."""
-        (by_conflict, by_means), (weighted, parts) = gradients, ctx.saved_tensors
+        (by_conflict, by_means), (weighted, parts) = grad_outputs, ctx.saved_tensors
         shape, half, num_columns = ctx.sizes
         count, k = half[:2]
         num_points = torch.Size(shape[2:]).numel()

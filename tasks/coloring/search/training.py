@@ -211,7 +211,7 @@ def _train_batch(
         checkpoint_steps=settings.checkpoint_steps,
         curve_steps=settings.curve_steps,
     )
-    whole = fit(state, Phases(settings), loss, plan)
+    whole = fit(state, Phases(settings), loss, plan)  # pyrefly: ignore[bad-argument-type]
     return _outcomes(state, loss, whole, members)
 
 
@@ -255,6 +255,7 @@ def _outcomes(
     state: StackedState, loss: TorusLoss, whole: Fit, members: Sequence[Member]
 ) -> list[Outcome]:
     model = state.model.members
+    assert isinstance(model, TorusLogits)
     lattices = np.stack([rounded(lattice) for lattice in model.lattice.cpu().numpy()])
     model.lattice.copy_(torch.from_numpy(lattices))
     _, terms = loss(model, Phase(1.0, learns_lattice=False))

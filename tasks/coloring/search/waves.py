@@ -134,11 +134,11 @@ class _RadialWaves(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:  # pyrefly: ignore[bad-override]
         lattices, dual, f, t, *slopes = ctx.saved_tensors
         by_square = torch.zeros_like(t)
         for part, slope in zip(ctx.parts, slopes, strict=True):
-            each = gradients[0][part.members, part.columns] * slope
+            each = grad_outputs[0][part.members, part.columns] * slope
             by_square.index_put_((part.members,), each, accumulate=True)
         # dE / d|xi|^2; frequency 0 is the first, and does not move.
         by_square = by_square / (2 * t).clamp(min=torch.finfo(t.dtype).tiny)
@@ -167,7 +167,7 @@ def _parts(
     parts = []
     for (width, _), rows in sorted(found.items()):
         members, columns, centers = zip(*rows, strict=True)
-        tensors = (torch.tensor(each, device=device) for each in (members, columns))
+        rows_of, columns_of = (torch.tensor(each, device=device) for each in (members, columns))
         column = torch.tensor(centers, dtype=torch.float64, device=device)[:, None]
-        parts.append(_Rings(width, *tensors, column))
+        parts.append(_Rings(width, rows_of, columns_of, column))
     return parts
