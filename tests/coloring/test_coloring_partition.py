@@ -100,16 +100,19 @@ def test_an_edge_of_more_than_a_thousand_periods_is_refused():
     ("polygon", "reason"),
     [
         ([(0, 0), (1, 1), (1, 0), (0, 1)], "its edges 0 from (0.0, 0.0) and 2 from"),
-        ([(0, 0), (0, 1), (1, 1), (1, 0)], "not counterclockwise"),
         ([(0, 0), (1, 0), (1, 0), (1, 1), (0, 1)], "is not simple"),
         ([(0, 0), (1, 0), (2, 0), (1, 0), (1, 1), (0, 1)], "is not simple"),
         ([(0, 0), (2, 0), (2, 2), (1, 0), (0, 2)], "is not simple"),
         ([(0, 0), (1, 0), (0, 0)], "is not simple"),
     ],
 )
-def test_polygons_that_cross_touch_or_turn_back_are_named(polygon, reason):
+def test_polygons_that_cross_or_touch_themselves_or_turn_back_are_named(polygon, reason):
     found = polygon_fault([exact([(5, 5), (6, 5), (5, 6)]), exact(polygon)])
     assert found.startswith("tile 1 is not") and reason in found
+
+
+def test_a_clockwise_tile_is_named():
+    assert fault(UNIT, [UNIT.polygons[0][::-1]]).startswith("tile 0 is not counterclockwise")
 
 
 def test_segments_meet_as_sampled_points_say():

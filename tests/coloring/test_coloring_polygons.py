@@ -3,7 +3,6 @@
 import random
 from dataclasses import replace
 from fractions import Fraction
-from itertools import product
 
 import pytest
 from exact_tilings import Tiling, edges, exact_tile, random_tiling, squares
@@ -70,7 +69,7 @@ def test_a_gap_may_be_forbidden_up_to_its_ends_and_not_beyond(seed):
         assert not verdict(skewed, colors, low - TINY, high).valid
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_verdicts_at_random_distances_are_those_of_brute_force(seed):
     tiling, colors, found = colored(seed)
     chance = random.Random(seed)
@@ -171,7 +170,7 @@ def gauge_pairs(tiling, ball):
     return found
 
 
-@pytest.mark.parametrize(("seed", "ball"), list(product((1, 2), BALLS)))
+@pytest.mark.parametrize(("seed", "ball"), list(enumerate(BALLS, 1)))
 def test_polygonal_norms_decide_exactly_as_gauges_do(seed, ball):
     tiling = random_tiling(seed)
     colors = [0] + [None] * (len(tiling.polygons) - 1)
@@ -189,7 +188,7 @@ def test_polygonal_norms_decide_exactly_as_gauges_do(seed, ball):
     assert allowed_interval(coloring, 0) == Interval.of(low, high)
 
 
-@pytest.mark.parametrize("p", ["1.5", "3", "7"])
+@pytest.mark.parametrize("p", ["1.5", "7"])
 def test_p_norms_decide_but_for_a_band_around_the_ends(p):
     """Ends by powers of coordinates: largest at vertices, least by cutting thirds off segments."""
     tiling = random_tiling(5)
@@ -273,3 +272,27 @@ def test_tiles_of_two_vertices_or_beyond_floats_are_refused():
     with pytest.raises(InputError, match=r"at most 10\^100"):
         exact_tile(0, ((0, 0), (10**101, 0), (0, 1)))
     assert exact_tile(0, ((0, 0), (1, 0), (0, 1))).vertices[1] == (Surd.of(1), Surd.of(0))
+
+
+UNIT = ((0, 0), (1, 0), (1, 1), (0, 1))
+
+
+def test_a_distance_of_too_many_periods_is_refused():
+    tiny = Fraction(1, 10**6)
+    square = tuple((x * tiny, y * tiny) for x, y in UNIT)
+    tiling = Tiling(((tiny, 0), (0, tiny)), (square,))
+    with pytest.raises(InputError, match="too many periods"):
+        verify_polygons(tiling.coloring([0], parse_distances("1", 1)))
+
+
+def test_a_tile_far_away_from_the_origin_is_refused():
+    tiling = Tiling(((1, 0), (0, 1)), (tuple((x + 10**7, y) for x, y in UNIT),))
+    with pytest.raises(InputError, match="more than 10\\^6 periods away"):
+        verify_polygons(tiling.coloring([0], parse_distances("1", 1)))
+
+
+@pytest.mark.parametrize("size", [Fraction(1, 10**120), 10**120])
+def test_lattices_beyond_floats_are_refused(size):
+    tiling = Tiling(((size, 0), (0, size)), (UNIT,))
+    with pytest.raises(InputError, match="too large or too small"):
+        verify_polygons(tiling.coloring([0], parse_distances("1", 1)))

@@ -103,17 +103,17 @@ def test_squared_distances_of_cells_are_those_of_a_quadratic_program(seed, dimen
         assert float(cell.greatest_square(tuple(center))) == pytest.approx(farthest)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_conflicting_steps_are_all_steps_whose_squared_distances_meet_the_interval(seed):
-    """Without filters: the exact least and largest square at each of 17^2 steps."""
+    """Without filters: the exact least and largest square at each of 15^2 steps."""
     lattice, chance = random_lattice(seed, 2), random.Random(seed)
     reduced, cell = lattice.reduced()[0], VoronoiCell.of(lattice)
-    low = Surd.of(chance.randint(10, 200))
+    low = Surd.of(chance.randint(10, 150))
     high = low + chance.randint(0, 50)
     interval = Interval(Distance.root(low), Distance.root(high))
     for is_closed in (False, True):
         expected = set()
-        for step in product(range(-8, 9), repeat=2):
+        for step in product(range(-7, 8), repeat=2):
             center = combination(step, reduced.vectors)
             least, largest = cell.least_square(center), cell.greatest_square(center)
             meets = least <= high and largest >= low

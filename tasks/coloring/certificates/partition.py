@@ -162,6 +162,10 @@ def partition_fault(polygons: Sequence[Polygon], lattice: Lattice) -> str | None
     fault = polygon_fault(polygons)
     if fault is not None:
         return fault
+    areas = [area_twice(polygon) for polygon in polygons]
+    if any(area <= 0 for area in areas):
+        number = next(i for i, area in enumerate(areas) if area <= 0)
+        return f"tile {number} is not counterclockwise: its area is not positive"
     edges = TorusEdges(polygons, lattice)
     unmatched = edges.unmatched()
     if unmatched:
@@ -171,7 +175,7 @@ def partition_fault(polygons: Sequence[Polygon], lattice: Lattice) -> str | None
             f"no partition: the edge from {start} to {end} of tile {edges.owners[first]} does not "
             "meet exactly one reversed edge of another tile, so there is a gap or an overlap"
         )
-    total = sum((area_twice(polygon) for polygon in polygons), Surd.of(0))
+    total = sum(areas, Surd.of(0))
     if total != 2 * abs(lattice.determinant):
         area = abs(lattice.determinant)
         return (

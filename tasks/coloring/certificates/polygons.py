@@ -138,8 +138,9 @@ def verify_polygons(coloring: PolygonColoring) -> Verification:
                 conflict = _conflict(pairs, color, pair, interval)
                 return Verification(False, str(conflict), removed, looked_at, conflict)
     summary = (
-        f"valid: {len(coloring.tiles)} {coloring.boundary} tiles are a partition, "
-        f"{float(removed):.6g} of the plane is removed, no color holds a distance that it forbids"
+        f"{coloring.forbidden.num_colors} colors hold no forbidden distance: "
+        f"{len(coloring.tiles)} {coloring.boundary} tiles are a partition, removed "
+        f"{float(removed):.8g}"
     )
     return Verification(True, summary, removed, looked_at)
 

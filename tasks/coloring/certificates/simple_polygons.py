@@ -1,4 +1,4 @@
-"""Exact proof that polygons are simple and counterclockwise.
+"""Exact proof that polygons are simple.
 
 A polygon is simple if edges that are not neighbors are disjoint, and neighbors share their common
 vertex alone. Floats decide orientations outside a band around 0, exact numbers inside.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tasks.coloring.certificates.lattices import Vector, dot
 from tasks.coloring.certificates.ranges import expanded
-from tasks.coloring.certificates.torus_points import area_twice, cross, minus, point_text
+from tasks.coloring.certificates.torus_points import cross, minus, point_text
 
 __all__ = ["polygon_fault", "segments_meet"]
 
@@ -28,14 +28,11 @@ Bools = NDArray[np.bool_]
 
 
 def polygon_fault(polygons: Sequence[Polygon]) -> str | None:
-    """Why one of the polygons is not simple or not counterclockwise; None if all are."""
+    """Why one of the polygons is not simple; None if all are."""
     for number, first, second in _close_edges(polygons):
         if _is_bad(polygons[number], first, second):
             places = (f"{k} from {point_text(polygons[number][k])}" for k in (first, second))
             return f"tile {number} is not simple: its edges {' and '.join(places)} meet"
-    for number, polygon in enumerate(polygons):
-        if area_twice(polygon) <= 0:
-            return f"tile {number} is not counterclockwise: its area is not positive"
     return None
 
 

@@ -35,6 +35,8 @@ __all__ = ["TilePair", "TilePairs"]
 
 _MAX_MOVES = 100_000
 """Translations of the lattice that a search may go through."""
+_MAX_PERIODS = 1e6
+"""Tiles farther away from the origin are refused: floats of them are not precise enough."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class TilePairs:
         Of the plane.
     norm
         That measures distances.
+
+    Raises
+    ------
+    InputError
+        If a tile is more than a million periods away from the origin.
     """
 
     def __init__(self, tiles: Sequence[Tile], lattice: Lattice, norm: Norm) -> None:
@@ -82,6 +89,8 @@ class TilePairs:
         places = [np.array([[float(x), float(y)] for x, y in tile.vertices]) for tile in tiles]
         inverse = np.linalg.inv(self.frame.floats)
         centers = np.array([(p.min(axis=0) + p.max(axis=0)) / 2 for p in places])
+        if not np.abs(centers @ inverse).max() <= _MAX_PERIODS:
+            raise InputError("a tile is more than 10^6 periods away from the origin: move it there")
         self._homes = np.floor(centers @ inverse).astype(np.int64)
         moved = [p - home @ self.frame.floats for p, home in zip(places, self._homes, strict=True)]
         self._arrays = tile_arrays(moved)
@@ -147,7 +156,7 @@ class TilePairs:
     def _moves(self, distance: float) -> NDArray[np.int64]:
         """Coordinates of the translations within reach, the shortest first."""
         (a, b), (c, d) = self.frame.floats.tolist()
-        reach, area = self._reach(distance), abs(a * d - b * c)
+        reach, area = self._reach(distance + self.margin(distance)), abs(a * d - b * c)
         most = [reach * hypot(c, d) / area, reach * hypot(a, b) / area]
         if not 4 * most[0] * most[1] < _MAX_MOVES:
             raise InputError(

@@ -7,20 +7,27 @@ parallelogram, where exact numbers decide. Two points are equal modulo the latti
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import floor, hypot, isfinite
+from fractions import Fraction
+from math import floor, hypot, isfinite, lcm
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tasks.coloring.certificates.lattices import Lattice, Vector
 from tasks.coloring.certificates.numbers import Surd
+from tasks.records import InputError
 
 __all__ = ["TorusFrame", "TorusPoints", "area_twice", "cross", "minus", "point_text"]
 
 _BAND = 1e-13
 """Relative error that coordinates in a reduced basis may have; they have less than 20 eps."""
+
+_LARGEST = 1e100
+_MAX_SCALE_BITS = 2048
+"""Polygons whose coordinates have a larger common denominator are not brought to it."""
 
 Shift = tuple[int, int]
 
@@ -37,10 +44,17 @@ def cross(p: Vector, q: Vector) -> Surd:
 
 def area_twice(vertices: tuple[Vector, ...]) -> Surd:
     """Twice the signed area of a closed polygon: positive if it is counterclockwise."""
-    total = Surd.of(0)
-    for i, (x, _) in enumerate(vertices):
-        total += x * (vertices[(i + 1) % len(vertices)][1] - vertices[i - 1][1])
-    return total
+    scale = lcm(*(x.a.denominator for vertex in vertices for x in vertex))
+    is_rational = not any(x.b for vertex in vertices for x in vertex)
+    if is_rational and scale.bit_length() <= _MAX_SCALE_BITS:
+        points = [tuple(x.a.numerator * (scale // x.a.denominator) for x in v) for v in vertices]
+        return Surd.of(Fraction(_area_twice(points), scale * scale))
+    return Surd.of(0) + _area_twice(vertices)
+
+
+def _area_twice(points: Sequence[tuple[Any, ...]]) -> Any:
+    rises = (points[(i + 1) % len(points)][1] - points[i - 1][1] for i in range(len(points)))
+    return sum(x * rise for (x, _), rise in zip(points, rises, strict=True))
 
 
 def point_text(point: Vector) -> str:
@@ -57,6 +71,11 @@ class TorusFrame:
         The vectors b_1 and b_2.
     floats
         (2, 2), rounded.
+
+    Raises
+    ------
+    InputError
+        If the vectors are longer than 10^100, or span less than 10^-100.
     """
 
     def __init__(self, lattice: Lattice) -> None:
@@ -67,6 +86,8 @@ class TorusFrame:
         (a, b), (c, d) = self.floats.tolist()
         self._rows = ((d, -c), (-b, a))
         self._area = a * d - b * c
+        if not (np.abs(self.floats).max() <= _LARGEST and abs(self._area) >= 1 / _LARGEST):
+            raise InputError("the lattice is too large or too small for floats: choose other units")
         self._bands = (_BAND * hypot(c, d) / abs(self._area), _BAND * hypot(a, b) / abs(self._area))
         self._translations: dict[Shift, Vector] = {}
 

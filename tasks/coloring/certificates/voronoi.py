@@ -221,9 +221,9 @@ def verify_voronoi(coloring: VoronoiColoring) -> Verification:
                 conflict = Conflict(color, *cells, step, realised, interval)
                 return Verification(False, str(conflict), coloring.removed, looked_at, conflict)
     summary = (
-        f"valid: {len(coloring.tiles)} {coloring.boundary} cells are one of each coset, "
-        f"{float(coloring.removed):.6g} of them are removed, no color holds a distance that it "
-        "forbids"
+        f"{coloring.forbidden.num_colors} colors hold no forbidden distance: "
+        f"{len(coloring.tiles)} {coloring.boundary} Voronoi cells, {looked_at} steps, removed "
+        f"{coloring.removed}"
     )
     return Verification(True, summary, coloring.removed, looked_at)
 
