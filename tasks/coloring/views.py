@@ -22,7 +22,7 @@ Points = NDArray[np.float64]
 _RASTER = 480
 """Cells across a slice of a coloring of space by cells."""
 _FRAME = 254
-"""What is no color, beside the slice, so that it does not wrap around."""
+"""Background beside the slice, so that it does not wrap around."""
 
 
 def form_of(coloring: Coloring) -> str:

@@ -159,7 +159,7 @@ def train_networks(
     loss : SampledLoss
     settings : NetworkSettings
     checkpoint : path or URI, optional
-        A training that was killed goes on from it.
+        A training that was killed continues from it.
     device : str or torch.device
 
     Returns

@@ -160,7 +160,7 @@ def train_members(
         With one number of colors, one dimension and one norm.
     settings : Settings
     starts : sequence of Outcome, optional
-        One for each member, which goes on from its lattice and its logits, on a grid as fine or
+        One for each member, which continues from its lattice and logits, on a grid as fine or
         finer.
     checkpoint : path or URI, optional
         Beginning of the names of checkpoints, one for each batch; a training that was killed goes
