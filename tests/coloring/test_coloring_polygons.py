@@ -7,12 +7,12 @@ from fractions import Fraction
 import pytest
 from exact_tilings import Tiling, edges, exact_tile, random_tiling, squares
 
-from tasks.coloring.certificates.allowed import allowed_interval, slacks
 from tasks.coloring.certificates.distances import Distance, Forbidden, Interval, parse_distances
 from tasks.coloring.certificates.files import certificate_record, verify_certificate
 from tasks.coloring.certificates.norms import PNorm, PolygonalNorm
 from tasks.coloring.certificates.numbers import Surd
 from tasks.coloring.certificates.polygons import verify_polygons
+from tasks.coloring.certificates.polygons.allowed import allowed_interval, slacks
 from tasks.records import InputError
 
 TINY = Fraction(1, 10**12)
