@@ -163,7 +163,7 @@ def test_a_gap_and_an_overlap_of_the_same_area_do_not_cancel():
     assert_invalid(sealed(record), "tile 0, its edge from ", "add up to that of the period")
 
 
-def test_a_plane_that_is_covered_twice_is_no_partition():
+def test_a_plane_that_is_covered_twice_is_not_partitioned():
     record = examples.bricks()
     record["polygons"]["tiles"] *= 2
     assert_invalid(sealed(record), "the areas of the tiles add up to 4 more than")
@@ -295,7 +295,7 @@ def test_a_common_denominator_of_many_digits_is_refused():
         (b'{"kind": "\\ud800"}', "kind '\\ud800'"),
     ],
 )
-def test_whatever_is_no_object_of_json_is_refused(data, words):
+def test_whatever_is_not_an_object_of_json_is_refused(data, words):
     assert_refused(data, words)
 
 

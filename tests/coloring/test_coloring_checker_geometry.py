@@ -167,7 +167,7 @@ def test_residues_are_equal_iff_the_difference_is_in_the_sublattice(rows, offset
 
 
 def greedy_grid(draw, shape, colors, offsets):
-    """A coloring without conflicts: every cell gets a color that it may have, or none."""
+    """A coloring without conflicts: every cell gets a color that it may have, or is removed."""
     grid = [255] * math.prod(shape)
     places = list(itertools.product(*map(range, shape)))
     draw.shuffle(places)

@@ -47,13 +47,13 @@ MAX_SUPERBASE_STEPS = 1000
 """Steps of the reduction of a basis."""
 MAX_OFFSET = 2**31
 """Absolute value of a coordinate of an offset."""
-MAX_DECISIONS = 2**20
+MAX_DECISIONS = 2**21
 """Rows of offsets, and offsets near a forbidden distance that are decided one by one."""
 
 
-def weight(denominator: int, surd: int | None) -> int:
-    """How many steps a decision counts for: more with long numbers and with surds."""
-    return (1 + denominator.bit_length() // 256) * (1 if surd is None else 4)
+def weight(denominator: int, surd: int | None, cost: int) -> int:
+    """How many steps a decision of some cost counts for: more with long numbers and surds."""
+    return (1 + denominator.bit_length() // 256) * (1 if surd is None else 4) * cost
 
 
 class Budget:

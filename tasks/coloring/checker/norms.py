@@ -19,7 +19,7 @@ from tasks.coloring.checker.numbers import (
     root_bounds,
     sign,
 )
-from tasks.coloring.checker.powers import compare_powers
+from tasks.coloring.checker.powers import compare_powers, integer_root
 from tasks.coloring.checker.vectors import Vector, cross, dot, minus, scaled_vector
 from tasks.coloring.checker.verdicts import RefusedError
 
@@ -31,6 +31,8 @@ class Norm(Protocol):
     ----------
     takes_squares
         Whether distances are given to it by their squares.
+    cost
+        About how many steps of the Euclidean norm a comparison takes.
     inner, outer
         Rational radii of Euclidean balls within and around the unit ball.
     """
@@ -38,6 +40,10 @@ class Norm(Protocol):
     @property
     def takes_squares(self) -> bool:
         """Whether distances are squared."""
+
+    @property
+    def cost(self) -> int:
+        """Steps of a comparison."""
 
     @property
     def inner(self) -> Fraction:
@@ -62,6 +68,7 @@ class Euclidean:
     """The Euclidean norm; distances are given by their squares."""
 
     takes_squares = True
+    cost = 1
     inner = Fraction(1)
     outer = Fraction(1)
 
@@ -103,6 +110,11 @@ class Polygonal:
     inner: Fraction
     outer: Fraction
     takes_squares = False
+
+    @property
+    def cost(self) -> int:
+        """A step for every few sides."""
+        return 1 + len(self.sides) // 8
 
     @classmethod
     def of(cls, vertices: list[Vector]) -> Polygonal:
@@ -173,14 +185,21 @@ class Power:
     takes_squares = False
 
     @property
+    def cost(self) -> int:
+        """Powers take r multiplications, and roots about as long."""
+        return self.r
+
+    @property
     def inner(self) -> Fraction:
-        """1 for p >= 2, else below 2^(-1/2)."""
-        return Fraction(1) if self.r >= 2 * self.s else Fraction(70710, 100000)
+        """1 for p >= 2, else just below 2^(1/2 - 1/p)."""
+        excess = 2 * self.s - self.r
+        return Fraction(1) if excess <= 0 else 1 / _root_of_two(excess, 2 * self.r)
 
     @property
     def outer(self) -> Fraction:
-        """1 for p <= 2, else above 2^(1/2)."""
-        return Fraction(1) if self.r <= 2 * self.s else Fraction(141422, 100000)
+        """1 for p <= 2, else just above 2^(1/2 - 1/p)."""
+        excess = self.r - 2 * self.s
+        return Fraction(1) if excess <= 0 else _root_of_two(excess, 2 * self.r)
 
     def side(self, x: Vector, distance: Number) -> int | None:
         """The sign of |x| - distance."""
@@ -221,3 +240,8 @@ class Power:
                 f"too much work: the common denominator has {scale.bit_length()} bits; with "
                 f"p = {self.r}/{self.s} up to {MAX_POWER_BITS // self.r} are allowed"
             )
+
+
+def _root_of_two(a: int, b: int) -> Fraction:
+    """A rational number just above 2^(a / b)."""
+    return Fraction(integer_root(2 ** (a + 24 * b), b) + 1, 2**24)

@@ -19,7 +19,7 @@ from tasks.coloring.checker.torus import short_basis
 from tasks.coloring.checker.vectors import Vector, combination, dot, minus, plus
 from tasks.coloring.checker.walks import Offset, Walk, shift_for
 
-MAX_MEASURED = 20_000
+MAX_MEASURED = 10_000
 """Pairs of vertices and edges of two tiles up to which their distances are told."""
 
 

@@ -52,7 +52,7 @@ def check_polygons(statement: Statement) -> Verdict:
     first, second = (scaled_vector(v, scale) for v in statement.lattice)
     shapes = [[scaled_vector(v, scale) for v in tile.vertices] for tile in tiles]
     torus = Torus.of(first, second)
-    heavy = weight(scale, statement.surd)
+    heavy = weight(scale, statement.surd, 1)
     fault = _tiles_fault(shapes, Budget(MAX_COMPARISONS, "pairs of edges of tiles", heavy))
     fault = fault or partition_fault(
         shapes, torus, scale, Budget(MAX_COMPARISONS, "pairs of points and edges", heavy)
@@ -79,7 +79,7 @@ def _decide_pairs(
     budget = Budget(
         MAX_COMPARISONS,
         "pairs of tiles, and of their vertices and edges",
-        weight(tiling.scale, statement.surd),
+        weight(tiling.scale, statement.surd, statement.norm.cost),
     )
     found = first_conflict(
         tiling, colors, statement.forbidden, statement.thresholds(tiling.scale), budget

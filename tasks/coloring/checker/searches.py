@@ -52,7 +52,9 @@ class Search:
             is_closed=statement.is_closed,
         )
         budget = Budget(
-            MAX_DECISIONS, "offsets near a forbidden distance", weight(scale, statement.surd)
+            MAX_DECISIONS,
+            "offsets near a forbidden distance",
+            weight(scale, statement.surd, statement.norm.cost),
         )
         thresholds = statement.thresholds(scale)
         return cls(

@@ -115,7 +115,7 @@ def _normals(vectors: Sequence[Vector]) -> tuple[Vector, ...]:
 
 
 def chord(start: Vector, step: Vector, radius: int) -> Span:
-    """The integers x with |start + x step| <= radius; (0, -1) if there are none.
+    """The integers x with |start + x step| <= radius; (0, -1) if it never is.
 
     With a = |step|^2, b = start.step and c = |start|^2 - radius^2 these are the x with
     |a x + b| <= sqrt(b^2 - a c).
