@@ -16,7 +16,7 @@ from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.certificates.norms import Euclidean, Norm
 from tasks.coloring.certificates.numbers import Surd
 from tasks.coloring.certificates.polygons import PolygonColoring
-from tasks.coloring.certificates.tiles import Tile
+from tasks.coloring.certificates.polygons.tiles import Tile
 
 Point = tuple[Fraction, Fraction]
 _BOX = range(-2, 3)

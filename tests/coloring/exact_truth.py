@@ -20,7 +20,7 @@ from tasks.coloring.certificates.norms import Euclidean, PNorm, PolygonalNorm
 from tasks.coloring.certificates.numbers import Surd
 from tasks.coloring.certificates.polygons import PolygonColoring
 from tasks.coloring.certificates.voronoi import VoronoiColoring
-from tasks.coloring.certificates.voronoi_cells import VoronoiCell
+from tasks.coloring.certificates.voronoi.cells import VoronoiCell
 
 _CLEAR = 1e-9
 

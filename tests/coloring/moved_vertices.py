@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.coloring.certificates.lattices import Vector, combination
 from tasks.coloring.certificates.polygons import PolygonColoring
-from tasks.coloring.certificates.tiles import Tile
+from tasks.coloring.certificates.polygons.tiles import Tile
 
 Key = tuple[float, float]
 _SHIFTS = list(product((-2, -1, 0, 1, 2), repeat=2))

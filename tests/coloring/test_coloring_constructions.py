@@ -7,7 +7,6 @@ from itertools import combinations
 import pytest
 from moved_vertices import Movable, difference
 
-from tasks.coloring.certificates.allowed import allowed_interval, slacks
 from tasks.coloring.certificates.constructions import CONSTRUCTIONS, construction
 from tasks.coloring.certificates.distances import Distance, Forbidden, Interval
 from tasks.coloring.certificates.files import (
@@ -18,7 +17,8 @@ from tasks.coloring.certificates.files import (
 )
 from tasks.coloring.certificates.lattices import Lattice, combination, dot
 from tasks.coloring.certificates.numbers import Surd
-from tasks.coloring.certificates.tiles import Tile
+from tasks.coloring.certificates.polygons.allowed import allowed_interval, slacks
+from tasks.coloring.certificates.polygons.tiles import Tile
 from tasks.records import InputError
 
 POLYGONS = [name for name in CONSTRUCTIONS if name != "coulson15"]

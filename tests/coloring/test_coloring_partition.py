@@ -9,8 +9,8 @@ from exact_tilings import Tiling, between, random_tiling
 from tasks.coloring.certificates.constructions import CONSTRUCTIONS, construction
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.certificates.numbers import Surd
-from tasks.coloring.certificates.partition import partition_fault
-from tasks.coloring.certificates.simple_polygons import polygon_fault, segments_meet
+from tasks.coloring.certificates.polygons.partition import partition_fault
+from tasks.coloring.certificates.polygons.simple import polygon_fault, segments_meet
 from tasks.coloring.certificates.voronoi import VoronoiColoring
 from tasks.records import InputError
 

@@ -7,12 +7,17 @@ from fractions import Fraction
 import pytest
 from exact_tilings import Tiling, edges, exact_tile, random_tiling, squares
 
-from tasks.coloring.certificates.allowed import allowed_interval, slacks
 from tasks.coloring.certificates.distances import Distance, Forbidden, Interval, parse_distances
-from tasks.coloring.certificates.files import certificate_record, verify_certificate
+from tasks.coloring.certificates.files import (
+    certificate_bytes,
+    certificate_record,
+    verify_certificate,
+)
 from tasks.coloring.certificates.norms import PNorm, PolygonalNorm
 from tasks.coloring.certificates.numbers import Surd
 from tasks.coloring.certificates.polygons import verify_polygons
+from tasks.coloring.certificates.polygons.allowed import allowed_interval, slacks
+from tasks.coloring.checker import check as check_again
 from tasks.records import InputError
 
 TINY = Fraction(1, 10**12)
@@ -35,11 +40,13 @@ def forbidding(low, high):
 
 
 def verdict(tiling, colors, low, high, boundary="half-open"):
-    """Of color 0 alone: the others are removed."""
+    """Of color 0 alone: the others are removed. The second checker agrees."""
     alone = [color if color == 0 else None for color in colors]
-    return verify_polygons(
-        replace(tiling.coloring(alone, forbidding(low, high)), boundary=boundary)
-    )
+    coloring = replace(tiling.coloring(alone, forbidding(low, high)), boundary=boundary)
+    verification = verify_polygons(coloring)
+    second = check_again(certificate_bytes(certificate_record(coloring)))
+    assert second.state == ("valid" if verification.valid else "invalid"), second.reason
+    return verification
 
 
 def gaps(found):

@@ -10,15 +10,15 @@ import pytest
 from scipy.optimize import minimize
 from scipy.spatial import HalfspaceIntersection
 
-from tasks.coloring.certificates.cosets import Cosets
 from tasks.coloring.certificates.distances import Distance, Forbidden, Interval, parse_distances
 from tasks.coloring.certificates.files import certificate_record, verify_certificate
 from tasks.coloring.certificates.lattices import Lattice, combination, dot
 from tasks.coloring.certificates.norms import Euclidean, PolygonalNorm
 from tasks.coloring.certificates.numbers import Surd
 from tasks.coloring.certificates.voronoi import VoronoiColoring, verify_voronoi
-from tasks.coloring.certificates.voronoi_cells import VoronoiCell, obtuse_superbase
-from tasks.coloring.certificates.voronoi_steps import conflicting_steps
+from tasks.coloring.certificates.voronoi.cells import VoronoiCell, obtuse_superbase
+from tasks.coloring.certificates.voronoi.cosets import Cosets
+from tasks.coloring.certificates.voronoi.steps import conflicting_steps
 from tasks.records import InputError
 
 TINY = Fraction(1, 10**12)

@@ -18,7 +18,7 @@ from tasks.coloring.certificates.lattices import Lattice, Vector, combination
 from tasks.coloring.certificates.norms import Euclidean, PolygonalNorm
 from tasks.coloring.certificates.numbers import Number, Surd, parse_number
 from tasks.coloring.certificates.polygons import PolygonColoring
-from tasks.coloring.certificates.tiles import Tile
+from tasks.coloring.certificates.polygons.tiles import Tile
 from tasks.coloring.certificates.voronoi import VoronoiColoring
 from tasks.records import InputError
 from tasks.records.errors import unknown_name

@@ -14,7 +14,7 @@ from tasks.coloring.certificates.distances import Interval
 from tasks.coloring.certificates.enumeration import points_between
 from tasks.coloring.certificates.lattices import Lattice, Vector, combination
 from tasks.coloring.certificates.norms import BAND, Euclidean, Norm
-from tasks.coloring.certificates.voronoi_cells import VoronoiCell
+from tasks.coloring.certificates.voronoi.cells import VoronoiCell
 
 __all__ = ["conflicting_steps", "realised_lengths"]
 

@@ -17,10 +17,10 @@ from tasks.coloring.certificates.headers import BOUNDARIES, Header, canonical_di
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.certificates.norms import Norm
 from tasks.coloring.certificates.numbers import Surd
-from tasks.coloring.certificates.partition import partition_fault
-from tasks.coloring.certificates.tile_pairs import TilePair, TilePairs
-from tasks.coloring.certificates.tiles import Tile, checked_tiles
-from tasks.coloring.certificates.torus_points import area_twice
+from tasks.coloring.certificates.polygons.pairs import TilePair, TilePairs
+from tasks.coloring.certificates.polygons.partition import partition_fault
+from tasks.coloring.certificates.polygons.tiles import Tile, checked_tiles
+from tasks.coloring.certificates.polygons.torus_points import area_twice
 from tasks.coloring.certificates.verification import Conflict, Verification
 from tasks.records import InputError
 

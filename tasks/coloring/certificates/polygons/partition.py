@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from tasks.coloring.certificates.lattices import Lattice, Vector, dot
 from tasks.coloring.certificates.numbers import Surd
-from tasks.coloring.certificates.ranges import expanded
-from tasks.coloring.certificates.simple_polygons import polygon_fault
-from tasks.coloring.certificates.torus_points import (
+from tasks.coloring.certificates.polygons.ranges import expanded
+from tasks.coloring.certificates.polygons.simple import polygon_fault
+from tasks.coloring.certificates.polygons.torus_points import (
     Shift,
     TorusPoints,
     area_twice,

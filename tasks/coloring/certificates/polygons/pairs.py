@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.coloring.certificates.compiled_norms import CompiledNorm, compiled_norm
 from tasks.coloring.certificates.distances import Distance, Interval
 from tasks.coloring.certificates.lattices import Lattice, Vector
 from tasks.coloring.certificates.norms import BAND, Norm
-from tasks.coloring.certificates.tile_kernels import (
+from tasks.coloring.certificates.polygons.compiled_norms import CompiledNorm, compiled_norm
+from tasks.coloring.certificates.polygons.kernels import (
     close_pairs,
     far_vertices,
     near_edges,
     tile_arrays,
 )
-from tasks.coloring.certificates.tiles import Tile
-from tasks.coloring.certificates.torus_points import Shift, TorusFrame, minus
+from tasks.coloring.certificates.polygons.tiles import Tile
+from tasks.coloring.certificates.polygons.torus_points import Shift, TorusFrame, minus
 from tasks.records import InputError
 
 __all__ = ["TilePair", "TilePairs"]

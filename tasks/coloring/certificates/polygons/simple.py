@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.coloring.certificates.lattices import Vector, dot
-from tasks.coloring.certificates.ranges import expanded
-from tasks.coloring.certificates.torus_points import cross, minus, point_text
+from tasks.coloring.certificates.polygons.ranges import expanded
+from tasks.coloring.certificates.polygons.torus_points import cross, minus, point_text
 
 __all__ = ["polygon_fault", "segments_meet"]
 

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.coloring.certificates.cosets import Cosets
 from tasks.coloring.certificates.distances import Forbidden, Interval
 from tasks.coloring.certificates.headers import BOUNDARIES, Header, canonical_digest
 from tasks.coloring.certificates.lattices import Lattice, combination
 from tasks.coloring.certificates.norms import Euclidean, Norm
-from tasks.coloring.certificates.tiles import checked_tiles, read_color
+from tasks.coloring.certificates.polygons.tiles import checked_tiles, read_color
 from tasks.coloring.certificates.verification import Conflict, Verification
-from tasks.coloring.certificates.voronoi_steps import conflicting_steps, realised_lengths
+from tasks.coloring.certificates.voronoi.cosets import Cosets
+from tasks.coloring.certificates.voronoi.steps import conflicting_steps, realised_lengths
 from tasks.records import InputError
 from tasks.records.errors import shortened
 

@@ -13,7 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.coloring.certificates.compiled_norms import inner, least_on_segment, norm_value, outer
+from tasks.coloring.certificates.polygons.compiled_norms import (
+    inner,
+    least_on_segment,
+    norm_value,
+    outer,
+)
 
 __all__ = ["TileArrays", "close_pairs", "far_vertices", "near_edges", "tile_arrays"]
 

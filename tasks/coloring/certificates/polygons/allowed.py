@@ -17,9 +17,9 @@ from tasks.coloring.certificates.distances import Distance, Interval
 from tasks.coloring.certificates.lattices import Vector, dot
 from tasks.coloring.certificates.norms import Norm, PNorm, PolygonalNorm
 from tasks.coloring.certificates.numbers import Surd
-from tasks.coloring.certificates.polygons import PolygonColoring
-from tasks.coloring.certificates.tile_pairs import TilePair, TilePairs
-from tasks.coloring.certificates.torus_points import cross, minus
+from tasks.coloring.certificates.polygons.coloring import PolygonColoring
+from tasks.coloring.certificates.polygons.pairs import TilePair, TilePairs
+from tasks.coloring.certificates.polygons.torus_points import cross, minus
 from tasks.records import InputError
 
 __all__ = ["Slack", "allowed_interval", "slacks"]
