@@ -44,9 +44,9 @@ class StackedOptimizer(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._move(weight, group)
+                    self._move(weight, weight.grad, group)
 
-    def _move(self, weight: Tensor, group: Mapping[str, Any]) -> None:
+    def _move(self, weight: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> None:
         raise NotImplementedError
 
 
@@ -56,6 +56,9 @@ class StackedSGD(StackedOptimizer):
     With gradient G, weight decay a, momentum b and rate r, all of a member,
 
         G <- G + a W,    M <- b M + G,    W <- W - r (G + b M).
+
+    A group may have a ``largest_move``: moves of a member's parameter that are longer, in the
+    Euclidean norm, are shortened to it.
 
     Parameters
     ----------
@@ -76,16 +79,19 @@ class StackedSGD(StackedOptimizer):
         settings = {"momentum": _listed(momentum), "weight_decays": _listed(weight_decays)}
         super().__init__(stack, settings, groups)
 
-    def _move(self, weight: Tensor, group: Mapping[str, Any]) -> None:
-        gradient = weight.grad
+    def _move(self, weight: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> None:
         if _is_used(group["weight_decays"]):
             gradient = gradient + _factor(group["weight_decays"], weight) * weight
+        rate = _rate(group["lr"], weight)
+        if not _is_used(group["momentum"]) and "largest_move" not in group:
+            weight.addcmul_(gradient, rate, value=-1.0)
+            return
         momentum = _factor(group["momentum"], weight)
         if "momentum" not in self.state[weight]:
             self.state[weight]["momentum"] = torch.zeros_like(weight)
         moment = self.state[weight]["momentum"].mul_(momentum).add_(gradient)
         move = (momentum * moment).add_(gradient)
-        weight.sub_(move.mul_(_factor(group["lr"], weight)))
+        weight.sub_(_shortened(move.mul_(rate), group.get("largest_move")))
 
 
 class StackedAdamW(StackedOptimizer):
@@ -118,14 +124,13 @@ class StackedAdamW(StackedOptimizer):
         }
         super().__init__(stack, settings, groups)
 
-    def _move(self, weight: Tensor, group: Mapping[str, Any]) -> None:
-        state, gradient = self.state[weight], weight.grad
-        assert gradient is not None  # by `step`
+    def _move(self, weight: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> None:
+        state = self.state[weight]
         if not state:
             state |= {"step": 0, "mean": torch.zeros_like(weight)}
             state["square"] = torch.zeros_like(weight)
         state["step"] += 1
-        rate = _factor(group["lr"], weight)
+        rate = _rate(group["lr"], weight)
         first, second = (_factor(group[f"{name}_beta"], weight) for name in ("first", "second"))
         if _is_used(group["weight_decays"]):
             weight.mul_(1 - rate * _factor(group["weight_decays"], weight))
@@ -170,6 +175,20 @@ def _check_lengths(settings: Mapping[str, Any], count: int) -> None:
             )
 
 
+def _shortened(move: Tensor, largest: Any) -> Tensor:
+    if largest is None:
+        return move
+    norms = by_member(move.flatten(1).square().sum(dim=1).sqrt(), move)
+    bounds = torch.as_tensor(_factor(largest, move)).to(move)
+    return torch.where(norms > bounds, move * (bounds / norms), move)
+
+
+def _rate(rates: Any, stack: Tensor) -> Tensor:
+    """Rates that multiply a stack (m, ...); infinite if its type is too small for them."""
+    vector = torch.as_tensor(rates, dtype=torch.float64)
+    return by_member(vector, stack) if vector.ndim else vector.to(stack)
+
+
 def _is_used(setting: Any) -> bool:
     return any(setting) if isinstance(setting, list) else bool(setting)
 
@@ -178,5 +197,4 @@ def _factor(setting: Any, stack: Tensor) -> Any:
     """A setting that multiplies a stack (m, ...)."""
     if isinstance(setting, float):
         return setting
-    vector = torch.as_tensor(setting, dtype=torch.float64)
-    return by_member(vector, stack) if vector.ndim else float(vector)
+    return by_member(torch.as_tensor(setting, dtype=torch.float64), stack)

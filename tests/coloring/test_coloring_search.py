@@ -122,7 +122,7 @@ def test_plain_gradients_are_those_of_the_logits():
         model.logits = logits
         return loss(model, Phase(0.5, learns_lattice=False))[0]
 
-    assert torch.autograd.gradcheck(values, logits.requires_grad_())
+    assert torch.autograd.gradcheck(values, logits.requires_grad_(), fast_mode=True)
 
 
 def test_a_diverged_member_is_an_outcome_and_comes_last():
@@ -133,6 +133,15 @@ def test_a_diverged_member_is_an_outcome_and_comes_last():
     assert "not finite" in found[0].reason
     good = train_members(chosen[:1], SHORT)[0]
     assert best([*found, good], 1, removal_estimate) == [good]
+
+
+def test_a_lattice_that_collapses_ends_its_member_alone():
+    flat = Start(vectors=((3.0, 0.0), (0.0, 1e-3)))
+    chosen = [*members(2), Member(9, 3, start=flat)]
+    found = train_members(chosen, SHORT)
+    statuses = [FitStatus.FINISHED, FitStatus.FINISHED, FitStatus.DIVERGED]
+    assert [each.status for each in found] == statuses
+    assert same(found[1], train_members(chosen[1:2], SHORT)[0])
 
 
 def test_halving_keeps_the_best_and_is_that_of_its_rungs(tmp_path):
@@ -208,7 +217,11 @@ def test_phases_and_rates_of_a_training():
     stream_of = Phases(settings).at(3)
     found = [next(stream_of) for _ in range(4)]
     assert [phase.progress for phase in found] == pytest.approx([0.6, 0.8, 1.0, 1.0])
-    assert [phase.learns_lattice for phase in found] == [False, False, True, True]
+    assert [phase.learns_lattice for phase in found] == [False, False, False, True]
+    steps = Phases(dataclasses.replace(settings, lattice_every=1)).at(3)
+    assert [next(steps).learns_lattice for _ in range(4)] == [False, False, True, True]
+    kept = Phases(dataclasses.replace(settings, lattice_rate=0.0)).at(8)
+    assert not next(kept).learns_lattice
     loss = TorusLoss([0.1, 0.2], first_penalty=0.4, num_colors=2)
     assert loss.prices(0.5).tolist() == pytest.approx([0.2, 0.08**0.5])
     assert Geometric(1.0, 16.0, 5).at(3) == pytest.approx(8.0)
@@ -235,3 +248,14 @@ def test_wrong_use_is_named_in_one_line(make, match):
     with pytest.raises(InputError, match=match) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.gpu
+def test_members_on_a_gpu_get_the_same_bits_alone_and_almost_those_of_the_cpu():
+    chosen, settings = members(5), dataclasses.replace(SHORT, num_steps=6)
+    together = train_members(chosen, settings, device="cuda")
+    (alone,) = train_members(chosen[3:4], settings, device="cuda")
+    assert same(alone, together[3])
+    for mine, theirs in zip(together, train_members(chosen, settings), strict=True):
+        np.testing.assert_allclose(mine.logits, theirs.logits, atol=1e-2)
+        np.testing.assert_allclose(mine.lattice, theirs.lattice, atol=1e-3)

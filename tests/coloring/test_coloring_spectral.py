@@ -41,7 +41,7 @@ class Polynomial:
         return torch.tensor(self.at(self.grid(shape)))
 
 
-def radii(low, high, margin, count=24):
+def radii(low, high, margin, count=12):
     if low == high and not margin:
         return [low], [1.0]
     nodes, weights = np.polynomial.legendre.leggauss(count)
@@ -91,7 +91,7 @@ def test_the_loss_in_the_plane_is_what_quadrature_gives(distances, margin):
 def test_the_loss_in_space_is_what_quadrature_gives():
     function, forbidden = Polynomial(SPACE, 2, 1), parse_distances(["1", "0.6-0.8"], 2)
     lattice = torch.tensor(SPACE, dtype=torch.float64)
-    expected = by_quadrature(function, (3, 3, 3), [(1, 1), (0.6, 0.8)], 0.05, sphere(16))
+    expected = by_quadrature(function, (3, 3, 3), [(1, 1), (0.6, 0.8)], 0.05, sphere(12))
     found = spectral_loss(function.tensor((4, 6, 5)), lattice, forbidden, margin=0.05)
     assert found.item() == pytest.approx(expected, abs=1e-10)
 
@@ -155,17 +155,19 @@ def test_gradients_in_probabilities_and_lattice_are_those_of_differences(norm, d
         return spectral_loss(p, lattices, forbidden, margin=0.1, norm=norm)
 
     inputs = p.requires_grad_(), lattices.requires_grad_()
-    assert torch.autograd.gradcheck(loss, inputs, atol=1e-7)
+    assert torch.autograd.gradcheck(loss, inputs, atol=1e-7, fast_mode=True)
 
 
 def test_gradients_in_space_are_those_of_differences():
     p = torch.rand(2, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     lattice, forbidden = torch.tensor(SPACE, dtype=torch.float64), parse_distances("1", 2)
     inputs = p.requires_grad_(), lattice.requires_grad_()
-    assert torch.autograd.gradcheck(lambda p, v: spectral_loss(p, v, forbidden), inputs, atol=1e-7)
+    assert torch.autograd.gradcheck(
+        lambda p, v: spectral_loss(p, v, forbidden), inputs, atol=1e-7, fast_mode=True
+    )
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 4, 5)])
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3), (3, 2, 5)])
 def test_gradients_in_weights_are_those_of_differences(shape):
     generator = torch.Generator().manual_seed(0)
     half = math.prod(shape[:-1]) * (shape[-1] // 2 + 1)
@@ -174,22 +176,24 @@ def test_gradients_in_weights_are_those_of_differences(shape):
         # Real and imaginary parts have one weight: the table of a real transform repeats itself.
         weights = torch.rand(2, columns, 2 * half, dtype=torch.float64, generator=generator)
         weights.requires_grad_()
-        assert torch.autograd.gradcheck(lambda p, w: Conflict.apply(p, w, 2), (p, weights))
+        assert torch.autograd.gradcheck(
+            lambda p, w: Conflict.apply(p, w, 2), (p, weights), fast_mode=True
+        )
 
 
 @pytest.mark.parametrize("width", [0.0, 0.05, 0.3])
 def test_tables_are_means_of_bessel_functions_and_begin_as_longer_ones_do(width):
     device = torch.device("cpu")
     short, long = (radial_table(width, 2, last, device) for last in (2, 4))
-    assert torch.equal(long.values[: len(short.values) - 2], short.values[:-2])
+    assert torch.equal(long.cubics[: len(short.cubics) - 1], short.cubics[:-1])
     t = torch.rand(500, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 16
     r, weights = radii(1 - width, 1 + width, 0.0, count=60)
     expected = sum(w * j0(2 * np.pi * x * t.numpy()) for x, w in zip(r, weights, strict=True))
-    np.testing.assert_allclose(long.at(t)[0], expected, atol=1e-11)
+    np.testing.assert_allclose(long.at(t)[0], expected, atol=1e-10)
     slopes = [
         w * -2 * np.pi * x * j1(2 * np.pi * x * t.numpy()) for x, w in zip(r, weights, strict=True)
     ]
-    np.testing.assert_allclose(long.at(t)[1], sum(slopes), atol=1e-7)
+    np.testing.assert_allclose(long.at(t)[1], sum(slopes), atol=1e-6)
     assert Ring.of(0.9, 1.1, 0.0) == Ring(1.0, 0.1)
 
 

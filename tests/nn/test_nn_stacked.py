@@ -249,6 +249,22 @@ def test_a_member_that_diverges_or_is_done_stands_still_bit_for_bit(make):
     assert torch.equal(alone.model.members.place[0], state.model.members.place[2])
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_long_moves_of_a_member_are_shortened(momentum):
+    starts = torch.tensor([[-1.0, 2.0], [0.999, 0.999]], dtype=torch.float64)
+    settings = {"momentum": momentum, "groups": {"place": {"largest_move": [0.3, 0.3]}}}
+    short, free = (
+        joint_state(starts, (1.0, 1.0), StackedSGD, **chosen)
+        for chosen in (settings, {"momentum": momentum})
+    )
+    for state in (short, free):
+        fit(state, Phases(9), rosenbrock(torch.ones(2)), FitPlan(1, clip=None))
+    moves, whole = (state.model.members.place.detach() - starts for state in (short, free))
+    assert whole[0].norm() > 0.3
+    torch.testing.assert_close(moves[0], whole[0] * (0.3 / whole[0].norm()))
+    assert torch.equal(moves[1], whole[1])
+
+
 def test_a_scaled_schedule_is_one_schedule_per_member():
     inner = Linear(1.0, 0.0, 8)
     members = StackedSchedule(tuple(Linear(rate, 0.0, 8) for rate in RATES))

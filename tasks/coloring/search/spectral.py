@@ -88,7 +88,7 @@ class Conflict(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:  # pyrefly: ignore[bad-override]
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:  # pyrefly: ignore[bad-override]
         """Transform back what the weights left, which is half the derivative."""
         (by_conflict, by_means), (weighted, parts) = grad_outputs, ctx.saved_tensors
         shape, half, num_columns = ctx.sizes

@@ -66,8 +66,8 @@ class _MirrorSoftmax(torch.autograd.Function):
         return torch.softmax(logits, dim=1)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0]
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        return grad_outputs[0]
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class TorusLoss:
         self.penalties, self.first_penalty = tuple(penalties), first_penalty
         self.num_colors, self.mirror, self.device = num_colors, mirror, device
 
-    def __call__(self, model: TorusLogits, phase: Phase) -> tuple[Tensor, dict[str, Tensor]]:
-        """Losses (m,), and as terms E and the shares removed."""
+    def __call__(self, model: Any, phase: Phase) -> tuple[Tensor, dict[str, Tensor]]:
+        """Losses (m,) of `TorusLogits`, and as terms E and the shares removed."""
         p = model.probabilities(mirror=self.mirror)
         weights = model.weights(learned=phase.learns_lattice)
         conflict, rest = Conflict.apply(p, weights, self.num_colors)

@@ -11,6 +11,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,10 +39,14 @@ class Settings:
         Of the logits at the first and the last step, geometric in between.
     momentum : float
     lattice_rate : float
-        Of the lattice, in proportion to the rates of the logits and at the last step this; 0 keeps
-        the lattice.
+        Of the lattice: this at the last step, and before in proportion to the rates of the logits;
+        0 keeps the lattice.
     lattice_start : float
         Share of the steps before the lattice is learned.
+    lattice_every : int
+        Steps from one step of the lattice to the next, each of so many times the rate.
+    lattice_move : float
+        Largest step of the lattice, in the Euclidean norm of all its entries.
     first_penalty : float
         Of all members at the first step; 0 for their own throughout.
     penalty_share : float
@@ -58,10 +63,12 @@ class Settings:
     shape: tuple[int, ...] = (24, 24)
     num_steps: int = 200
     rates: tuple[float, float] = (10.0, 10.0)
-    momentum: float = 0.5
-    lattice_rate: float = 0.2
-    lattice_start: float = 0.2
-    first_penalty: float = 0.3
+    momentum: float = 0.0
+    lattice_rate: float = 1.0
+    lattice_start: float = 0.05
+    lattice_every: int = 2
+    lattice_move: float = 0.05
+    first_penalty: float = 0.5
     penalty_share: float = 0.6
     margin: float = 0.05
     deviation: float = 0.1
@@ -94,7 +101,8 @@ class Phases:
         given, count = self.settings, self.settings.num_steps
         while True:
             share = step / (given.penalty_share * count) if given.penalty_share else 1.0
-            learns = given.lattice_rate > 0 and step >= given.lattice_start * count
+            is_begun = given.lattice_rate > 0 and step >= given.lattice_start * count
+            learns = is_begun and step % given.lattice_every == 0
             yield Phase(min(share, 1.0) if given.first_penalty else 1.0, learns)
             step += 1
 
@@ -160,7 +168,7 @@ def train_members(
         With one number of colors, one dimension and one norm.
     settings : Settings
     starts : sequence of Outcome, optional
-        One for each member, which continues from its lattice and logits, on a grid as fine or
+        One for each member, which continues from its lattice and its logits, on a grid as fine or
         finer.
     checkpoint : path or URI, optional
         Beginning of the names of checkpoints, one for each batch; a training that was killed goes
@@ -211,7 +219,7 @@ def _train_batch(
         checkpoint_steps=settings.checkpoint_steps,
         curve_steps=settings.curve_steps,
     )
-    whole = fit(state, Phases(settings), loss, plan)  # pyrefly: ignore[bad-argument-type]
+    whole = fit(state, Phases(settings), loss, plan)
     return _outcomes(state, loss, whole, members)
 
 
@@ -238,7 +246,10 @@ def _begin(
     stack = JointStack(model, len(members))
     # The gradient by one of N values of p is 1/N of the derivative at that point.
     num_points, (first, last) = logits[0, 0].numel(), settings.rates
-    own = {"lr_scale": settings.lattice_rate / (num_points * last)}
+    own = {
+        "lr_scale": settings.lattice_rate * settings.lattice_every / (num_points * last),
+        "largest_move": settings.lattice_move,
+    }
     optimizer = StackedSGD(stack, momentum=settings.momentum, groups={"lattice": own})
     scale = (1 - settings.momentum) * num_points
     rates = Geometric(first * scale, last * scale, settings.num_steps)
@@ -254,8 +265,7 @@ def _origin(members: Sequence[Member], settings: Settings, starts: Sequence[Outc
 def _outcomes(
     state: StackedState, loss: TorusLoss, whole: Fit, members: Sequence[Member]
 ) -> list[Outcome]:
-    model = state.model.members
-    assert isinstance(model, TorusLogits)
+    model: Any = state.model.members
     lattices = np.stack([rounded(lattice) for lattice in model.lattice.cpu().numpy()])
     model.lattice.copy_(torch.from_numpy(lattices))
     _, terms = loss(model, Phase(1.0, learns_lattice=False))

@@ -24,6 +24,10 @@ from tasks.coloring.search.measures import Ring, directed_waves, octave, radial_
 from tasks.records import InputError
 
 CPU = torch.device("cpu")
+LARGEST = 512.0
+"""Oscillations within a forbidden distance, beyond which w is not known: NaN for all of a member.
+
+No grid needs them; lattices that collapse do."""
 
 
 @lru_cache(maxsize=64)
@@ -44,12 +48,15 @@ class _Rings:
     width : float
     members, columns : Tensor int64 (r,)
     centers : Tensor float64 (r, 1)
+    is_whole : bool
+        Each member has one, for the only column.
     """
 
     width: float
     members: Tensor
     columns: Tensor
     centers: Tensor
+    is_whole: bool
 
 
 class Waves:
@@ -117,35 +124,55 @@ class _RadialWaves(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, lattices: Tensor, f: Tensor, waves: Waves) -> Tensor:
         dual = torch.linalg.inv(_product(lattices, lattices.mT))
-        n = len(f)
-        squares = sum(dual[:, i, j, None] * (f[i] * f[j]) for i in range(n) for j in range(n))
-        t = torch.as_tensor(squares).clamp(min=0.0).sqrt()
-        found = t.new_zeros(waves.count, waves.num_columns, t.shape[1])
-        slopes = []
-        for part in waves.parts:
-            own = t[part.members] * part.centers
-            table = radial_table(part.width, n, octave(float(own.max())), t.device)
-            values, slope = table.at(own)
-            found.index_put_((part.members, part.columns), values, accumulate=True)
-            slopes.append(slope * part.centers)
+        t = _lengths(dual, f)
+        values, slopes = zip(*(_rows(part, t, len(f)) for part in waves.parts), strict=True)
         ctx.save_for_backward(lattices, dual, f, t, *slopes)
         ctx.parts = waves.parts
+        if len(values) == 1 and waves.parts[0].is_whole:
+            return values[0][:, None]
+        found = t.new_zeros(waves.count, waves.num_columns, t.shape[1])
+        for part, each in zip(waves.parts, values, strict=True):
+            found.index_put_((part.members, part.columns), each, accumulate=True)
         return found
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Any:  # pyrefly: ignore[bad-override]
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:  # pyrefly: ignore[bad-override]
         lattices, dual, f, t, *slopes = ctx.saved_tensors
-        by_square = torch.zeros_like(t)
+        by_length = torch.zeros_like(t)
         for part, slope in zip(ctx.parts, slopes, strict=True):
-            each = grad_outputs[0][part.members, part.columns] * slope
-            by_square.index_put_((part.members,), each, accumulate=True)
+            if part.is_whole:
+                by_length += grad_outputs[0][:, 0] * slope
+            else:
+                each = grad_outputs[0][part.members, part.columns] * slope
+                by_length.index_put_((part.members,), each, accumulate=True)
         # dE / d|xi|^2; frequency 0 is the first, and does not move.
-        by_square = by_square / (2 * t).clamp(min=torch.finfo(t.dtype).tiny)
+        by_square = by_length / (2 * t).clamp_(min=torch.finfo(t.dtype).tiny)
         by_square[:, 0] = 0.0
         rows = [torch.stack([(by_square * (a * b)).sum(dim=1) for b in f], dim=1) for a in f]
         pulled = _product(_product(dual, torch.stack(rows, dim=1)), dual)
         return -2 * _product(pulled, lattices), None, None
+
+
+def _lengths(dual: Tensor, f: Tensor) -> Tensor:
+    """|xi| (m, F) of the frequencies f (n, F)."""
+    n = len(f)
+    squares = dual[:, :1, 0] * (f[0] * f[0])
+    for i in range(n):
+        for j in range(max(i, 1), n):
+            squares += dual[:, i, j, None] * (f[i] * f[j] * (1.0 if i == j else 2.0))
+    return squares.clamp_(min=0.0).sqrt_()
+
+
+def _rows(part: _Rings, t: Tensor, dimension: int) -> tuple[Tensor, Tensor]:
+    """w and dw / d|xi| (r, F) of the rings of a part."""
+    own = (t if part.is_whole else t[part.members]) * part.centers
+    # NaN, too, is not within: the member ends as one whose loss is not finite.
+    is_within = own.amax(dim=1, keepdim=True) <= LARGEST
+    own = own.where(is_within, 0.0)
+    table = radial_table(part.width, dimension, octave(float(own.max())), t.device)
+    values, slopes = table.at(own)
+    return values.where(is_within, torch.nan), slopes.mul_(part.centers)
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
@@ -167,7 +194,8 @@ def _parts(
     parts = []
     for (width, _), rows in sorted(found.items()):
         members, columns, centers = zip(*rows, strict=True)
-        rows_of, columns_of = (torch.tensor(each, device=device) for each in (members, columns))
+        places = [torch.tensor(each, device=device) for each in (members, columns)]
         column = torch.tensor(centers, dtype=torch.float64, device=device)[:, None]
-        parts.append(_Rings(width, rows_of, columns_of, column))
+        is_whole = num_columns == 1 and len(rows) == len(forbidden)
+        parts.append(_Rings(width, places[0], places[1], column, is_whole))
     return parts
