@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tasks.coloring.plan import best_constructions
+from tasks.coloring.plan import best_constructions, search_rank
 from tasks.coloring.problem import Problem, problem_of
 from tasks.coloring.published import published_of
 from tasks.records import Report, Status, Stored, Table
@@ -117,7 +117,7 @@ def _colorings_table(rows: Sequence[Row], checks: Mapping[str, Row]) -> Table:
 def _searches_table(stored: Stored) -> Table:
     runs = [row for row in stored.rows("runs") if row["status"] == Status.OK]
     runs = [row for row in runs if row["estimate"] is not None]
-    runs.sort(key=lambda row: (row["problem"], row["estimate"], row["run"]))
+    runs.sort(key=lambda row: (row["problem"], *search_rank(row)))
     shown = [
         (
             row["run"],

@@ -16,7 +16,7 @@ from tasks.nn import FitStatus
 
 __all__ = ["Found", "found_members"]
 
-_FINER_SHARE = 0.3
+_FINER_SHARE = 0.5
 """Steps on a finer grid, as a share of those on the first: members only have to settle there."""
 
 
@@ -64,7 +64,7 @@ def found_members(work: SearchWork, device: str) -> list[Found]:
         for outcome in outcomes:
             rank = removal_estimate(outcome)
             found[outcome.member.seed] = Found(outcome, rank, steps, number + 1)
-        starts = best(outcomes, work.hunt.kept, removal_estimate)
+        starts = best(outcomes, max(work.hunt.kept >> number, 1), removal_estimate)
     return list(found.values())
 
 
