@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tasks.coloring.plan import best_constructions
-from tasks.coloring.problem import Problem
+from tasks.coloring.problem import Problem, problem_of
 from tasks.coloring.published import published_of
-from tasks.records import Figure, Report, Status, Stored, Table
+from tasks.records import Report, Status, Stored, Table
 
 __all__ = ["coloring_report", "percent", "problems_of"]
 
@@ -29,11 +29,7 @@ def coloring_report(stored: Stored) -> Report:
 
 def problems_of(rows: Sequence[Row]) -> list[Problem]:
     """The problems of some rows, each once, in their order."""
-    found = {
-        row["problem"]: Problem(tuple(row["distances"]), row["dimension"], row["norm"])
-        for row in rows
-    }
-    return list(found.values())
+    return list({row["problem"]: problem_of(row) for row in rows}.values())
 
 
 def percent(value: float | None) -> str:
@@ -58,9 +54,10 @@ def _findings(problem: Problem, best: Sequence[Row], checks: Mapping[str, Row]) 
     size = f"{row['tiles']:,} {'cells' if row['form'] == 'cells' else 'polygons'}"
     beside = f"; published: {published.best} %" if published else ""
     yield f"{problem.words}: {removed}, {proved} ({size}){beside}"
-    if row["allowed"]:
-        low, high = row["allowed"]
-        yield f"  the last color may forbid every distance from {low} to {high}"
+    for color, (asked, allowed) in enumerate(zip(problem.distances, row["allowed"], strict=True)):
+        if asked != allowed:
+            low, _, high = allowed.partition("-")
+            yield f"  color {color} is proved to avoid every distance from {low} to {high}"
 
 
 def _proof(check: Row | None) -> str:
@@ -101,7 +98,7 @@ def _colorings_table(rows: Sequence[Row], checks: Mapping[str, Row]) -> Table:
     )
     shown = [
         (
-            row["construction"],
+            row["item"],
             row["form"],
             "x".join(map(str, row["shape"] or ())) or f"{row['tiles']:,}",
             percent(row["removed_percent"]),
@@ -119,21 +116,26 @@ def _colorings_table(rows: Sequence[Row], checks: Mapping[str, Row]) -> Table:
 
 def _searches_table(stored: Stored) -> Table:
     runs = [row for row in stored.rows("runs") if row["status"] == Status.OK]
-    runs.sort(key=lambda row: (row["problem"], row["removed_percent"], row["point_rate"]))
+    runs = [row for row in runs if row["estimate"] is not None]
+    runs.sort(key=lambda row: (row["problem"], row["estimate"], row["run"]))
     shown = [
         (
             row["run"],
             percent(row["removed_percent"]),
-            percent(100 * row["point_rate"]),
-            percent(100 * row["pair_rate"]),
+            _rate(row["point_rate"]),
+            _rate(row["pair_rate"]),
             "" if row["loss"] is None else f"{row['loss']:.3g}",
         )
         for row in runs[:_MAX_LISTED]
     ]
     headings = ("search", "removed, %", "points in conflict, %", "pairs in conflict, %", "loss")
     return Table(
-        headings, shown, title="Searches", words=("search",), elastic="search", subject="search"
+        headings, shown, title="Searches", words=("search",), elastic="search", subject="run"
     )
+
+
+def _rate(value: float | None) -> str:
+    return "" if value is None else percent(100 * value)
 
 
 def _notes(stored: Stored) -> Iterator[str]:
@@ -151,11 +153,3 @@ def _notes(stored: Stored) -> Iterator[str]:
     methods = sorted({m for row in stored.rows("constructions") for m in row["methods"] or ()})
     if methods:
         yield f"made with {', '.join(methods)}"
-
-
-def coloring_figures(stored: Stored) -> Iterator[Figure]:
-    """Pictures of the best colorings, and of what the searches found."""
-    from tasks.coloring import figures
-
-    for name, draw, tables in figures.run_figures(stored):
-        yield Figure(name, draw, tables)

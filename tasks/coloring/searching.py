@@ -1,11 +1,10 @@
-"""The search of a batch of members, in two rungs: all of them coarsely, the best on the full grid."""
+"""The search of a batch of members: all of them on a coarse grid, the best on finer ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tasks.coloring.config import ColoringConfig
+from tasks.coloring.config import PlaneColoringConfig
 from tasks.coloring.fields import Field
 from tasks.coloring.items import SearchWork
 from tasks.coloring.problem import named_norm
@@ -13,11 +12,12 @@ from tasks.coloring.search.halving import best, removal_estimate
 from tasks.coloring.search.members import Member
 from tasks.coloring.search.starts import Start
 from tasks.coloring.search.training import Outcome, Settings, train_members
+from tasks.nn import FitStatus
 
 __all__ = ["Found", "found_members"]
 
-_COARSE = 2
-"""The first rung has a grid of so many times fewer cells along each side."""
+_FINER_SHARE = 0.3
+"""Steps on a finer grid, as a share of those on the first: members only have to settle there."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,24 @@ class Found:
 
     Attributes
     ----------
+    outcome : Outcome
+        On the last grid that it came to.
     estimate : float
-        Removed share, and conflicts at a common price: what members are ranked by.
+        What members are ranked by.
     steps : int
+    grids : int
+        How many grids it was searched on.
     """
 
     outcome: Outcome
     estimate: float
     steps: int
+    grids: int
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether it came to an end that can be used."""
+        return self.outcome.status == FitStatus.FINISHED
 
     @property
     def field(self) -> Field:
@@ -42,46 +52,32 @@ class Found:
         return Field(self.outcome.logits, rows)
 
 
-def found_members(work: SearchWork, device: str, checkpoint: str | None = None) -> list[Found]:
+def found_members(work: SearchWork, device: str) -> list[Found]:
     """All members of a batch, in their order; those that were left behind with fewer steps."""
-    config, members = work.config, _members(work)
-    coarse = _settings(config, max(config.grid // _COARSE, 8))
-    fine = _settings(config, config.grid)
-    first = train_members(members, coarse, checkpoint=_place(checkpoint, 0), device=device)
-    kept = best(first, max(config.kept, config.finalists), removal_estimate)
-    last = train_members(
-        [outcome.member for outcome in kept],
-        fine,
-        starts=kept,
-        checkpoint=_place(checkpoint, 1),
-        device=device,
-    )
-    ends = {outcome.member.seed: outcome for outcome in last}
-    return [_found(outcome, ends, config) for outcome in first]
+    members, found = _members(work), {}
+    starts: list[Outcome] | None = None
+    steps = 0
+    for number, settings in enumerate(_rungs(work.hunt)):
+        left = members if starts is None else [start.member for start in starts]
+        outcomes = train_members(left, settings, starts=starts, device=device)
+        steps += settings.num_steps
+        for outcome in outcomes:
+            rank = removal_estimate(outcome)
+            found[outcome.member.seed] = Found(outcome, rank, steps, number + 1)
+        starts = best(outcomes, work.hunt.kept, removal_estimate)
+    return list(found.values())
 
 
-def _found(outcome: Outcome, ends: dict[int, Outcome], config: ColoringConfig) -> Found:
-    later = ends.get(outcome.member.seed)
-    if later is None:
-        return Found(outcome, removal_estimate(outcome), config.steps)
-    return Found(later, removal_estimate(later), 2 * config.steps)
-
-
-def _place(checkpoint: str | None, rung: int) -> str | None:
-    return None if checkpoint is None else f"{checkpoint}-rung{rung}"
-
-
-def _members(work: SearchWork) -> Sequence[Member]:
-    problem, config = work.problem, work.config
-    vectors = tuple(tuple(map(float, row)) for row in config.lattice)
-    start = Start(vectors=vectors)
+def _members(work: SearchWork) -> list[Member]:
+    problem, hunt = work.problem, work.hunt
+    vectors = tuple(tuple(map(float, row)) for row in hunt.lattice)
     return [
         Member(
             seed,
             problem.num_colors,
             work.penalty,
             problem.forbidden,
-            start,
+            Start(areas=hunt.areas, vectors=vectors),
             problem.dimension,
             named_norm(problem.norm, problem.dimension),
         )
@@ -89,13 +85,16 @@ def _members(work: SearchWork) -> Sequence[Member]:
     ]
 
 
-def _settings(config: ColoringConfig, side: int) -> Settings:
-    shape = (side,) * config.dimension
-    given = Settings(
-        shape=shape, num_steps=config.steps, margin=config.margin, batch_size=config.per_call
+def _rungs(hunt: PlaneColoringConfig) -> list[Settings]:
+    """How members are trained on each grid."""
+    first = Settings(
+        shape=(hunt.grids[0],) * hunt.dimension,
+        num_steps=hunt.steps,
+        margin=hunt.margin,
+        batch_size=hunt.per_call,
     )
-    if config.learn_lattice:
-        return given
-    from dataclasses import replace
-
-    return replace(given, lattice_rate=0.0)
+    if not hunt.learn_lattice:
+        first = replace(first, lattice_rate=0.0)
+    steps = max(round(_FINER_SHARE * hunt.steps), 1)
+    finer = replace(first, num_steps=steps, first_penalty=0.0, lattice_start=0.0)
+    return [first, *(replace(finer, shape=(n,) * hunt.dimension) for n in hunt.grids[1:])]
