@@ -65,7 +65,11 @@ STAGES = (
         placed=True,
     ),
 )
-VERIFIER = Verifier("plane-coloring", "tasks.coloring.verdicts:judge")
+VERIFIER = Verifier(
+    "plane-coloring",
+    "tasks.coloring.verdicts:judge",
+    (Argument("second", "check colorings of the plane with the second checker, too"),),
+)
 COMMANDS = (
     exporting("tasks.coloring.exports:export"),
     Command(

@@ -32,7 +32,7 @@ from tasks.coloring.certificates.distances import Forbidden
 from tasks.coloring.certificates.grids import REMOVED
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.certificates.polygons import PolygonColoring
-from tasks.coloring.charts import draw_intervals, draw_penalties, draw_progress
+from tasks.coloring.charts import draw_intervals, draw_penalties, draw_progress, draw_searches
 from tasks.coloring.mosaics import Mosaic, grid_mosaic, tile_mosaic
 from tasks.coloring.scenes import (
     Scene,
@@ -59,6 +59,7 @@ __all__ = [
     "draw_intervals",
     "draw_penalties",
     "draw_progress",
+    "draw_searches",
     "draw_slices",
     "draw_tiles",
     "save_figure",
@@ -329,7 +330,11 @@ def _draw_slices(
 
 
 def draw_coloring(
-    coloring: Coloring, *, conflicts: ArrayLike | None = None, title: str = ""
+    coloring: Coloring,
+    *,
+    conflicts: ArrayLike | None = None,
+    height: float = 0.0,
+    title: str = "",
 ) -> Figure:
     """Draw the coloring of a certificate: a window of the plane, or three slices of space.
 
@@ -338,6 +343,8 @@ def draw_coloring(
     coloring : CellColoring, PolygonColoring or VoronoiColoring
     conflicts : bool array, optional
         Cells of the plane to mark.
+    height : float
+        As in `draw_grid`; of slices of space the side.
     title : str
         By default what is avoided.
 
@@ -352,13 +359,12 @@ def draw_coloring(
         raise InputError("conflicts are marked in pictures of the plane by cells only")
     if not is_plane:
         assert not isinstance(coloring, PolygonColoring)
-        window = space_window(forbidden)
-        slices = {height: slice_of(coloring, height, window) for height in space_heights(forbidden)}
+        window = space_window(forbidden, height)
+        slices = {level: slice_of(coloring, level, window) for level in space_heights(forbidden)}
         removed = float(coloring.removed)
         return _draw_slices(slices, forbidden, window, removed, title, form_of(coloring))
     floats = coloring.lattice.floats
     if isinstance(coloring, CellColoring):
-        return draw_grid(
-            coloring.grid, floats, forbidden, conflicts=conflicts, ball=ball, title=title
-        )
-    return draw_tiles(tiles_of(coloring), floats, forbidden, ball=ball, title=title)
+        how = {"ball": ball, "height": height, "title": title}
+        return draw_grid(coloring.grid, floats, forbidden, conflicts=conflicts, **how)
+    return draw_tiles(tiles_of(coloring), floats, forbidden, ball=ball, height=height, title=title)

@@ -1,0 +1,180 @@
+"""What charts of a stored run show, as plain rows: searches, refinements, progress, distances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tasks.coloring.certified import Row, certified_rows
+from tasks.coloring.items import START
+from tasks.coloring.problem import problem_of
+from tasks.records import EXECUTION_TABLE, Status, Stored
+
+__all__ = [
+    "distance_rows",
+    "interval_rows",
+    "is_sweep",
+    "progress_rows",
+    "refinement_rows",
+    "search_rows",
+]
+
+_MOST_SERIES = 8
+_MOST_BARS = 12
+
+
+def search_rows(runs: Sequence[Row]) -> list[dict[str, Any]]:
+    """A row for each search, a series for each penalty; those that failed are left out."""
+    good = [row for row in runs if row["point_rate"] is not None and row["run"] != START]
+    return [
+        {
+            "series": f"penalty {row['penalty']:g}",
+            "removed": row["removed_percent"] / 100,
+            "conflict": row["point_rate"],
+        }
+        for row in sorted(good, key=lambda row: row["penalty"])
+    ]
+
+
+def refinement_rows(stored: Stored) -> list[dict[str, Any]]:
+    """Removed fractions of cells by their number, for searches whose cells were refined.
+
+    Those of the best are shown. Empty if nothing was refined.
+    """
+    rows = [row for row in certified_rows(stored) if row["form"] == "cells"]
+    by_run: dict[tuple[str, str], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row["removed_percent"]):
+        by_run.setdefault((row["problem"], row["run"]), []).append(row)
+    refined = [own for own in by_run.values() if len({row["tiles"] for row in own}) > 1]
+    several = len({row["problem"] for row in rows}) > 1
+    names = _starts(stored)
+    return [
+        {
+            "series": f"{problem_of(row).words}, " * several + names.get(row["run"], row["run"]),
+            "num_cells": row["tiles"],
+            "removed": row["removed_percent"] / 100,
+        }
+        for own in refined[:_MOST_SERIES]
+        for row in own
+    ]
+
+
+def _starts(stored: Stored) -> dict[str, str]:
+    """Searches by their keys, in words."""
+    found = {START: "given coloring"}
+    for row in stored.rows("runs"):
+        if row["start"] is not None:
+            found[row["run"]] = f"search {row['start']}, penalty {row['penalty']:g}"
+    return found
+
+
+def progress_rows(stored: Stored) -> list[dict[str, Any]]:
+    """Certified removed fractions by the seconds of all calls that had ended by then.
+
+    Empty if they are all of one time, or nothing is ever removed.
+    """
+    rows = certified_rows(stored)
+    seconds = _seconds_up_to(stored)
+    several = len({row["problem"] for row in rows}) > 1
+    found = [
+        {
+            "series": problem_of(row).words if several else row["form"],
+            "cpu_seconds": seconds[row["item"]],
+            "removed": row["removed_percent"] / 100,
+        }
+        for row in rows
+        if row["item"] in seconds
+    ]
+    shown = list(dict.fromkeys(row["series"] for row in found))[:_MOST_SERIES]
+    found = [row for row in found if row["series"] in shown]
+    times = {row["cpu_seconds"] for row in found}
+    return found if len(times) > 1 and any(row["removed"] for row in found) else []
+
+
+def _seconds_up_to(stored: Stored) -> dict[str, float]:
+    """Item -> seconds of all searches and constructions up to its end."""
+    own = {row["item"] for table in ("runs", "constructions") for row in stored.rows(table)}
+    rows = stored.run.read(EXECUTION_TABLE).select(["item", "started_at", "seconds"]).to_pylist()
+    rows.sort(key=lambda row: row["started_at"].timestamp() + row["seconds"])
+    total, found = 0.0, {}
+    for row in rows:
+        key = row["item"]
+        item = key if key in own else key.partition(".")[2]  # behind the name of a later stage
+        if item in own:
+            total += row["seconds"]
+            found[item] = total
+    return found
+
+
+# --- sweeps -------------------------------------------------------------------------------------
+
+
+def is_sweep(stored: Stored) -> bool:
+    """Whether there are problems that differ in one distance of the last color only."""
+    return len({_distance(row) for row in _of_sweep(stored, "runs")}) > 1
+
+
+def distance_rows(stored: Stored) -> list[dict[str, Any]]:
+    """By the distance of the last color: what the best search and the best coloring leave.
+
+    Of a search these are points that are removed or in conflict, of a certified coloring those that
+    are removed.
+    """
+    least: dict[tuple[str, float], float] = {}
+    for row in _of_sweep(stored, "runs"):
+        if row["point_rate"] is not None:
+            key = f"{row['num_colors']} colors, best search", _distance(row)
+            left = row["removed_percent"] / 100 + row["point_rate"]
+            least[key] = min(least.get(key, left), left)
+    for row in _of_sweep(stored, "constructions"):
+        if row["certificate"]:
+            key = f"{row['num_colors']} colors, certified", _distance(row)
+            left = row["removed_percent"] / 100
+            least[key] = min(least.get(key, left), left)
+    return [{"series": s, "distance": d, "conflict": left} for (s, d), left in least.items()]
+
+
+def interval_rows(stored: Stored) -> list[dict[str, Any]]:
+    """Intervals that the last color of a certified coloring avoids, one for each distance.
+
+    Of many those of colorings that remove least.
+    """
+    best: dict[tuple[int, float], Row] = {}
+    for row in _of_sweep(stored, "constructions"):
+        if row["certificate"]:
+            kept = best.setdefault((row["num_colors"], _distance(row)), row)
+            if row["removed_percent"] < kept["removed_percent"]:
+                best[row["num_colors"], _distance(row)] = row
+    several = len({colors for colors, _ in best}) > 1
+    chosen = sorted(best.values(), key=lambda row: (row["removed_percent"], _distance(row)))
+    chosen = sorted(chosen[:_MOST_BARS], key=lambda row: (row["num_colors"], _distance(row)))
+    return [_bar(row, several) for row in chosen]
+
+
+def _bar(row: Row, several: bool) -> dict[str, Any]:
+    colors = f"{row['num_colors']} colors, " * several
+    low, high = _allowed(row)
+    label = f"{colors}d = {row['distances'][-1]}"
+    return {"label": label, "low": low, "high": high, "removed": row["removed_percent"] / 100}
+
+
+def _allowed(row: Row) -> tuple[float, float]:
+    """The interval that the last color is proved to avoid."""
+    from tasks.coloring.certificates.distances import Interval
+
+    return Interval.parse(row["allowed"][-1]).floats
+
+
+def _of_sweep(stored: Stored, table: str) -> list[dict[str, Any]]:
+    """Rows of problems whose last color forbids one distance, and all others the same ones."""
+    rows = [row for row in stored.rows(table) if row["status"] == Status.OK]
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        *others, last = row["distances"]
+        if "," not in last and "-" not in last:
+            groups.setdefault((tuple(others), row["dimension"], row["norm"]), []).append(row)
+    return [row for own in groups.values() for row in own if len({r["problem"] for r in own}) > 1]
+
+
+def _distance(row: Row) -> float:
+    return float(problem_of(row).forbidden.intervals[-1][0].low)
