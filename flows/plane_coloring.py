@@ -7,7 +7,7 @@ that remove least so far; *verify* reads every certificate with two checkers tha
 
 from __future__ import annotations
 
-from flows.study import Command, Stage, Study, Verifier, exporting, recipes_of
+from flows.study import Argument, Command, Stage, Study, Verifier, exporting, recipes_of
 
 __all__ = ["COMMANDS", "PLAN", "STAGES", "STUDY", "TABLES", "VERIFIER"]
 
