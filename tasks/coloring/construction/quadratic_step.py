@@ -199,7 +199,7 @@ def _factored(normal: csc_array) -> SuperLU:
     InputError
         If that does not help.
     """
-    diagonal = diags_array(normal.diagonal())
+    diagonal, reason = diags_array(normal.diagonal()), ""
     for share in _SHIFTS:
         try:
             return splu(
