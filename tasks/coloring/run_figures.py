@@ -30,7 +30,7 @@ from tasks.records import Figure, Status, Stored
 Picture: TypeAlias = Any
 """A figure of matplotlib."""
 
-__all__ = ["coloring_figures", "pictures", "stem_of"]
+__all__ = ["coloring_figures", "picture_figures", "stem_of"]
 
 _MOST_PICTURES = 6
 """Of colorings in a report."""
@@ -46,7 +46,7 @@ def coloring_figures(stored: Stored) -> Iterator[Figure]:
     if len(best) > _MOST_PICTURES:
         shown = sorted(best, key=lambda row: row["removed_percent"])[:_MOST_PICTURES]
         best = [row for row in best if row in shown]
-    yield from pictures(stored, best)
+    yield from picture_figures(stored, best)
     runs = [row for row in stored.rows("runs") if row["status"] == Status.OK]
     problems = {row["problem"] for row in runs}
     if len(problems) == 1:
@@ -62,7 +62,7 @@ def coloring_figures(stored: Stored) -> Iterator[Figure]:
         yield Figure("figures/distances.png", draw_sweep, ("runs", "constructions"))
 
 
-def pictures(stored: Stored, rows: Sequence[Row]) -> Iterator[Figure]:
+def picture_figures(stored: Stored, rows: Sequence[Row]) -> Iterator[Figure]:
     """A picture of each of some certified colorings, named by problem and form, or by its key."""
     best = best_of_forms(certified_rows(stored))
     for row in rows:
