@@ -14,6 +14,7 @@ from tasks.coloring.certified import (
     chosen_rows,
     coloring_of_row,
     verdicts_of,
+    wider_intervals,
 )
 from tasks.coloring.problem import problem_of
 from tasks.coloring.run_charts import sweeps_of
@@ -134,9 +135,10 @@ def gallery(stored: Stored) -> Iterator[str]:
     words = {True: "valid", False: "not valid", None: "not verified yet"}
     cards = (
         card_of(
-            coloring_of_row(stored, row),
+            _as_asked(stored, row),
             verdict=words[verdicts.get(row["certificate"])],
             file_name=PurePosixPath(row["certificate"]).name,
+            facts=[(f"color {color} avoids", text) for color, text in wider_intervals(row)],
         )
         for row in shown
     )

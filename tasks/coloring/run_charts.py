@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from tasks.coloring.certificates.distances import Interval
@@ -23,11 +24,14 @@ __all__ = [
 
 _MOST_SERIES = 8
 _MOST_BARS = 12
+_LONG = 1.5
+"""The last coloring is so many times later than the first, or their progress is not drawn."""
 
 
 def search_rows(runs: Sequence[Row]) -> list[dict[str, Any]]:
-    """A row for each search, a series for each penalty; those that failed are left out."""
+    """A row for each search that came to the finest grid, a series for each penalty."""
     good = [row for row in runs if row["point_rate"] is not None and row["run"] != START]
+    finest = max((prod(row["grid"]) for row in good), default=0)
     return [
         {
             "series": f"penalty {row['penalty']:g}",
@@ -35,6 +39,7 @@ def search_rows(runs: Sequence[Row]) -> list[dict[str, Any]]:
             "conflict": row["point_rate"],
         }
         for row in sorted(good, key=lambda row: row["penalty"])
+        if prod(row["grid"]) == finest
     ]
 
 
@@ -73,7 +78,7 @@ def _starts(stored: Stored) -> dict[str, str]:
 def progress_rows(stored: Stored) -> list[dict[str, Any]]:
     """Certified removed fractions by the seconds of all calls that had ended by then.
 
-    Empty if they are all of one time, or nothing is ever removed.
+    Empty if they are all of about one time, or nothing is ever removed.
     """
     rows = certified_rows(stored)
     seconds = _seconds_up_to(stored)
@@ -89,8 +94,9 @@ def progress_rows(stored: Stored) -> list[dict[str, Any]]:
     ]
     shown = list(dict.fromkeys(row["series"] for row in found))[:_MOST_SERIES]
     found = [row for row in found if row["series"] in shown]
-    times = {row["cpu_seconds"] for row in found}
-    return found if len(times) > 1 and any(row["removed"] for row in found) else []
+    times = [row["cpu_seconds"] for row in found]
+    is_short = not found or max(times) < _LONG * min(times)
+    return found if not is_short and any(row["removed"] for row in found) else []
 
 
 def _seconds_up_to(stored: Stored) -> dict[str, float]:
