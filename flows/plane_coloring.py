@@ -73,7 +73,19 @@ VERIFIER = Verifier(
 COMMANDS = (
     exporting("tasks.coloring.exports:export"),
     Command(
-        "gallery", "write a page with a picture of each coloring", "tasks.coloring.exports:gallery"
+        "plot",
+        "draw the figures of a run again",
+        "tasks.coloring.pictures:plot",
+        (
+            Argument("item", "only this coloring", "KEY"),
+            Argument("animate", "of a sweep also frames over the distance, and a moving picture"),
+            Argument("to", "folder of the files; default: in the run's folder", "FOLDER"),
+        ),
+    ),
+    Command(
+        "gallery",
+        "write a page with a picture of every coloring or scheme found",
+        "tasks.coloring.pictures:gallery",
     ),
 )
 
@@ -90,6 +102,7 @@ STUDY = Study(
     tables=TABLES,
     stages=STAGES,
     report="tasks.coloring.report:coloring_report",
+    figures="tasks.coloring.run_figures:coloring_figures",
     subject="coloring",
     deployment="plane-coloring",
     commands=COMMANDS,

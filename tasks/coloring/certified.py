@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tasks.records.stored import Stored
 
 __all__ = ["best_of_forms", "certified_rows", "chosen_rows", "coloring_of_row", "verdicts_of"]
+__all__ += ["wider_intervals"]
 
 Row = Mapping[str, Any]
 
@@ -87,6 +88,20 @@ def coloring_of_row(stored: Stored, row: Row) -> Coloring:
     from tasks.coloring.certificates.files import read_certificate
 
     return read_certificate(bytes(stored.run.volume.read(row["certificate"])))
+
+
+def wider_intervals(row: Row) -> list[tuple[int, str]]:
+    """Colors that are proved to avoid more than was asked, and what they avoid, in words.
+
+    >>> wider_intervals({"distances": ["1", "0.45"], "allowed": ["1", "0.40123456-0.5"]})
+    [(1, '0.40123 to 0.5')]
+    """
+    from tasks.coloring.certificates.distances import parse_distances
+    from tasks.coloring.scenes import in_words
+
+    allowed = parse_distances(list(row["allowed"] or row["distances"]), len(row["distances"]))
+    pairs = enumerate(zip(row["distances"], row["allowed"] or row["distances"], strict=True))
+    return [(c, in_words(allowed[c])) for c, (asked, proved) in pairs if asked != proved]
 
 
 def verdicts_of(stored: Stored) -> dict[str, bool]:

@@ -200,7 +200,7 @@ def _plot_penalties(axes: Axes, rows: Sequence[Row], records: Mapping[str, float
         x = [row["num_cells"] for row in own]
         axes.plot(x, values, "o-", color=color, lw=1.8, ms=5, label=name)
     _plot_records(axes, records)
-    axes.set_xscale("log")
+    _scale_across(axes, [row["num_cells"] for row in rows])
     _scale(axes, floor)
     axes.legend(**_BESIDE)
 
@@ -210,13 +210,15 @@ def _plot_progress(axes: Axes, rows: Sequence[Row], records: Mapping[str, float]
     _check(rows, "series", "cpu_seconds", "removed", needed=True)
     lighten(axes, "CPU seconds", "removed, %")
     floor = _floor(row["removed"] for row in rows)
+    end = max(row["cpu_seconds"] for row in rows)
     for name, color, own in _series(rows, "cpu_seconds"):
         values = _on_floor([row["removed"] for row in own], floor)
-        x = [row["cpu_seconds"] for row in own]
-        axes.step(x, list(accumulate(values, min)), where="post", color=color, lw=1.8, label=name)
-        axes.plot(x, values, "o", color=color, ms=3.5, alpha=0.5)
+        x, least = [row["cpu_seconds"] for row in own], list(accumulate(values, min))
+        style = {"where": "post", "color": color, "lw": 1.8, "label": name}
+        axes.step([*x, end], [*least, least[-1]], **style)
+        axes.plot(x, values, "o", color=color, ms=4, alpha=0.5)
     _plot_records(axes, records)
-    axes.set_xscale("log")
+    _scale_across(axes, [row["cpu_seconds"] for row in rows])
     _scale(axes, floor)
     axes.legend(**_BESIDE)
 
@@ -288,6 +290,24 @@ def _scale(axes: Axes, floor: float) -> None:
     if low <= floor:
         shown, names = [floor, *shown], ["0", *names]
     axes.set_yticks(shown, names)
+    axes.minorticks_off()
+
+
+def _scale_across(axes: Axes, values: Sequence[float]) -> None:
+    """Use a logarithmic scale if positive values differ much, or begin at 0 if they differ little.
+
+    Ticks are plain numbers, or seconds.
+    """
+    low, high = min(values), max(values)
+    if low <= 0 or high < 3 * low:
+        axes.set_xlim(0, 1.05 * high or 1.0)
+        return
+    axes.set_xscale("log")
+    steps = (1, 2, 5) if high < 3000 * low else (1,)
+    ticks = [m * 10.0**k for k in range(-3, 13) for m in steps]
+    shown = [tick for tick in ticks if low / 1.5 <= tick <= 1.5 * high]
+    axes.set_xticks(shown, [f"{tick:,.10g}" for tick in shown])
+    axes.set_xlim(low / 1.2, 1.2 * high)
     axes.minorticks_off()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -132,7 +131,7 @@ def _put(place: Volume, name: str, content: bytes) -> str:
 
 
 def constructions_csv(stored: Stored) -> str:
-    """A table of all certified colorings of a run; distances and methods are separated by ``;``."""
+    """A table of all certified colorings of a run; items of lists are separated by semicolons."""
     checks = verdicts_of(stored)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, _COLUMNS, extrasaction="ignore", lineterminator="\n")
@@ -142,7 +141,7 @@ def constructions_csv(stored: Stored) -> str:
         lists = {name: ";".join(row[name] or ()) for name in ("distances", "allowed", "methods")}
         verified = {True: "yes", False: "no", None: "not yet"}[checks.get(row["certificate"])]
         certificate = Path(row["certificate"]).name
-        lattice = json.dumps(row["lattice"], separators=(",", ":"))
+        lattice = ";".join(" ".join(map(str, vector)) for vector in row["lattice"])
         own = {"size": size, "lattice": lattice, "verified": verified, "certificate": certificate}
         writer.writerow({**row, **lists, **own})
     return buffer.getvalue()

@@ -63,6 +63,7 @@ __all__ = [
     "draw_slices",
     "draw_tiles",
     "save_figure",
+    "window_height",
 ]
 
 Points = NDArray[np.float64]
@@ -327,6 +328,16 @@ def _draw_slices(
 
 
 # --- certificates -------------------------------------------------------------------------------
+
+
+def window_height(coloring: Coloring) -> float:
+    """The height of the window in which `draw_coloring` shows a coloring by default."""
+    lattice, forbidden = coloring.lattice, coloring.forbidden
+    if lattice.dimension == 3:
+        return float(np.ptp(space_window(forbidden)[:, 1]))
+    drawn = lattice if isinstance(coloring, CellColoring) else lattice.reduced()[0]
+    bare = Mosaic((), (), drawn.floats)
+    return float(np.ptp(scene_of(bare, forbidden, 0.0, aspect=_ASPECT).window[:, 1]))
 
 
 def draw_coloring(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
+from tasks.coloring.certificates.distances import Interval
 from tasks.coloring.certified import Row, certified_rows
 from tasks.coloring.items import START
 from tasks.coloring.problem import problem_of
@@ -17,15 +19,19 @@ __all__ = [
     "progress_rows",
     "refinement_rows",
     "search_rows",
+    "sweeps_of",
 ]
 
 _MOST_SERIES = 8
 _MOST_BARS = 12
+_LONG = 1.5
+"""The last coloring is so many times later than the first, or their progress is not drawn."""
 
 
 def search_rows(runs: Sequence[Row]) -> list[dict[str, Any]]:
-    """A row for each search, a series for each penalty; those that failed are left out."""
+    """A row for each search that came to the finest grid, a series for each penalty."""
     good = [row for row in runs if row["point_rate"] is not None and row["run"] != START]
+    finest = max((prod(row["grid"]) for row in good), default=0)
     return [
         {
             "series": f"penalty {row['penalty']:g}",
@@ -33,6 +39,7 @@ def search_rows(runs: Sequence[Row]) -> list[dict[str, Any]]:
             "conflict": row["point_rate"],
         }
         for row in sorted(good, key=lambda row: row["penalty"])
+        if prod(row["grid"]) == finest
     ]
 
 
@@ -71,7 +78,7 @@ def _starts(stored: Stored) -> dict[str, str]:
 def progress_rows(stored: Stored) -> list[dict[str, Any]]:
     """Certified removed fractions by the seconds of all calls that had ended by then.
 
-    Empty if they are all of one time, or nothing is ever removed.
+    Empty if they are all of about one time, or nothing is ever removed.
     """
     rows = certified_rows(stored)
     seconds = _seconds_up_to(stored)
@@ -87,8 +94,9 @@ def progress_rows(stored: Stored) -> list[dict[str, Any]]:
     ]
     shown = list(dict.fromkeys(row["series"] for row in found))[:_MOST_SERIES]
     found = [row for row in found if row["series"] in shown]
-    times = {row["cpu_seconds"] for row in found}
-    return found if len(times) > 1 and any(row["removed"] for row in found) else []
+    times = [row["cpu_seconds"] for row in found]
+    is_short = not found or max(times) < _LONG * min(times)
+    return found if not is_short and any(row["removed"] for row in found) else []
 
 
 def _seconds_up_to(stored: Stored) -> dict[str, float]:
@@ -111,7 +119,21 @@ def _seconds_up_to(stored: Stored) -> dict[str, float]:
 
 def is_sweep(stored: Stored) -> bool:
     """Whether there are problems that differ in one distance of the last color only."""
-    return len({_distance(row) for row in _of_sweep(stored, "runs")}) > 1
+    return any(len({row["problem"] for row in own}) > 1 for own in _sweeps(stored.rows("runs")))
+
+
+def sweeps_of(rows: Sequence[Row]) -> list[list[Row]]:
+    """Of certified colorings the best for each distance of the last color, by that distance.
+
+    One list for each number of colors; all other colors forbid the same.
+    """
+    found = []
+    for own in _sweeps(rows):
+        best: dict[float, Row] = {}
+        for row in sorted(own, key=lambda row: row["removed_percent"]):
+            best.setdefault(_distance(row), row)
+        found.append([best[distance] for distance in sorted(best)])
+    return found
 
 
 def distance_rows(stored: Stored) -> list[dict[str, Any]]:
@@ -121,16 +143,16 @@ def distance_rows(stored: Stored) -> list[dict[str, Any]]:
     are removed.
     """
     least: dict[tuple[str, float], float] = {}
-    for row in _of_sweep(stored, "runs"):
-        if row["point_rate"] is not None:
-            key = f"{row['num_colors']} colors, best search", _distance(row)
-            left = row["removed_percent"] / 100 + row["point_rate"]
-            least[key] = min(least.get(key, left), left)
-    for row in _of_sweep(stored, "constructions"):
-        if row["certificate"]:
+    for own in _sweeps(stored.rows("runs")):
+        for row in own:
+            if row["point_rate"] is not None:
+                key = f"{row['num_colors']} colors, best search", _distance(row)
+                left = row["removed_percent"] / 100 + row["point_rate"]
+                least[key] = min(least.get(key, left), left)
+    for own in sweeps_of(certified_rows(stored)):
+        for row in own:
             key = f"{row['num_colors']} colors, certified", _distance(row)
-            left = row["removed_percent"] / 100
-            least[key] = min(least.get(key, left), left)
+            least[key] = row["removed_percent"] / 100
     return [{"series": s, "distance": d, "conflict": left} for (s, d), left in least.items()]
 
 
@@ -139,41 +161,27 @@ def interval_rows(stored: Stored) -> list[dict[str, Any]]:
 
     Of many those of colorings that remove least.
     """
-    best: dict[tuple[int, float], Row] = {}
-    for row in _of_sweep(stored, "constructions"):
-        if row["certificate"]:
-            kept = best.setdefault((row["num_colors"], _distance(row)), row)
-            if row["removed_percent"] < kept["removed_percent"]:
-                best[row["num_colors"], _distance(row)] = row
-    several = len({colors for colors, _ in best}) > 1
-    chosen = sorted(best.values(), key=lambda row: (row["removed_percent"], _distance(row)))
-    chosen = sorted(chosen[:_MOST_BARS], key=lambda row: (row["num_colors"], _distance(row)))
-    return [_bar(row, several) for row in chosen]
+    sweeps = sweeps_of(certified_rows(stored))
+    rows = [row for own in sweeps for row in own]
+    chosen = sorted(rows, key=lambda row: row["removed_percent"])[:_MOST_BARS]
+    return [_bar(row, len(sweeps) > 1) for row in rows if row in chosen]
 
 
 def _bar(row: Row, several: bool) -> dict[str, Any]:
     colors = f"{row['num_colors']} colors, " * several
-    low, high = _allowed(row)
+    low, high = Interval.parse(row["allowed"][-1]).floats
     label = f"{colors}d = {row['distances'][-1]}"
     return {"label": label, "low": low, "high": high, "removed": row["removed_percent"] / 100}
 
 
-def _allowed(row: Row) -> tuple[float, float]:
-    """The interval that the last color is proved to avoid."""
-    from tasks.coloring.certificates.distances import Interval
-
-    return Interval.parse(row["allowed"][-1]).floats
-
-
-def _of_sweep(stored: Stored, table: str) -> list[dict[str, Any]]:
-    """Rows of problems whose last color forbids one distance, and all others the same ones."""
-    rows = [row for row in stored.rows(table) if row["status"] == Status.OK]
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+def _sweeps(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows that are ok, together where only the distance of the last color differs."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         *others, last = row["distances"]
-        if "," not in last and "-" not in last:
+        if row["status"] == Status.OK and "," not in last and "-" not in last:
             groups.setdefault((tuple(others), row["dimension"], row["norm"]), []).append(row)
-    return [row for own in groups.values() for row in own if len({r["problem"] for r in own}) > 1]
+    return list(groups.values())
 
 
 def _distance(row: Row) -> float:

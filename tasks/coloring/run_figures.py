@@ -30,7 +30,7 @@ from tasks.records import Figure, Status, Stored
 Picture: TypeAlias = Any
 """A figure of matplotlib."""
 
-__all__ = ["coloring_figures", "pictures", "stem_of"]
+__all__ = ["coloring_figures", "picture_figures", "stem_of"]
 
 _MOST_PICTURES = 6
 """Of colorings in a report."""
@@ -46,7 +46,7 @@ def coloring_figures(stored: Stored) -> Iterator[Figure]:
     if len(best) > _MOST_PICTURES:
         shown = sorted(best, key=lambda row: row["removed_percent"])[:_MOST_PICTURES]
         best = [row for row in best if row in shown]
-    yield from pictures(stored, best)
+    yield from picture_figures(stored, best)
     runs = [row for row in stored.rows("runs") if row["status"] == Status.OK]
     problems = {row["problem"] for row in runs}
     if len(problems) == 1:
@@ -62,7 +62,7 @@ def coloring_figures(stored: Stored) -> Iterator[Figure]:
         yield Figure("figures/distances.png", draw_sweep, ("runs", "constructions"))
 
 
-def pictures(stored: Stored, rows: Sequence[Row]) -> Iterator[Figure]:
+def picture_figures(stored: Stored, rows: Sequence[Row]) -> Iterator[Figure]:
     """A picture of each of some certified colorings, named by problem and form, or by its key."""
     best = best_of_forms(certified_rows(stored))
     for row in rows:
@@ -98,9 +98,8 @@ def _search_figures(stored: Stored, runs: Sequence[Row]) -> Iterator[Figure]:
         yield Figure("figures/search.png", draw, ("runs",))
     rows = search_rows(runs)
     if len(rows) > 1:
-        yield Figure(
-            "figures/searches.png", partial(_chart, stored, "draw_searches", rows), ("runs",)
-        )
+        draw = partial(_searches, stored, rows)
+        yield Figure("figures/searches.png", draw, ("runs",))
 
 
 def _search(stored: Stored, row: Row) -> Picture:
@@ -127,6 +126,14 @@ def _chart(stored: Stored, draw: str, rows: Sequence[Row]) -> Picture:
     from tasks.coloring import charts
 
     return getattr(charts, draw)(rows, records=levels(stored))
+
+
+def _searches(stored: Stored, rows: Sequence[Row]) -> Picture:
+    from tasks.coloring.charts import draw_searches
+
+    least = dict(list(levels(stored).items())[:1])
+    title = "what searches found on their finest grid, before any repair"
+    return draw_searches(rows, records=least, title=title)
 
 
 def _sweep(stored: Stored) -> Picture:
