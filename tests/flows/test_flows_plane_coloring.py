@@ -20,7 +20,8 @@ pytestmark = pytest.mark.flow
 
 SEARCH = (
     *("seeds=4", "per_call=2", "areas=[2.5,4]", "penalties=[0.1]", "margin=0.14", "grids=[12,16]"),
-    *("steps=80", "kept=1", "cells=32", "repair_steps=50", "exchanges=20", "finalists=2"),
+    *("steps=80", "kept=1", "cells=32", "refinements=0", "repair_steps=50"),
+    *("exchanges=20", "finalists=2", "polygons=0"),
 )
 SIX = ("plane-coloring", "colors=6", *SEARCH)
 SEVEN = ("plane-coloring", "colors=7", *SEARCH)
