@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from hashlib import sha256
 from typing import Any, TypeAlias
 
 from tasks.coloring.certified import Row, best_of_forms, certified_rows, coloring_of_row
@@ -34,6 +35,8 @@ __all__ = ["coloring_figures", "picture_figures", "stem_of"]
 
 _MOST_PICTURES = 6
 """Of colorings in a report."""
+_LONGEST = 100
+"""Characters of names of files."""
 _MEASURE = "points removed or in conflict, %"
 
 
@@ -77,7 +80,9 @@ def stem_of(name: str) -> str:
     >>> stem_of("cells-6.5x1_sqrt(2/9)-0.5")
     'cells-6.5x1_sqrt_2_9_-0.5'
     """
-    return re.sub(r"[^A-Za-z0-9._+=-]+", "_", name).strip("._")[:100]
+    stem = re.sub(r"[^A-Za-z0-9._+=-]+", "_", name).strip("._")
+    digest = sha256(name.encode()).hexdigest()[:8]
+    return stem if len(stem) <= _LONGEST else f"{stem[: _LONGEST - 9]}-{digest}"
 
 
 # --- colorings ----------------------------------------------------------------------------------
