@@ -21,7 +21,7 @@ TABLES = {
     "records": f"{_SCHEMA}:RECORDS_SCHEMA",
 }
 SELECTING = (
-    *("seeds", "first_seed", "rounds", "penalties", "finalists", "polygons", "refined", "start"),
+    *("seeds", "first_seed", "rounds", "penalties", "finalists", "polygons", "refined"),
     *("cells", "refinements", "repair_steps", "exchanges", "windows", "finer_refinements"),
     *("spacings", "finer_spacings"),
 )
@@ -95,7 +95,7 @@ STUDY = Study(
     citations=("ColoredPlanes", "SixColorings"),
     config="tasks.coloring.config:PlaneColoringConfig",
     unnamed=("device",),
-    selecting=SELECTING,
+    selecting=(*SELECTING, "start"),
     inputs=f"{PLAN}:coloring_inputs",
     rounds=f"{PLAN}:rounds_of",
     check=f"{PLAN}:check_coloring",

@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.problem import Problem, named_norm
 from tasks.records.config import FrozenConfig, describe_validation_error
 
 __all__ = ["ColoringConfig", "PlaneColoringConfig", "SweepConfig"]
+
+
+def _text(value: object) -> object:
+    """Numbers as the decimals that people write them as."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{Decimal(repr(value)):f}"
+    return value
+
+
+Decimals = Annotated[str, BeforeValidator(_text)]
+"""A number, kept as its text, so that it is exact."""
 
 
 class ColoringConfig(FrozenConfig):
@@ -39,7 +50,7 @@ class ColoringConfig(FrozenConfig):
     """What a removed point costs beside a conflict: each is searched with all seeds. 0 allows no
     removed points."""
 
-    lattice: tuple[tuple[str, ...], ...] = ()
+    lattice: tuple[tuple[Decimals, ...], ...] = ()
     """Period vectors as decimals, [["-0.17","3.88"],["-3.48","1.84"]], three in space; without them
     every search starts from a lattice of its own. A start file that holds no lattice needs it."""
 
@@ -57,7 +68,7 @@ class ColoringConfig(FrozenConfig):
     """Steps of a search on each grid."""
 
     kept: int = Field(default=8, ge=1)
-    """Searches of a call that continue on a finer grid."""
+    """Searches of a call that continue on the second grid; half as many on each finer one."""
 
     margin: float = Field(default=0.05, ge=0, lt=0.5)
     """By how much searches widen each forbidden distance on both sides, relatively: tiles have to
@@ -157,7 +168,7 @@ class PlaneColoringConfig(ColoringConfig):
     colors: int = Field(default=5, ge=1, le=200)
     """Number of colors; they are numbered from 0."""
 
-    distances: dict[str, str] = Field(default_factory=dict)
+    distances: dict[str, Decimals] = Field(default_factory=dict)
     """Forbidden distances of colors that do not forbid 1: {"5": "0.45"}, an interval
     {"5": "0.418-0.657"}, or several, separated by commas."""
 
@@ -189,10 +200,10 @@ class SweepConfig(ColoringConfig):
     colors: tuple[int, ...] = Field(default=(6,), min_length=1, max_length=20)
     """Numbers of colors; all colors but the last forbid the distance 1."""
 
-    first: str = "0.3"
+    first: Decimals = "0.3"
     """Smallest distance of the last color."""
 
-    last: str = "0.7"
+    last: Decimals = "0.7"
     """Largest distance of the last color."""
 
     count: int = Field(default=9, ge=1, le=10_000)

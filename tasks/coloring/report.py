@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tasks.coloring.certificates.distances import Interval
 from tasks.coloring.certified import Row, certified_rows, wider_intervals
 from tasks.coloring.items import START
+from tasks.coloring.plan import search_rank
 from tasks.coloring.problem import Problem, problem_of
 from tasks.coloring.published import Published, published_of
 from tasks.coloring.run_charts import sweeps_of
@@ -94,7 +95,7 @@ def _checks(stored: Stored) -> dict[str, Row]:
 def _ranked(runs: Sequence[Row]) -> list[Row]:
     """Searches with a result, the best of each problem first."""
     good = [r for r in runs if r["status"] == Status.OK and r["estimate"] is not None]
-    return sorted(good, key=lambda row: (row["problem"], row["estimate"], row["run"]))
+    return sorted(good, key=lambda row: (row["problem"], *search_rank(row)))
 
 
 # --- findings -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from tasks.coloring.certified import Row, best_of_forms, certified_rows, colorin
 from tasks.coloring.conflict_marks import marked_grid
 from tasks.coloring.fields import Field
 from tasks.coloring.items import START
+from tasks.coloring.plan import search_rank
 from tasks.coloring.problem import Problem, named_norm, problem_of
 from tasks.coloring.published import published_of
 from tasks.coloring.run_charts import (
@@ -98,7 +99,7 @@ def _search_figures(stored: Stored, runs: Sequence[Row]) -> Iterator[Figure]:
     """What the best search found, and all of them as dots."""
     found = [row for row in runs if row["field"] and row["estimate"] is not None]
     if found and found[0]["dimension"] == 2:
-        best = min(found, key=lambda row: (row["estimate"], row["run"]))
+        best = min(found, key=search_rank)
         draw = partial(_search, stored, best)
         yield Figure("figures/search.png", draw, ("runs",))
     rows = search_rows(runs)

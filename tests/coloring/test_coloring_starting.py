@@ -14,8 +14,9 @@ from tasks.coloring.certificates.numbers import Surd
 from tasks.coloring.certificates.polygons import PolygonColoring
 from tasks.coloring.certificates.polygons.tiles import Tile
 from tasks.coloring.config import PlaneColoringConfig
+from tasks.coloring.construction.cells_from_tiles import sampled_tiles
 from tasks.coloring.grids import grid_csv, grid_npz
-from tasks.coloring.starting import read_start, sampled_tiles
+from tasks.coloring.starting import read_start
 from tasks.records import InputError
 
 ROWS = (("1.5", "0.1"), ("-0.2", "1.4"))
