@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from fractions import Fraction
+from math import ceil, floor
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from tasks.coloring.certificates.distances import Distance, Interval
 from tasks.records.errors import InputError, shortened
 from tasks.records.status import Status
 
@@ -18,6 +21,8 @@ __all__ = ["best_of_forms", "certified_rows", "chosen_rows", "coloring_of_row", 
 __all__ += ["wider_intervals"]
 
 Row = Mapping[str, Any]
+
+_DIGITS = 10**5
 
 
 def certified_rows(stored: Stored) -> list[dict[str, Any]]:
@@ -90,18 +95,31 @@ def coloring_of_row(stored: Stored, row: Row) -> Coloring:
     return read_certificate(bytes(stored.run.volume.read(row["certificate"])))
 
 
-def wider_intervals(row: Row) -> list[tuple[int, str]]:
-    """Colors that are proved to avoid more than was asked, and what they avoid, in words.
+def wider_intervals(row: Row) -> list[tuple[int, str, str]]:
+    """Colors that are proved to avoid more than was asked: color, least and largest distance.
 
-    >>> wider_intervals({"distances": ["1", "0.45"], "allowed": ["1", "0.40123456-0.5"]})
-    [(1, '0.40123 to 0.5')]
+    Bounds are rounded inwards to five decimals; intervals that vanish then are left out.
+
+    >>> wider_intervals({"distances": ["1", "0.45"], "allowed": ["1", "0.401234567-0.5"]})
+    [(1, '0.40124', '0.5')]
     """
-    from tasks.coloring.certificates.distances import parse_distances
-    from tasks.coloring.scenes import in_words
+    found = []
+    asked, proved = row["distances"], row["allowed"] or row["distances"]
+    for color in range(len(asked)):
+        if proved[color] == asked[color] or "," in proved[color]:
+            continue
+        interval = Interval.parse(proved[color])
+        least = ceil(_DIGITS * _fraction(interval.low)) / _DIGITS
+        largest = floor(_DIGITS * _fraction(interval.high)) / _DIGITS
+        if least < largest:
+            found.append((color, f"{least:g}", f"{largest:g}"))
+    return found
 
-    allowed = parse_distances(list(row["allowed"] or row["distances"]), len(row["distances"]))
-    pairs = enumerate(zip(row["distances"], row["allowed"] or row["distances"], strict=True))
-    return [(c, in_words(allowed[c])) for c, (asked, proved) in pairs if asked != proved]
+
+def _fraction(distance: Distance) -> Fraction:
+    """A distance exactly, if it is rational."""
+    value = distance.value
+    return value.a if value is not None and not value.b else Fraction(float(distance))
 
 
 def verdicts_of(stored: Stored) -> dict[str, bool]:

@@ -277,9 +277,9 @@ def _on_floor(fractions: Sequence[float], floor: float) -> list[float]:
 
 
 def _scale(axes: Axes, floor: float) -> None:
-    """Use a logarithmic scale if values differ much, with ticks that people read."""
+    """Use a logarithmic scale if values differ much or are 0, with ticks that people read."""
     low, high = axes.dataLim.intervaly
-    if high < 4 * low:
+    if high < 4 * low and low > floor:
         return
     axes.set_yscale("log")
     ticks = [m * 10.0**k for k in range(-6, 3) for m in (1, 2, 5)]

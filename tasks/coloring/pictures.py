@@ -138,7 +138,7 @@ def gallery(stored: Stored) -> Iterator[str]:
             _as_asked(stored, row),
             verdict=words[verdicts.get(row["certificate"])],
             file_name=PurePosixPath(row["certificate"]).name,
-            facts=[(f"color {color} avoids", text) for color, text in wider_intervals(row)],
+            facts=_facts(row),
         )
         for row in shown
     )
@@ -147,3 +147,17 @@ def gallery(stored: Stored) -> Iterator[str]:
     yield run.volume.location("gallery.html")
     if len(shown) < len(rows):
         yield f"shown are the {len(shown)} that remove least of {len(rows):,}"
+
+
+def _facts(row: Row) -> list[tuple[str, str]]:
+    """The intervals of distances that colors are proved to avoid, where they are wider than asked.
+
+    >>> _facts({"distances": ["1", "0.45"], "allowed": ["1", "0.4-0.5"]})
+    [('even all d in', '[0.4, 0.5]')]
+    """
+    wider = wider_intervals(row)
+    several = len(wider) > 1
+    return [
+        (f"color {color}: " * several + "even all d in", f"[{low}, {high}]")
+        for color, low, high in wider
+    ]

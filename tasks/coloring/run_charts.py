@@ -78,9 +78,9 @@ def _starts(stored: Stored) -> dict[str, str]:
 def progress_rows(stored: Stored) -> list[dict[str, Any]]:
     """Certified removed fractions by the seconds of all calls that had ended by then.
 
-    Empty if they are all of about one time, or nothing is ever removed.
+    Empty if they are all of about one time, if nothing is ever removed, and for sweeps.
     """
-    rows = certified_rows(stored)
+    rows = [] if is_sweep(stored) else certified_rows(stored)
     seconds = _seconds_up_to(stored)
     several = len({row["problem"] for row in rows}) > 1
     found = [
@@ -146,7 +146,7 @@ def distance_rows(stored: Stored) -> list[dict[str, Any]]:
     for own in _sweeps(stored.rows("runs")):
         for row in own:
             if row["point_rate"] is not None:
-                key = f"{row['num_colors']} colors, best search", _distance(row)
+                key = f"{row['num_colors']} colors, best search on its grid", _distance(row)
                 left = row["removed_percent"] / 100 + row["point_rate"]
                 least[key] = min(least.get(key, left), left)
     for own in sweeps_of(certified_rows(stored)):

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from hashlib import sha256
 from typing import Any, TypeAlias
 
 from tasks.coloring.certified import Row, best_of_forms, certified_rows, coloring_of_row
 from tasks.coloring.conflict_marks import marked_grid
 from tasks.coloring.fields import Field
 from tasks.coloring.items import START
+from tasks.coloring.plan import search_rank
 from tasks.coloring.problem import Problem, named_norm, problem_of
 from tasks.coloring.published import published_of
 from tasks.coloring.run_charts import (
@@ -34,6 +36,8 @@ __all__ = ["coloring_figures", "picture_figures", "stem_of"]
 
 _MOST_PICTURES = 6
 """Of colorings in a report."""
+_LONGEST = 100
+"""Characters of names of files."""
 _MEASURE = "points removed or in conflict, %"
 
 
@@ -77,7 +81,9 @@ def stem_of(name: str) -> str:
     >>> stem_of("cells-6.5x1_sqrt(2/9)-0.5")
     'cells-6.5x1_sqrt_2_9_-0.5'
     """
-    return re.sub(r"[^A-Za-z0-9._+=-]+", "_", name).strip("._")[:100]
+    stem = re.sub(r"[^A-Za-z0-9._+=-]+", "_", name).strip("._")
+    digest = sha256(name.encode()).hexdigest()[:8]
+    return stem if len(stem) <= _LONGEST else f"{stem[: _LONGEST - 9]}-{digest}"
 
 
 # --- colorings ----------------------------------------------------------------------------------
@@ -93,7 +99,7 @@ def _search_figures(stored: Stored, runs: Sequence[Row]) -> Iterator[Figure]:
     """What the best search found, and all of them as dots."""
     found = [row for row in runs if row["field"] and row["estimate"] is not None]
     if found and found[0]["dimension"] == 2:
-        best = min(found, key=lambda row: (row["estimate"], row["run"]))
+        best = min(found, key=search_rank)
         draw = partial(_search, stored, best)
         yield Figure("figures/search.png", draw, ("runs",))
     rows = search_rows(runs)
