@@ -217,7 +217,7 @@ def test_what_cannot_exist_stops_the_run_and_stays_for_examination(ran, monkeypa
         (['lattice=[["1","inf"],["2","4"]]'], "not a number"),
         (['lattice=[["0.01","0"],["0","0.01"]]', "learn_lattice=false"], "holds a distance"),
         (["norm=round"], "norm 'round' is not known"),
-        (["cells=0"], "nothing would be constructed"),
+        (["cells=0", "polygons=0"], "nothing would be constructed"),
         (["dimension=3", "polygons=1", "grids=[8]"], "Euclidean plane"),
         (["start=missing.npz"], "missing.npz"),
         (["penalties=[-1]"], "at least 0"),
