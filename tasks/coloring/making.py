@@ -93,8 +93,12 @@ def _of_cells(work: MakingWork, field: Field, lattice: Lattice) -> Made:
     found = repair(
         field.values, lattice, problem.num_colors, forbidden, settings=settings, norm=norm
     )
-    searches = [name for name, _ in found.history[-1].stages if name != "start"]
-    methods = (*searches, *found.notes)
+    searches = {
+        "PartialCol": hunt.repair_steps,
+        "exchanges": hunt.exchanges,
+        "CP-SAT windows": hunt.windows and not found.notes,
+    }
+    methods = (*(name for name, used in searches.items() if used), *found.notes)
     coloring = CellColoring(found.grid, lattice, problem.num_colors, forbidden, norm)
     return Made(coloring, methods)
 
