@@ -220,4 +220,5 @@ def _final_state(run: Run, problems: list[Problem], done: str, *, total: int) ->
     if not problems:
         return Completed(message=f"{done} in {run.path}")
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-    return Failed(message=f"{len(problems)} of {total} not ok: {problems[0]}{more}")
+    count = f"{len(problems)} of {total}" if total else f"{len(problems)}"
+    return Failed(message=f"{count} not ok: {problems[0]}{more}")

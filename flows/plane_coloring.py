@@ -7,7 +7,7 @@ that remove least so far; *verify* reads every certificate with two checkers tha
 
 from __future__ import annotations
 
-from flows.study import Command, Stage, Study, Verifier, exporting, recipes_of
+from flows.study import Argument, Command, Stage, Study, Verifier, exporting, recipes_of
 
 __all__ = ["COMMANDS", "PLAN", "STAGES", "STUDY", "TABLES", "VERIFIER"]
 
@@ -21,7 +21,7 @@ TABLES = {
     "records": f"{_SCHEMA}:RECORDS_SCHEMA",
 }
 SELECTING = (
-    *("seeds", "first_seed", "rounds", "penalties", "finalists", "polygons", "refined", "start"),
+    *("seeds", "first_seed", "rounds", "penalties", "finalists", "polygons", "refined"),
     *("cells", "refinements", "repair_steps", "exchanges", "windows", "finer_refinements"),
     *("spacings", "finer_spacings"),
 )
@@ -65,11 +65,27 @@ STAGES = (
         placed=True,
     ),
 )
-VERIFIER = Verifier("plane-coloring", "tasks.coloring.verdicts:judge")
+VERIFIER = Verifier(
+    "plane-coloring",
+    "tasks.coloring.verdicts:judge",
+    (Argument("second", "check colorings of the plane with the second checker, too"),),
+)
 COMMANDS = (
     exporting("tasks.coloring.exports:export"),
     Command(
-        "gallery", "write a page with a picture of each coloring", "tasks.coloring.exports:gallery"
+        "plot",
+        "draw the figures of a run again",
+        "tasks.coloring.pictures:plot",
+        (
+            Argument("item", "only this coloring", "KEY"),
+            Argument("animate", "of a sweep also frames over the distance, and a moving picture"),
+            Argument("to", "folder of the files; default: in the run's folder", "FOLDER"),
+        ),
+    ),
+    Command(
+        "gallery",
+        "write a page with a picture of every coloring or scheme found",
+        "tasks.coloring.pictures:gallery",
     ),
 )
 
@@ -79,13 +95,14 @@ STUDY = Study(
     citations=("ColoredPlanes", "SixColorings"),
     config="tasks.coloring.config:PlaneColoringConfig",
     unnamed=("device",),
-    selecting=SELECTING,
+    selecting=(*SELECTING, "start"),
     inputs=f"{PLAN}:coloring_inputs",
     rounds=f"{PLAN}:rounds_of",
     check=f"{PLAN}:check_coloring",
     tables=TABLES,
     stages=STAGES,
     report="tasks.coloring.report:coloring_report",
+    figures="tasks.coloring.run_figures:coloring_figures",
     subject="coloring",
     deployment="plane-coloring",
     commands=COMMANDS,

@@ -92,7 +92,8 @@ class Command:
 
 def exporting(call: Reference, *arguments: Argument) -> Command:
     """``latticework export RUN [--item KEY] --to FOLDER``: what leaves a run for use elsewhere."""
-    item = Argument("item", "only this item: a scheme, a polynomial, or a model's key", "KEY")
+    which = "only this item: a scheme, a polynomial, or the key of a model or coloring"
+    item = Argument("item", which, "KEY")
     to = Argument("to", "folder of the files", "FOLDER")
     what = "write certificates or models of a run for use elsewhere"
     return Command("export", what, call, (item, *arguments, to))

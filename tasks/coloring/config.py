@@ -5,15 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.problem import Problem, named_norm
 from tasks.records.config import FrozenConfig, describe_validation_error
 
 __all__ = ["ColoringConfig", "PlaneColoringConfig", "SweepConfig"]
+
+
+def _text(value: object) -> object:
+    """Numbers as the decimals that people write them as."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{Decimal(repr(value)):f}"
+    return value
+
+
+Decimals = Annotated[str, BeforeValidator(_text)]
+"""A number, kept as its text, so that it is exact."""
+
+
+_POLYGONS = 2
+_GRIDS_OF_SPACE = (16, 24)
 
 
 class ColoringConfig(FrozenConfig):
@@ -39,7 +54,7 @@ class ColoringConfig(FrozenConfig):
     """What a removed point costs beside a conflict: each is searched with all seeds. 0 allows no
     removed points."""
 
-    lattice: tuple[tuple[str, ...], ...] = ()
+    lattice: tuple[tuple[Decimals, ...], ...] = ()
     """Period vectors as decimals, [["-0.17","3.88"],["-3.48","1.84"]], three in space; without them
     every search starts from a lattice of its own. A start file that holds no lattice needs it."""
 
@@ -49,7 +64,7 @@ class ColoringConfig(FrozenConfig):
     areas: tuple[float, float] = (2.5, 9.0)
     """Least and largest area (in space: volume) of a period of starting lattices."""
 
-    grids: tuple[int, ...] = Field(default=(24, 48), min_length=1, max_length=6)
+    grids: tuple[int, ...] = Field(default=(24, 48, 96), min_length=1, max_length=6)
     """Points along each side of the grids that are searched on: all searches use the first, the
     best of each call continue on the finer ones."""
 
@@ -57,7 +72,7 @@ class ColoringConfig(FrozenConfig):
     """Steps of a search on each grid."""
 
     kept: int = Field(default=8, ge=1)
-    """Searches of a call that continue on a finer grid."""
+    """Searches of a call that continue on the second grid; half as many on each finer one."""
 
     margin: float = Field(default=0.05, ge=0, lt=0.5)
     """By how much searches widen each forbidden distance on both sides, relatively: tiles have to
@@ -66,13 +81,13 @@ class ColoringConfig(FrozenConfig):
     per_call: int = Field(default=64, ge=1, le=65_536)
     """Searches that are made together in one call."""
 
-    finalists: int = Field(default=1, ge=1)
+    finalists: int = Field(default=2, ge=1)
     """Searches of each problem and round whose colorings are constructed."""
 
     cells: int = Field(default=256, ge=0, le=8192)
     """Cells along a side, about, of the colorings of finalists; 0 makes none."""
 
-    refinements: int = Field(default=0, ge=0, le=6)
+    refinements: int = Field(default=1, ge=0, le=6)
     """How many times the cells of finalists are halved and repaired again."""
 
     repair_steps: int = Field(default=2000, ge=0)
@@ -84,8 +99,9 @@ class ColoringConfig(FrozenConfig):
     windows: int = Field(default=0, ge=0)
     """Windows that CP-SAT solves at each number of cells; needs the extra coloring."""
 
-    polygons: int = Field(default=0, ge=0)
-    """Finalists of each problem and round that are also made of polygons, with coarse outlines."""
+    polygons: int | None = Field(default=None, ge=0)
+    """Finalists of each problem and round that are made of polygons, with coarse outlines; unless
+    given, two in the Euclidean plane, where polygons can be made, and none elsewhere."""
 
     spacings: tuple[float, ...] = Field(default=(0.08,), min_length=1, max_length=8)
     """Lengths of edges of polygons, from coarse to fine."""
@@ -109,7 +125,19 @@ class ColoringConfig(FrozenConfig):
     @property
     def num_finalists(self) -> int:
         """Searches of a round whose colorings are kept."""
-        return max(self.finalists, self.polygons)
+        return max(self.finalists, self.num_polygons)
+
+    @property
+    def num_polygons(self) -> int:
+        """Finalists of each problem and round that are made of polygons."""
+        if self.polygons is None:
+            return _POLYGONS if self.has_polygons else 0
+        return self.polygons
+
+    @property
+    def has_polygons(self) -> bool:
+        """Whether polygons can be made."""
+        return self.dimension == 2 and self.norm == "euclidean"
 
     @field_validator("penalties")
     @classmethod
@@ -134,6 +162,14 @@ class ColoringConfig(FrozenConfig):
             raise ValueError("areas are positive, the smaller one first")
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _grids_of_space(cls, given: Any) -> Any:
+        """In space grids are coarser unless they are given."""
+        if isinstance(given, dict) and given.get("dimension") == 3 and "grids" not in given:
+            return {**given, "grids": _GRIDS_OF_SPACE, "cells": given.get("cells", 64)}
+        return given
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         largest = {2: 512, 3: 64}[self.dimension]
@@ -141,11 +177,11 @@ class ColoringConfig(FrozenConfig):
             raise ValueError(
                 f"grids {list(self.grids)} must grow, from 4 to at most {largest} points a side"
             )
-        if self.polygons and (self.dimension != 2 or self.norm != "euclidean"):
+        if self.polygons and not self.has_polygons:
             raise ValueError("polygons are made in the Euclidean plane: set polygons to 0")
         if self.cells and self.cells < self.grids[0]:
             raise ValueError(f"cells {self.cells} must not be fewer than grids {self.grids[0]}")
-        if not self.cells and not self.polygons:
+        if not self.cells and not self.num_polygons:
             raise ValueError("nothing would be constructed: set cells or polygons")
         _check_lattice(self.lattice, self.dimension)
         return self
@@ -157,7 +193,7 @@ class PlaneColoringConfig(ColoringConfig):
     colors: int = Field(default=5, ge=1, le=200)
     """Number of colors; they are numbered from 0."""
 
-    distances: dict[str, str] = Field(default_factory=dict)
+    distances: dict[str, Decimals] = Field(default_factory=dict)
     """Forbidden distances of colors that do not forbid 1: {"5": "0.45"}, an interval
     {"5": "0.418-0.657"}, or several, separated by commas."""
 
@@ -189,10 +225,10 @@ class SweepConfig(ColoringConfig):
     colors: tuple[int, ...] = Field(default=(6,), min_length=1, max_length=20)
     """Numbers of colors; all colors but the last forbid the distance 1."""
 
-    first: str = "0.3"
+    first: Decimals = "0.3"
     """Smallest distance of the last color."""
 
-    last: str = "0.7"
+    last: Decimals = "0.7"
     """Largest distance of the last color."""
 
     count: int = Field(default=9, ge=1, le=10_000)

@@ -30,6 +30,9 @@ __all__ = ["Made", "allowed_texts", "made_coloring", "num_offsets", "removed_of"
 _OUTLINES = 512
 """Outlines of polygons are those of a grid of about so many cells a side."""
 
+_SLIVERS = 1e-4
+"""Polygons that remove less than this fraction are tried as cells that remove nothing."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -100,19 +103,25 @@ def _of_cells(work: MakingWork, field: Field, lattice: Lattice) -> Made:
 
 
 def _of_polygons(work: MakingWork, field: Field, lattice: Lattice) -> Made:
+    from tasks.coloring.construction.cells_from_tiles import full_coloring
     from tasks.coloring.construction.polygons_from_grid import PolygonSettings, polygons_from_grid
 
     problem = work.problem
+    grid = _outlines(field, lattice, problem.num_colors)
     found: PolygonResult = polygons_from_grid(
-        _outlines(field, lattice, problem.num_colors),
+        grid,
         lattice,
         problem.num_colors,
         problem.forbidden,
         settings=PolygonSettings(spacings=work.spacings),
     )
-    methods = ("outlines", f"linear programs to a spacing of {work.spacings[-1]:g}")
-    if not found.is_certified:
+    methods = ("outlines", f"quadratic programs to a spacing of {work.spacings[-1]:g}")
+    if not found.is_certified or found.removed is None:
         return Made(None, methods, found.reason)
+    if 0 < found.removed < _SLIVERS:
+        full = full_coloring(grid, lattice, problem.num_colors, problem.forbidden)
+        if full is not None:
+            return Made(full, (*methods, "cells of the polygons"))
     return Made(found.coloring, methods)
 
 

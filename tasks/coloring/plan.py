@@ -5,6 +5,7 @@ Importing this module needs no PyTorch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ __all__ = [
     "known_of_search",
     "making_waves",
     "rounds_of",
+    "search_rank",
     "search_resources",
     "search_waves",
 ]
@@ -124,8 +126,8 @@ def _makings(plan: Plan, stored: Stored) -> Iterator[tuple[PlaneColoringConfig, 
     for hunt in plan.config.hunts():
         rows = [row for work in calls[hunt.problem] for row in by_key.get(work.key, ())]
         rows = [row for row in rows if row["status"] == Status.OK and row["field"]]
-        rows.sort(key=lambda row: (row["estimate"], row["run"]))
-        counts = {"cells": hunt.finalists if hunt.cells else 0, "polygons": hunt.polygons}
+        rows.sort(key=search_rank)
+        counts = {"cells": hunt.finalists if hunt.cells else 0, "polygons": hunt.num_polygons}
         yield (
             hunt,
             [
@@ -134,6 +136,11 @@ def _makings(plan: Plan, stored: Stored) -> Iterator[tuple[PlaneColoringConfig, 
                 for row in rows[: counts[form]]
             ],
         )
+
+
+def search_rank(row: Row) -> tuple[float, float, str]:
+    """What searches are ordered by, the best first: those on finer grids come first."""
+    return -math.prod(row["grid"]), row["estimate"], row["run"]
 
 
 def _runs_by_call(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -142,7 +142,7 @@ def making_rows(work: MakingWork, place: Place, runs: pa.Table) -> Rows:
         "item": work.key,
         **work.problem.place(),
         "run": work.run,
-        "form": work.form,
+        "form": "cells" if isinstance(made.coloring, CellColoring) else work.form,
         "methods": list(made.methods),
     }
     coloring = made.coloring

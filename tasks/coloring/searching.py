@@ -8,15 +8,16 @@ from tasks.coloring.config import PlaneColoringConfig
 from tasks.coloring.fields import Field
 from tasks.coloring.items import SearchWork
 from tasks.coloring.problem import named_norm
-from tasks.coloring.search.halving import best, removal_estimate
+from tasks.coloring.search.halving import removal_estimate, standings
 from tasks.coloring.search.members import Member
+from tasks.coloring.search.schedule import Schedule
 from tasks.coloring.search.starts import Start
-from tasks.coloring.search.training import Outcome, Settings, train_members
+from tasks.coloring.search.training import Outcome, Settings
 from tasks.nn import FitStatus
 
 __all__ = ["Found", "found_members"]
 
-_FINER_SHARE = 0.3
+_FINER_SHARE = 0.5
 """Steps on a finer grid, as a share of those on the first: members only have to settle there."""
 
 
@@ -28,17 +29,18 @@ class Found:
     ----------
     outcome : Outcome
         On the last grid that it came to.
-    estimate : float
-        What members are ranked by.
-    steps : int
-    grids : int
-        How many grids it was searched on.
+    grids, steps : int
+        On how many grids it was searched, and with how many steps together.
     """
 
     outcome: Outcome
-    estimate: float
-    steps: int
     grids: int
+    steps: int
+
+    @property
+    def estimate(self) -> float:
+        """What members of one grid are ranked by, the smaller the better."""
+        return removal_estimate(self.outcome)
 
     @property
     def is_finite(self) -> bool:
@@ -54,18 +56,8 @@ class Found:
 
 def found_members(work: SearchWork, device: str) -> list[Found]:
     """All members of a batch, in their order; those that were left behind with fewer steps."""
-    members, found = _members(work), {}
-    starts: list[Outcome] | None = None
-    steps = 0
-    for number, settings in enumerate(_rungs(work.hunt)):
-        left = members if starts is None else [start.member for start in starts]
-        outcomes = train_members(left, settings, starts=starts, device=device)
-        steps += settings.num_steps
-        for outcome in outcomes:
-            rank = removal_estimate(outcome)
-            found[outcome.member.seed] = Found(outcome, rank, steps, number + 1)
-        starts = best(outcomes, work.hunt.kept, removal_estimate)
-    return list(found.values())
+    ends = standings(_members(work), _schedule(work.hunt).rungs(), device=device)
+    return [Found(end.outcome, end.rungs, end.steps) for end in ends]
 
 
 def _members(work: SearchWork) -> list[Member]:
@@ -85,16 +77,16 @@ def _members(work: SearchWork) -> list[Member]:
     ]
 
 
-def _rungs(hunt: PlaneColoringConfig) -> list[Settings]:
-    """How members are trained on each grid."""
+def _schedule(hunt: PlaneColoringConfig) -> Schedule:
+    """How members are trained on each grid; on each finer one half as many as before."""
+    shapes = [(points,) * hunt.dimension for points in hunt.grids]
     first = Settings(
-        shape=(hunt.grids[0],) * hunt.dimension,
+        shape=shapes[0],
         num_steps=hunt.steps,
         margin=hunt.margin,
         batch_size=hunt.per_call,
     )
     if not hunt.learn_lattice:
         first = replace(first, lattice_rate=0.0)
-    steps = max(round(_FINER_SHARE * hunt.steps), 1)
-    finer = replace(first, num_steps=steps, first_penalty=0.0, lattice_start=0.0)
-    return [first, *(replace(finer, shape=(n,) * hunt.dimension) for n in hunt.grids[1:])]
+    kept = tuple(max(hunt.kept >> number, 1) for number in range(len(shapes)))
+    return Schedule(first, tuple(shapes[1:]), kept, _FINER_SHARE)

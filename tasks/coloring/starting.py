@@ -18,21 +18,20 @@ from numpy.typing import NDArray
 from tasks.coloring.certificates.cells import CellColoring
 from tasks.coloring.certificates.distances import Forbidden
 from tasks.coloring.certificates.files import read_certificate
-from tasks.coloring.certificates.grids import REMOVED
 from tasks.coloring.certificates.headers import canonical_digest
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.certificates.norms import Norm
 from tasks.coloring.certificates.polygons import PolygonColoring
 from tasks.coloring.certificates.scoring import check_cells
+from tasks.coloring.construction.cells_from_tiles import sampled_tiles
 from tasks.coloring.grids import read_grid
 from tasks.coloring.problem import Problem, named_norm
-from tasks.coloring.views import tiles_of
 from tasks.records.errors import InputError, shortened
 
 if TYPE_CHECKING:
     from tasks.coloring.config import PlaneColoringConfig
 
-__all__ = ["GivenStart", "read_start", "sampled_tiles"]
+__all__ = ["GivenStart", "read_start"]
 
 _SAMPLES = 512
 """Cells along a side of the grid of a start by polygons."""
@@ -171,40 +170,3 @@ def _check_distances(given: Forbidden, wanted: Forbidden) -> None:
         f"its color {color} forbids {texts[color]}, not {others}: set distances='{setting}', or "
         "start from its grid as .npz"
     )
-
-
-def sampled_tiles(coloring: PolygonColoring, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Colors of a coloring by polygons at the centers of the cells of a grid, in floats.
-
-    Parameters
-    ----------
-    coloring : PolygonColoring
-    shape : (m_1, m_2)
-        Cell (i, j) is the parallelogram of v_1 / m_1, v_2 / m_2 at i, j of these.
-    """
-    grid = np.full(shape, REMOVED, np.uint8)
-    to_cells = np.linalg.inv(coloring.lattice.floats) * shape
-    for color, vertices in tiles_of(coloring):
-        if color is None:
-            continue
-        corners = vertices @ to_cells - 0.5
-        low, high = np.ceil(corners.min(axis=0)), np.floor(corners.max(axis=0))
-        i, j = (np.arange(a, b + 1) for a, b in zip(low, high, strict=True))
-        inside = _is_inside(corners, i, j)
-        first, second = np.nonzero(inside)
-        cells = (i[first].astype(int) % shape[0], j[second].astype(int) % shape[1])
-        grid[cells] = color
-    return grid
-
-
-def _is_inside(
-    corners: NDArray[np.float64], i: NDArray[np.float64], j: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """(len(i), len(j)): whether a line from the point (i, j) crosses a closed path an odd time."""
-    found = np.zeros((len(i), len(j)), np.bool_)
-    for (a, b), (c, d) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        crossed = (a > i) != (c > i)
-        if crossed.any():
-            heights = b + (i[crossed] - a) / (c - a) * (d - b)
-            found[crossed] ^= j < heights[:, None]
-    return found

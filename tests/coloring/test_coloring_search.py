@@ -9,8 +9,15 @@ import torch
 from tasks.coloring import parse_distances
 from tasks.coloring.certificates.norms import PolygonalNorm
 from tasks.coloring.search import training
-from tasks.coloring.search.halving import Rung, best, removal_estimate, successive_halving
+from tasks.coloring.search.halving import (
+    Rung,
+    best,
+    removal_estimate,
+    standings,
+    successive_halving,
+)
 from tasks.coloring.search.members import Member
+from tasks.coloring.search.schedule import Schedule
 from tasks.coloring.search.starts import Start, reduced, rounded
 from tasks.coloring.search.torus import Phase, TorusLogits, TorusLoss, resampled
 from tasks.coloring.search.training import Geometric, Phases, Settings, train_members
@@ -159,6 +166,36 @@ def test_halving_keeps_the_best_and_is_that_of_its_rungs(tmp_path):
     assert all(map(same, again, found))
 
 
+def test_standings_say_how_far_each_member_came_and_do_not_depend_on_the_others_kept():
+    chosen = members(5)
+    finer = dataclasses.replace(SHORT, shape=(16, 20), num_steps=6, first_penalty=0.0)
+    rungs = [Rung(SHORT, 3), Rung(finer, 1)]
+    found = standings(chosen, rungs)
+    assert [each.outcome.member for each in found] == chosen
+    assert sorted((each.rungs, each.steps) for each in found) == [(1, 12)] * 2 + [(2, 18)] * 3
+    (winner,) = successive_halving(chosen, rungs)
+    assert [each.outcome for each in found if each.is_kept] == [found[winner.member.seed].outcome]
+    assert same(winner, found[winner.member.seed].outcome)
+    for each in found:
+        (alone,) = standings([each.outcome.member], rungs[: each.rungs])
+        assert same(alone.outcome, each.outcome)
+
+
+def test_a_schedule_refines_for_few_members_and_steps():
+    first = dataclasses.replace(SHORT, num_steps=10, margin=0.1)
+    schedule = Schedule(first, ((24, 20), (24, 20), (48, 40)), kept=(4, 2), share=0.25)
+    rungs = schedule.rungs()
+    assert [rung.keep for rung in rungs] == [4, 2, 2, 2]
+    assert [rung.settings.shape for rung in rungs] == [(12, 10), (24, 20), (24, 20), (48, 40)]
+    assert [rung.settings.num_steps for rung in rungs] == [10, 2, 2, 2]
+    assert rungs[0].settings == first
+    assert all(rung.settings.margin == 0.1 for rung in rungs)
+    assert {rung.settings.first_penalty for rung in rungs[1:]} == {0.0}
+    by_sides = Schedule.of_sides(first, (8, 16), kept=3).rungs()
+    assert [(rung.settings.shape, rung.keep) for rung in by_sides] == [((8, 8), 3), ((16, 16), 3)]
+    assert Schedule(first, (), (1,)).rungs() == (Rung(first, 1),)
+
+
 def test_ties_go_to_the_member_that_stands_first():
     outcomes = train_members(members(3), SHORT)
     assert best(outcomes, 2, lambda _: 1.0) == outcomes[:2]
@@ -242,6 +279,10 @@ def test_phases_and_rates_of_a_training():
         (lambda: train_members([Member(0, 3), Member(0, 4)], SHORT), "one num_colors, not 3 and 4"),
         (lambda: train_members([Member(0, 3, dimension=3)], SHORT), "give 3 axes"),
         (lambda: successive_halving(members(1), []), "no rungs"),
+        (lambda: Schedule(share=0.0), "a share above 0"),
+        (lambda: Schedule(kept=()), "numbers that fall"),
+        (lambda: Schedule(kept=(2, 4)), "numbers that fall"),
+        (lambda: Schedule(finer=((12, 48),)), "grids that refine"),
     ],
 )
 def test_wrong_use_is_named_in_one_line(make, match):

@@ -47,15 +47,35 @@ def removal_estimate(outcome: Outcome, penalty: float = 0.05) -> float:
     return outcome.removed + outcome.conflict / penalty
 
 
-def successive_halving(
+@dataclass(frozen=True)
+class Standing:
+    """How far a member came.
+
+    Attributes
+    ----------
+    outcome : Outcome
+        Of the last rung that it was trained in.
+    rungs, steps : int
+        How many of them, and their steps together.
+    is_kept : bool
+        Whether the last rung kept it.
+    """
+
+    outcome: Outcome
+    rungs: int
+    steps: int
+    is_kept: bool
+
+
+def standings(
     members: Sequence[Member],
     rungs: Sequence[Rung],
     *,
     rank: Rank = removal_estimate,
     checkpoint: str | Path | None = None,
     device: str | torch.device = "cpu",
-) -> list[Outcome]:
-    """Outcomes of the last rung that it keeps, best first.
+) -> list[Standing]:
+    """How far each member came, in their order.
 
     Parameters
     ----------
@@ -68,23 +88,58 @@ def successive_halving(
     checkpoint : path or URI, optional
         Beginning of the names of checkpoints.
     device : str or torch.device
+
+    Raises
+    ------
+    InputError
+        If there are no rungs, or no members.
     """
-    left, starts = list(members), None
+    if not rungs:
+        raise InputError("no rungs to train: give at least one")
+    found: dict[int, Standing] = {}
+    left, steps = list(range(len(members))), 0
     for number, rung in enumerate(rungs):
         place = None if checkpoint is None else f"{checkpoint}-rung{number}"
-        found = train_members(left, rung.settings, starts=starts, checkpoint=place, device=device)
-        starts = best(found, rung.keep, rank)
-        left = [outcome.member for outcome in starts]
-    if starts is None:
-        raise InputError("no rungs to train: give at least one")
-    return starts
+        outcomes = train_members(
+            [members[j] for j in left],
+            rung.settings,
+            starts=[found[j].outcome for j in left] if number else None,
+            checkpoint=place,
+            device=device,
+        )
+        steps += rung.settings.num_steps
+        order = _order(outcomes, rank)[: rung.keep]
+        for position, (j, outcome) in enumerate(zip(left, outcomes, strict=True)):
+            found[j] = Standing(outcome, number + 1, steps, position in order)
+        left = [left[position] for position in order]
+    return [found[j] for j in range(len(members))]
+
+
+def successive_halving(
+    members: Sequence[Member],
+    rungs: Sequence[Rung],
+    *,
+    rank: Rank = removal_estimate,
+    checkpoint: str | Path | None = None,
+    device: str | torch.device = "cpu",
+) -> list[Outcome]:
+    """Outcomes that the last rung keeps, best first; else as `standings`."""
+    found = standings(members, rungs, rank=rank, checkpoint=checkpoint, device=device)
+    kept = [standing.outcome for standing in found if standing.is_kept]
+    return best(kept, len(kept), rank)
 
 
 def best(outcomes: Sequence[Outcome], keep: int, rank: Rank) -> list[Outcome]:
     """So many outcomes of least rank, in its order."""
+    return [outcomes[place] for place in _order(outcomes, rank)[:keep]]
 
-    def value(outcome: Outcome) -> float:
+
+def _order(outcomes: Sequence[Outcome], rank: Rank) -> list[int]:
+    """Places by rank; those that diverged come last."""
+
+    def value(place: int) -> float:
+        outcome = outcomes[place]
         found = rank(outcome) if outcome.status == FitStatus.FINISHED else math.inf
         return math.inf if math.isnan(found) else found
 
-    return sorted(outcomes, key=value)[:keep]
+    return sorted(range(len(outcomes)), key=value)
