@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 
 from benchmarks.calibration import calibrate
-from benchmarks.coloring_repair import near_the_optimum
+from benchmarks.coloring_repair import PUBLISHED, near_the_optimum
 from benchmarks.coloring_searches import spectral_and_sampled, together
 from gpu.backend import one_thread
 from tasks.coloring import (
@@ -41,8 +41,6 @@ from tasks.coloring.search.members import Member
 from tasks.coloring.search.starts import Start
 from tasks.coloring.search.training import Settings, train_members
 
-PUBLISHED = (("-0.17407057", "3.8842025"), ("-3.48389", "1.8401014"))
-"""Periods of the published grid of five colors."""
 SHAPE, COLORS, FACTOR = (1945, 1970), 5, 5
 VERIFY_BAR, MEMORY_BAR, COUNTS_BAR = 10.0, 1.5, 3.0
 """CPU seconds, GiB of resident memory, CPU seconds."""

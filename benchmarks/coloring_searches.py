@@ -75,8 +75,8 @@ def spectral_and_sampled() -> bool:
     whole = (sampled[0] + sampled[1]) / (spectral[0] + spectral[1])
     is_met = ratio >= LOSS_BAR and spectral[2] <= TARGET
     print(
-        f"  to {TARGET:.2%}: {ratio:.0f} times fewer seconds of search, {whole:.0f} times with "
-        f"repair (bar: {LOSS_BAR:g}) {'ok' if is_met else 'FAILED'}"
+        f"  to {TARGET:.2%}: {ratio:.0f} times fewer seconds of search, {whole:.0f} times "
+        f"fewer with repair (bar: {LOSS_BAR:g}) {'ok' if is_met else 'FAILED'}"
     )
     return is_met
 

@@ -9,6 +9,8 @@ first is 1.
 `counts[c, i]` is the number of cells of color c that cell i conflicts with, or would conflict with
 if it had color c.  Coloring a cell, or taking its color away, changes one row of the table at as
 many places as there are offsets.
+
+Integers are passed on as int64, so that each function is compiled once.
 """
 
 from __future__ import annotations
@@ -112,11 +114,11 @@ def conflicting_cells(found, colors, color, cell, runs, shape):
 def recolor(colors, counts, graph, cell, color):
     """Give a cell a color, or none, and bring the counts up to date."""
     runs, begin, end, shape = graph
-    old = colors[cell]
+    old = np.int64(colors[cell])
     if old != REMOVED:
-        shift_counts(counts[old], cell, runs[begin[old] : end[old]], shape, -1)
+        shift_counts(counts[old], cell, runs[begin[old] : end[old]], shape, np.int64(-1))
     if color != REMOVED:
-        shift_counts(counts[color], cell, runs[begin[color] : end[color]], shape, 1)
+        shift_counts(counts[color], cell, runs[begin[color] : end[color]], shape, np.int64(1))
     colors[cell] = color
 
 
@@ -158,12 +160,12 @@ def remove_conflicts(colors, counts, graph):
     most = 0
     for i in range(cells):
         if colors[i] != REMOVED:
-            most = max(most, counts[colors[i], i])
+            most = max(most, np.int64(counts[colors[i], i]))
     heads = np.full(most + 1, -1, np.int64)
     after, before = np.full(cells, -1, np.int32), np.full(cells, -1, np.int32)
     for i in range(cells):
         if colors[i] != REMOVED and counts[colors[i], i] > 0:
-            link(heads, after, before, counts[colors[i], i], i)
+            link(heads, after, before, np.int64(counts[colors[i], i]), i)
     found = np.empty(most, np.int64)
     removed = 0
     while most > 0:
@@ -171,18 +173,18 @@ def remove_conflicts(colors, counts, graph):
         if i < 0:
             most -= 1
             continue
-        color = colors[i]
+        color = np.int64(colors[i])
         own = runs[begin[color] : end[color]]
         unlink(heads, after, before, most, i)
         colors[i] = REMOVED
         partners = found[:most]
         conflicting_cells(partners, colors, color, i, own, shape)
         for j in partners:
-            degree = counts[color, j]
+            degree = np.int64(counts[color, j])
             unlink(heads, after, before, degree, j)
             if degree > 1:
                 link(heads, after, before, degree - 1, j)
-        shift_counts(counts[color], i, own, shape, -1)
+        shift_counts(counts[color], i, own, shape, np.int64(-1))
         removed += 1
     return removed
 

@@ -153,7 +153,7 @@ def exchange(colors, counts, graph, window, number_of, c, d, limit):
     before = np.sum(colors[inside] != REMOVED) + len(lost_d) + len(lost_c)
     gain = in_left.sum() + in_right.sum() - before
     for s in range(len(inside)):
-        here, color = colors[inside[s]], REMOVED
+        here, color = np.int64(colors[inside[s]]), REMOVED
         if left[s] >= 0 and in_left[left[s]]:
             color = c
         elif right[s] >= 0 and in_right[right[s]]:

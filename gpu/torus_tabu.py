@@ -130,16 +130,16 @@ def insert(colors, counts, graph, moves, move, conflicts, until_step, random):
     """Make a move; its inverses are tabu until a step, and a little longer at random."""
     runs, begin, end, shape = graph
     slot, color = move // len(counts), move % len(counts)
-    cell = moves[6][slot]
+    cell = np.int64(moves[6][slot])
     own = runs[begin[color] : end[color]]
     partners = np.empty(conflicts, np.int64)
     conflicting_cells(partners, colors, color, cell, own, shape)
     leave(counts, moves, slot)
     colors[cell] = color
-    shift_listed(counts, moves, color, cell, own, shape, 1)
+    shift_listed(counts, moves, color, cell, own, shape, np.int64(1))
     for other in partners:
         colors[other] = REMOVED
-        shift_listed(counts, moves, color, other, own, shape, -1)
+        shift_listed(counts, moves, color, other, own, shape, np.int64(-1))
         slot = enter(counts, moves, other)
         moves[4][slot * len(counts) + color] = until_step + next_random(random) % TENURE
 
@@ -150,12 +150,12 @@ def enter(counts, moves, cell):
     _, _, _, _, until, slot_of, cell_of, free, num_free = moves
     k = len(counts)
     num_free[0] -= 1
-    slot = free[num_free[0]]
+    slot = np.int64(free[num_free[0]])
     slot_of[cell], cell_of[slot] = slot, cell
     until[slot * k : (slot + 1) * k] = 0
     for color in range(k):
         if counts[color, cell] < LISTED:
-            append(moves, counts[color, cell], slot * k + color)
+            append(moves, np.int64(counts[color, cell]), slot * k + color)
     return slot
 
 
@@ -166,7 +166,7 @@ def leave(counts, moves, slot):
     cell, k = cell_of[slot], len(counts)
     for color in range(k):
         if counts[color, cell] < LISTED:
-            drop(moves, counts[color, cell], slot * k + color)
+            drop(moves, np.int64(counts[color, cell]), slot * k + color)
     slot_of[cell] = -1
     free[num_free[0]] = slot
     num_free[0] += 1
@@ -181,11 +181,11 @@ def shift_listed(counts, moves, color, cell, runs, shape, step):
         first, end, again, stop = span(runs[r], layer, row, column, shape)
         for j in range(first, end):
             if slot_of[j] >= 0:
-                relist(moves, own[j], step, slot_of[j] * k + color)
+                relist(moves, np.int64(own[j]), step, slot_of[j] * k + color)
             own[j] += step
         for j in range(again, stop):
             if slot_of[j] >= 0:
-                relist(moves, own[j], step, slot_of[j] * k + color)
+                relist(moves, np.int64(own[j]), step, slot_of[j] * k + color)
             own[j] += step
 
 

@@ -204,4 +204,4 @@ class PartialColoring:
     def change_to(self, colors: NDArray[np.uint8]) -> None:
         """Become another coloring of the same cells, at the cost of the cells that differ."""
         for cell in np.flatnonzero(self.colors != colors):
-            recolor(self.colors, self.counts, self.graph.kernel, cell, colors[cell])
+            recolor(self.colors, self.counts, self.graph.kernel, cell, int(colors[cell]))

@@ -27,7 +27,7 @@ __all__ = ["MISSING", "Searched", "Solved", "solve_cells", "solve_windows"]
 
 MISSING = "OR-Tools is not installed (extra `coloring`): windows were not searched by CP-SAT"
 WORK = 10.0
-"""Deterministic time of one window, in units of about a second."""
+"""Deterministic time of one window, in units of one to three seconds."""
 CELLS = 2**14
 """A window has so many cells; a torus that is not larger is one window."""
 
