@@ -27,6 +27,10 @@ Decimals = Annotated[str, BeforeValidator(_text)]
 """A number, kept as its text, so that it is exact."""
 
 
+_POLYGONS = 2
+_GRIDS_OF_SPACE = (16, 24)
+
+
 class ColoringConfig(FrozenConfig):
     """How colorings are searched, made of cells and of polygons, and made better."""
 
@@ -60,7 +64,7 @@ class ColoringConfig(FrozenConfig):
     areas: tuple[float, float] = (2.5, 9.0)
     """Least and largest area (in space: volume) of a period of starting lattices."""
 
-    grids: tuple[int, ...] = Field(default=(24, 48), min_length=1, max_length=6)
+    grids: tuple[int, ...] = Field(default=(24, 48, 96), min_length=1, max_length=6)
     """Points along each side of the grids that are searched on: all searches use the first, the
     best of each call continue on the finer ones."""
 
@@ -77,13 +81,13 @@ class ColoringConfig(FrozenConfig):
     per_call: int = Field(default=64, ge=1, le=65_536)
     """Searches that are made together in one call."""
 
-    finalists: int = Field(default=1, ge=1)
+    finalists: int = Field(default=2, ge=1)
     """Searches of each problem and round whose colorings are constructed."""
 
     cells: int = Field(default=256, ge=0, le=8192)
     """Cells along a side, about, of the colorings of finalists; 0 makes none."""
 
-    refinements: int = Field(default=0, ge=0, le=6)
+    refinements: int = Field(default=1, ge=0, le=6)
     """How many times the cells of finalists are halved and repaired again."""
 
     repair_steps: int = Field(default=2000, ge=0)
@@ -95,8 +99,9 @@ class ColoringConfig(FrozenConfig):
     windows: int = Field(default=0, ge=0)
     """Windows that CP-SAT solves at each number of cells; needs the extra coloring."""
 
-    polygons: int = Field(default=0, ge=0)
-    """Finalists of each problem and round that are also made of polygons, with coarse outlines."""
+    polygons: int | None = Field(default=None, ge=0)
+    """Finalists of each problem and round that are made of polygons, with coarse outlines; unless
+    given, two in the Euclidean plane, where polygons can be made, and none elsewhere."""
 
     spacings: tuple[float, ...] = Field(default=(0.08,), min_length=1, max_length=8)
     """Lengths of edges of polygons, from coarse to fine."""
@@ -120,7 +125,19 @@ class ColoringConfig(FrozenConfig):
     @property
     def num_finalists(self) -> int:
         """Searches of a round whose colorings are kept."""
-        return max(self.finalists, self.polygons)
+        return max(self.finalists, self.num_polygons)
+
+    @property
+    def num_polygons(self) -> int:
+        """Finalists of each problem and round that are made of polygons."""
+        if self.polygons is None:
+            return _POLYGONS if self.has_polygons else 0
+        return self.polygons
+
+    @property
+    def has_polygons(self) -> bool:
+        """Whether polygons can be made."""
+        return self.dimension == 2 and self.norm == "euclidean"
 
     @field_validator("penalties")
     @classmethod
@@ -145,6 +162,14 @@ class ColoringConfig(FrozenConfig):
             raise ValueError("areas are positive, the smaller one first")
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _grids_of_space(cls, given: Any) -> Any:
+        """In space grids are coarser unless they are given."""
+        if isinstance(given, dict) and given.get("dimension") == 3 and "grids" not in given:
+            return {**given, "grids": _GRIDS_OF_SPACE, "cells": given.get("cells", 64)}
+        return given
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         largest = {2: 512, 3: 64}[self.dimension]
@@ -152,11 +177,11 @@ class ColoringConfig(FrozenConfig):
             raise ValueError(
                 f"grids {list(self.grids)} must grow, from 4 to at most {largest} points a side"
             )
-        if self.polygons and (self.dimension != 2 or self.norm != "euclidean"):
+        if self.polygons and not self.has_polygons:
             raise ValueError("polygons are made in the Euclidean plane: set polygons to 0")
         if self.cells and self.cells < self.grids[0]:
             raise ValueError(f"cells {self.cells} must not be fewer than grids {self.grids[0]}")
-        if not self.cells and not self.polygons:
+        if not self.cells and not self.num_polygons:
             raise ValueError("nothing would be constructed: set cells or polygons")
         _check_lattice(self.lattice, self.dimension)
         return self

@@ -127,7 +127,7 @@ def _makings(plan: Plan, stored: Stored) -> Iterator[tuple[PlaneColoringConfig, 
         rows = [row for work in calls[hunt.problem] for row in by_key.get(work.key, ())]
         rows = [row for row in rows if row["status"] == Status.OK and row["field"]]
         rows.sort(key=search_rank)
-        counts = {"cells": hunt.finalists if hunt.cells else 0, "polygons": hunt.polygons}
+        counts = {"cells": hunt.finalists if hunt.cells else 0, "polygons": hunt.num_polygons}
         yield (
             hunt,
             [

@@ -100,6 +100,17 @@ def test_exchanges_leave_nothing_to_a_window_when_all_colors_but_one_are_barred(
     assert allowed.reshape(4, -1)[fixed.colors[own], own].all()
 
 
+def test_no_limit_lets_a_barred_color_in(solver):
+    graph = tiny_graph(SKEW, (6, 6), 2)
+    allowed = np.zeros((2, 6, 6), np.bool_)
+    allowed[0, :2] = True
+    coloring = PartialColoring.of(graph, np.full((6, 6), REMOVED, np.uint8), allowed)
+    exchange_colors(coloring, 50, limit=2**20)
+    solve_cells(coloring, np.arange(36), limit=2**20, solver=solver)
+    own = np.flatnonzero(coloring.colors != REMOVED)
+    assert len(own) and allowed.reshape(2, -1)[coloring.colors[own], own].all()
+
+
 def test_without_ortools_nothing_is_searched_and_it_says_so(monkeypatch):
     monkeypatch.setattr(windows, "find_spec", lambda name: None)
     coloring = small_coloring()

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.flow
 
 SEARCH = (
     *("seeds=4", "per_call=2", "areas=[2.5,4]", "penalties=[0.1]", "margin=0.14", "grids=[12,16]"),
-    *("steps=80", "kept=1", "cells=32", "repair_steps=50", "exchanges=20", "finalists=2"),
+    *("steps=80", "kept=1", "cells=32", "refinements=0", "repair_steps=50"),
+    *("exchanges=20", "finalists=2", "polygons=0"),
 )
 SIX = ("plane-coloring", "colors=6", *SEARCH)
 SEVEN = ("plane-coloring", "colors=7", *SEARCH)
@@ -216,7 +217,7 @@ def test_what_cannot_exist_stops_the_run_and_stays_for_examination(ran, monkeypa
         (['lattice=[["1","inf"],["2","4"]]'], "not a number"),
         (['lattice=[["0.01","0"],["0","0.01"]]', "learn_lattice=false"], "holds a distance"),
         (["norm=round"], "norm 'round' is not known"),
-        (["cells=0"], "nothing would be constructed"),
+        (["cells=0", "polygons=0"], "nothing would be constructed"),
         (["dimension=3", "polygons=1", "grids=[8]"], "Euclidean plane"),
         (["start=missing.npz"], "missing.npz"),
         (["penalties=[-1]"], "at least 0"),

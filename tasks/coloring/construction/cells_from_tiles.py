@@ -127,7 +127,7 @@ def sampled_tiles(coloring: PolygonColoring, shape: tuple[int, int]) -> NDArray[
 
 
 def _is_inside(
-    corners: NDArray[np.float64], i: NDArray[np.float64], j: NDArray[np.float64]
+    corners: NDArray[np.floating], i: NDArray[np.floating], j: NDArray[np.floating]
 ) -> NDArray[np.bool_]:
     """(len(i), len(j)): whether a line from the point (i, j) crosses a closed path an odd time."""
     found = np.zeros((len(i), len(j)), np.bool_)

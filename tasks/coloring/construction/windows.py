@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.coloring.certificates.grids import REMOVED
-from tasks.coloring.construction.conflicts import PartialColoring
+from tasks.coloring.construction.conflicts import BARRED, PartialColoring
 from tasks.coloring.construction.exchanges import LIMIT
 from tasks.coloring.construction.solver_process import SolverEndedError, SolverProcess
 from tasks.records import InputError
@@ -198,7 +198,7 @@ class _Choices:
         """The choices of some cells within a limit of conflicts, and what they exclude."""
         now, counts = coloring.colors, coloring.counts[:, cells]
         colors, places = np.nonzero(
-            (counts <= limit) | (now[cells] == np.arange(len(counts))[:, None])
+            (counts <= min(limit, BARRED - 1)) | (now[cells] == np.arange(len(counts))[:, None])
         )
         inside = cells[places]
         # The present color of a cell outside may be given up.
