@@ -286,7 +286,8 @@ def _scale(axes: Axes, floor: float) -> None:
     shown = [tick for tick in ticks if max(low / 1.3, 1.5 * floor) <= tick <= 1.3 * high]
     if len(shown) > 9:
         shown = [tick for tick in shown if f"{tick:e}".startswith("1")]
-    names = [f"{tick:g}" for tick in shown]
+    shown = shown or [high]
+    names = [f"{tick:.3g}" for tick in shown]
     if low <= floor:
         shown, names = [floor, *shown], ["0", *names]
     axes.set_yticks(shown, names)

@@ -153,11 +153,11 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     """The intervals of distances that colors are proved to avoid, where they are wider than asked.
 
     >>> _facts({"distances": ["1", "0.45"], "allowed": ["1", "0.4-0.5"]})
-    [('even all d in', '[0.4, 0.5]')]
+    [('all d in', '[0.4, 0.5]')]
     """
     wider = wider_intervals(row)
     several = len(wider) > 1
     return [
-        (f"color {color}: " * several + "even all d in", f"[{low}, {high}]")
+        (f"color {color}: " * several + "all d in", f"[{low}, {high}]")
         for color, low, high in wider
     ]

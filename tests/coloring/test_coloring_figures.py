@@ -196,11 +196,11 @@ def test_progress_never_rises_and_records_are_levels():
 
 
 def test_what_is_zero_is_drawn_on_the_lower_edge_even_if_nothing_else_differs():
-    rows = [{"series": "a", "distance": d, "conflict": c} for d, c in ((0.3, 0.0), (0.4, 0.01))]
+    rows = [{"series": "a", "distance": d, "conflict": c} for d, c in ((0.3, 0.0), (0.4, 0.0035))]
     [axes] = draw_intervals(rows, []).axes
     place = axes.lines[0].get_ydata()[0]
     labels = dict(zip(axes.get_yticks(), axes.get_yticklabels(), strict=True))
-    assert labels[place].get_text() == "0"
+    assert [labels[y].get_text() for y in sorted(labels)] == ["0", "0.35"] and place == min(labels)
 
 
 def test_searches_are_dots_and_published_fractions_upright_lines():

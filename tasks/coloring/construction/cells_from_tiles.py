@@ -116,7 +116,7 @@ def sampled_tiles(coloring: PolygonColoring, shape: tuple[int, int]) -> NDArray[
         if tile.color is None:
             continue
         vertices = np.array([[float(x) for x in vertex] for vertex in tile.vertices])
-        corners = vertices @ to_cells - 0.5
+        corners = np.asarray(vertices @ to_cells - 0.5, np.float64)
         low, high = np.ceil(corners.min(axis=0)), np.floor(corners.max(axis=0))
         i, j = (np.arange(a, b + 1) for a, b in zip(low, high, strict=True))
         inside = _is_inside(corners, i, j)
