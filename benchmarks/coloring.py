@@ -1,99 +1,147 @@
-"""Plane colorings: what repair costs, and how near to the optimum PartialCol comes.
+"""Plane colorings on one core: `python -m benchmarks.coloring [SECTION ...]`.
 
-Times are CPU seconds of one core, after the first call of every kernel.
+Sections: verify, score, repair, members, losses.  Times are CPU seconds of one core, after the
+first call of every kernel; each stands beside its bar.  `--grid FILE` verifies the published grid
+of 1945 x 1970 cells, where a user has it, in place of a seeded coloring of its lattice.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from benchmarks.calibration import calibrate
-from tasks.coloring import REMOVED, Lattice, parse_distances
+from benchmarks.coloring_repair import near_the_optimum
+from benchmarks.coloring_searches import spectral_and_sampled, together
+from gpu.backend import one_thread
+from tasks.coloring import (
+    CellColoring,
+    Interval,
+    Lattice,
+    conflict_offsets,
+    parse_distances,
+    score,
+    write_certificate,
+)
+from tasks.coloring.certificates.counts import pair_counts, pair_counts_by_bits
 from tasks.coloring.construction.conflicts import PartialColoring, conflict_graph
-from tasks.coloring.construction.exchanges import exchange_colors
-from tasks.coloring.construction.partial_col import partial_col
-from tasks.coloring.construction.windows import solve_cells
+from tasks.coloring.construction.upsampling import discretise, upsample
+from tasks.coloring.grids import read_grid
+from tasks.coloring.search.members import Member
+from tasks.coloring.search.starts import Start
+from tasks.coloring.search.training import Settings, train_members
 
-SIZE = 128
-COLORS = 7
-SPACING = 0.62
-"""Distance of the centers of hexagons; from 0.655 to 0.866 seven colors conflict nowhere."""
-OPTIMUM_BAR = 0.05
-"""Points, hundredths of the plane, that PartialCol may be above the optimum."""
-STEPS, EXCHANGES, WORK = 30_000, 1_000, 120.0
+PUBLISHED = (("-0.17407057", "3.8842025"), ("-3.48389", "1.8401014"))
+"""Periods of the published grid of five colors."""
+SHAPE, COLORS, FACTOR = (1945, 1970), 5, 5
+VERIFY_BAR, MEMORY_BAR, COUNTS_BAR = 10.0, 1.5, 3.0
+"""CPU seconds, GiB of resident memory, CPU seconds."""
+SCORE_BAR = 0.030
+
+T = TypeVar("T")
 
 
-def hexagons() -> tuple[Lattice, np.ndarray, np.ndarray]:
-    """A lattice, a grid of seven colors of hexagons that are too small, and choices of colors.
+def seeded_grid() -> np.ndarray:
+    """A proper coloring of the published lattice: searched, without conflicts, each cell 5 x 5."""
+    vectors = tuple(tuple(map(float, row)) for row in PUBLISHED)
+    member = Member(0, COLORS, start=Start(vectors=vectors))
+    (found,) = train_members([member], Settings(num_steps=150, lattice_rate=0.0))
+    shape = tuple(m // FACTOR for m in SHAPE)
+    graph = conflict_graph(Lattice.parse(PUBLISHED), shape, parse_distances(None, COLORS))
+    coarse = PartialColoring.of(graph, discretise(upsample(found.logits, shape), COLORS))
+    return np.kron(coarse.grid, np.ones((FACTOR, FACTOR), np.uint8))
 
-    Every cell may have the color of the nearest center, and others whose centers are nearly as
-    near.
-    """
-    a, b = SPACING * np.array([1.0, 0.0]), SPACING * np.array([0.5, 0.866])
-    lattice = Lattice.parse(np.round([2 * a + b, 3 * b - a], 6))
-    i, j = np.meshgrid(np.arange(-9, 10), np.arange(-9, 10), indexing="ij")
-    centers, colors = i[..., None] * a + j[..., None] * b, (i + 5 * j) % COLORS
-    s, t = np.meshgrid(*2 * [np.arange(SIZE) / SIZE], indexing="ij")
-    points = s[..., None] * lattice.floats[0] + t[..., None] * lattice.floats[1]
-    distances = np.array(
-        [
-            np.linalg.norm(points[..., None, :] - centers[colors == color], axis=-1).min(axis=-1)
-            for color in range(COLORS)
-        ]
+
+def verified(path: Path | None) -> bool:
+    """`latticework verify` of the published grid or one like it, and what it consists of."""
+    lattice = Lattice.parse(PUBLISHED)
+    grid = seeded_grid() if path is None else read_grid(path, num_colors=COLORS).grid
+    with tempfile.TemporaryDirectory() as folder:
+        file = write_certificate(CellColoring.of(grid, lattice, COLORS), Path(folder))
+        command = [sys.executable, "-m", "flows.cli", "verify", str(file)]
+        (code, said, seconds, gib) = run(command)
+    print(said)
+    is_met = verdict(
+        f"latticework verify of {SHAPE[0]} x {SHAPE[1]} cells: {seconds:.1f} s, {gib:.2f} GiB",
+        code == 0 and seconds <= VERIFY_BAR and gib <= MEMORY_BAR,
+        f"{VERIFY_BAR:g} s, {MEMORY_BAR:g} GiB",
     )
-    return lattice, distances.argmin(axis=0), distances < distances.min(axis=0) + 0.02
+    offsets, masking = timed(lambda: conflict_offsets(lattice, grid.shape, Interval.of("1")))
+    colors = list(range(COLORS))
+    counts, counting = timed(lambda: pair_counts(grid, colors, offsets))
+    by_bits, bits = timed(lambda: pair_counts_by_bits(grid, colors, offsets))
+    print(
+        f"  {len(offsets)} offsets in {masking:.2f} s; counts by bit sets in {bits:.2f} s, "
+        f"{'equal' if np.array_equal(counts, by_bits) else 'DIFFERENT'}"
+    )
+    is_right = np.array_equal(counts, by_bits) and counting <= COUNTS_BAR
+    return is_met & verdict(f"  counts by FFT in {counting:.2f} s", is_right, f"{COUNTS_BAR:g} s")
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """CPU seconds of a call."""
+def run(command: list[str]) -> tuple[int, str, float, float]:
+    """Exit code of a program, what it said, its CPU seconds, and the most GiB that it held."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = process.stdout.read().strip()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds, gib = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20
+    return process.returncode, said, seconds, gib
+
+
+def scored(size: int = 256) -> bool:
+    """The exact score of a random grid, after the first call."""
+    grid = np.random.default_rng(0).integers(0, COLORS, (size, size))
+    lattice = Lattice.parse(PUBLISHED)
+    first = timed(lambda: score(grid, lattice))[1]
+    best = min(timed(lambda: score(grid, lattice))[1] for _ in range(10))
+    text = f"score of {size} x {size} cells: {1e3 * best:.1f} ms, first call {1e3 * first:.0f} ms"
+    return verdict(text, best <= SCORE_BAR, f"{1e3 * SCORE_BAR:g} ms")
+
+
+def timed(call: Callable[[], T]) -> tuple[T, float]:
+    """What a call returns, and its CPU seconds."""
     start = time.process_time()
-    call()
-    return time.process_time() - start
+    found = call()
+    return found, time.process_time() - start
 
 
-def near_the_optimum() -> None:
-    """PartialCol, and exchanges, against the optimum that CP-SAT proves on the same choices."""
-    lattice, grid, nearly = hexagons()
-    graph = conflict_graph(lattice, grid.shape, parse_distances(None, COLORS))
-    only = np.arange(COLORS)[:, None, None] == grid
-    for name, allowed in (("nearest color", only), ("nearly nearest colors", nearly)):
-        first, second = (PartialColoring.of(graph, grid, allowed) for _ in range(2))
-        start = float(first.removed)
-        alone = seconds(lambda first=first: partial_col(first, STEPS))
-        together = seconds(lambda second=second: exchange_colors(second, EXCHANGES))
-        reached = [float(coloring.removed) for coloring in (first, second)]
-        best = min((first, second), key=lambda coloring: coloring.removed)
-        every = np.arange(graph.num_cells)
-        solved = solve_cells(best, every, limit=graph.num_cells, work=WORK)
-        optimum = float(best.removed)
-        bound = optimum - (solved.bound - solved.gained) / graph.num_cells
-        above = [100 * (one - optimum) for one in reached]
-        print(
-            f"{SIZE}^2 cells, {name}: removed {start:.4%}; PartialCol {reached[0]:.4%} in "
-            f"{alone:.1f} s, exchanges {reached[1]:.4%} in {together:.1f} s, CP-SAT {optimum:.4%} "
-            f"(at least {bound:.4%}): {above[0]:.3f} and {above[1]:.3f} points above "
-            f"(bar: {OPTIMUM_BAR}) {'ok' if min(above) <= OPTIMUM_BAR else 'FAILED'}"
-        )
+def verdict(text: str, holds: bool, bar: str) -> bool:
+    """Print a figure with its bar."""
+    print(f"{text} (bar: {bar}) {'ok' if holds else 'FAILED'}")
+    return holds
 
 
-def warm() -> None:
-    """Compile the kernels."""
-    lattice = Lattice.parse([["2", "0"], ["0", "2"]])
-    graph = conflict_graph(lattice, (8, 8), parse_distances(None, 2))
-    coloring = PartialColoring.of(graph, np.full((8, 8), REMOVED))
-    partial_col(coloring, 5)
-    exchange_colors(coloring, 2)
-
-
-def main() -> None:
-    """Print the figures."""
+def main() -> int:
+    """Exit 1 if a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help="by default all")
+    parser.add_argument("--grid", type=Path, help="the published grid: .npz, .npy or .csv")
+    given = parser.parse_args()
+    sections: dict[str, Callable[[], bool]] = {
+        "verify": partial(verified, given.grid),
+        "score": scored,
+        "repair": near_the_optimum,
+        "members": together,
+        "losses": spectral_and_sampled,
+    }
+    if unknown := set(given.sections) - set(sections):
+        parser.error(f"no section {', '.join(unknown)}: choose from {', '.join(sections)}")
     print(calibrate())
-    warm()
-    near_the_optimum()
+    with one_thread():
+        met = [sections[name]() for name in given.sections or sections]
+    return 0 if all(met) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows import all_studies, find_study
-from flows.options import build_parser, shortcuts, study_commands, tools, verify_arguments
+from flows.options import build_parser, check_arguments, shortcuts, tools, verify_arguments
 from flows.study import Chain, Study, load
 from tasks.records.errors import InputError, LatticeworkError, StoreError, printable
 from workers.supervision import supervise
@@ -300,11 +300,14 @@ def _list_runs(store: Store, out: Console, last: int | None) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    """`latticework plot RUN`."""
+    """`latticework plot RUN`, unless the study of the run draws in its own way."""
+    study, stored = _found(options)
+    if any(each.name == "plot" for each in study.commands):
+        return _of_study(options)
     from flows.reports import figures_of
     from tasks.records.pictures import draw_figures
 
-    study, stored = _found(options)
+    check_arguments(study, set(), options)
     for path in draw_figures(stored, figures_of(study, stored)):
         print(path)
     return EXIT_OK
@@ -322,9 +325,7 @@ def _of_study(options: argparse.Namespace) -> int:
             f"{given}; runs of {', '.join(having)} have it"
         )
     own = {each.name for each in command.arguments}
-    for argument in study_commands()[given][1]:
-        if argument.name not in own and getattr(options, argument.name):
-            raise InputError(f"--{argument.name} is not for runs of {study.name}")
+    check_arguments(study, own, options)
     for line in load(command.call)(stored, **{name: getattr(options, name) for name in own}):
         print(line)
     return EXIT_OK

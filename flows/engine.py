@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 from prefect import Flow, flow, task
@@ -97,11 +98,11 @@ def finish_study(
     run = open_run(planned, store)
     logger.info("run %s in %s", run.run_id, run.path)
     with Session(planned, run, address, older) as session:
-        for stage in study.stages:
+        for number, stage in product(range(planned.rounds), study.stages):
             if session.is_done(stage):
                 logger.info("%s: nothing to do, everything is stored", stage.name)
             else:
-                run_step(stage.name, session.bring, stage)
+                run_step(stage.name, session.bring, stage, number)
         if older and not session.taken[older.run_id]:
             logger.warning("nothing of run %s is left to be taken over", older.run_id)
         announce("report")
@@ -219,4 +220,5 @@ def _final_state(run: Run, problems: list[Problem], done: str, *, total: int) ->
     if not problems:
         return Completed(message=f"{done} in {run.path}")
     more = f"; and {len(problems) - 1} more" if len(problems) > 1 else ""
-    return Failed(message=f"{len(problems)} of {total} not ok: {problems[0]}{more}")
+    count = f"{len(problems)} of {total}" if total else f"{len(problems)}"
+    return Failed(message=f"{count} not ok: {problems[0]}{more}")

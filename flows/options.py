@@ -11,7 +11,14 @@ from flows import all_studies
 from flows.study import Argument, Chain, Shortcut, Study, Tool
 from tasks.records.errors import InputError
 
-__all__ = ["build_parser", "shortcuts", "study_commands", "tools", "verify_arguments"]
+__all__ = [
+    "build_parser",
+    "check_arguments",
+    "shortcuts",
+    "study_commands",
+    "tools",
+    "verify_arguments",
+]
 
 EPILOG = """exit codes: 0 ok; 1 an item failed, the run could not be completed, or a certificate
 is not valid; 2 bad input; 130 interrupted"""
@@ -35,6 +42,29 @@ def study_commands() -> dict[str, tuple[str, tuple[Argument, ...]]]:
             _, arguments = found.get(command.name, ("", ()))
             found[command.name] = command.help, _joined(arguments, command.arguments)
     return found
+
+
+def check_arguments(study: Study | Chain, own: set[str], options: argparse.Namespace) -> None:
+    """Check that a command got no arguments that it has for runs of other studies only.
+
+    Parameters
+    ----------
+    study : Study or Chain
+        Of the run.
+    own : set of str
+        Names of the arguments that its command has.
+    options : Namespace
+        As parsed, with the name of the command.
+
+    Raises
+    ------
+    InputError
+        If it did.
+    """
+    _, arguments = study_commands().get(options.command_name, ("", ()))
+    for argument in arguments:
+        if argument.name not in own and getattr(options, argument.name):
+            raise InputError(f"--{argument.name} is not for runs of {study.name}")
 
 
 def shortcuts() -> list[tuple[Study | Chain, Shortcut]]:
@@ -97,8 +127,10 @@ def build_parser(description: str, functions: Mapping[str, Function], of_study: 
     results.add_argument("--last", type=_up_to_65535, metavar="N", help="only N of the list")
     plot = command("plot", "draw the figures of a run again")
     plot.add_argument("run", metavar="RUN", help=RUN_HELP)
+    of_studies = study_commands()
+    _add(plot, of_studies.pop("plot", ("", ()))[1])
     found = [results, plot]
-    for name, (summary, arguments) in study_commands().items():
+    for name, (summary, arguments) in of_studies.items():
         added = command(name, summary)
         added.add_argument("run", metavar="RUN", help=RUN_HELP)
         _add(added, arguments)

@@ -1,8 +1,8 @@
-"""The study `plane-coloring`: colors and distances in, proved colorings of the plane out.
+"""The study `plane-coloring`: colors and distances in, proved colorings out.
 
-*search* trains batches of colorings of a torus, or looks at a given grid; *cells* makes proper
-colorings of cells of the best of each batch; *finer* refines the best of all, and makes polygons of
-them; *verify* reads every certificate with two checkers that share no code.
+Stages, in rounds: *search* trains batches of colorings of a torus, or looks at a given one;
+*construct* makes proper colorings, of cells or polygons, of the best; *refine* makes those finer
+that remove least so far; *verify* reads every certificate with two checkers that share no code.
 """
 
 from __future__ import annotations
@@ -20,54 +20,73 @@ TABLES = {
     "verification": f"{_SCHEMA}:VERIFICATION_SCHEMA",
     "records": f"{_SCHEMA}:RECORDS_SCHEMA",
 }
+SELECTING = (
+    *("seeds", "first_seed", "rounds", "penalties", "finalists", "polygons", "refined"),
+    *("cells", "refinements", "repair_steps", "exchanges", "windows", "finer_refinements"),
+    *("spacings", "finer_spacings"),
+)
+"""Fields that do not change what a search finds; what is made of it names those that it needs."""
+
 STAGES = (
     Stage(
         "search",
         f"{_RUN}:search_rows",
         ("runs",),
-        items=f"{PLAN}:search_items",
+        waves=f"{PLAN}:search_waves",
         known=f"{PLAN}:known_of_search",
         placed=True,
         resources=f"{PLAN}:search_resources",
     ),
     Stage(
-        "cells",
-        f"{_RUN}:cells_rows",
+        "construct",
+        f"{_RUN}:making_rows",
         ("constructions",),
-        items=f"{PLAN}:cells_items",
-        known=f"{PLAN}:known_of_construction",
+        waves=f"{PLAN}:making_waves",
+        known=f"{PLAN}:known_of_making",
         needs=("runs",),
         placed=True,
     ),
     Stage(
-        "finer",
-        f"{_RUN}:finer_rows",
+        "refine",
+        f"{_RUN}:making_rows",
         ("constructions",),
         waves=f"{PLAN}:finer_waves",
-        known=f"{PLAN}:known_of_construction",
-        needs=("constructions",),
+        known=f"{PLAN}:known_of_making",
+        needs=("runs",),
         placed=True,
     ),
     Stage(
         "verify",
         "tasks.coloring.verify:verification_rows",
         ("verification", "records"),
-        items=f"{PLAN}:check_items",
+        waves=f"{PLAN}:check_waves",
         known=f"{PLAN}:known_of_check",
         needs=("constructions",),
         placed=True,
     ),
 )
-VERIFIER = Verifier("plane-coloring", "tasks.coloring.verdicts:judge")
+VERIFIER = Verifier(
+    "plane-coloring",
+    "tasks.coloring.verdicts:judge",
+    (Argument("second", "check colorings of the plane with the second checker, too"),),
+)
 COMMANDS = (
     exporting("tasks.coloring.exports:export"),
     Command(
         "plot",
-        "draw the colorings of a run as PNG, SVG and PDF",
-        "tasks.coloring.exports:plot",
-        (Argument("to", "folder of the files; default: in the run's folder", "FOLDER"),),
+        "draw the figures of a run again",
+        "tasks.coloring.pictures:plot",
+        (
+            Argument("item", "only this coloring", "KEY"),
+            Argument("animate", "of a sweep also frames over the distance, and a moving picture"),
+            Argument("to", "folder of the files; default: in the run's folder", "FOLDER"),
+        ),
     ),
-    Command("gallery", "write a page with a picture of every coloring", "tasks.coloring.exports:gallery"),
+    Command(
+        "gallery",
+        "write a page with a picture of every coloring or scheme found",
+        "tasks.coloring.pictures:gallery",
+    ),
 )
 
 STUDY = Study(
@@ -76,14 +95,14 @@ STUDY = Study(
     citations=("ColoredPlanes", "SixColorings"),
     config="tasks.coloring.config:PlaneColoringConfig",
     unnamed=("device",),
-    selecting=("seeds", "first_seed", "penalties", "refined"),
+    selecting=(*SELECTING, "start"),
     inputs=f"{PLAN}:coloring_inputs",
-    keys=f"{PLAN}:item_keys",
+    rounds=f"{PLAN}:rounds_of",
     check=f"{PLAN}:check_coloring",
     tables=TABLES,
     stages=STAGES,
     report="tasks.coloring.report:coloring_report",
-    figures="tasks.coloring.report:coloring_figures",
+    figures="tasks.coloring.run_figures:coloring_figures",
     subject="coloring",
     deployment="plane-coloring",
     commands=COMMANDS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -94,11 +94,16 @@ class PlannedRun:
         """What precedes an item's key in the execution table."""
         return "" if stage is self.study.stages[0] else f"{stage.name}."
 
-    def waves(self, stage: Stage, stored: Stored) -> Iterator[Wave]:
-        """The waves of a stage; a later one may depend on the rows of an earlier one."""
+    @property
+    def rounds(self) -> int:
+        """How often the stages are gone through."""
+        return load(self.study.rounds)(self.config) if self.study.rounds else 1
+
+    def waves(self, stage: Stage, stored: Stored, number: int = 0) -> Iterator[Wave]:
+        """The waves of a stage in a round; a later one may depend on the rows of an earlier one."""
         if stage.items:
             return iter([Wave(self.items[stage.name])])
-        return load(stage.waves)(self.plan, stored)
+        return load(stage.waves)(replace(self.plan, round=number), stored)
 
     def origin(self, stage: Stage, item: Item, contents: Sequence[str] = ()) -> Origin:
         """What the parts of an item are made from; `contents` are digests of parts it reads."""

@@ -59,9 +59,9 @@ class Session:
         waves = self.planned.waves(stage, self.stored)
         return bool(stage.items) and self._stage_run(stage).is_done(waves)
 
-    def bring(self, stage: Stage) -> None:
-        """Bring every item of a stage to the store."""
-        self._stage_run(stage).bring(self.planned.waves(stage, self.stored), reporter)
+    def bring(self, stage: Stage, number: int = 0) -> None:
+        """Bring every item of a stage, in a round, to the store."""
+        self._stage_run(stage).bring(self.planned.waves(stage, self.stored, number), reporter)
 
     def _stage_run(self, stage: Stage) -> StageRun:
         context = FlowRunContext.get()

@@ -13,6 +13,8 @@ items           `Plan` -> items of a stage that are known in advance
 keys            `Plan` -> keys of all items in order, where the first stage has waves, or several
                 stages make items
 waves           (`Plan`, `Stored`) -> iterator of `Wave`, for a stage whose items follow from rows
+rounds          config -> how often the stages are gone through, for a study without other items
+                than those of waves; `Plan.round` is the number of the round
 call            (argument[, place], *tables that it needs, *shared values) -> rows by table
 known           argument -> what is known of an item whose call failed, as rows of the first table
 prepare         () -> None: compiles and loads what the calls need, before any clock starts
@@ -90,7 +92,8 @@ class Command:
 
 def exporting(call: Reference, *arguments: Argument) -> Command:
     """``latticework export RUN [--item KEY] --to FOLDER``: what leaves a run for use elsewhere."""
-    item = Argument("item", "only this item: a scheme, a polynomial, or a model's key", "KEY")
+    which = "only this item: a scheme, a polynomial, or the key of a model or coloring"
+    item = Argument("item", which, "KEY")
     to = Argument("to", "folder of the files", "FOLDER")
     what = "write certificates or models of a run for use elsewhere"
     return Command("export", what, call, (item, *arguments, to))
@@ -152,7 +155,7 @@ class Study:
     ----------
     name, summary : str
         In Prefect, in the store and on the command line; one line for people.
-    config, inputs, keys, report, figures, check, estimate : reference
+    config, inputs, keys, rounds, report, figures, check, estimate : reference
         See the table of this module.
     tables : Mapping
         Name of every science table -> reference to its schema, or to a function of the settings.
@@ -179,6 +182,7 @@ class Study:
     recipes: tuple[Recipe, ...]
     inputs: Reference = ""
     keys: Reference = ""
+    rounds: Reference = ""
     figures: Reference = ""
     check: Reference = ""
     estimate: Reference = ""

@@ -228,7 +228,7 @@ def conflict_edges(colors, counts, graph, inside, left, right, sizes, number_of,
             at += 1
         for side, color in enumerate((d, c)):
             vertex = left[s] if side else right[s]
-            if vertex < 0 or here == color or (color == d and here != c and here != REMOVED):
+            if vertex < 0 or here == color or (side == 0 and here != c and here != REMOVED):
                 continue
             own = runs[begin[color] : end[color]]
             partners = found[: counts[color, inside[s]]]

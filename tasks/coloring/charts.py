@@ -17,7 +17,7 @@ from tasks.records import InputError
 from tasks.records.figures import WIDTH, lighten, new_figure
 from tasks.records.palette import CYCLE, GRAY, INK, TEXT
 
-__all__ = ["Row", "draw_intervals", "draw_penalties", "draw_progress"]
+__all__ = ["Row", "draw_intervals", "draw_penalties", "draw_progress", "draw_searches"]
 
 Axes: TypeAlias = Any
 Figure: TypeAlias = Any
@@ -31,7 +31,11 @@ _CHART = (0.075, 0.11, 0.60, 0.76)
 
 
 def draw_intervals(
-    conflicts: Sequence[Row], certified: Sequence[Row], *, title: str = ""
+    conflicts: Sequence[Row],
+    certified: Sequence[Row],
+    *,
+    measure: str = "points in conflict, %",
+    title: str = "",
 ) -> Figure:
     """Draw how much conflict is left over a distance d, and the intervals that are certified.
 
@@ -41,6 +45,8 @@ def draw_intervals(
         With `series` (text), `distance`, and `conflict`, a fraction: 0 is drawn on the lower edge.
     certified : sequence of rows
         With `label` (text), `low`, `high`, and `removed`, a fraction: one bar for each.
+    measure : str
+        What `conflict` counts, in percent.
     title : str
 
     Raises
@@ -49,7 +55,7 @@ def draw_intervals(
         If there are no rows at all, or a column is missing.
     """
     figure = new_figure(WIDTH, 3.4 + 0.3 * len(certified) + 1.6 * bool(conflicts))
-    _plot_intervals(figure, conflicts, certified)
+    _plot_intervals(figure, conflicts, certified, measure)
     write_heading(figure, title or "conflict over the distance d, and certified intervals", "")
     return figure
 
@@ -102,10 +108,36 @@ def draw_progress(
     return figure
 
 
+def draw_searches(
+    rows: Sequence[Row], *, records: Mapping[str, float] | None = None, title: str = ""
+) -> Figure:
+    """Draw what searches found: points in conflict against removed points, before any repair.
+
+    Parameters
+    ----------
+    rows : sequence of rows
+        With `series` (text), `removed` and `conflict`, fractions: one dot for each.
+    records : mapping from names to fractions, optional
+        Removed fractions to compare with.
+    title : str
+
+    Raises
+    ------
+    InputError
+        If there are no rows, or a column is missing.
+    """
+    figure = new_figure(WIDTH, 6.0)
+    _plot_searches(figure.add_axes(_CHART), rows, records or {})
+    write_heading(figure, title or "what searches found, before any repair", "")
+    return figure
+
+
 # --- panels --------------------------------------------------------------------------------------
 
 
-def _plot_intervals(figure: Figure, conflicts: Sequence[Row], certified: Sequence[Row]) -> None:
+def _plot_intervals(
+    figure: Figure, conflicts: Sequence[Row], certified: Sequence[Row], measure: str
+) -> None:
     """Draw curves of conflict above bars of certified intervals, over the same distances."""
     _check(conflicts, "series", "distance", "conflict")
     _check(certified, "label", "low", "high", "removed")
@@ -121,7 +153,7 @@ def _plot_intervals(figure: Figure, conflicts: Sequence[Row], certified: Sequenc
         low += bars + 0.25
     if conflicts:
         panels.append(figure.add_axes((0.075, low / high, _ACROSS, curves / high), gid="conflicts"))
-        _plot_conflicts(panels[-1], conflicts)
+        _plot_conflicts(panels[-1], conflicts, measure)
     values = [row["distance"] for row in conflicts]
     values += [row[bound] for row in certified for bound in ("low", "high")]
     margin = 0.02 * (max(values) - min(values) or 1)
@@ -146,8 +178,8 @@ def _plot_bars(axes: Axes, certified: Sequence[Row]) -> None:
     axes.set(ylim=(len(certified) - 0.5, -0.5), yticks=[])
 
 
-def _plot_conflicts(axes: Axes, conflicts: Sequence[Row]) -> None:
-    lighten(axes, y="points in conflict, %")
+def _plot_conflicts(axes: Axes, conflicts: Sequence[Row], measure: str) -> None:
+    lighten(axes, y=measure)
     floor = _floor(row["conflict"] for row in conflicts)
     for name, color, own in _series(conflicts, "distance"):
         x, y = [row["distance"] for row in own], [row["conflict"] for row in own]
@@ -168,7 +200,7 @@ def _plot_penalties(axes: Axes, rows: Sequence[Row], records: Mapping[str, float
         x = [row["num_cells"] for row in own]
         axes.plot(x, values, "o-", color=color, lw=1.8, ms=5, label=name)
     _plot_records(axes, records)
-    axes.set_xscale("log")
+    _scale_across(axes, [row["num_cells"] for row in rows])
     _scale(axes, floor)
     axes.legend(**_BESIDE)
 
@@ -178,13 +210,30 @@ def _plot_progress(axes: Axes, rows: Sequence[Row], records: Mapping[str, float]
     _check(rows, "series", "cpu_seconds", "removed", needed=True)
     lighten(axes, "CPU seconds", "removed, %")
     floor = _floor(row["removed"] for row in rows)
+    end = max(row["cpu_seconds"] for row in rows)
     for name, color, own in _series(rows, "cpu_seconds"):
         values = _on_floor([row["removed"] for row in own], floor)
-        x = [row["cpu_seconds"] for row in own]
-        axes.step(x, list(accumulate(values, min)), where="post", color=color, lw=1.8, label=name)
-        axes.plot(x, values, "o", color=color, ms=3.5, alpha=0.5)
+        x, least = [row["cpu_seconds"] for row in own], list(accumulate(values, min))
+        style = {"where": "post", "color": color, "lw": 1.8, "label": name}
+        axes.step([*x, end], [*least, least[-1]], **style)
+        axes.plot(x, values, "o", color=color, ms=4, alpha=0.5)
     _plot_records(axes, records)
-    axes.set_xscale("log")
+    _scale_across(axes, [row["cpu_seconds"] for row in rows])
+    _scale(axes, floor)
+    axes.legend(**_BESIDE)
+
+
+def _plot_searches(axes: Axes, rows: Sequence[Row], records: Mapping[str, float]) -> None:
+    """Draw a dot for each search."""
+    _check(rows, "series", "removed", "conflict", needed=True)
+    lighten(axes, "removed, %", "points in conflict, %")
+    floor = _floor(row["conflict"] for row in rows)
+    for name, color, own in _series(rows, "removed"):
+        x = [100 * row["removed"] for row in own]
+        y = _on_floor([row["conflict"] for row in own], floor)
+        style = {"ms": 5, "mew": 0, "alpha": 0.55, "color": color}
+        axes.plot(x, y, "o", label=name, **style)
+    _plot_records(axes, records, is_upright=True)
     _scale(axes, floor)
     axes.legend(**_BESIDE)
 
@@ -228,9 +277,9 @@ def _on_floor(fractions: Sequence[float], floor: float) -> list[float]:
 
 
 def _scale(axes: Axes, floor: float) -> None:
-    """Use a logarithmic scale if values differ much, with ticks that people read."""
+    """Use a logarithmic scale if values differ much or are 0, with ticks that people read."""
     low, high = axes.dataLim.intervaly
-    if high < 4 * low:
+    if high < 4 * low and low > floor:
         return
     axes.set_yscale("log")
     ticks = [m * 10.0**k for k in range(-6, 3) for m in (1, 2, 5)]
@@ -244,11 +293,30 @@ def _scale(axes: Axes, floor: float) -> None:
     axes.minorticks_off()
 
 
-def _plot_records(axes: Axes, records: Mapping[str, float]) -> None:
+def _scale_across(axes: Axes, values: Sequence[float]) -> None:
+    """Use a logarithmic scale if positive values differ much, or begin at 0 if they differ little.
+
+    Ticks are plain numbers, or seconds.
+    """
+    low, high = min(values), max(values)
+    if low <= 0 or high < 3 * low:
+        axes.set_xlim(0, 1.05 * high or 1.0)
+        return
+    axes.set_xscale("log")
+    steps = (1, 2, 5) if high < 3000 * low else (1,)
+    ticks = [m * 10.0**k for k in range(-3, 13) for m in steps]
+    shown = [tick for tick in ticks if low / 1.5 <= tick <= 1.5 * high]
+    axes.set_xticks(shown, [f"{tick:,.10g}" for tick in shown])
+    axes.set_xlim(low / 1.2, 1.2 * high)
+    axes.minorticks_off()
+
+
+def _plot_records(axes: Axes, records: Mapping[str, float], *, is_upright: bool = False) -> None:
     """Draw fractions to compare with as dashed lines, and list them in the legend."""
+    draw = axes.axvline if is_upright else axes.axhline
     for (name, share), dashes in zip(records.items(), cycle(_DASHES), strict=False):
         label = f"{name}, {percent(share)}"
-        axes.axhline(100 * share, color=GRAY, lw=1.2, ls=(0, dashes), zorder=1, label=label)
+        draw(100 * share, color=GRAY, lw=1.2, ls=(0, dashes), zorder=1, label=label)
 
 
 _DASHES = ((5, 3), (1, 1.5), (6, 2, 1, 2))

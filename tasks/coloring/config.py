@@ -2,100 +2,187 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Literal, Self
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.problem import Problem, named_norm
-from tasks.records.config import FrozenConfig
+from tasks.records.config import FrozenConfig, describe_validation_error
 
 __all__ = ["ColoringConfig", "PlaneColoringConfig", "SweepConfig"]
 
 
+def _text(value: object) -> object:
+    """Numbers as the decimals that people write them as."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{Decimal(repr(value)):f}"
+    return value
+
+
+Decimals = Annotated[str, BeforeValidator(_text)]
+"""A number, kept as its text, so that it is exact."""
+
+
+_POLYGONS = 2
+_GRIDS_OF_SPACE = (16, 24)
+
+
 class ColoringConfig(FrozenConfig):
-    """How colorings are searched, made of cells, and made better."""
+    """How colorings are searched, made of cells and of polygons, and made better."""
 
     dimension: Literal[2, 3] = 2
     """Of the plane, or of space."""
 
     norm: str = "euclidean"
-    """Norm that distances are measured in: euclidean; max; taxicab; hexagon; p=3 and the like."""
+    """Norm of the distances: euclidean, max, taxicab, hexagon, or p=3 and the like."""
 
-    seeds: int = Field(default=32, ge=1, le=1_000_000)
-    """Searches for each problem, penalty and lattice, each from a start of its own."""
+    seeds: int = Field(default=64, ge=1, le=1_000_000)
+    """Searches for each problem and penalty in a round, each from a start of its own."""
 
     first_seed: int = Field(default=0, ge=0)
-    """Number of the first start: other starts continue where an earlier run ended."""
+    """Number of the first start; set it to continue where an earlier run ended."""
 
-    penalties: tuple[float, ...] = Field(default=(0.02,), min_length=1)
-    """What a removed point costs beside a conflict: each is searched with all seeds."""
+    rounds: int = Field(default=1, ge=1, le=100_000)
+    """Rounds of searches, each with other starts; colorings are made and proved after each round,
+    so that a long run can be looked at, stopped and continued."""
 
-    lattice: tuple[tuple[str, ...], ...] = ()
-    """Two period vectors as decimals, [["-0.17","3.88"],["-3.48","1.84"]] (three in space); without
-    them every search starts from a lattice of its own. A start file without a lattice needs it."""
+    penalties: tuple[float, ...] = Field(default=(0.05,), min_length=1, max_length=100)
+    """What a removed point costs beside a conflict: each is searched with all seeds. 0 allows no
+    removed points."""
+
+    lattice: tuple[tuple[Decimals, ...], ...] = ()
+    """Period vectors as decimals, [["-0.17","3.88"],["-3.48","1.84"]], three in space; without them
+    every search starts from a lattice of its own. A start file that holds no lattice needs it."""
 
     learn_lattice: bool = True
-    """Whether searches may move the lattice."""
+    """Whether searches may change the lattice."""
 
-    grid: int = Field(default=48, ge=8, le=512)
-    """Cells along each side of the grid that is searched on."""
+    areas: tuple[float, float] = (2.5, 9.0)
+    """Least and largest area (in space: volume) of a period of starting lattices."""
 
-    steps: int = Field(default=600, ge=1)
-    """Steps of a search."""
+    grids: tuple[int, ...] = Field(default=(24, 48, 96), min_length=1, max_length=6)
+    """Points along each side of the grids that are searched on: all searches use the first, the
+    best of each call continue on the finer ones."""
 
-    rate: float = Field(default=0.1, gt=0)
-    """Rate of a search (AdamW on the logits)."""
+    steps: int = Field(default=200, ge=1, le=1_000_000)
+    """Steps of a search on each grid."""
 
-    margin: float = Field(default=0.03, ge=0, lt=0.5)
-    """Distances that a search also avoids, as a share of each forbidden one on both sides: cells
-    have a width, so that a coloring needs some room."""
+    kept: int = Field(default=8, ge=1)
+    """Searches of a call that continue on the second grid; half as many on each finer one."""
 
-    per_call: int = Field(default=32, ge=1, le=4096)
+    margin: float = Field(default=0.05, ge=0, lt=0.5)
+    """By how much searches widen each forbidden distance on both sides, relatively: tiles have to
+    move a little before they can be proved, so a coloring needs some room."""
+
+    per_call: int = Field(default=64, ge=1, le=65_536)
     """Searches that are made together in one call."""
 
-    finalists: int = Field(default=1, ge=1)
-    """Searches of a call whose colorings are made of cells."""
+    finalists: int = Field(default=2, ge=1)
+    """Searches of each problem and round whose colorings are constructed."""
 
-    cells: tuple[int, ...] = Field(default=(256,), min_length=1, max_length=8)
-    """Cells along a side of the colorings of finalists: each number refines the one before."""
+    cells: int = Field(default=256, ge=0, le=8192)
+    """Cells along a side, about, of the colorings of finalists; 0 makes none."""
 
-    repair_steps: int = Field(default=200_000, ge=0)
-    """Steps of the tabu search that repairs a coloring, at each number of cells."""
+    refinements: int = Field(default=1, ge=0, le=6)
+    """How many times the cells of finalists are halved and repaired again."""
 
-    refined: int = Field(default=1, ge=0)
-    """The best colorings of each problem that are made finer still."""
+    repair_steps: int = Field(default=2000, ge=0)
+    """Steps of the tabu search PartialCol at each number of cells."""
 
-    finer: tuple[int, ...] = ()
-    """Cells along a side that the best colorings are refined to."""
+    exchanges: int = Field(default=3000, ge=0)
+    """Exchanges of colors in windows at each number of cells."""
 
     windows: int = Field(default=0, ge=0)
-    """Windows of the best colorings that CP-SAT makes better, one after the other (needs the extra
-    coloring)."""
+    """Windows that CP-SAT solves at each number of cells; needs the extra coloring."""
 
-    polygons: bool = False
-    """Whether the best coloring of each problem is also made of polygons (in the plane)."""
+    polygons: int | None = Field(default=None, ge=0)
+    """Finalists of each problem and round that are made of polygons, with coarse outlines; unless
+    given, two in the Euclidean plane, where polygons can be made, and none elsewhere."""
+
+    spacings: tuple[float, ...] = Field(default=(0.08,), min_length=1, max_length=8)
+    """Lengths of edges of polygons, from coarse to fine."""
+
+    refined: int = Field(default=1, ge=0)
+    """Of the colorings of a problem, cells and polygons apart, as many of the best are refined."""
+
+    finer_refinements: int = Field(default=0, ge=0, le=6)
+    """How many times the cells of the best colorings are halved; 0 leaves them."""
+
+    finer_spacings: tuple[float, ...] = Field(default=(), max_length=8)
+    """Lengths of edges of the best polygons, from coarse to fine; none leaves them."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where searches run; colorings are repaired and proved on the CPU."""
+    """Where searches run; colorings are constructed and proved on the CPU."""
+
+    def hunts(self) -> Sequence[PlaneColoringConfig]:
+        """Each problem with its settings."""
+        raise NotImplementedError
+
+    @property
+    def num_finalists(self) -> int:
+        """Searches of a round whose colorings are kept."""
+        return max(self.finalists, self.num_polygons)
+
+    @property
+    def num_polygons(self) -> int:
+        """Finalists of each problem and round that are made of polygons."""
+        if self.polygons is None:
+            return _POLYGONS if self.has_polygons else 0
+        return self.polygons
+
+    @property
+    def has_polygons(self) -> bool:
+        """Whether polygons can be made."""
+        return self.dimension == 2 and self.norm == "euclidean"
+
+    @field_validator("penalties")
+    @classmethod
+    def _penalties(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(penalty < 0 for penalty in value):
+            raise ValueError("a penalty is at least 0")
+        if len(set(value)) < len(value):
+            raise ValueError("a penalty occurs twice")
+        return value
+
+    @field_validator("spacings", "finer_spacings")
+    @classmethod
+    def _spacings(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0.002 <= each <= 0.5 for each in value) or _is_disordered(value, -1):
+            raise ValueError("spacings fall, from at most 0.5 to at least 0.002")
+        return value
+
+    @field_validator("areas")
+    @classmethod
+    def _areas(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < value[0] <= value[1]:
+            raise ValueError("areas are positive, the smaller one first")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _grids_of_space(cls, given: Any) -> Any:
+        """In space grids are coarser unless they are given."""
+        if isinstance(given, dict) and given.get("dimension") == 3 and "grids" not in given:
+            return {**given, "grids": _GRIDS_OF_SPACE, "cells": given.get("cells", 64)}
+        return given
 
     @model_validator(mode="after")
-    def _sizes(self) -> Self:
-        if self.dimension == 3 and self.grid > 64:
-            raise ValueError(f"grid {self.grid} is too fine for space: at most 64")
-        for name in ("cells", "finer"):
-            values = getattr(self, name)
-            if any(value < 8 for value in values) or list(values) != sorted(set(values)):
-                raise ValueError(f"{name} {list(values)} must grow, from 8 on")
-        if self.finer and self.finer[0] <= self.cells[-1]:
-            raise ValueError(f"finer {list(self.finer)} must begin above cells {list(self.cells)}")
-        if self.polygons and self.dimension != 2:
-            raise ValueError("polygons are of the plane: leave them out in space")
-        if any(not 0 <= penalty < float("inf") for penalty in self.penalties):
-            raise ValueError(f"penalties {list(self.penalties)} must be nonnegative and finite")
-        if len(set(self.penalties)) < len(self.penalties):
-            raise ValueError(f"penalties {list(self.penalties)} has a value twice")
+    def _fits(self) -> Self:
+        largest = {2: 512, 3: 64}[self.dimension]
+        if min(self.grids) < 4 or max(self.grids) > largest or _is_disordered(self.grids, 1):
+            raise ValueError(
+                f"grids {list(self.grids)} must grow, from 4 to at most {largest} points a side"
+            )
+        if self.polygons and not self.has_polygons:
+            raise ValueError("polygons are made in the Euclidean plane: set polygons to 0")
+        if self.cells and self.cells < self.grids[0]:
+            raise ValueError(f"cells {self.cells} must not be fewer than grids {self.grids[0]}")
+        if not self.cells and not self.num_polygons:
+            raise ValueError("nothing would be constructed: set cells or polygons")
         _check_lattice(self.lattice, self.dimension)
         return self
 
@@ -104,72 +191,102 @@ class PlaneColoringConfig(ColoringConfig):
     """Colors, distances, and how to look for a coloring."""
 
     colors: int = Field(default=5, ge=1, le=200)
-    """Number of colors, numbered from 0."""
+    """Number of colors; they are numbered from 0."""
 
-    distances: dict[str, str] = Field(default_factory=dict)
+    distances: dict[str, Decimals] = Field(default_factory=dict)
     """Forbidden distances of colors that do not forbid 1: {"5": "0.45"}, an interval
-    {"5": "0.418-0.657"}, or several with commas."""
+    {"5": "0.418-0.657"}, or several, separated by commas."""
 
     start: str = ""
-    """Grid to start from in place of a search (.npz, .npy, .csv, or a certificate): checked,
-    repaired, refined."""
+    """A coloring to start from in place of a search (a certificate, .npz, .npy or .csv): it is
+    checked, repaired and improved."""
 
     @model_validator(mode="after")
     def _problem(self) -> Self:
-        problem = Problem.of(self.colors, self.distances, self.dimension, self.norm)
-        _check_norm(problem)
+        named_norm(self.norm, self.dimension)
+        _ = self.problem
+        if self.start and self.rounds > 1:
+            raise ValueError("a start is looked at once: set rounds to 1")
         return self
 
-    def problems(self) -> tuple[Problem, ...]:
-        """The one problem."""
-        return (Problem.of(self.colors, self.distances, self.dimension, self.norm),)
+    @property
+    def problem(self) -> Problem:
+        """What is to be colored."""
+        return Problem.of(self.colors, self.distances, self.dimension, self.norm)
+
+    def hunts(self) -> tuple[PlaneColoringConfig, ...]:
+        """The one problem with its settings."""
+        return (self,)
 
 
 class SweepConfig(ColoringConfig):
-    """Numbers of colors, and a range of distances of the last color."""
+    """Several problems: a range of distances of the last color, or a list."""
 
     colors: tuple[int, ...] = Field(default=(6,), min_length=1, max_length=20)
     """Numbers of colors; all colors but the last forbid the distance 1."""
 
-    first: str = "0.3"
+    first: Decimals = "0.3"
     """Smallest distance of the last color."""
 
-    last: str = "0.7"
+    last: Decimals = "0.7"
     """Largest distance of the last color."""
 
     count: int = Field(default=9, ge=1, le=10_000)
     """How many distances, evenly spaced."""
 
+    targets: tuple[dict[str, Any], ...] = ()
+    """A list of problems in place of the range, each with the fields of plane-coloring that differ
+    from those given here: {"colors": 14, "dimension": 3, "polygons": 0}."""
+
     @model_validator(mode="after")
     def _problems(self) -> Self:
-        if not Decimal(self.first) <= Decimal(self.last):
-            raise ValueError(f"first {self.first} must not be above last {self.last}")
-        for problem in self.problems():
-            _check_norm(problem)
+        try:
+            low, high = Decimal(self.first), Decimal(self.last)
+        except InvalidOperation:
+            raise ValueError(f"first {self.first} and last {self.last} must be decimals") from None
+        if not 0 < low <= high:
+            raise ValueError(f"first {self.first} must be positive, and at most last {self.last}")
+        keys = [hunt.problem.key for hunt in self.hunts()]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(f"the problem {key} occurs twice")
         return self
 
     def distances(self) -> tuple[str, ...]:
-        """The distances as decimals."""
+        """The distances of the range as decimals."""
         low, high = Decimal(self.first), Decimal(self.last)
         step = (high - low) / max(self.count - 1, 1)
-        return tuple(f"{(low + i * step).normalize():f}" for i in range(self.count))
+        return tuple(f"{round(low + i * step, 9).normalize():f}" for i in range(self.count))
 
-    def problems(self) -> tuple[Problem, ...]:
-        """One problem for each number of colors and each distance."""
-        return tuple(
-            Problem.of(k, {str(k - 1): distance}, self.dimension, self.norm)
+    def hunts(self) -> tuple[PlaneColoringConfig, ...]:
+        """Each problem with its settings."""
+        targets = self.targets or [
+            {"colors": k, "distances": {str(k - 1): distance}}
             for k in self.colors
             for distance in self.distances()
-        )
+        ]
+        return tuple(self._hunt(number, target) for number, target in enumerate(targets))
+
+    def _hunt(self, number: int, target: dict[str, Any]) -> PlaneColoringConfig:
+        own = {name: getattr(self, name) for name in ColoringConfig.model_fields}
+        barred = {"start", "rounds", "device"} & set(target)
+        if barred:
+            raise ValueError(f"target {number} sets {', '.join(sorted(barred))}: set it for all")
+        try:
+            return PlaneColoringConfig(**own | target)
+        except ValidationError as error:
+            said = describe_validation_error(error, model=PlaneColoringConfig)
+            raise ValueError(f"target {number}: {said}") from None
+
+
+def _is_disordered(values: tuple[float, ...], sign: int) -> bool:
+    """Whether values do not rise (sign 1) or fall (sign -1) strictly."""
+    return any(sign * b <= sign * a for a, b in pairwise(values))
 
 
 def _check_lattice(lattice: tuple[tuple[str, ...], ...], dimension: int) -> None:
     if not lattice:
         return
     if len(lattice) != dimension:
-        raise ValueError(f"a lattice of dimension {dimension} has {dimension} vectors")
+        raise ValueError(f"a lattice in dimension {dimension} has {dimension} vectors")
     Lattice.parse([list(row) for row in lattice])
-
-
-def _check_norm(problem: Problem) -> None:
-    named_norm(problem.norm, problem.dimension)

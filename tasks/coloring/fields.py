@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Field:
         Rows of the lattice, exact.
     """
 
-    values: NDArray[np.float32] | NDArray[np.uint8]
+    values: NDArray[Any]
     lattice: tuple[tuple[str, ...], ...]
 
     @property

@@ -32,7 +32,7 @@ from tasks.coloring.certificates.distances import Forbidden
 from tasks.coloring.certificates.grids import REMOVED
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.certificates.polygons import PolygonColoring
-from tasks.coloring.charts import draw_intervals, draw_penalties, draw_progress
+from tasks.coloring.charts import draw_intervals, draw_penalties, draw_progress, draw_searches
 from tasks.coloring.mosaics import Mosaic, grid_mosaic, tile_mosaic
 from tasks.coloring.scenes import (
     Scene,
@@ -59,9 +59,11 @@ __all__ = [
     "draw_intervals",
     "draw_penalties",
     "draw_progress",
+    "draw_searches",
     "draw_slices",
     "draw_tiles",
     "save_figure",
+    "window_height",
 ]
 
 Points = NDArray[np.float64]
@@ -328,8 +330,22 @@ def _draw_slices(
 # --- certificates -------------------------------------------------------------------------------
 
 
+def window_height(coloring: Coloring) -> float:
+    """The height of the window in which `draw_coloring` shows a coloring by default."""
+    lattice, forbidden = coloring.lattice, coloring.forbidden
+    if lattice.dimension == 3:
+        return float(np.ptp(space_window(forbidden)[:, 1]))
+    drawn = lattice if isinstance(coloring, CellColoring) else lattice.reduced()[0]
+    bare = Mosaic((), (), drawn.floats)
+    return float(np.ptp(scene_of(bare, forbidden, 0.0, aspect=_ASPECT).window[:, 1]))
+
+
 def draw_coloring(
-    coloring: Coloring, *, conflicts: ArrayLike | None = None, title: str = ""
+    coloring: Coloring,
+    *,
+    conflicts: ArrayLike | None = None,
+    height: float = 0.0,
+    title: str = "",
 ) -> Figure:
     """Draw the coloring of a certificate: a window of the plane, or three slices of space.
 
@@ -338,6 +354,8 @@ def draw_coloring(
     coloring : CellColoring, PolygonColoring or VoronoiColoring
     conflicts : bool array, optional
         Cells of the plane to mark.
+    height : float
+        As in `draw_grid`; of slices of space the side.
     title : str
         By default what is avoided.
 
@@ -352,13 +370,12 @@ def draw_coloring(
         raise InputError("conflicts are marked in pictures of the plane by cells only")
     if not is_plane:
         assert not isinstance(coloring, PolygonColoring)
-        window = space_window(forbidden)
-        slices = {height: slice_of(coloring, height, window) for height in space_heights(forbidden)}
+        window = space_window(forbidden, height)
+        slices = {level: slice_of(coloring, level, window) for level in space_heights(forbidden)}
         removed = float(coloring.removed)
         return _draw_slices(slices, forbidden, window, removed, title, form_of(coloring))
     floats = coloring.lattice.floats
     if isinstance(coloring, CellColoring):
-        return draw_grid(
-            coloring.grid, floats, forbidden, conflicts=conflicts, ball=ball, title=title
-        )
-    return draw_tiles(tiles_of(coloring), floats, forbidden, ball=ball, title=title)
+        how = {"ball": ball, "height": height, "title": title}
+        return draw_grid(coloring.grid, floats, forbidden, conflicts=conflicts, **how)
+    return draw_tiles(tiles_of(coloring), floats, forbidden, ball=ball, height=height, title=title)

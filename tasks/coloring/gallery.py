@@ -62,6 +62,8 @@ class Card:
         Where distances are measured, if not in the Euclidean plane.
     ball : (p, 2) floats, optional
         The boundary of the unit ball of its norm, in order; by default the circle.
+    facts : tuple of (name, text)
+        What else is known.
     """
 
     mosaic: Mosaic
@@ -72,6 +74,7 @@ class Card:
     file_name: str
     setting: str = ""
     ball: ArrayLike | None = None
+    facts: tuple[tuple[str, str], ...] = ()
 
     @property
     def group(self) -> str:
@@ -85,13 +88,15 @@ class Card:
         return tuple(name for name, holds in facts.items() if holds)
 
 
-def card_of(coloring: Coloring, *, verdict: str, file_name: str) -> Card:
+def card_of(
+    coloring: Coloring, *, verdict: str, file_name: str, facts: Iterable[tuple[str, str]] = ()
+) -> Card:
     """The card of the coloring of a certificate; of space the slice z = 0.
 
     Parameters
     ----------
     coloring : CellColoring, PolygonColoring or VoronoiColoring
-    verdict, file_name : str
+    verdict, file_name, facts
         As in `Card`.
     """
     is_plane = coloring.lattice.dimension == 2
@@ -112,6 +117,7 @@ def card_of(coloring: Coloring, *, verdict: str, file_name: str) -> Card:
         file_name,
         setting_of(coloring),
         ball_of(coloring.norm),
+        tuple(facts),
     )
 
 
@@ -169,8 +175,10 @@ def _card(card: Card, name: str) -> str:
     scene = scene_of(card.mosaic, card.forbidden, card.removed, aspect=1.0)
     label = escape(f"{card.group}; {percent(card.removed)} removed")
     mark = "mark good" if card.verdict == "valid" else "mark"
-    facts = (("removed", percent(card.removed)), ("form", card.form))
-    rows = "".join(f"<div><dt>{key}</dt><dd>{escape(text)}</dd></div>" for key, text in facts)
+    facts = (("removed", percent(card.removed)), ("form", card.form), *card.facts)
+    rows = "".join(
+        f"<div><dt>{escape(key)}</dt><dd>{escape(text)}</dd></div>" for key, text in facts
+    )
     return "\n".join(
         [
             f'<article class="{" ".join(("card", *card.classes))}">',

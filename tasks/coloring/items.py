@@ -1,49 +1,56 @@
 """Units of work of the studies of colorings.
 
-A *search* call trains a batch of members, of one problem and one penalty; a *cells* call makes
-proper colorings of the best of them; a *finer* call refines the best colorings of a problem; a
-*check* reads the certificates that a call wrote, with both checkers.
+A *search* call trains a batch of members, of one problem and one penalty, or looks at a given
+coloring; a *making* call makes one coloring of what a search found, of cells or of polygons; a
+*check* reads the certificate of such a call with both checkers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from typing import Any, Literal
 
 from tasks.coloring.config import ColoringConfig, PlaneColoringConfig
 from tasks.coloring.problem import Problem
 
-__all__ = [
-    "START",
-    "CellsWork",
-    "CheckWork",
-    "FinerWork",
-    "SearchWork",
-    "cells_works",
-    "finer_works",
-    "search_works",
-]
+__all__ = ["START", "CheckWork", "Form", "MakingWork", "SearchWork", "search_works"]
 
 START = "start"
-"""Key of a given grid."""
+"""Key of a given coloring."""
+
+_OF_MAKING = (
+    *("cells", "refinements", "repair_steps", "exchanges", "windows", "finer_refinements"),
+    *("polygons", "spacings", "finer_spacings", "finalists", "refined"),
+)
+_OF_SEARCHES = ("seeds", "first_seed", "rounds", "penalties", "start", "device")
+_OF_CELLS = ("cells", "refinements", "repair_steps", "exchanges", "windows")
+
+Form = Literal["cells", "polygons"]
 
 
 @dataclass(frozen=True)
 class SearchWork:
-    """Members that are trained together, or a given grid that is looked at.
+    """Members that are trained together, or a given coloring that is looked at.
 
     Attributes
     ----------
+    hunt : PlaneColoringConfig
     starts : range
-        Numbers of the starts; empty for a given grid.
+        Numbers of the starts; empty for a given coloring.
     penalty : float
+    round : int
     """
 
-    problem: Problem
-    config: ColoringConfig
+    hunt: PlaneColoringConfig
     starts: range
     penalty: float = 0.0
+    round: int = 0
+
+    @property
+    def problem(self) -> Problem:
+        """What is to be colored."""
+        return self.hunt.problem
 
     @property
     def key(self) -> str:
@@ -54,82 +61,84 @@ class SearchWork:
 
     def run_key(self, start: int) -> str:
         """Of one member."""
-        return f"{self.problem.key}.l{self.penalty:g}.{start}"
+        return f"{self.problem.key}.l{self.penalty:g}.{start}" if self.starts else START
+
+    def origin(self) -> dict[str, Any]:
+        """Settings that the result depends on."""
+        return self.hunt.model_dump(mode="json", exclude={*_OF_MAKING, *_OF_SEARCHES})
 
 
 @dataclass(frozen=True)
-class CellsWork:
-    """The finalists of a search, made of cells."""
-
-    search: SearchWork
-
-    @property
-    def problem(self) -> Problem:
-        """Of the search."""
-        return self.search.problem
-
-    @property
-    def key(self) -> str:
-        """Of the call."""
-        return f"cells.{self.search.key}"
-
-
-@dataclass(frozen=True)
-class FinerWork:
-    """One of the best colorings of a problem, made finer.
+class MakingWork:
+    """A coloring that is made of what a search found.
 
     Attributes
     ----------
-    rank : int
-        0 for the best.
-    parent : str
-        Key of the call that made it; empty where that is not known yet.
-    construction : str
-        Its key.
+    hunt : PlaneColoringConfig
+    run : str
+        Key of the search's run.
+    field : str
+        File of what it found.
+    search : str
+        Key of the call that found it.
+    form : {"cells", "polygons"}
+    is_finer : bool
+        Whether it is one of the best that are refined.
     """
 
-    problem: Problem
-    config: ColoringConfig
-    rank: int
-    parent: str = ""
-    construction: str = ""
+    hunt: PlaneColoringConfig
+    run: str
+    field: str
+    search: str
+    form: Form
+    is_finer: bool = False
+
+    @property
+    def problem(self) -> Problem:
+        """What is to be colored."""
+        return self.hunt.problem
 
     @property
     def key(self) -> str:
         """Of the call."""
-        return f"finer.{self.problem.key}.{self.rank}"
+        return f"{'finer-' * self.is_finer}{self.form}.{self.run}"
+
+    @property
+    def refinements(self) -> int:
+        """How often cells are halved."""
+        return self.hunt.refinements + self.is_finer * self.hunt.finer_refinements
+
+    @property
+    def spacings(self) -> tuple[float, ...]:
+        """Lengths of edges of polygons."""
+        return self.hunt.spacings + self.is_finer * self.hunt.finer_spacings
+
+    def origin(self) -> dict[str, Any]:
+        """Settings that the result depends on."""
+        search = self.hunt.model_dump(mode="json", exclude={*_OF_MAKING, *_OF_SEARCHES})
+        if self.form == "polygons":
+            return {**search, "spacings": self.spacings}
+        own = self.hunt.model_dump(mode="json", include=set(_OF_CELLS))
+        return {**search, **own, "refinements": self.refinements}
 
 
 @dataclass(frozen=True)
 class CheckWork:
-    """Certificates of a call."""
+    """The certificate of a call."""
 
     key: str
     problem: Problem
 
 
-def search_works(config: ColoringConfig) -> Iterator[SearchWork]:
-    """All searches; of a given grid that one."""
-    if isinstance(config, PlaneColoringConfig) and config.start:
-        yield SearchWork(config.problems()[0], config, range(0))
-        return
-    first, end = config.first_seed, config.first_seed + config.seeds
-    batches = [
-        range(start, min(start + config.per_call, end))
-        for start in range(first, end, config.per_call)
-    ]
-    for problem, penalty, starts in product(config.problems(), config.penalties, batches):
-        yield SearchWork(problem, config, starts, penalty)
-
-
-def cells_works(config: ColoringConfig) -> Iterator[CellsWork]:
-    """All calls that make colorings of cells."""
-    return map(CellsWork, search_works(config))
-
-
-def finer_works(config: ColoringConfig) -> Iterator[FinerWork]:
-    """All calls that refine, whose parents follow from what is stored."""
-    if not (config.finer or config.windows or config.polygons):
-        return
-    for problem, rank in product(config.problems(), range(config.refined)):
-        yield FinerWork(problem, config, rank)
+def search_works(config: ColoringConfig, number: int = 0) -> Iterator[SearchWork]:
+    """The searches of a round, or the one look at a given coloring."""
+    for hunt in config.hunts():
+        if hunt.start:
+            yield SearchWork(hunt, range(0))
+            continue
+        first = hunt.first_seed + number * hunt.seeds
+        end = first + hunt.seeds
+        for penalty in hunt.penalties:
+            for start in range(first, end, hunt.per_call):
+                starts = range(start, min(start + hunt.per_call, end))
+                yield SearchWork(hunt, starts, penalty, number)

@@ -5,20 +5,22 @@ Importing this module needs no PyTorch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import TYPE_CHECKING
 
+from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.config import ColoringConfig, PlaneColoringConfig
 from tasks.coloring.items import (
-    CellsWork,
+    START,
     CheckWork,
-    FinerWork,
+    Form,
+    MakingWork,
     SearchWork,
-    cells_works,
-    finer_works,
     search_works,
 )
-from tasks.coloring.problem import Problem
+from tasks.coloring.problem import Problem, named_norm
 from tasks.records.rows import Row
 from tasks.records.status import Status
 from tasks.records.work import Inputs, Item, Plan, Resources, Wave
@@ -27,36 +29,42 @@ if TYPE_CHECKING:
     from tasks.records.stored import Stored
 
 __all__ = [
+    "FORMS",
     "best_constructions",
-    "cells_items",
     "check_coloring",
-    "check_items",
+    "check_waves",
     "coloring_inputs",
     "finer_waves",
-    "item_keys",
     "known_of_check",
-    "known_of_construction",
+    "known_of_making",
     "known_of_search",
-    "search_items",
+    "making_waves",
+    "rounds_of",
+    "search_rank",
     "search_resources",
+    "search_waves",
 ]
+
+FORMS: tuple[Form, ...] = ("cells", "polygons")
 
 
 def coloring_inputs(config: ColoringConfig) -> Inputs:
-    """The grid to start from, if one is named.
+    """The coloring to start from, if one is named.
 
     Raises
     ------
     InputError
         If it cannot be read or does not fit the config.
     """
-    path = config.start if isinstance(config, PlaneColoringConfig) else ""
-    if not path:
+    if not isinstance(config, PlaneColoringConfig) or not config.start:
         return Inputs()
-    from tasks.coloring.grids import read_start
+    path = config.start
+    from tasks.coloring.starting import read_start
 
     start = read_start(path, config)
-    return Inputs({"start": start.digest}, start, settings={"start": "start"}, places={"start": path})
+    return Inputs(
+        {"start": start.digest}, start, settings={"start": "start"}, places={"start": path}
+    )
 
 
 def check_coloring(config: ColoringConfig, address: str = "") -> None:
@@ -65,13 +73,17 @@ def check_coloring(config: ColoringConfig, address: str = "") -> None:
     Raises
     ------
     InputError
-        If windows are asked for without the extra, or cells of the coarsest grid on the given
-        lattice hold a forbidden distance themselves.
+        If a cell of the given lattice, or a period, holds a forbidden distance.
     """
-    if config.windows:
-        from tasks.coloring.construction.windows import check_solver
+    for hunt in config.hunts():
+        if hunt.lattice and hunt.cells and not hunt.learn_lattice and not hunt.start:
+            from tasks.coloring.construction.conflicts import conflict_graph
+            from tasks.coloring.construction.upsampling import near_square_shape
 
-        check_solver()
+            lattice = Lattice.parse([list(row) for row in hunt.lattice])
+            shape = near_square_shape(lattice, hunt.cells**hunt.dimension)
+            norm = named_norm(hunt.norm, hunt.dimension)
+            conflict_graph(lattice, shape, hunt.problem.forbidden, norm)
 
 
 def search_resources(config: ColoringConfig) -> Resources:
@@ -79,68 +91,124 @@ def search_resources(config: ColoringConfig) -> Resources:
     return Resources(config.device)
 
 
+def rounds_of(config: ColoringConfig) -> int:
+    """How many rounds there are."""
+    return config.rounds
+
+
 # --- items --------------------------------------------------------------------------------------
 
 
-def item_keys(plan: Plan) -> list[str]:
-    """Keys of all items in planned order."""
-    config: ColoringConfig = plan.config
-    works = (*search_works(config), *cells_works(config), *finer_works(config))
-    return [work.key for work in works]
+def search_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
+    """The searches of a round, in one wave."""
+    yield Wave([_search_item(work, plan) for work in search_works(plan.config, plan.round)])
 
 
-def search_items(plan: Plan) -> list[Item]:
-    """One item for each batch of members, or for a given grid."""
-    return [
-        Item(work.key, (work, plan.value), size=max(len(work.starts), 1))
-        for work in search_works(plan.config)
-    ]
+def _search_item(work: SearchWork, plan: Plan) -> Item:
+    origin = work.origin()
+    if not work.starts:
+        origin |= {"start": plan.value.digest}
+    return Item(work.key, (work, plan.value), origin, size=max(len(work.starts), 1))
 
 
-def cells_items(plan: Plan) -> list[Item]:
-    """One item for each search."""
-    return [Item(work.key, work, parts=(work.search.key,)) for work in cells_works(plan.config)]
+def making_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
+    """Colorings of the best searches of a round: of cells, of polygons, or both."""
+    works = [work for _, works in _makings(plan, stored) for work in works]
+    yield Wave([_making_item(work) for work in works], "construct")
+
+
+def _makings(plan: Plan, stored: Stored) -> Iterator[tuple[PlaneColoringConfig, list[MakingWork]]]:
+    """What is made of the searches of a round, for each problem."""
+    by_key = _runs_by_call(stored.rows("runs"))
+    calls: dict[Problem, list[SearchWork]] = {}
+    for work in search_works(plan.config, plan.round):
+        calls.setdefault(work.problem, []).append(work)
+    for hunt in plan.config.hunts():
+        rows = [row for work in calls[hunt.problem] for row in by_key.get(work.key, ())]
+        rows = [row for row in rows if row["status"] == Status.OK and row["field"]]
+        rows.sort(key=search_rank)
+        counts = {"cells": hunt.finalists if hunt.cells else 0, "polygons": hunt.num_polygons}
+        yield (
+            hunt,
+            [
+                MakingWork(hunt, row["run"], row["field"], row["item"], form)
+                for form in FORMS
+                for row in rows[: counts[form]]
+            ],
+        )
+
+
+def search_rank(row: Row) -> tuple[float, float, str]:
+    """What searches are ordered by, the best first: those on finer grids come first."""
+    return -math.prod(row["grid"]), row["estimate"], row["run"]
+
+
+def _runs_by_call(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["item"], []).append(row)
+    return found
+
+
+def _making_item(work: MakingWork) -> Item:
+    return Item(work.key, work, work.origin(), parts=(work.search,))
 
 
 def finer_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
-    """The best colorings of each problem, refined."""
+    """Of the colorings of a round those that are among the best so far, refined."""
     rows = stored.rows("constructions")
     found = []
-    for work in finer_works(plan.config):
-        best = best_constructions(rows, work.problem, ("cells",))
-        if work.rank < len(best):
-            row = best[work.rank]
-            found.append(
-                FinerWork(work.problem, work.config, work.rank, row["item"], row["construction"])
-            )
-    yield Wave([_finer_item(work) for work in found], "refine")
+    for hunt, works in _makings(plan, stored):
+        for form in FORMS:
+            if not (hunt.finer_refinements if form == "cells" else hunt.finer_spacings):
+                continue
+            made = best_constructions(rows, hunt.problem, (f"{form}.",))[: hunt.refined]
+            best = {row["item"] for row in made if row["removed_percent"] > 0}
+            found += [work for work in works if work.form == form and work.key in best]
+    finer = [
+        MakingWork(work.hunt, work.run, work.field, work.search, work.form, is_finer=True)
+        for work in found
+    ]
+    yield Wave([_making_item(work) for work in finer], "refine")
 
 
-def _finer_item(work: FinerWork) -> Item:
-    return Item(
-        work.key, work, origin={"construction": work.construction}, parts=(work.parent,)
-    )
+def check_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
+    """All certificates of a round; afterwards, whether one of them can be.
 
+    Raises
+    ------
+    ImpossibleColoringError
+        If both checkers accept what cannot exist.
+    """
+    rows = {row["item"]: row for row in stored.rows("constructions") if row["certificate"]}
+    works = []
+    for (hunt, makings), finer in product(_makings(plan, stored), (False, True)):
+        for work in makings:
+            key = f"{'finer-' * finer}{work.key}"
+            if key in rows:
+                works.append(CheckWork(key, hunt.problem))
+    yield Wave([Item(work.key, work, {}) for work in works], "verify")
+    from tasks.coloring.verify import check_possible
 
-def check_items(plan: Plan) -> list[Item]:
-    """One item for each call that writes certificates."""
-    works: list[CellsWork | FinerWork] = [*cells_works(plan.config), *finer_works(plan.config)]
-    return [Item(work.key, CheckWork(work.key, work.problem)) for work in works]
+    check_possible(stored)
 
 
 def best_constructions(
-    rows: list[Row], problem: Problem, stages: tuple[str, ...] = ("cells", "finer")
+    rows: Sequence[Row], problem: Problem, stages: tuple[str, ...] = ()
 ) -> list[Row]:
-    """Certified colorings of a problem, the least removed fraction first, each fraction once."""
+    """Colorings of a problem with a certificate, those that remove least first.
+
+    With `stages`, only of items whose keys begin so.
+    """
     own = [
         row
         for row in rows
         if row["problem"] == problem.key
         and row["status"] == Status.OK
         and row["certificate"]
-        and row["item"].partition(".")[0] in stages
+        and (not stages or row["item"].startswith(stages))
     ]
-    return sorted(own, key=lambda row: (row["removed_percent"], row["construction"]))
+    return sorted(own, key=lambda row: (row["removed_percent"], row["item"]))
 
 
 # --- what is known of an item that failed -------------------------------------------------------
@@ -151,19 +219,18 @@ def known_of_search(argument: tuple[SearchWork, object]) -> list[Row]:
     work, _ = argument
     own = {"item": work.key, **work.problem.place()}
     if not work.starts:
-        return [{**own, "run": work.key}]
+        return [{**own, "run": START}]
     return [
         {**own, "run": work.run_key(start), "start": start, "penalty": work.penalty}
         for start in work.starts
     ]
 
 
-def known_of_construction(work: CellsWork | FinerWork) -> list[Row]:
+def known_of_making(work: MakingWork) -> list[Row]:
     """A row of ``constructions``."""
-    return [{"item": work.key, "construction": work.key, **work.problem.place()}]
+    return [{"item": work.key, **work.problem.place(), "run": work.run, "form": work.form}]
 
 
 def known_of_check(work: CheckWork) -> list[Row]:
     """A row of ``verification``."""
     return [{"item": work.key, "valid": False}]
-

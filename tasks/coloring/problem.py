@@ -1,4 +1,4 @@
-"""What is to be colored: space, norm, number of colors, and the distances that each may not hold."""
+"""What is to be colored: the space, its norm, and the distances that no color may hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.coloring.certificates.norms import Euclidean, Norm, PNorm, PolygonalN
 from tasks.coloring.certificates.numbers import Surd
 from tasks.records.errors import InputError
 
-__all__ = ["Problem", "named_norm"]
+__all__ = ["Problem", "named_norm", "problem_of"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,11 @@ class Problem:
             "dimension": self.dimension,
             "norm": self.norm,
         }
+
+
+def problem_of(row: Mapping[str, Any]) -> Problem:
+    """The problem of a row with the columns of `Problem.place`."""
+    return Problem(tuple(row["distances"]), row["dimension"], row["norm"])
 
 
 def named_norm(name: str, dimension: int) -> Norm:

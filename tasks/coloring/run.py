@@ -5,15 +5,9 @@ Calls run on one thread, so that their rows do not depend on how many others run
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from gpu.backend import one_thread
 from tasks.coloring.certificates.cells import CellColoring
@@ -21,33 +15,159 @@ from tasks.coloring.certificates.files import (
     certificate_bytes,
     certificate_name,
     certificate_record,
-    read_certificate,
 )
 from tasks.coloring.certificates.lattices import Lattice
-from tasks.coloring.certificates.scoring import score
-from tasks.coloring.items import START, CellsWork, FinerWork, SearchWork
+from tasks.coloring.certificates.scoring import Score, score
+from tasks.coloring.fields import Field
+from tasks.coloring.items import START, MakingWork, SearchWork
+from tasks.coloring.making import allowed_texts, made_coloring, num_offsets, removed_of
 from tasks.coloring.problem import Problem, named_norm
-from tasks.coloring.searching import Found, found_members
+from tasks.records.errors import InputError
 from tasks.records.rows import FILES, Row, Rows
 from tasks.records.volume import Volume
 from tasks.records.work import Place
 
-__all__ = ["cells_rows", "finer_rows", "search_rows"]
+if TYPE_CHECKING:
+    from tasks.coloring.searching import Found
+    from tasks.coloring.starting import GivenStart
+
+__all__ = ["CERTIFICATES", "making_rows", "search_rows"]
+
+FIELDS = "fields"
+"""Folder of what searches found."""
+
+CERTIFICATES = "certificates"
+"""Folder of certificates."""
 
 
-def search_rows(argument: tuple[SearchWork, Any], place: Place) -> Rows:
-    """Rows of ``runs`` of a batch of searches, or of a given grid; files of its finalists."""
+# --- searches -----------------------------------------------------------------------------------
+
+
+def search_rows(argument: tuple[SearchWork, GivenStart | None], place: Place) -> Rows:
+    """Rows of ``runs`` of a batch of searches, or of a given coloring; files of the best."""
     work, start = argument
     with one_thread():
-        found = [start.found()] if work.key == START else found_members(work, place)
-        scored = [_run_row(work, each) for each in found]
-    order = sorted(range(len(found)), key=lambda i: _rank(scored[i]))
-    finalists = order[: work.config.finalists]
-    files = []
+        if start is not None:
+            return _given_rows(work, start, place)
+        from tasks.coloring.searching import found_members
+
+        found = found_members(work, place.device)
+        volume, rows, files = Volume.open(place.folder), [], []
+        chosen = _chosen(work, found)
+        for number, each in enumerate(found):
+            row = _member_row(work, each)
+            if number in chosen:
+                row["field"] = f"{FIELDS}/{row['run']}.npz"
+                volume.write(row["field"], each.field.pack())
+                files.append(row["field"])
+            rows.append(row)
+    return {"runs": rows, FILES: files}
+
+
+def _chosen(work: SearchWork, found: list[Found]) -> set[int]:
+    """The best of a batch, as many as its problem may make colorings of."""
+    usable = [number for number, each in enumerate(found) if each.is_finite]
+    usable.sort(key=lambda number: (-found[number].grids, found[number].estimate, number))
+    return set(usable[: work.hunt.num_finalists])
+
+
+def _member_row(work: SearchWork, found: Found) -> dict[str, Any]:
+    outcome, problem = found.outcome, work.problem
+    grid = outcome.colors()
+    own = {
+        "item": work.key,
+        "run": work.run_key(outcome.member.seed),
+        **problem.place(),
+        "start": outcome.member.seed,
+        "penalty": work.penalty,
+        "steps": found.steps,
+        "grid": list(grid.shape),
+    }
+    if not found.is_finite:
+        return {**own, "reason": outcome.reason or "the loss is not finite"}
+    texts = outcome.lattice_texts
+    return {
+        **own,
+        **_rates(grid, Lattice.parse(texts), problem),
+        "lattice": texts,
+        "loss": outcome.conflict + work.penalty * outcome.removed,
+        "conflict": outcome.conflict,
+        "removed_share": outcome.removed,
+        "estimate": found.estimate,
+    }
+
+
+def _given_rows(work: SearchWork, start: GivenStart, place: Place) -> Rows:
+    name = f"{FIELDS}/{START}.npz"
+    texts = start.lattice.texts()
+    field = Field(start.grid, tuple(tuple(map(str, row)) for row in texts))
+    Volume.open(place.folder).write(name, field.pack())
+    row = {
+        "item": work.key,
+        "run": START,
+        **work.problem.place(),
+        **_rates(start.grid, start.lattice, work.problem),
+        "lattice": texts,
+        "estimate": 0.0,
+        "grid": list(start.grid.shape),
+        "field": name,
+    }
+    return {"runs": [row], FILES: [name]}
+
+
+def _rates(grid: Any, lattice: Lattice, problem: Problem) -> dict[str, Any]:
+    """Columns of what a grid is worth before any repair; why, if that cannot be told."""
+    norm = named_norm(problem.norm, problem.dimension)
+    try:
+        found: Score = score(grid, lattice, problem.forbidden, norm=norm)
+    except InputError as error:
+        return {"reason": str(error)}
+    return {
+        "removed_percent": 100 * float(found.removed),
+        "point_rate": found.point_rate,
+        "pair_rate": found.pair_rate,
+    }
+
+
+# --- colorings ----------------------------------------------------------------------------------
+
+
+def making_rows(work: MakingWork, place: Place, runs: pa.Table) -> Rows:
+    """A row of ``constructions``, and the certificate."""
     volume = Volume.open(place.folder)
-    for i in finalists:
-        scored[i]["is_finalist"] = True
-        name = _field_file(scored[i]["run"])
-        volume.write(name, _packed(found[i]))
-        files.append(name)
-    return {"runs": scored, FILES: files}
+    field = Field.unpack(bytes(volume.read(work.field)))
+    with one_thread():
+        made = made_coloring(work, field)
+    row: dict[str, Any] = {
+        "item": work.key,
+        **work.problem.place(),
+        "run": work.run,
+        "form": "cells" if isinstance(made.coloring, CellColoring) else work.form,
+        "methods": list(made.methods),
+    }
+    coloring = made.coloring
+    if coloring is None:
+        return {"constructions": [{**row, "reason": made.reason}]}
+    record = certificate_record(coloring, {"title": work.problem.words, "found": work.key})
+    name = f"{CERTIFICATES}/{certificate_name(record)}"
+    volume.write(name, certificate_bytes(record))
+    removed = removed_of(coloring)
+    row |= {
+        "lattice": coloring.lattice.texts(),
+        "removed": str(removed),
+        "removed_percent": 100 * float(removed),
+        "allowed": allowed_texts(coloring.forbidden),
+        "certificate": name,
+        **_size(coloring),
+    }
+    return {"constructions": [row], FILES: [name]}
+
+
+def _size(coloring: Any) -> Row:
+    if isinstance(coloring, CellColoring):
+        return {
+            "shape": list(coloring.shape),
+            "tiles": coloring.grid.size,
+            "offsets": num_offsets(coloring),
+        }
+    return {"tiles": len(coloring.tiles)}

@@ -201,10 +201,8 @@ def in_words(kind: Sequence[Interval]) -> str:
     >>> in_words(parse_distances("0.4-0.6,sqrt(5/4)", 1)[0])
     '0.4 to 0.6 or √(5/4)'
     """
-    return " or ".join(
-        _number(i.low) if i.low == i.high else f"{_number(i.low)} to {_number(i.high)}"
-        for i in kind
-    )
+    bounds = ((_number(each.low), _number(each.high)) for each in kind)
+    return " or ".join(low if low == high else f"{low} to {high}" for low, high in bounds)
 
 
 def _number(distance: Distance) -> str:

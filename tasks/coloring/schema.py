@@ -36,15 +36,16 @@ RUNS_SCHEMA = science_schema(
     column("removed_percent", pa.float64(), "removed cells of the search's own grid", unit="%"),
     column("point_rate", pa.float64(), "share of the cells of its grid that are in a conflict"),
     column("pair_rate", pa.float64(), "share of the pairs at forbidden offsets of one color"),
-    column("is_finalist", pa.bool_(), "whether a coloring of cells is made of it"),
+    column("estimate", pa.float64(), "what searches are ranked by, the smaller the better"),
+    column("grid", pa.list_(pa.int32()), "points of the grid that it ended on"),
+    column("field", pa.string(), "file of what it found in the run's folder, of the best only"),
     column("reason", pa.string(), "why there is no result"),
 )
 
 CONSTRUCTIONS_SCHEMA = science_schema(
-    column("item", pa.string(), "key of the call"),
-    column("construction", pa.string(), "key of the coloring"),
+    column("item", pa.string(), "key of the coloring"),
     *_PROBLEM,
-    column("run", pa.string(), "search that it was made of; start: a given grid"),
+    column("run", pa.string(), "search that it was made of; start: a given coloring"),
     column("form", pa.string(), "cells or polygons"),
     column("shape", pa.list_(pa.int32()), "cells along each period vector"),
     column("tiles", pa.int64(), "cells, or polygons"),
@@ -52,11 +53,8 @@ CONSTRUCTIONS_SCHEMA = science_schema(
     column("removed", pa.string(), "removed fraction, exact"),
     column("removed_percent", pa.float64(), "the same, rounded", unit="%"),
     column("offsets", pa.int64(), "offsets of cells that can hold a forbidden distance"),
-    column("point_rate", pa.float64(), "share of cells in a conflict before the repair"),
-    column("pair_rate", pa.float64(), "share of pairs in a conflict before the repair"),
-    column("allowed", pa.list_(pa.string()), "distances that the last color may forbid: from, to"),
+    column("allowed", pa.list_(pa.string()), "distances that each color is proved to forbid"),
     column("certificate", pa.string(), "file of the certificate in the run's folder"),
-    column("digest", pa.string(), "name of the certificate by its content"),
     column("methods", pa.list_(pa.string()), "what it was made with"),
     column("reason", pa.string(), "why there is no certificate"),
 )

@@ -1,23 +1,24 @@
-"""The search of a batch of members, in two rungs: all of them coarsely, the best on the full grid."""
+"""The search of a batch of members: all of them on a coarse grid, the best on finer ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tasks.coloring.config import ColoringConfig
+from tasks.coloring.config import PlaneColoringConfig
 from tasks.coloring.fields import Field
 from tasks.coloring.items import SearchWork
 from tasks.coloring.problem import named_norm
-from tasks.coloring.search.halving import best, removal_estimate
+from tasks.coloring.search.halving import removal_estimate, standings
 from tasks.coloring.search.members import Member
+from tasks.coloring.search.schedule import Schedule
 from tasks.coloring.search.starts import Start
-from tasks.coloring.search.training import Outcome, Settings, train_members
+from tasks.coloring.search.training import Outcome, Settings
+from tasks.nn import FitStatus
 
 __all__ = ["Found", "found_members"]
 
-_COARSE = 2
-"""The first rung has a grid of so many times fewer cells along each side."""
+_FINER_SHARE = 0.5
+"""Steps on a finer grid, as a share of those on the first: members only have to settle there."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,25 @@ class Found:
 
     Attributes
     ----------
-    estimate : float
-        Removed share, and conflicts at a common price: what members are ranked by.
-    steps : int
+    outcome : Outcome
+        On the last grid that it came to.
+    grids, steps : int
+        On how many grids it was searched, and with how many steps together.
     """
 
     outcome: Outcome
-    estimate: float
+    grids: int
     steps: int
+
+    @property
+    def estimate(self) -> float:
+        """What members of one grid are ranked by, the smaller the better."""
+        return removal_estimate(self.outcome)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether it came to an end that can be used."""
+        return self.outcome.status == FitStatus.FINISHED
 
     @property
     def field(self) -> Field:
@@ -42,46 +54,22 @@ class Found:
         return Field(self.outcome.logits, rows)
 
 
-def found_members(work: SearchWork, device: str, checkpoint: str | None = None) -> list[Found]:
+def found_members(work: SearchWork, device: str) -> list[Found]:
     """All members of a batch, in their order; those that were left behind with fewer steps."""
-    config, members = work.config, _members(work)
-    coarse = _settings(config, max(config.grid // _COARSE, 8))
-    fine = _settings(config, config.grid)
-    first = train_members(members, coarse, checkpoint=_place(checkpoint, 0), device=device)
-    kept = best(first, max(config.kept, config.finalists), removal_estimate)
-    last = train_members(
-        [outcome.member for outcome in kept],
-        fine,
-        starts=kept,
-        checkpoint=_place(checkpoint, 1),
-        device=device,
-    )
-    ends = {outcome.member.seed: outcome for outcome in last}
-    return [_found(outcome, ends, config) for outcome in first]
+    ends = standings(_members(work), _schedule(work.hunt).rungs(), device=device)
+    return [Found(end.outcome, end.rungs, end.steps) for end in ends]
 
 
-def _found(outcome: Outcome, ends: dict[int, Outcome], config: ColoringConfig) -> Found:
-    later = ends.get(outcome.member.seed)
-    if later is None:
-        return Found(outcome, removal_estimate(outcome), config.steps)
-    return Found(later, removal_estimate(later), 2 * config.steps)
-
-
-def _place(checkpoint: str | None, rung: int) -> str | None:
-    return None if checkpoint is None else f"{checkpoint}-rung{rung}"
-
-
-def _members(work: SearchWork) -> Sequence[Member]:
-    problem, config = work.problem, work.config
-    vectors = tuple(tuple(map(float, row)) for row in config.lattice)
-    start = Start(vectors=vectors)
+def _members(work: SearchWork) -> list[Member]:
+    problem, hunt = work.problem, work.hunt
+    vectors = tuple(tuple(map(float, row)) for row in hunt.lattice)
     return [
         Member(
             seed,
             problem.num_colors,
             work.penalty,
             problem.forbidden,
-            start,
+            Start(areas=hunt.areas, vectors=vectors),
             problem.dimension,
             named_norm(problem.norm, problem.dimension),
         )
@@ -89,13 +77,16 @@ def _members(work: SearchWork) -> Sequence[Member]:
     ]
 
 
-def _settings(config: ColoringConfig, side: int) -> Settings:
-    shape = (side,) * config.dimension
-    given = Settings(
-        shape=shape, num_steps=config.steps, margin=config.margin, batch_size=config.per_call
+def _schedule(hunt: PlaneColoringConfig) -> Schedule:
+    """How members are trained on each grid; on each finer one half as many as before."""
+    shapes = [(points,) * hunt.dimension for points in hunt.grids]
+    first = Settings(
+        shape=shapes[0],
+        num_steps=hunt.steps,
+        margin=hunt.margin,
+        batch_size=hunt.per_call,
     )
-    if config.learn_lattice:
-        return given
-    from dataclasses import replace
-
-    return replace(given, lattice_rate=0.0)
+    if not hunt.learn_lattice:
+        first = replace(first, lattice_rate=0.0)
+    kept = tuple(max(hunt.kept >> number, 1) for number in range(len(shapes)))
+    return Schedule(first, tuple(shapes[1:]), kept, _FINER_SHARE)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from tasks.coloring.certificates.files import read_certificate, verify_certificate
 from tasks.coloring.checker import Verdict, check
 from tasks.coloring.items import CheckWork
-from tasks.coloring.problem import Problem
+from tasks.coloring.problem import Problem, named_norm, problem_of
 from tasks.coloring.published import published_of
 from tasks.records.errors import InputError, LatticeworkError
 from tasks.records.rows import Row, Rows
@@ -19,7 +19,11 @@ from tasks.records.status import Status
 from tasks.records.volume import Volume
 from tasks.records.work import Place
 
-__all__ = ["ImpossibleColoringError", "check_possible", "verification_rows"]
+if TYPE_CHECKING:
+    from tasks.coloring.certificates.files import Coloring
+    from tasks.records.stored import Stored
+
+__all__ = ["ImpossibleColoringError", "check_possible", "is_impossible", "verification_rows"]
 
 _MOST_IMPOSSIBLE = 6
 """Colorings of the plane by tiles need seven colors (Townsend 2005): with up to six, and one
@@ -31,45 +35,44 @@ class ImpossibleColoringError(LatticeworkError):
 
 
 def verification_rows(work: CheckWork, place: Place, constructions: pa.Table) -> Rows:
-    """Rows of ``verification`` and ``records`` of the certificates of a call.
-
-    Raises
-    ------
-    ImpossibleColoringError
-        If both checkers accept what cannot exist; the file stays where it is.
-    """
+    """Rows of ``verification`` and ``records`` of the certificate of a call."""
     volume = Volume.open(place.folder)
     rows = [row for row in constructions.to_pylist() if row["certificate"]]
     checks = [_checked(work, row, bytes(volume.read(row["certificate"]))) for row in rows]
-    for row, found in zip(rows, checks, strict=True):
-        if found["valid"]:
-            location = volume.location(row["certificate"])
-            check_possible(work.problem, Fraction(row["removed"]), location)
     return {"verification": checks, "records": list(_records(work.problem, rows, checks))}
 
 
-def check_possible(problem: Problem, removed: Fraction, location: str) -> None:
-    """Stop where nothing is removed with fewer colors than tiles need.
+def check_possible(stored: Stored) -> None:
+    """Stop where nothing is removed with fewer colors than tiles need; the files stay.
 
     Raises
     ------
     ImpossibleColoringError
+        If both checkers accept such a certificate.
     """
-    if problem.dimension == 2 and problem.is_plain and not removed:
-        if problem.num_colors <= _MOST_IMPOSSIBLE:
+    proved = {row["item"] for row in stored.rows("verification") if row["valid"]}
+    for row in stored.rows("constructions"):
+        if row["item"] in proved and is_impossible(problem_of(row), Fraction(row["removed"])):
             raise ImpossibleColoringError(
-                f"{location} claims to remove nothing with {problem.num_colors} colors at distance "
-                "1, which no coloring by tiles does: an error, please examine and report the file"
+                f"{stored.location(row['certificate'])} claims to remove nothing with "
+                f"{row['num_colors']} colors at distance 1, which no coloring by tiles does: an "
+                "error of the checkers, please examine and report the file"
             )
 
 
+def is_impossible(problem: Problem, removed: Fraction) -> bool:
+    """Whether no coloring of the plane by tiles removes so little."""
+    is_plane = problem.dimension == 2 and problem.is_plain
+    return is_plane and not removed and problem.num_colors <= _MOST_IMPOSSIBLE
+
+
 def _checked(work: CheckWork, row: Mapping[str, Any], data: bytes) -> Row:
-    fast, fast_removed = _fast(data)
+    fast, fast_removed = _fast(data, work.problem)
     standard = check(data)
     removed = Fraction(row["removed"])
     agree = standard.state == "valid" and fast == "" and fast_removed == removed
     return {
-        "item": row["construction"],
+        "item": row["item"],
         "certificate": row["certificate"],
         "valid": agree,
         "status": Status.OK if agree else Status.FAILED,
@@ -80,13 +83,32 @@ def _checked(work: CheckWork, row: Mapping[str, Any], data: bytes) -> Row:
     }
 
 
-def _fast(data: bytes) -> tuple[str, Fraction | None]:
+def _fast(data: bytes, problem: Problem) -> tuple[str, Fraction | None]:
     """What is wrong by our own checker, empty if nothing is; and the removed fraction."""
     try:
-        found = verify_certificate(read_certificate(data))
+        coloring = read_certificate(data)
+        found = verify_certificate(coloring)
     except InputError as error:
         return f"refused: {error}", None
-    return ("" if found.valid else found.summary), found.removed
+    if found.valid and not _answers(coloring, problem):
+        return "it is of another problem", None
+    removed = found.removed
+    return ("" if found.valid else found.summary), Fraction(str(removed))
+
+
+def _answers(coloring: Coloring, problem: Problem) -> bool:
+    """Whether a coloring forbids, in the problem's space, what is asked for, or more."""
+    forbidden = coloring.forbidden
+    return (
+        coloring.lattice.dimension == problem.dimension
+        and coloring.norm == named_norm(problem.norm, problem.dimension)
+        and forbidden.num_colors == problem.num_colors
+        and all(
+            any(own.low <= asked.low and asked.high <= own.high for own in forbidden[color])
+            for color in range(problem.num_colors)
+            for asked in problem.forbidden[color]
+        )
+    )
 
 
 def _words(verdict: Verdict) -> str:
@@ -99,7 +121,7 @@ def _records(problem: Problem, rows: Sequence[Row], checks: Sequence[Row]) -> li
         return []
     return [
         {
-            "item": row["construction"],
+            "item": row["item"],
             **problem.place(),
             "removed_percent": row["removed_percent"],
             "published_percent": float(published.best),

@@ -75,10 +75,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the functions of a study know of a run: the config and the value of its inputs."""
+    """What the functions of a study know of a run: the config and the value of its inputs.
+
+    `round` counts from 0, for waves of a study that goes through its stages more than once.
+    """
 
     config: Any
     value: Any = None
+    round: int = 0
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from tasks.coloring.figures import (
     draw_intervals,
     draw_penalties,
     draw_progress,
+    draw_searches,
     draw_slices,
     draw_tiles,
     save_figure,
@@ -187,9 +188,26 @@ def test_progress_never_rises_and_records_are_levels():
     ]
     [axes] = draw_progress(rows, records={"published": 0.037}).axes
     steps = axes.lines[0]
-    assert list(steps.get_xdata()) == [1, 4, 9] and list(steps.get_ydata()) == [20, 20, 5]
+    assert list(steps.get_xdata()) == [1, 4, 9, 9] and list(steps.get_ydata()) == [20, 20, 5, 5]
+    assert list(axes.lines[2].get_xdata()) == [2, 9]  # every line goes on to the end
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "5", "10"]
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["a", "b", "published, 3.7 %"]
+
+
+def test_what_is_zero_is_drawn_on_the_lower_edge_even_if_nothing_else_differs():
+    rows = [{"series": "a", "distance": d, "conflict": c} for d, c in ((0.3, 0.0), (0.4, 0.01))]
+    [axes] = draw_intervals(rows, []).axes
+    place = axes.lines[0].get_ydata()[0]
+    labels = dict(zip(axes.get_yticks(), axes.get_yticklabels(), strict=True))
+    assert labels[place].get_text() == "0"
+
+
+def test_searches_are_dots_and_published_fractions_upright_lines():
+    rows = [{"series": f"penalty {p}", "removed": p, "conflict": 0.1} for p in (0.01, 0.02)]
+    [axes] = draw_searches(rows, records={"published": 0.037}).axes
+    assert [line.get_xdata()[0] for line in axes.lines] == pytest.approx([1, 2, 3.7])
+    assert axes.lines[2].get_xdata()[1] == pytest.approx(3.7)
 
 
 def test_penalties_are_sorted_by_the_number_of_cells():

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from scipy.optimize import linprog
-from scipy.sparse import csr_array, diags_array, random_array
+from scipy.sparse import csc_array, csr_array, diags_array, random_array
 
-from tasks.coloring.construction.quadratic_step import solve_step
+from tasks.coloring.construction.quadratic_step import _factored, solve_step
+from tasks.records import InputError
 
 PENALTY = 2.0
 
@@ -44,3 +45,10 @@ def test_with_curvature_the_optimality_conditions_hold(seed):
     assert (slope[~inner] * step.x[~inner] < 1e-5).all()
     assert (y[excess < -1e-4] < 1e-4).all()
     assert (y[excess > 1e-4] > PENALTY - 1e-4).all()
+
+
+def test_a_matrix_with_a_pivot_of_zero_is_factored_with_a_larger_diagonal():
+    factor = _factored(csc_array(np.ones((2, 2))))
+    np.testing.assert_allclose(factor.solve(np.ones(2)), [0.5, 0.5], rtol=1e-3)
+    with pytest.raises(InputError, match="cannot be moved"):
+        _factored(csc_array(np.zeros((2, 2))))

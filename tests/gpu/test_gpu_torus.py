@@ -178,6 +178,14 @@ def test_an_exchange_is_the_best_of_all_choices(torus, seed):
     assert (number_of == -1).all()
 
 
+def test_an_exchange_of_one_color_counts_the_conflicts_of_cells_that_have_another():
+    offsets = [np.array([[0, 1], [0, 3]]), np.array([[0, 2]])]
+    colors, counts, graph = repaired((1, 4), offsets, np.array([[0, REMOVED, 0, 1]], np.uint8))
+    number_of = np.full(4, -1, np.int32)
+    assert exchange(colors, counts, graph, np.array([3, 1]), number_of, 0, 0, 4) == 0
+    assert np.count_nonzero(colors != REMOVED) == 3 and is_proper((1, 4), offsets, colors)
+
+
 @pytest.mark.parametrize("limit", [0, 1, 100])
 def test_many_exchanges_keep_the_coloring_proper_and_gain(limit):
     shape, rng = (12, 13), np.random.default_rng(3)

@@ -1,7 +1,8 @@
-"""The largest interval of distances that a color of a valid coloring by cells may forbid."""
+"""The largest intervals of distances that colors of a valid coloring may forbid."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 
@@ -12,8 +13,10 @@ from tasks.coloring.certificates.counts import pair_counts
 from tasks.coloring.certificates.distances import Distance, Forbidden, Interval
 from tasks.coloring.certificates.extents import extents_of
 from tasks.coloring.certificates.offsets import conflict_offsets
+from tasks.coloring.certificates.polygons import PolygonColoring
+from tasks.coloring.certificates.polygons.allowed import allowed_interval
 
-__all__ = ["widened"]
+__all__ = ["widened", "widened_tiles"]
 
 _DIGITS = 10**9
 """Bounds are rounded inwards to so many parts of the unit."""
@@ -60,3 +63,18 @@ def _up(value: float) -> Fraction:
 
 def _down(value: float) -> Fraction:
     return Fraction(floor(value * _DIGITS) - 1, _DIGITS)
+
+
+def widened_tiles(coloring: PolygonColoring, color: int, *, reach: float = 0.5) -> PolygonColoring:
+    """As `widened`, for tiles."""
+    [interval] = coloring.forbidden[color]
+    allowed = allowed_interval(coloring, color, interval.low)
+    low, high = interval.floats
+    lowest = _up(max(float(allowed.low), low - reach, 1 / _DIGITS))
+    highest = _down(min(float(allowed.high), high + reach))
+    wider = Interval(
+        min(interval.low, Distance.of(lowest)), max(interval.high, Distance.of(highest))
+    )
+    intervals = list(coloring.forbidden.intervals)
+    intervals[color] = (wider,)
+    return replace(coloring, forbidden=Forbidden(tuple(intervals)))

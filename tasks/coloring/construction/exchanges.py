@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from gpu.torus_exchange import exchange_often
 from tasks.coloring.certificates.counts import partner_counts, spectrum_of_offsets
-from tasks.coloring.construction.conflicts import ConflictGraph, PartialColoring
+from tasks.coloring.construction.conflicts import BARRED, ConflictGraph, PartialColoring
 from tasks.records import InputError
 
 __all__ = ["LIMIT", "exchange_colors", "window_offsets"]
@@ -50,7 +50,7 @@ def exchange_colors(
         if given < 0:
             raise InputError(f"the {name} of exchanges must not be negative: {given}")
     offsets, bounds = _windows(coloring.graph)
-    kernel = coloring.graph.kernel
+    kernel, limit = coloring.graph.kernel, min(limit, BARRED - 1)
     done = exchange_often(
         coloring.colors, coloring.counts, kernel, offsets, bounds, limit, times, seed
     )

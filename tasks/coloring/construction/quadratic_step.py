@@ -26,7 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, diags_array
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
+
+from tasks.records import InputError
 
 __all__ = ["Step", "solve_step"]
 
@@ -36,6 +38,8 @@ _SHORTEST = 1e-6
 """Steps shorter than this part of a Newton step are at the limit of floats."""
 _RESIDUAL = 1e-8
 """Of the equations, relative to the largest |c| and the mean r."""
+_SHIFTS = (0.0, 1e-12, 1e-9, 1e-6)
+"""Parts of the diagonal that are added to a matrix until it can be factored."""
 _MOST_ITERATIONS = 60
 _TO_BOUNDARY = 0.995
 """Part of the way to the first variable that becomes 0."""
@@ -173,12 +177,7 @@ def _direction(
     weight = 1 / (w / y + s / q)
     barrier = diags_array(u / low + v / high)
     normal = csc_array(transposed @ (diags_array(weight) @ rows) + program.hessian + barrier)
-    factor = splu(
-        normal,
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
-    )
+    factor = _factored(normal)
 
     def step(changes: list[Vector]) -> _Iterate:
         t1, t2, t3, t4 = changes
@@ -190,6 +189,28 @@ def _direction(
         return _Iterate(dx, (dw, dy, ds, -dy, dx, du, -dx, dv))
 
     return step
+
+
+def _factored(normal: csc_array) -> SuperLU:
+    """Factors of a positive definite matrix, with a larger diagonal where rounding spoils it.
+
+    Raises
+    ------
+    InputError
+        If that does not help.
+    """
+    diagonal, reason = diags_array(normal.diagonal()), ""
+    for share in _SHIFTS:
+        try:
+            return splu(
+                csc_array(normal + share * diagonal) if share else normal,
+                permc_spec="MMD_AT_PLUS_A",
+                diag_pivot_thresh=0.0,
+                options={"SymmetricMode": True},
+            )
+        except RuntimeError as error:  # a pivot is 0
+            reason = str(error)
+    raise InputError(f"the tiles cannot be moved: {reason}")
 
 
 def _longest(z: _Iterate, change: _Iterate) -> float:

@@ -6,7 +6,7 @@ choice of a cell and at most one end of a conflict is taken, as many as possible
 coloring is the hint.  Work is limited by CP-SAT's deterministic time, with one worker and a seed,
 so that the same call gives the same coloring everywhere.
 
-OR-Tools is the extra `coloring`.
+OR-Tools is the extra `coloring`; it runs in a process of its own (`solver_process`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.coloring.certificates.grids import REMOVED
-from tasks.coloring.construction.conflicts import PartialColoring
+from tasks.coloring.construction.conflicts import BARRED, PartialColoring
 from tasks.coloring.construction.exchanges import LIMIT
+from tasks.coloring.construction.solver_process import SolverEndedError, SolverProcess
 from tasks.records import InputError
 
 __all__ = ["MISSING", "Searched", "Solved", "solve_cells", "solve_windows"]
@@ -67,7 +68,7 @@ class Searched:
     gained
         How many more cells have a color.
     notes
-        Why nothing was searched.
+        Why nothing, or less than was asked for, was searched.
     """
 
     windows: int = 0
@@ -108,15 +109,21 @@ def solve_windows(
     offsets = _box(shape, CELLS)
     rng = np.random.default_rng(seed)
     solved: list[Solved] = []
-    for _ in range(windows):
-        removed = coloring.removed_cells
-        if not len(removed):
-            break
-        center = np.unravel_index(int(rng.choice(removed)), shape)
-        cells = np.ravel_multi_index(tuple((offsets + center).T), shape, mode="wrap")
-        solved.append(solve_cells(coloring, cells, limit, work, int(rng.integers(2**31))))
+    notes: tuple[str, ...] = ()
+    try:
+        with SolverProcess() as solver:
+            for _ in range(windows):
+                removed = coloring.removed_cells
+                if not len(removed):
+                    break
+                center = np.unravel_index(int(rng.choice(removed)), shape)
+                cells = np.ravel_multi_index(tuple((offsets + center).T), shape, mode="wrap")
+                own = int(rng.integers(2**31))
+                solved.append(solve_cells(coloring, cells, limit, work, own, solver))
+    except SolverEndedError as error:
+        notes = (f"CP-SAT searched {len(solved)} of {windows} windows: {error}",)
     optimal = sum(one.is_optimal for one in solved)
-    return Searched(len(solved), optimal, sum(one.gained for one in solved))
+    return Searched(len(solved), optimal, sum(one.gained for one in solved), notes)
 
 
 def _box(shape: tuple[int, ...], cells: int) -> Ints:
@@ -128,7 +135,12 @@ def _box(shape: tuple[int, ...], cells: int) -> Ints:
 
 
 def solve_cells(
-    coloring: PartialColoring, cells: Ints, limit: int = LIMIT, work: float = WORK, seed: int = 0
+    coloring: PartialColoring,
+    cells: Ints,
+    limit: int = LIMIT,
+    work: float = WORK,
+    seed: int = 0,
+    solver: SolverProcess | None = None,
 ) -> Solved:
     """The best colors of some cells, by CP-SAT; cells outside keep their color or lose it.
 
@@ -140,34 +152,27 @@ def solve_cells(
         Numbers of cells; they may conflict with each other.
     limit, work, seed
         See `solve_windows`.
-    """
-    from ortools.sat.python import cp_model
+    solver
+        Unless given, a process is started for this call.
 
+    Raises
+    ------
+    SolverEndedError
+        If OR-Tools is not installed or CP-SAT dies; the coloring is what it was.
+    """
+    if solver is None:
+        with SolverProcess() as own:
+            return solve_cells(coloring, cells, limit, work, seed, own)
     choices = _Choices.of(coloring, cells, limit)
-    model = cp_model.CpModel()
-    literals = [model.new_bool_var("") for _ in choices.cells]
-    for first, second in choices.exclusions():
-        model.add_at_most_one(literals[first], literals[second])
-    for literal, is_present in zip(literals, choices.present, strict=True):
-        model.add_hint(literal, bool(is_present))
-    model.maximize(sum(literals))
-    solver = cp_model.CpSolver()
-    solver.parameters.num_workers = 1
-    solver.parameters.linearization_level = 2  # the linear relaxation is nearly tight
-    solver.parameters.random_seed = seed
-    solver.parameters.max_deterministic_time = work
-    status = solver.solve(model)
+    answer = solver.solve(choices.exclusions(), choices.present, work, seed)
     before = int(choices.present.sum())
-    bound = int(solver.best_objective_bound + 1e-6) - before
-    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return Solved(0, bound)
-    taken = np.array([solver.boolean_value(literal) for literal in literals])
-    if int(taken.sum()) > before:
+    gained = 0 if answer.taken is None else int(answer.taken.sum()) - before
+    if answer.taken is not None and gained > 0:
         colors = coloring.colors.copy()
         colors[choices.cells] = REMOVED
-        colors[choices.cells[taken]] = choices.colors[taken]
+        colors[choices.cells[answer.taken]] = choices.colors[answer.taken]
         coloring.change_to(colors)
-    return Solved(max(0, int(taken.sum()) - before), bound)
+    return Solved(max(0, gained), answer.bound - before)
 
 
 @dataclass(frozen=True)
@@ -193,7 +198,7 @@ class _Choices:
         """The choices of some cells within a limit of conflicts, and what they exclude."""
         now, counts = coloring.colors, coloring.counts[:, cells]
         colors, places = np.nonzero(
-            (counts <= limit) | (now[cells] == np.arange(len(counts))[:, None])
+            (counts <= min(limit, BARRED - 1)) | (now[cells] == np.arange(len(counts))[:, None])
         )
         inside = cells[places]
         # The present color of a cell outside may be given up.

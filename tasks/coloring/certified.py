@@ -1,0 +1,128 @@
+"""The certified colorings of a stored run: rows of ``constructions``, and what their files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from fractions import Fraction
+from math import ceil, floor
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from tasks.coloring.certificates.distances import Distance, Interval
+from tasks.records.errors import InputError, shortened
+from tasks.records.status import Status
+
+if TYPE_CHECKING:
+    from tasks.coloring.views import Coloring
+    from tasks.records.stored import Stored
+
+__all__ = ["best_of_forms", "certified_rows", "chosen_rows", "coloring_of_row", "verdicts_of"]
+__all__ += ["wider_intervals"]
+
+Row = Mapping[str, Any]
+
+_DIGITS = 10**5
+
+
+def certified_rows(stored: Stored) -> list[dict[str, Any]]:
+    """Rows of all colorings with certificates, problem by problem, what removes least first."""
+    rows = stored.rows("constructions")
+    made = [row for row in rows if row["status"] == Status.OK and row["certificate"]]
+    order = {name: number for number, name in enumerate(dict.fromkeys(r["problem"] for r in rows))}
+    made.sort(key=lambda row: (order[row["problem"]], row["removed_percent"], row["item"]))
+    return made
+
+
+def chosen_rows(stored: Stored, item: str = "") -> list[dict[str, Any]]:
+    """The same rows, or that of one coloring, by its key or by the name of its certificate.
+
+    Raises
+    ------
+    InputError
+        If there are none, or not this one.
+    """
+    rows = certified_rows(stored)
+    if not rows:
+        raise InputError(f"run {stored.run.run_id} has no certified coloring yet")
+    if not item:
+        return rows
+    wanted = item.removesuffix(".json")
+    chosen = [
+        row for row in rows if wanted in (row["item"], PurePosixPath(row["certificate"]).stem)
+    ]
+    if not chosen:
+        raise _unknown(stored, item)
+    return chosen
+
+
+def _names(row: Row) -> tuple[str, ...]:
+    file = PurePosixPath(row["certificate"])
+    return row["item"], file.name, file.stem
+
+
+def _unknown(stored: Stored, item: str) -> InputError:
+    rows, run_id = stored.rows("constructions"), stored.run.run_id
+    for row in rows:
+        if row["item"] == item:
+            reason = row["reason"] or "it has not been made"
+            return InputError(f"coloring {item} of run {run_id} has no certificate: {reason}")
+    close = get_close_matches(item, [row["item"] for row in rows], n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return InputError(f"run {run_id} has no coloring {shortened(item)}{hint}")
+
+
+def best_of_forms(rows: Sequence[Row]) -> list[Row]:
+    """Of sorted rows the first of each problem and form."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        found.setdefault((row["problem"], row["form"]), row)
+    return list(found.values())
+
+
+def coloring_of_row(stored: Stored, row: Row) -> Coloring:
+    """The coloring of a row, from its certificate.
+
+    Raises
+    ------
+    InputError
+        If the certificate is damaged.
+    StoreError
+        If it is missing.
+    """
+    from tasks.coloring.certificates.files import read_certificate
+
+    return read_certificate(bytes(stored.run.volume.read(row["certificate"])))
+
+
+def wider_intervals(row: Row) -> list[tuple[int, str, str]]:
+    """Colors that are proved to avoid more than was asked: color, least and largest distance.
+
+    Bounds are rounded inwards to five decimals; intervals that vanish then are left out.
+
+    >>> wider_intervals({"distances": ["1", "0.45"], "allowed": ["1", "0.401234567-0.5"]})
+    [(1, '0.40124', '0.5')]
+    """
+    found = []
+    asked, proved = row["distances"], row["allowed"] or row["distances"]
+    for color in range(len(asked)):
+        if proved[color] == asked[color] or "," in proved[color]:
+            continue
+        interval = Interval.parse(proved[color])
+        least = ceil(_DIGITS * _fraction(interval.low)) / _DIGITS
+        largest = floor(_DIGITS * _fraction(interval.high)) / _DIGITS
+        if least < largest:
+            found.append((color, f"{least:g}", f"{largest:g}"))
+    return found
+
+
+def _fraction(distance: Distance) -> Fraction:
+    """A distance exactly, if it is rational."""
+    value = distance.value
+    return value.a if value is not None and not value.b else Fraction(float(distance))
+
+
+def verdicts_of(stored: Stored) -> dict[str, bool]:
+    """Certificate -> whether both checkers found it valid, for all that were verified."""
+    rows = stored.rows("verification")
+    return {row["certificate"]: bool(row["valid"]) for row in rows if row["certificate"]}

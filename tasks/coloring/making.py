@@ -1,0 +1,175 @@
+"""Colorings that are made of what searches found, of cells or of polygons, with certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.coloring.certificates.cells import CellColoring
+from tasks.coloring.certificates.distances import Forbidden
+from tasks.coloring.certificates.lattices import Lattice
+from tasks.coloring.certificates.offsets import conflict_offsets
+from tasks.coloring.certificates.polygons import PolygonColoring
+from tasks.coloring.certificates.widening import widened, widened_tiles
+from tasks.coloring.construction.upsampling import discretise, near_square_shape, upsample
+from tasks.coloring.fields import Field
+from tasks.coloring.items import MakingWork
+from tasks.coloring.problem import Problem, named_norm
+from tasks.records.errors import InputError
+
+if TYPE_CHECKING:
+    from tasks.coloring.construction.polygons_from_grid import PolygonResult
+
+__all__ = ["Made", "allowed_texts", "made_coloring", "num_offsets", "removed_of"]
+
+_OUTLINES = 512
+"""Outlines of polygons are those of a grid of about so many cells a side."""
+
+_SLIVERS = 1e-4
+"""Polygons that remove less than this fraction are tried as cells that remove nothing."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A coloring, or why there is none.
+
+    Attributes
+    ----------
+    coloring : CellColoring, PolygonColoring or None
+        Proper, as its maker found; the checkers have not seen it.
+    methods : tuple of str
+        What it was made with.
+    reason : str
+    """
+
+    coloring: CellColoring | PolygonColoring | None
+    methods: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def made_coloring(work: MakingWork, field: Field) -> Made:
+    """The coloring that a call asks for; what is not possible is its reason."""
+    maker: Callable[[MakingWork, Field, Lattice], Made]
+    maker = _of_cells if work.form == "cells" else _of_polygons
+    try:
+        made = maker(work, field, Lattice.parse([list(row) for row in field.lattice]))
+    except InputError as error:
+        return Made(None, reason=str(error))
+    if made.coloring is None:
+        return made
+    return Made(_widened(made.coloring, work.problem), made.methods)
+
+
+def num_offsets(coloring: CellColoring) -> int:
+    """Offsets of cells that can hold a forbidden distance of some color."""
+    intervals = {each for own in coloring.forbidden.intervals for each in own}
+    found = [
+        conflict_offsets(coloring.lattice, coloring.shape, each, coloring.norm)
+        for each in sorted(intervals, key=str)
+    ]
+    return len(np.unique(np.concatenate(found), axis=0))
+
+
+# --- cells --------------------------------------------------------------------------------------
+
+
+def _of_cells(work: MakingWork, field: Field, lattice: Lattice) -> Made:
+    from tasks.coloring.construction.repair import RepairSettings, repair
+
+    problem, hunt = work.problem, work.hunt
+    settings = RepairSettings(
+        cells=hunt.cells**hunt.dimension,
+        refinements=work.refinements,
+        steps=hunt.repair_steps,
+        exchanges=hunt.exchanges,
+        windows=hunt.windows,
+    )
+    norm, forbidden = named_norm(problem.norm, problem.dimension), problem.forbidden
+    found = repair(
+        field.values, lattice, problem.num_colors, forbidden, settings=settings, norm=norm
+    )
+    searches = [name for name, _ in found.history[-1].stages if name != "start"]
+    methods = (*searches, *found.notes)
+    coloring = CellColoring(found.grid, lattice, problem.num_colors, forbidden, norm)
+    return Made(coloring, methods)
+
+
+# --- polygons -----------------------------------------------------------------------------------
+
+
+def _of_polygons(work: MakingWork, field: Field, lattice: Lattice) -> Made:
+    from tasks.coloring.construction.cells_from_tiles import full_coloring
+    from tasks.coloring.construction.polygons_from_grid import PolygonSettings, polygons_from_grid
+
+    problem = work.problem
+    grid = _outlines(field, lattice, problem.num_colors)
+    found: PolygonResult = polygons_from_grid(
+        grid,
+        lattice,
+        problem.num_colors,
+        problem.forbidden,
+        settings=PolygonSettings(spacings=work.spacings),
+    )
+    methods = ("outlines", f"quadratic programs to a spacing of {work.spacings[-1]:g}")
+    if not found.is_certified or found.removed is None:
+        return Made(None, methods, found.reason)
+    if 0 < found.removed < _SLIVERS:
+        full = full_coloring(grid, lattice, problem.num_colors, problem.forbidden)
+        if full is not None:
+            return Made(full, (*methods, "cells of the polygons"))
+    return Made(found.coloring, methods)
+
+
+def _outlines(field: Field, lattice: Lattice, num_colors: int) -> NDArray[np.uint8]:
+    """The grid whose outlines become polygons."""
+    if field.is_grid:
+        return field.values.astype(np.uint8, copy=False)
+    shape = near_square_shape(lattice, _OUTLINES**2)
+    finer = [max(m, s) for m, s in zip(shape, field.values.shape[1:], strict=True)]
+    return discretise(upsample(field.values, finer), num_colors)
+
+
+# --- intervals ----------------------------------------------------------------------------------
+
+
+def _widened(
+    coloring: CellColoring | PolygonColoring, problem: Problem
+) -> CellColoring | PolygonColoring:
+    """The coloring with all distances around its own forbidden that its colors leave out.
+
+    Only of colors that do not forbid 1, which are the ones whose distances are asked about.
+    """
+    used = _used(coloring)
+    for color, text in enumerate(problem.distances):
+        if text == "1" or len(problem.forbidden[color]) > 1 or color not in used:
+            continue
+        if isinstance(coloring, CellColoring):
+            coloring = widened(coloring, color)
+        else:
+            coloring = widened_tiles(coloring, color)
+    return coloring
+
+
+def _used(coloring: CellColoring | PolygonColoring) -> set[int]:
+    if isinstance(coloring, CellColoring):
+        return set(np.unique(coloring.grid).tolist())
+    return {tile.color for tile in coloring.tiles if tile.color is not None}
+
+
+def allowed_texts(forbidden: Forbidden) -> list[str]:
+    """What each color forbids, as `parse_distances` reads it."""
+    return [",".join(map(str, intervals)) for intervals in forbidden.intervals]
+
+
+def removed_of(coloring: CellColoring | PolygonColoring) -> Fraction:
+    """The removed fraction, exactly."""
+    removed = coloring.removed
+    if isinstance(removed, Fraction):
+        return removed
+    assert removed.b == 0, "coordinates of found polygons are rational"
+    return removed.a
