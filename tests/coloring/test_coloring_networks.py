@@ -176,18 +176,30 @@ def test_networks_trained_together_do_what_each_does_alone_and_learn(tmp_path):
     assert torch.equal(again[2].head.weight, together[2].head.weight)
 
 
-def test_rates_of_conflicts_are_those_of_the_likeliest_colors():
-    class Stripes(torch.nn.Module):
-        def forward(self, x):
-            color = (x[..., :1] // 1.0) % 2
-            return torch.cat([1 - color, color], dim=-1)
+class Stripes(torch.nn.Module):
+    """Two colors in turn, in stripes of width 1."""
 
-    points, pairs = conflict_rates(
-        Stripes(), samples(anchors=4000, directions=8, forbidden=parse_distances(None, 2)), 2
-    )
-    # Stripes of width 1: a conflict iff |x + cos a| stays in [0, 1); its chance is 1 - 2/pi.
+    def forward(self, x):
+        color = (x[..., :1] // 1.0) % 2
+        return torch.cat([1 - color, color], dim=-1)
+
+
+def test_rates_of_conflicts_are_those_of_the_likeliest_colors():
+    drawn = samples(anchors=4000, directions=8, forbidden=parse_distances(None, 2))
+    points, pairs = conflict_rates(Stripes(), drawn, 2)
+    # A conflict iff |x + cos a| stays in [0, 1); its chance is 1 - 2/pi.
     assert pairs == pytest.approx(1 - 2 / math.pi, abs=0.02)
     assert points > pairs
+    # Triangles of width at most 1 in all directions: 1 - their mean width, which is perimeter / pi.
+    points, triangles = conflict_rates(Stripes(), drawn, 2, triangle=Triangle(0.8, 0.7))
+    assert triangles == pytest.approx(1 - 2.5 / math.pi, abs=0.02)
+    assert points > triangles
+
+
+def test_points_without_a_color_are_in_no_conflict():
+    one = samples(anchors=4000, directions=8, forbidden=parse_distances(None, 1))
+    _, pairs = conflict_rates(Stripes(), one, 1)
+    assert pairs == pytest.approx((1 - 2 / math.pi) / 2, abs=0.02)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from tasks.coloring import parse_distances
+from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.certificates.norms import PolygonalNorm
+from tasks.coloring.certificates.scoring import score
 from tasks.coloring.search import training
 from tasks.coloring.search.halving import (
     Rung,
@@ -206,6 +208,17 @@ def test_seven_colors_are_found_from_random_lattices():
     settings = Settings(shape=(16, 16), num_steps=120)
     found = train_members([Member(seed, 7) for seed in range(8)], settings)
     assert min(map(removal_estimate, found)) < 0.05
+
+
+def test_four_colors_without_removed_points_are_found_in_the_maximum_norm():
+    norm, square = PolygonalNorm.maximum(), Start(vectors=((2.0, 0.0), (0.0, 2.0)))
+    settings = Settings(shape=(8, 8), num_steps=200, lattice_rate=0.0, margin=0.0)
+    chosen = [Member(seed, 4, 0.3, start=square, norm=norm) for seed in range(8)]
+    (best_of, *_) = best(train_members(chosen, settings), 1, removal_estimate)
+    lattice = Lattice.parse(best_of.lattice_texts)
+    found = score(best_of.colors(), lattice, best_of.member.distances, norm=norm)
+    assert found.is_proper
+    assert found.removed == 0
 
 
 def test_outcomes_state_their_lattice_as_decimals():

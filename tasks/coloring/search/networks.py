@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gpu.backend import one_thread
-from tasks.coloring.search.sampled import SampledLoss, Samples
+from tasks.coloring.search.sampled import SampledLoss, Samples, Triangle
 from tasks.nn import (
     Fit,
     FitPlan,
@@ -213,21 +213,32 @@ def grid_logits(
 
 @torch.no_grad()
 def conflict_rates(
-    network: ColoringNetwork, samples: Samples, num_colors: int, *, step: int = 0
+    network: ColoringNetwork,
+    samples: Samples,
+    num_colors: int,
+    *,
+    step: int = 0,
+    triangle: Triangle | None = None,
 ) -> tuple[float, float]:
     """Of the likeliest colors: the share of points in a conflict, and that of pairs.
 
     A point is in a conflict if one of its partners in the sampled directions is; points without a
-    color are in none.
+    color are in none.  With a triangle, a conflict is one whose vertices have one color, and the
+    second share is that of triangles.
     """
-    x, u, r, _ = next(samples.at(step))
+    x, u, r, side = next(samples.at(step))
     told = (r[:, 0],) if samples.is_family else ()
+    spread = tuple(each[:, None].expand(*u.shape[:2], -1) for each in told)
     colors = network(x, *told).argmax(dim=-1)
-    own = r.expand(*u.shape[:2], -1).gather(2, _known(colors, num_colors, u.shape[1]))
-    partners = network(
-        x[:, None] + own * u, *(each[:, None].expand(*u.shape[:2], -1) for each in told)
-    )
-    is_conflict = (partners.argmax(dim=-1) == colors[:, None]) & (colors < num_colors)[:, None]
+    if triangle is None:
+        own = r.expand(*u.shape[:2], -1).gather(2, _known(colors, num_colors, u.shape[1]))
+        ends = [own * u]
+    else:
+        ends = [u, triangle.third(u, side)]
+    is_conflict = (colors < num_colors)[:, None].expand(u.shape[:2])
+    for end in ends:
+        partners = network(x[:, None] + end, *spread).argmax(dim=-1)
+        is_conflict = is_conflict & (partners == colors[:, None])
     return float(is_conflict.any(dim=1).float().mean()), float(is_conflict.float().mean())
 
 
