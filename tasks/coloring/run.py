@@ -99,15 +99,14 @@ def _member_row(work: SearchWork, found: Found) -> dict[str, Any]:
 
 def _given_rows(work: SearchWork, start: GivenStart, place: Place) -> Rows:
     name = f"{FIELDS}/{START}.npz"
-    texts = start.lattice.texts()
-    field = Field(start.grid, tuple(tuple(map(str, row)) for row in texts))
+    field = Field(start.grid, start.rows)
     Volume.open(place.folder).write(name, field.pack())
     row = {
         "item": work.key,
         "run": START,
         **work.problem.place(),
         **_rates(start.grid, start.lattice, work.problem),
-        "lattice": texts,
+        "lattice": [list(row) for row in start.rows],
         "estimate": 0.0,
         "grid": list(start.grid.shape),
         "field": name,
