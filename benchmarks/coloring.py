@@ -34,9 +34,9 @@ from tasks.coloring import (
     write_certificate,
 )
 from tasks.coloring.certificates.counts import pair_counts, pair_counts_by_bits
-from tasks.coloring.construction.conflicts import PartialColoring, conflict_graph
-from tasks.coloring.construction.upsampling import discretise, upsample
-from tasks.coloring.grids import read_grid
+from tasks.coloring.construction.grids.conflicts import PartialColoring, conflict_graph
+from tasks.coloring.construction.grids.upsampling import discretise, upsample
+from tasks.coloring.interchange.grids import read_grid
 from tasks.coloring.search.members import Member
 from tasks.coloring.search.starts import Start
 from tasks.coloring.search.training import Settings, train_members

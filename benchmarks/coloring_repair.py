@@ -8,11 +8,15 @@ from collections.abc import Callable
 import numpy as np
 
 from tasks.coloring import REMOVED, Lattice, parse_distances
-from tasks.coloring.construction.conflicts import ConflictGraph, PartialColoring, conflict_graph
-from tasks.coloring.construction.exchanges import exchange_colors
-from tasks.coloring.construction.partial_col import partial_col
-from tasks.coloring.construction.upsampling import discretise, upsample
-from tasks.coloring.construction.windows import solve_cells
+from tasks.coloring.construction.grids.conflicts import (
+    ConflictGraph,
+    PartialColoring,
+    conflict_graph,
+)
+from tasks.coloring.construction.grids.exchanges import exchange_colors
+from tasks.coloring.construction.grids.partial_col import partial_col
+from tasks.coloring.construction.grids.upsampling import discretise, upsample
+from tasks.coloring.construction.grids.windows import solve_cells
 from tasks.coloring.search.members import Member
 from tasks.coloring.search.starts import Start
 from tasks.coloring.search.training import Settings, train_members

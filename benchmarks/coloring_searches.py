@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tasks.coloring import Lattice, parse_distances
-from tasks.coloring.construction.repair import RepairSettings, repair
+from tasks.coloring.construction.grids.repair import RepairSettings, repair
 from tasks.coloring.search.halving import removal_estimate
 from tasks.coloring.search.members import Member
 from tasks.coloring.search.networks import (

@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.calibration import calibrate
 from tasks.coloring import CellColoring, Lattice, verify_cells, write_certificate
-from tasks.coloring.construction.repair import RepairSettings, repair
+from tasks.coloring.construction.grids.repair import RepairSettings, repair
 from tasks.coloring.search.halving import best, removal_estimate
 from tasks.coloring.search.members import Member
 from tasks.coloring.search.starts import Start

@@ -71,11 +71,11 @@ VERIFIER = Verifier(
     (Argument("second", "check colorings of the plane with the second checker, too"),),
 )
 COMMANDS = (
-    exporting("tasks.coloring.exports:export"),
+    exporting("tasks.coloring.interchange.exports:export"),
     Command(
         "plot",
         "draw the figures of a run again",
-        "tasks.coloring.pictures:plot",
+        "tasks.coloring.drawing.pictures:plot",
         (
             Argument("item", "only this coloring", "KEY"),
             Argument("animate", "of a sweep also frames over the distance, and a moving picture"),
@@ -85,7 +85,7 @@ COMMANDS = (
     Command(
         "gallery",
         "write a page with a picture of every coloring or scheme found",
-        "tasks.coloring.pictures:gallery",
+        "tasks.coloring.drawing.pictures:gallery",
     ),
 )
 
@@ -102,7 +102,7 @@ STUDY = Study(
     tables=TABLES,
     stages=STAGES,
     report="tasks.coloring.report:coloring_report",
-    figures="tasks.coloring.run_figures:coloring_figures",
+    figures="tasks.coloring.drawing.run_figures:coloring_figures",
     subject="coloring",
     deployment="plane-coloring",
     commands=COMMANDS,

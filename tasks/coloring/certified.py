@@ -14,7 +14,7 @@ from tasks.records.errors import InputError, shortened
 from tasks.records.status import Status
 
 if TYPE_CHECKING:
-    from tasks.coloring.views import Coloring
+    from tasks.coloring.certificates.files import Coloring
     from tasks.records.stored import Stored
 
 __all__ = ["best_of_forms", "certified_rows", "chosen_rows", "coloring_of_row", "verdicts_of"]

@@ -16,14 +16,14 @@ from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.certificates.offsets import conflict_offsets
 from tasks.coloring.certificates.polygons import PolygonColoring
 from tasks.coloring.certificates.widening import widened, widened_tiles
-from tasks.coloring.construction.upsampling import discretise, near_square_shape, upsample
+from tasks.coloring.construction.grids.upsampling import discretise, near_square_shape, upsample
 from tasks.coloring.fields import Field
 from tasks.coloring.items import MakingWork
 from tasks.coloring.problem import Problem, named_norm
 from tasks.records.errors import InputError
 
 if TYPE_CHECKING:
-    from tasks.coloring.construction.polygons_from_grid import PolygonResult
+    from tasks.coloring.construction.polygons.polygons_from_grid import PolygonResult
 
 __all__ = ["Made", "allowed_texts", "made_coloring", "num_offsets", "removed_of"]
 
@@ -79,7 +79,7 @@ def num_offsets(coloring: CellColoring) -> int:
 
 
 def _of_cells(work: MakingWork, field: Field, lattice: Lattice) -> Made:
-    from tasks.coloring.construction.repair import RepairSettings, repair
+    from tasks.coloring.construction.grids.repair import RepairSettings, repair
 
     problem, hunt = work.problem, work.hunt
     settings = RepairSettings(
@@ -107,8 +107,11 @@ def _of_cells(work: MakingWork, field: Field, lattice: Lattice) -> Made:
 
 
 def _of_polygons(work: MakingWork, field: Field, lattice: Lattice) -> Made:
-    from tasks.coloring.construction.cells_from_tiles import full_coloring
-    from tasks.coloring.construction.polygons_from_grid import PolygonSettings, polygons_from_grid
+    from tasks.coloring.construction.polygons.cells_from_tiles import full_coloring
+    from tasks.coloring.construction.polygons.polygons_from_grid import (
+        PolygonSettings,
+        polygons_from_grid,
+    )
 
     problem = work.problem
     grid = _outlines(field, lattice, problem.num_colors)

@@ -59,7 +59,7 @@ def coloring_inputs(config: ColoringConfig) -> Inputs:
     if not isinstance(config, PlaneColoringConfig) or not config.start:
         return Inputs()
     path = config.start
-    from tasks.coloring.starting import read_start
+    from tasks.coloring.interchange.starting import read_start
 
     start = read_start(path, config)
     return Inputs(
@@ -77,8 +77,8 @@ def check_coloring(config: ColoringConfig, address: str = "") -> None:
     """
     for hunt in config.hunts():
         if hunt.lattice and hunt.cells and not hunt.learn_lattice and not hunt.start:
-            from tasks.coloring.construction.conflicts import conflict_graph
-            from tasks.coloring.construction.upsampling import near_square_shape
+            from tasks.coloring.construction.grids.conflicts import conflict_graph
+            from tasks.coloring.construction.grids.upsampling import near_square_shape
 
             lattice = Lattice.parse([list(row) for row in hunt.lattice])
             shape = near_square_shape(lattice, hunt.cells**hunt.dimension)

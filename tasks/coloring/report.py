@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from tasks.coloring.certificates.distances import Interval
 from tasks.coloring.certified import Row, certified_rows, wider_intervals
+from tasks.coloring.drawing.run_charts import sweeps_of
 from tasks.coloring.items import START
 from tasks.coloring.plan import search_rank
 from tasks.coloring.problem import Problem, problem_of
 from tasks.coloring.published import Published, published_of
-from tasks.coloring.run_charts import sweeps_of
 from tasks.records import Report, Status, Stored, Table
 from tasks.records.report import counted
 

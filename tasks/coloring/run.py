@@ -28,8 +28,8 @@ from tasks.records.volume import Volume
 from tasks.records.work import Place
 
 if TYPE_CHECKING:
+    from tasks.coloring.interchange.starting import GivenStart
     from tasks.coloring.searching import Found
-    from tasks.coloring.starting import GivenStart
 
 __all__ = ["CERTIFICATES", "making_rows", "search_rows"]
 

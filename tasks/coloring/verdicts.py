@@ -17,7 +17,7 @@ from tasks.coloring.certificates.numbers import Surd, format_number
 from tasks.coloring.certificates.verification import Conflict, Verification
 from tasks.coloring.checker import Verdict as Answer
 from tasks.coloring.checker import check
-from tasks.coloring.scenes import percent
+from tasks.coloring.drawing.scenes import percent
 from tasks.records.errors import InputError
 from tasks.records.verdicts import CertificateFile, Verdict
 

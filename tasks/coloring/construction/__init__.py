@@ -1,1 +1,1 @@
-"""Colorings made of colorings: grids refined, repaired, and turned into polygons."""
+"""Colorings made of colorings: grids refined and repaired, and polygons made of grids."""

@@ -1,0 +1,1 @@
+"""Polygons made of grids: outlines, tiles that are moved until distances hold, exact tilings."""
