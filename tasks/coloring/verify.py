@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["ImpossibleColoringError", "check_possible", "is_impossible", "verification_rows"]
 
 _MOST_IMPOSSIBLE = 6
-"""Colorings of the plane by tiles need seven colors (Townsend 2005): with up to six, and one
-distance, something is always removed."""
+"""No coloring of the plane by tiles is known with so few colors and one distance. With five there
+is none (Townsend 2005: maps need six); with six there is none under mild conditions on the tiles
+(Thomassen, On the Nelson unit distance coloring problem, 1999: they need seven)."""
 
 
 class ImpossibleColoringError(LatticeworkError):
@@ -55,8 +56,8 @@ def check_possible(stored: Stored) -> None:
         if row["item"] in proved and is_impossible(problem_of(row), Fraction(row["removed"])):
             raise ImpossibleColoringError(
                 f"{stored.location(row['certificate'])} claims to remove nothing with "
-                f"{row['num_colors']} colors at distance 1, which no coloring by tiles does: an "
-                "error of the checkers, please examine and report the file"
+                f"{row['num_colors']} colors at distance 1, but colorings by tiles need seven: "
+                "please examine and report the file"
             )
 
 
