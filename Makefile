@@ -65,6 +65,7 @@ readme-figures: $(VENV)/.stamp
 	$(BIN)/latticework run sos-certify --set polynomials=robinson_times_norm2 --out "$$store"; \
 	$(BIN)/latticework run sparse-soup --recipe digits --out "$$store"; \
 	$(BIN)/latticework run frank-wolfe --recipe digits --out "$$store"; \
+	$(BIN)/latticework run plane-coloring --recipe five-minutes --out "$$store"; \
 	$(BIN)/python docs/readme_figures.py "$$store" docs/images
 
 serve: $(VENV)/.stamp

@@ -14,6 +14,7 @@ PICTURES = {
     "curve": ("tcurve-census/*/figures/curve-7_cen.png", (0.02, 0.13, 0.7, 0.99)),
     "coverage": ("tcurve-census/*/figures/coverage-7.png", (0.03, 0.1, 1.0, 1.0)),
     "basis": ("sos-certify/*/figures/basis-robinson_times_norm2.png", (0.02, 0.11, 0.69, 0.98)),
+    "coloring": ("plane-coloring/*/figures/polygons-5.png", (0.03, 0.11, 0.73, 0.955)),
     "filters": ("frank-wolfe/*/figures/filters.png", (0.05, 0.32, 0.564, 0.995)),
     "soup": ("sparse-soup/*/figures/soup.png", (0.67, 0.0, 1.0, 0.88)),
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -119,14 +120,12 @@ def making_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
 
 def _makings(plan: Plan, stored: Stored) -> Iterator[tuple[PlaneColoringConfig, list[MakingWork]]]:
     """What is made of the searches of a round, for each problem."""
-    by_key = _runs_by_call(stored.rows("runs"))
-    calls: dict[Problem, list[SearchWork]] = {}
+    found: dict[Problem, list[Row]] = {}
     for work in search_works(plan.config, plan.round):
-        calls.setdefault(work.problem, []).append(work)
+        rows = found.setdefault(work.problem, [])
+        rows += [row for row in _part(stored, "runs", work.key) if row["field"]]
     for hunt in plan.config.hunts():
-        rows = [row for work in calls[hunt.problem] for row in by_key.get(work.key, ())]
-        rows = [row for row in rows if row["status"] == Status.OK and row["field"]]
-        rows.sort(key=search_rank)
+        rows = sorted(found[hunt.problem], key=search_rank)
         counts = {"cells": hunt.finalists if hunt.cells else 0, "polygons": hunt.num_polygons}
         yield (
             hunt,
@@ -143,11 +142,11 @@ def search_rank(row: Row) -> tuple[float, float, str]:
     return -math.prod(row["grid"]), row["estimate"], row["run"]
 
 
-def _runs_by_call(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["item"], []).append(row)
-    return found
+def _part(stored: Stored, table: str, key: str) -> list[Row]:
+    """Rows of an item that are ok: of a long hunt only those that are looked at."""
+    if not stored.has(table, [key]):
+        return []
+    return [row for row in stored.part(table, key).to_pylist() if row["status"] == Status.OK]
 
 
 def _making_item(work: MakingWork) -> Item:
@@ -156,7 +155,8 @@ def _making_item(work: MakingWork) -> Item:
 
 def finer_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
     """Of the colorings of a round those that are among the best so far, refined."""
-    rows = stored.rows("constructions")
+    names = ["item", "problem", "status", "certificate", "removed_percent"]
+    rows = stored.table("constructions").select(names).to_pylist()
     found = []
     for hunt, works in _makings(plan, stored):
         for form in FORMS:
@@ -165,10 +165,7 @@ def finer_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
             made = best_constructions(rows, hunt.problem, (f"{form}.",))[: hunt.refined]
             best = {row["item"] for row in made if row["removed_percent"] > 0}
             found += [work for work in works if work.form == form and work.key in best]
-    finer = [
-        MakingWork(work.hunt, work.run, work.field, work.search, work.form, is_finer=True)
-        for work in found
-    ]
+    finer = [replace(work, is_finer=True) for work in found]
     yield Wave([_making_item(work) for work in finer], "refine")
 
 
@@ -180,17 +177,19 @@ def check_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
     ImpossibleColoringError
         If both checkers accept what cannot exist.
     """
-    rows = {row["item"]: row for row in stored.rows("constructions") if row["certificate"]}
-    works = []
+    works, claims = [], []
     for (hunt, makings), finer in product(_makings(plan, stored), (False, True)):
-        for work in makings:
-            key = f"{'finer-' * finer}{work.key}"
-            if key in rows:
-                works.append(CheckWork(key, hunt.problem))
+        for making in makings:
+            work = CheckWork(replace(making, is_finer=finer).key, hunt.problem)
+            made = [row for row in _part(stored, "constructions", work.key) if row["certificate"]]
+            works += [work] * len(made)
+            claims += made
     yield Wave([Item(work.key, work, {}) for work in works], "verify")
     from tasks.coloring.verify import check_possible
 
-    check_possible(stored)
+    for row in claims:
+        if any(check["valid"] for check in _part(stored, "verification", row["item"])):
+            check_possible(row, stored.location(row["certificate"]))
 
 
 def best_constructions(

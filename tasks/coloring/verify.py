@@ -21,13 +21,13 @@ from tasks.records.work import Place
 
 if TYPE_CHECKING:
     from tasks.coloring.certificates.files import Coloring
-    from tasks.records.stored import Stored
 
 __all__ = ["ImpossibleColoringError", "check_possible", "is_impossible", "verification_rows"]
 
 _MOST_IMPOSSIBLE = 6
-"""Colorings of the plane by tiles need seven colors (Townsend 2005): with up to six, and one
-distance, something is always removed."""
+"""No coloring of the plane by tiles is known with so few colors and one distance. With five there
+is none (Townsend 2005: maps need six); with six there is none under mild conditions on the tiles
+(Thomassen, On the Nelson unit distance coloring problem, 1999: they need seven)."""
 
 
 class ImpossibleColoringError(LatticeworkError):
@@ -42,22 +42,25 @@ def verification_rows(work: CheckWork, place: Place, constructions: pa.Table) ->
     return {"verification": checks, "records": list(_records(work.problem, rows, checks))}
 
 
-def check_possible(stored: Stored) -> None:
-    """Stop where nothing is removed with fewer colors than tiles need; the files stay.
+def check_possible(row: Row, location: str) -> None:
+    """Stop where nothing is removed with fewer colors than tiles need; the file stays.
+
+    Parameters
+    ----------
+    row
+        Of ``constructions``, accepted by both checkers.
+    location
+        Where its certificate is.
 
     Raises
     ------
     ImpossibleColoringError
-        If both checkers accept such a certificate.
     """
-    proved = {row["item"] for row in stored.rows("verification") if row["valid"]}
-    for row in stored.rows("constructions"):
-        if row["item"] in proved and is_impossible(problem_of(row), Fraction(row["removed"])):
-            raise ImpossibleColoringError(
-                f"{stored.location(row['certificate'])} claims to remove nothing with "
-                f"{row['num_colors']} colors at distance 1, which no coloring by tiles does: an "
-                "error of the checkers, please examine and report the file"
-            )
+    if is_impossible(problem_of(row), Fraction(row["removed"])):
+        raise ImpossibleColoringError(
+            f"{location} claims to remove nothing with {row['num_colors']} colors at distance 1, "
+            "but colorings by tiles need seven: please examine and report the file"
+        )
 
 
 def is_impossible(problem: Problem, removed: Fraction) -> bool:

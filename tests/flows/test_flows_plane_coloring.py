@@ -198,7 +198,7 @@ def test_what_cannot_exist_stops_the_run_and_stays_for_examination(ran, monkeypa
     monkeypatch.setattr("tasks.coloring.verify.check", blind)
     monkeypatch.setattr("tasks.coloring.verify.verify_certificate", lambda coloring: found)
     code, outcome, error = ran("plane-coloring", "colors=5", *SEARCH, "rounds=2", "seeds=2")
-    assert code == 1 and "no coloring by tiles does" in error
+    assert code == 1 and "colorings by tiles need seven" in error
     assert outcome["status"] != "ok"
     (kept,) = tmp_path.rglob("certificates/*.json")
     assert kept.name in error

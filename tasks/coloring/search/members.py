@@ -42,7 +42,7 @@ class Member:
 
     seed: int
     num_colors: int
-    penalty: float = 0.05
+    penalty: float = 0.1
     distances: Forbidden = None  # pyrefly: ignore[bad-assignment] - replaced below
     start: Start = field(default_factory=Start)
     dimension: int = 2
