@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -19,11 +19,11 @@ from tasks.coloring.construction.polygons.polygons_from_grid import (
 )
 from tasks.records import InputError
 
-__all__ = ["SLIVERS", "widest_coloring", "without_removed"]
+__all__ = ["SLIVERS", "WIDTHS", "widest_coloring", "without_removed"]
 
 SLIVERS = 1e-4
 """Polygons that remove less than this fraction are tried as cells that remove nothing."""
-_WIDTHS = tuple(Fraction(each, 1000) for each in (10, 20, 40, 80, 120, 160, 200, 250, 300))
+WIDTHS = tuple(Fraction(each, 1000) for each in (10, 20, 40, 80, 120, 160, 200, 250, 300))
 """By how much distances are widened, relatively, until that fails."""
 
 
@@ -33,6 +33,7 @@ def widest_coloring(
     forbidden: Forbidden,
     colors: Collection[int],
     spacing: float,
+    widths: Sequence[Fraction] = WIDTHS,
 ) -> CellColoring | PolygonColoring | None:
     """A coloring that removes nothing, with the distances of some colors widened; None without one.
 
@@ -48,9 +49,11 @@ def widest_coloring(
         Whose intervals are widened together.
     spacing : float
         Length of edges of the polygons.
+    widths : sequence of Fraction
+        By how much, relatively, one after the other.
     """
     best = None
-    for width in _WIDTHS:
+    for width in widths:
         wider = stretched(forbidden, width)
         mixed = [
             (wider if color in colors else forbidden)[color]
