@@ -30,9 +30,6 @@ __all__ = ["Made", "allowed_texts", "made_coloring", "num_offsets", "removed_of"
 _OUTLINES = 512
 """Outlines of polygons are those of a grid of about so many cells a side."""
 
-_SLIVERS = 1e-4
-"""Polygons that remove less than this fraction are tried as cells that remove nothing."""
-
 
 @dataclass(frozen=True)
 class Made:
@@ -112,6 +109,7 @@ def _of_polygons(work: MakingWork, field: Field, lattice: Lattice) -> Made:
         PolygonSettings,
         polygons_from_grid,
     )
+    from tasks.coloring.construction.polygons.wide_intervals import SLIVERS, widest_coloring
 
     problem = work.problem
     grid = _outlines(field, lattice, problem.num_colors)
@@ -125,11 +123,18 @@ def _of_polygons(work: MakingWork, field: Field, lattice: Lattice) -> Made:
     methods = ("outlines", f"quadratic programs to a spacing of {work.spacings[-1]:g}")
     if not found.is_certified or found.removed is None:
         return Made(None, methods, found.reason)
-    if 0 < found.removed < _SLIVERS:
-        full = full_coloring(grid, lattice, problem.num_colors, problem.forbidden)
-        if full is not None:
-            return Made(full, (*methods, "cells of the polygons"))
-    return Made(found.coloring, methods)
+    coloring: CellColoring | PolygonColoring | None = found.coloring
+    spacing = work.spacings[-1]
+    if 0 < found.removed < SLIVERS:
+        full = full_coloring(grid, lattice, problem.num_colors, problem.forbidden, spacing)
+        coloring = full or coloring
+    own = _own_colors(problem)
+    if own and coloring is not None and not removed_of(coloring):
+        wider = widest_coloring(grid, lattice, problem.forbidden, own, spacing)
+        coloring = wider or coloring
+    if isinstance(coloring, CellColoring):
+        methods = (*methods, "cells of the polygons")
+    return Made(coloring, methods)
 
 
 def _outlines(field: Field, lattice: Lattice, num_colors: int) -> NDArray[np.uint8]:
@@ -152,14 +157,23 @@ def _widened(
     Only of colors that do not forbid 1, which are the ones whose distances are asked about.
     """
     used = _used(coloring)
-    for color, text in enumerate(problem.distances):
-        if text == "1" or len(problem.forbidden[color]) > 1 or color not in used:
+    for color in _own_colors(problem):
+        if color not in used:
             continue
         if isinstance(coloring, CellColoring):
             coloring = widened(coloring, color)
         else:
             coloring = widened_tiles(coloring, color)
     return coloring
+
+
+def _own_colors(problem: Problem) -> list[int]:
+    """Colors that forbid one distance or interval of their own."""
+    return [
+        color
+        for color, text in enumerate(problem.distances)
+        if text != "1" and len(problem.forbidden[color]) == 1
+    ]
 
 
 def _used(coloring: CellColoring | PolygonColoring) -> set[int]:

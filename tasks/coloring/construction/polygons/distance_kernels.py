@@ -141,6 +141,8 @@ def nearer(corners, following, preceding, starts, first, second, offset, most):
 def _outward(corners, a, b):
     ex, ey = corners[b, 0] - corners[a, 0], corners[b, 1] - corners[a, 1]
     length = np.sqrt(ex * ex + ey * ey)
+    if length == 0.0:  # an edge of no length has no side
+        return 0.0, 0.0
     return ey / length, -ex / length
 
 

@@ -126,6 +126,8 @@ def solve_step(
         exact &= np.abs(primal).max(initial=0) <= _RESIDUAL * float(radius.mean())
         if exact and z.gap * z.num_products <= accuracy:
             break
+        if min(float(each.min(initial=1.0)) for each in z.pairs) <= 0:
+            break  # at the limit of floats
         z, length = _advanced(program, z, dual, primal)
         count += 1
         if length < _SHORTEST:
