@@ -32,9 +32,8 @@ def maximum_matching(first, neighbors, num_right):
                 break
     depth = np.empty(num_left, np.int32)
     queue = np.empty(num_left, np.int32)
-    cursor = np.empty(num_left, first.dtype)
     while layers(first, neighbors, left, right, depth, queue):
-        cursor[:] = first[:-1]
+        cursor = first[:-1].copy()
         for u in range(num_left):
             if left[u] < 0:
                 augment(first, neighbors, left, right, depth, cursor, queue, u)
@@ -106,9 +105,11 @@ def independent_set(first, neighbors, left, right):
     """
     chosen_left, chosen_right = left < 0, np.ones(len(right), np.bool_)
     queue = np.empty(len(left), np.int32)
-    single = np.flatnonzero(chosen_left)
-    size, at = len(single), 0
-    queue[:size] = single
+    size = at = 0
+    for u in range(len(left)):
+        if chosen_left[u]:
+            queue[size] = u
+            size += 1
     while at < size:
         u = queue[at]
         at += 1

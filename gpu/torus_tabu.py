@@ -59,7 +59,7 @@ def tabu_search(colors, counts, graph, steps, seed):
         if move < 0:
             return best, step
         if conflicts > 1 and not is_kept:
-            best[:] = colors
+            best = colors.copy()
             is_kept = True
         tenure = TENURE + now // 20
         insert(colors, counts, graph, moves, move, conflicts, step + tenure, random)
@@ -67,7 +67,7 @@ def tabu_search(colors, counts, graph, steps, seed):
         if now < least:
             least, is_kept = now, False
     if not is_kept:
-        best[:] = colors
+        best = colors.copy()
     return best, steps
 
 
