@@ -76,9 +76,9 @@ def test_the_originals_are_accepted_and_true():
         assert not isinstance(coloring, PolygonColoring) or covers_once(coloring), name
 
 
-def test_no_corruption_of_a_hundred_is_accepted_unless_it_is_true():
-    accepted = count_accepted(range(100))
-    assert accepted > 10, "the oracle was asked too rarely"
+def test_no_corruption_of_sixty_is_accepted_unless_it_is_true():
+    accepted = count_accepted(range(60))
+    assert accepted > 5, "the oracle was asked too rarely"
 
 
 @pytest.mark.slow

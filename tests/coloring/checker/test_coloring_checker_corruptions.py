@@ -173,7 +173,7 @@ def assert_none_is_accepted(name, seed, rounds):
 
 @pytest.mark.parametrize("name", TIGHT)
 def test_no_random_corruption_is_accepted(name):
-    assert_none_is_accepted(name, 0, 500)
+    assert_none_is_accepted(name, 0, 250)
 
 
 @pytest.mark.slow
