@@ -1,0 +1,30 @@
+"""Configs of colorings refuse what cannot be colored, in one line."""
+
+import pytest
+from pydantic import ValidationError
+
+from tasks.coloring.config import PlaneColoringConfig
+from tasks.records.config import describe_validation_error
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"colors": 0}, "colors: 0"),
+        ({"distances": {"4": "0"}}, "positive"),
+        ({"distances": {"4": "-0.5"}}, "not a distance"),
+        ({"distances": {"4": "nan"}}, "not a distance"),
+        ({"distances": {"5": "0.5"}}, "does not exist"),
+        ({"lattice": [["1", "2"], ["2", "4"]]}, "parallel"),
+        ({"lattice": [["1", "inf"], ["2", "4"]]}, "not a number"),
+        ({"norm": "round"}, "norm 'round' is not known"),
+        ({"cells": 0, "polygons": 0}, "nothing would be constructed"),
+        ({"dimension": 3, "polygons": 1, "grids": [8]}, "Euclidean plane"),
+        ({"penalties": [-1]}, "at least 0"),
+    ],
+)
+def test_what_cannot_be_colored_is_refused_in_one_line(settings, words):
+    with pytest.raises(ValidationError) as raised:
+        PlaneColoringConfig(**{"cells": 64, **settings})
+    said = describe_validation_error(raised.value, model=PlaneColoringConfig)
+    assert words in said and "\n" not in said
