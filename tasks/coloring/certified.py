@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from tasks.coloring.certificates.distances import Distance, Interval
+from tasks.coloring.plan import coloring_rank
 from tasks.records.errors import InputError, shortened
 from tasks.records.status import Status
 
@@ -26,11 +27,11 @@ _DIGITS = 10**5
 
 
 def certified_rows(stored: Stored) -> list[dict[str, Any]]:
-    """Rows of all colorings with certificates, problem by problem, what removes least first."""
+    """Rows of all colorings with certificates, problem by problem, the best first."""
     rows = stored.rows("constructions")
     made = [row for row in rows if row["status"] == Status.OK and row["certificate"]]
     order = {name: number for number, name in enumerate(dict.fromkeys(r["problem"] for r in rows))}
-    made.sort(key=lambda row: (order[row["problem"]], row["removed_percent"], row["item"]))
+    made.sort(key=lambda row: (order[row["problem"]], *coloring_rank(row)))
     return made
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
+from tasks.coloring.certificates.distances import Interval
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.config import ColoringConfig, PlaneColoringConfig
 from tasks.coloring.items import (
@@ -35,6 +36,7 @@ __all__ = [
     "check_coloring",
     "check_waves",
     "coloring_inputs",
+    "coloring_rank",
     "finer_waves",
     "known_of_check",
     "known_of_making",
@@ -195,7 +197,8 @@ def check_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
 def best_constructions(
     rows: Sequence[Row], problem: Problem, stages: tuple[str, ...] = ()
 ) -> list[Row]:
-    """Colorings of a problem with a certificate, those that remove least first.
+    """Colorings of a problem with a certificate: those that remove least first, of equal ones those
+    that avoid most distances.
 
     With `stages`, only of items whose keys begin so.
     """
@@ -207,7 +210,19 @@ def best_constructions(
         and row["certificate"]
         and (not stages or row["item"].startswith(stages))
     ]
-    return sorted(own, key=lambda row: (row["removed_percent"], row["item"]))
+    return sorted(own, key=coloring_rank)
+
+
+def coloring_rank(row: Row) -> tuple[float, float, str]:
+    """What colorings of a problem are ordered by: what they remove, then what they avoid."""
+    return row["removed_percent"], -_avoided(row), row["item"]
+
+
+def _avoided(row: Row) -> float:
+    """Lengths of the intervals of distances that the colors avoid, together."""
+    texts = [text for each in row.get("allowed") or () for text in each.split(",")]
+    ends = [Interval.parse(text).floats for text in set(texts)]
+    return sum(high - low for low, high in ends)
 
 
 # --- what is known of an item that failed -------------------------------------------------------

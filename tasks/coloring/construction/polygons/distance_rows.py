@@ -84,6 +84,7 @@ class Rows:
         """
         edge = tiles.corners[tiles.following[self.edge]] - tiles.corners[self.edge]
         length = np.linalg.norm(edge, axis=1)
+        length[length == 0] = np.inf  # an edge of no length does not turn
         tangent = np.stack([-self.normal[:, 1], self.normal[:, 0]], axis=1)
         tangent[(tangent * edge).sum(axis=1) < 0] *= -1
         root = np.sqrt(np.maximum(self.distance, 1e-12))

@@ -1,18 +1,20 @@
 """Polygons that remove nothing: as cells, and for the widest intervals that are found."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from tasks.coloring import REMOVED, CellColoring, parse_distances, verify_certificate
 from tasks.coloring.certificates.constructions import construction
+from tasks.coloring.construction.polygons import wide_intervals
 from tasks.coloring.construction.polygons.cells_from_tiles import (
     full_coloring,
     sampled_tiles,
     stretched,
 )
 from tasks.coloring.construction.polygons.wide_intervals import widest_coloring, without_removed
+from tasks.records import InputError
 
 SEVEN = construction("hex7")
 
@@ -38,11 +40,17 @@ def test_the_interval_of_a_color_is_widened_while_nothing_is_removed(grid):
     assert [found.forbidden[c] for c in others] == [forbidden[c] for c in others]
 
 
-def test_what_must_remove_something_is_none():
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 3, (48, 48)).astype(np.uint8)
-    assert without_removed(noise, SEVEN.lattice, parse_distances(None, 3), 0.2) is None
-    assert widest_coloring(noise, SEVEN.lattice, parse_distances(None, 3), [0], 0.2) is None
+def test_polygons_that_remove_something_or_cannot_be_made_are_none(grid, monkeypatch):
+    forbidden = parse_distances(None, 7)
+    lossy = SimpleNamespace(coloring=SEVEN, is_certified=True, removed=Fraction(1, 100))
+
+    def refused(*given, **settings):
+        raise InputError("no tile is left")
+
+    for made in (lambda *given, **settings: lossy, refused):
+        monkeypatch.setattr(wide_intervals, "polygons_from_grid", made)
+        assert without_removed(grid, SEVEN.lattice, forbidden, 0.2) is None
+        assert widest_coloring(grid, SEVEN.lattice, forbidden, [0], 0.2) is None
 
 
 def test_intervals_are_stretched_outwards():
