@@ -21,6 +21,7 @@ from tasks.coloring.items import (
     search_works,
 )
 from tasks.coloring.problem import Problem, named_norm
+from tasks.records.errors import CorruptPartError
 from tasks.records.rows import Row
 from tasks.records.status import Status
 from tasks.records.work import Inputs, Item, Plan, Resources, Wave
@@ -119,12 +120,11 @@ def making_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
 
 def _makings(plan: Plan, stored: Stored) -> Iterator[tuple[PlaneColoringConfig, list[MakingWork]]]:
     """What is made of the searches of a round, for each problem."""
-    by_key = _runs_by_call(stored.rows("runs"))
     calls: dict[Problem, list[SearchWork]] = {}
     for work in search_works(plan.config, plan.round):
         calls.setdefault(work.problem, []).append(work)
     for hunt in plan.config.hunts():
-        rows = [row for work in calls[hunt.problem] for row in by_key.get(work.key, ())]
+        rows = [row for work in calls[hunt.problem] for row in _rows_of(stored, "runs", work.key)]
         rows = [row for row in rows if row["status"] == Status.OK and row["field"]]
         rows.sort(key=search_rank)
         counts = {"cells": hunt.finalists if hunt.cells else 0, "polygons": hunt.num_polygons}
@@ -143,11 +143,13 @@ def search_rank(row: Row) -> tuple[float, float, str]:
     return -math.prod(row["grid"]), row["estimate"], row["run"]
 
 
-def _runs_by_call(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["item"], []).append(row)
-    return found
+def _rows_of(stored: Stored, table: str, key: str) -> list[Row]:
+    """Rows of one item, if it is stored: tables of a thousand rounds are too long to be read in
+    each of them."""
+    try:
+        return stored.part(table, key).to_pylist()
+    except CorruptPartError:
+        return []
 
 
 def _making_item(work: MakingWork) -> Item:
@@ -180,17 +182,18 @@ def check_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
     ImpossibleColoringError
         If both checkers accept what cannot exist.
     """
-    rows = {row["item"]: row for row in stored.rows("constructions") if row["certificate"]}
     works = []
     for (hunt, makings), finer in product(_makings(plan, stored), (False, True)):
         for work in makings:
             key = f"{'finer-' * finer}{work.key}"
-            if key in rows:
+            if any(row["certificate"] for row in _rows_of(stored, "constructions", key)):
                 works.append(CheckWork(key, hunt.problem))
     yield Wave([Item(work.key, work, {}) for work in works], "verify")
     from tasks.coloring.verify import check_possible
 
-    check_possible(stored)
+    for work in works:
+        certified = _rows_of(stored, "constructions", work.key)
+        check_possible(stored, certified, _rows_of(stored, "verification", work.key))
 
 
 def best_constructions(

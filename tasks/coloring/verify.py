@@ -43,16 +43,22 @@ def verification_rows(work: CheckWork, place: Place, constructions: pa.Table) ->
     return {"verification": checks, "records": list(_records(work.problem, rows, checks))}
 
 
-def check_possible(stored: Stored) -> None:
+def check_possible(stored: Stored, certified: Sequence[Row], checks: Sequence[Row]) -> None:
     """Stop where nothing is removed with fewer colors than tiles need; the files stay.
+
+    Parameters
+    ----------
+    stored : Stored
+    certified, checks : sequence of Row
+        Of ``constructions`` with certificates, and of ``verification``.
 
     Raises
     ------
     ImpossibleColoringError
         If both checkers accept such a certificate.
     """
-    proved = {row["item"] for row in stored.rows("verification") if row["valid"]}
-    for row in stored.rows("constructions"):
+    proved = {row["item"] for row in checks if row["valid"]}
+    for row in certified:
         if row["item"] in proved and is_impossible(problem_of(row), Fraction(row["removed"])):
             raise ImpossibleColoringError(
                 f"{stored.location(row['certificate'])} claims to remove nothing with "
@@ -62,9 +68,14 @@ def check_possible(stored: Stored) -> None:
 
 
 def is_impossible(problem: Problem, removed: Fraction) -> bool:
-    """Whether no coloring of the plane by tiles removes so little."""
-    is_plane = problem.dimension == 2 and problem.is_plain
-    return is_plane and not removed and problem.num_colors <= _MOST_IMPOSSIBLE
+    """Whether no coloring by tiles removes so little: all colors avoid one distance."""
+    if removed or problem.num_colors > _MOST_IMPOSSIBLE or problem.dimension != 2:
+        return False
+    if problem.norm != "euclidean":
+        return False
+    colors = problem.forbidden.intervals
+    lows = {each.low for own in colors for each in own}  # if any distance is common, one of these
+    return any(all(any(i.low <= r <= i.high for i in own) for own in colors) for r in lows)
 
 
 def _checked(work: CheckWork, row: Mapping[str, Any], data: bytes) -> Row:
