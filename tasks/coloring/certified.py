@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from difflib import get_close_matches
 from fractions import Fraction
 from math import ceil, floor
@@ -110,17 +111,22 @@ def wider_intervals(row: Row) -> list[tuple[int, str, str]]:
         if proved[color] == asked[color] or "," in proved[color]:
             continue
         interval = Interval.parse(proved[color])
-        least = ceil(_DIGITS * _fraction(interval.low)) / _DIGITS
-        largest = floor(_DIGITS * _fraction(interval.high)) / _DIGITS
+        least, largest = ceil(_scaled(interval.low)), floor(_scaled(interval.high))
         if least < largest:
-            found.append((color, f"{least:g}", f"{largest:g}"))
+            found.append((color, _decimal(least), _decimal(largest)))
     return found
 
 
-def _fraction(distance: Distance) -> Fraction:
-    """A distance exactly, if it is rational."""
+def _scaled(distance: Distance) -> Fraction:
+    """A distance in units of the last decimal, exactly if it is rational."""
     value = distance.value
-    return value.a if value is not None and not value.b else Fraction(float(distance))
+    exact = value.a if value is not None and not value.b else Fraction(float(distance))
+    return _DIGITS * exact
+
+
+def _decimal(scaled: int) -> str:
+    """All of its digits, unlike those of a float."""
+    return f"{Decimal(scaled) / _DIGITS:f}"
 
 
 def verdicts_of(stored: Stored) -> dict[str, bool]:

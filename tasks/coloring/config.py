@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from tasks.coloring.certificates.lattices import Lattice
+from tasks.coloring.checker.limits import MAX_CELLS
 from tasks.coloring.problem import Problem, named_norm
 from tasks.records.config import FrozenConfig, describe_validation_error
 
@@ -43,7 +45,7 @@ class ColoringConfig(FrozenConfig):
     seeds: int = Field(default=64, ge=1, le=1_000_000)
     """Searches for each problem and penalty in a round, each from a start of its own."""
 
-    first_seed: int = Field(default=0, ge=0)
+    first_seed: int = Field(default=0, ge=0, le=10**15)
     """Number of the first start; set it to continue where an earlier run ended."""
 
     rounds: int = Field(default=1, ge=1, le=100_000)
@@ -144,8 +146,8 @@ class ColoringConfig(FrozenConfig):
     def _penalties(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if any(penalty < 0 for penalty in value):
             raise ValueError("a penalty is at least 0")
-        if len(set(value)) < len(value):
-            raise ValueError("a penalty occurs twice")
+        if len({f"{penalty:g}" for penalty in value}) < len(value):
+            raise ValueError("a penalty occurs twice, or agrees with another in six digits")
         return value
 
     @field_validator("spacings", "finer_spacings")
@@ -166,8 +168,8 @@ class ColoringConfig(FrozenConfig):
     @classmethod
     def _grids_of_space(cls, given: Any) -> Any:
         """In space grids are coarser unless they are given."""
-        if isinstance(given, dict) and given.get("dimension") == 3 and "grids" not in given:
-            return {**given, "grids": _GRIDS_OF_SPACE, "cells": given.get("cells", 64)}
+        if isinstance(given, dict) and given.get("dimension") == 3:
+            return {"grids": _GRIDS_OF_SPACE, "cells": 64, **given}
         return given
 
     @model_validator(mode="after")
@@ -183,6 +185,12 @@ class ColoringConfig(FrozenConfig):
             raise ValueError(f"cells {self.cells} must not be fewer than grids {self.grids[0]}")
         if not self.cells and not self.num_polygons:
             raise ValueError("nothing would be constructed: set cells or polygons")
+        finest = self.cells * 2 ** (self.refinements + self.finer_refinements)
+        if finest**self.dimension > MAX_CELLS:
+            raise ValueError(
+                f"cells {self.cells} become {finest} a side by refinements: "
+                f"more than {MAX_CELLS} of them are not checked"
+            )
         _check_lattice(self.lattice, self.dimension)
         return self
 
@@ -244,11 +252,12 @@ class SweepConfig(ColoringConfig):
             low, high = Decimal(self.first), Decimal(self.last)
         except InvalidOperation:
             raise ValueError(f"first {self.first} and last {self.last} must be decimals") from None
-        if not 0 < low <= high:
-            raise ValueError(f"first {self.first} must be positive, and at most last {self.last}")
-        keys = [hunt.problem.key for hunt in self.hunts()]
-        for key in keys:
-            if keys.count(key) > 1:
+        if not (low.is_finite() and high.is_finite() and 0 < low <= high):
+            raise ValueError(
+                f"first {self.first} must be positive and finite, and at most last {self.last}"
+            )
+        for key, number in Counter(hunt.problem.key for hunt in self.hunts()).items():
+            if number > 1:
                 raise ValueError(f"the problem {key} occurs twice")
         return self
 
@@ -269,6 +278,9 @@ class SweepConfig(ColoringConfig):
 
     def _hunt(self, number: int, target: dict[str, Any]) -> PlaneColoringConfig:
         own = {name: getattr(self, name) for name in ColoringConfig.model_fields}
+        if target.get("dimension") == 3 and self.dimension == 2:
+            for name in {"grids", "cells"} - self.model_fields_set:  # defaults of the plane
+                del own[name]
         barred = {"start", "rounds", "device"} & set(target)
         if barred:
             raise ValueError(f"target {number} sets {', '.join(sorted(barred))}: set it for all")

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
 from tasks.coloring.certificates.distances import Forbidden, parse_distances
 from tasks.coloring.certificates.norms import Euclidean, Norm, PNorm, PolygonalNorm
 from tasks.coloring.certificates.numbers import Surd
+from tasks.coloring.checker.limits import MAX_EXPONENT, MAX_INTERVALS, MAX_MAGNITUDE
 from tasks.records.errors import InputError
 
 __all__ = ["Problem", "named_norm", "problem_of"]
+
+_LONGEST = 80
+"""Characters of the distances in a key, which becomes part of names of files."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,10 @@ class Problem:
         Raises
         ------
         InputError
-            As `parse_distances`.
+            As `parse_distances`; or if there are more or larger distances than are checked.
         """
         forbidden = parse_distances(dict(distances), colors)
+        _check_limits(forbidden)
         texts = tuple(",".join(map(str, intervals)) for intervals in forbidden.intervals)
         return cls(texts, dimension, norm)
 
@@ -70,7 +76,8 @@ class Problem:
         parts = [str(self.num_colors)]
         if set(self.distances) != {"1"}:
             groups = [(len(list(group)), text) for text, group in groupby(self.distances)]
-            parts.append("_".join(f"{n}x{text}" if n > 1 else text for n, text in groups))
+            texts = "_".join(f"{n}x{text}" if n > 1 else text for n, text in groups)
+            parts.append(texts if len(texts) <= _LONGEST else _shortened(texts))
         if self.dimension != 2:
             parts.append(f"r{self.dimension}")
         if self.norm != "euclidean":
@@ -121,13 +128,32 @@ def named_norm(name: str, dimension: int) -> Norm:
         "hexagon": _hexagon,
     }
     if name.startswith("p="):
-        norm: Norm = PNorm.of(name[2:])
+        powers = PNorm.of(name[2:])
+        if max(powers.p.as_integer_ratio()) > MAX_EXPONENT:
+            raise InputError(
+                f"norm {name}: checkers know quotients of integers up to {MAX_EXPONENT}"
+            )
+        norm: Norm = powers
     elif name in makers:
         norm = makers[name]()
     else:
         raise InputError(f"norm {name!r} is not known; known are {', '.join(makers)} and p=NUMBER")
     norm.check_dimension(dimension)
     return norm
+
+
+def _check_limits(forbidden: Forbidden) -> None:
+    """Refuse what the second checker does not take on, before anything is searched."""
+    number = sum(map(len, forbidden.intervals))
+    if number > MAX_INTERVALS:
+        raise InputError(f"{number} forbidden distances are more than {MAX_INTERVALS}")
+    largest = max(each.high for own in forbidden.intervals for each in own)
+    if largest.square > MAX_MAGNITUDE**2:
+        raise InputError("a forbidden distance is above 10^100")
+
+
+def _shortened(texts: str) -> str:
+    return f"{texts[: _LONGEST - 17]}~{sha256(texts.encode()).hexdigest()[:16]}"
 
 
 def _hexagon() -> Norm:

@@ -71,7 +71,9 @@ def _best(stored: Stored) -> list[_Best]:
     checks, runs = _checks(stored), stored.rows("runs")
     records = {row["item"] for row in stored.rows("records") if row["is_record"]}
     colorings: dict[str, Row] = {}
-    for row in certified_rows(stored):
+    rows = certified_rows(stored)
+    rows.sort(key=lambda row: not checks.get(row["certificate"], {"valid": True})["valid"])
+    for row in rows:  # those that a checker refused only where there is no other
         colorings.setdefault(row["problem"], row)
     searches: dict[str, Row] = {}
     for row in _ranked(runs):

@@ -5,6 +5,7 @@ Calls run on one thread, so that their rows do not depend on how many others run
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -147,7 +148,7 @@ def making_rows(work: MakingWork, place: Place, runs: pa.Table) -> Rows:
     coloring = made.coloring
     if coloring is None:
         return {"constructions": [{**row, "reason": made.reason}]}
-    record = certificate_record(coloring, {"title": work.problem.words, "found": work.key})
+    record = certificate_record(coloring, {"title": _title(coloring, work.problem)})
     name = f"{CERTIFICATES}/{certificate_name(record)}"
     volume.write(name, certificate_bytes(record))
     removed = removed_of(coloring)
@@ -160,6 +161,11 @@ def making_rows(work: MakingWork, place: Place, runs: pa.Table) -> Rows:
         **_size(coloring),
     }
     return {"constructions": [row], FILES: [name]}
+
+
+def _title(coloring: Any, problem: Problem) -> str:
+    """What it states: files of one name, which have one content, must be equal byte by byte."""
+    return replace(problem, distances=tuple(allowed_texts(coloring.forbidden))).words
 
 
 def _size(coloring: Any) -> Row:

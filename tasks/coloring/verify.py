@@ -64,9 +64,14 @@ def check_possible(row: Row, location: str) -> None:
 
 
 def is_impossible(problem: Problem, removed: Fraction) -> bool:
-    """Whether no coloring of the plane by tiles removes so little."""
-    is_plane = problem.dimension == 2 and problem.is_plain
-    return is_plane and not removed and problem.num_colors <= _MOST_IMPOSSIBLE
+    """Whether no coloring by tiles removes so little: all colors avoid one distance."""
+    if removed or problem.num_colors > _MOST_IMPOSSIBLE or problem.dimension != 2:
+        return False
+    if problem.norm != "euclidean":
+        return False
+    colors = problem.forbidden.intervals
+    lows = {each.low for own in colors for each in own}  # if any distance is common, one of these
+    return any(all(any(i.low <= r <= i.high for i in own) for own in colors) for r in lows)
 
 
 def _checked(work: CheckWork, row: Mapping[str, Any], data: bytes) -> Row:

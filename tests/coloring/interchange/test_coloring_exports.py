@@ -141,3 +141,11 @@ def test_a_certificate_that_is_damaged_or_wrong_does_not_leave(tmp_path):
     assert "cells.b: its certificate is damaged" in str(caught.value)
     written = {path.name for path in (tmp_path / "to").glob("coloring-*.npz")}
     assert written == {f"{Path(good).stem}.npz"}
+
+
+def test_a_certificate_of_the_same_content_is_there_whatever_it_tells(made, tmp_path):
+    first = next(p for p in export(made, to=str(tmp_path)) if p.endswith(".json"))
+    record = json.loads(Path(first).read_text())
+    Path(first).write_text(json.dumps({**record, "about": {"title": "another"}}))
+    assert f"{first} (was there)" in list(export(made, to=str(tmp_path)))
+    assert json.loads(Path(first).read_text())["about"] == {"title": "another"}
