@@ -6,16 +6,46 @@ from pathlib import Path
 import pytest
 
 from tasks.coloring import read_certificate, verify_certificate
+from tasks.coloring.certificates.distances import Interval
 from tasks.coloring.checker import check
 
-FIVE = Path(__file__).parents[3] / "examples" / "colorings" / "coloring-a4e6205c4348f795.json"
-PUBLISHED = Fraction(142342, 1945 * 1970)
+FOLDER = Path(__file__).parents[3] / "examples" / "colorings"
+FIVE = FOLDER / "coloring-a4e6205c4348f795.json"
+SIX = FOLDER / "coloring-a47d1fa4c8aec655.json"
+OF_SIXTH = sorted(set(FOLDER.glob("coloring-*.json")) - {FIVE, SIX})
+FIVE_PUBLISHED = Fraction(142342, 1945 * 1970)
 """The least removed fraction with five colors that is published: 3.714901 %."""
+SIX_PUBLISHED = 1 - Fraction("0.99985698")
+"""With six colors (arXiv 2010.12668)."""
 
 
 def test_five_colors_remove_less_than_the_published_grid():
     found = verify_certificate(read_certificate(FIVE))
-    assert found.valid and found.removed < Fraction("0.034715") < PUBLISHED
+    assert found.valid and found.removed < Fraction("0.034715") < FIVE_PUBLISHED
+
+
+def test_six_colors_remove_less_than_half_of_what_is_published():
+    found = verify_certificate(read_certificate(SIX))
+    assert found.valid and found.removed < Fraction("0.0000631") < SIX_PUBLISHED / 2
+    assert check(SIX.read_bytes(), SIX.name).state == "valid"
+
+
+def test_six_colors_leave_nothing_out_for_all_distances_of_the_sixth_from_0_322_to_0_676():
+    intervals = []
+    for path in OF_SIXTH:
+        coloring = read_certificate(path)
+        assert verify_certificate(coloring).valid and coloring.removed == 0
+        assert check(path.read_bytes(), path.name).state == "valid"
+        *five, (own,) = coloring.forbidden.intervals
+        assert five == [(Interval.of(1),)] * 5
+        intervals.append(own)
+    intervals.sort(key=lambda own: own.low)
+    assert intervals[0].low <= Interval.of("0.322").low
+    reached = intervals[0].high
+    for own in intervals[1:]:
+        assert own.low <= reached  # no gap
+        reached = max(reached, own.high)
+    assert reached >= Interval.of("0.676").low
 
 
 @pytest.mark.slow
