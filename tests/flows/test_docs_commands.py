@@ -41,7 +41,7 @@ def test_links_and_pictures_lead_to_files(page):
 
 def test_pictures_of_the_readme_are_small():
     pictures = list((ROOT / "docs" / "images").iterdir())
-    assert len(pictures) == 5
+    assert len(pictures) == 6
     assert max(picture.stat().st_size for picture in pictures) < 60_000
 
 
