@@ -5,8 +5,9 @@ from coloring_runs import HandMade, nine, problem_for
 from small_colorings import blocks
 
 from tasks.coloring.certified import wider_intervals
+from tasks.coloring.findings import percent
 from tasks.coloring.problem import Problem
-from tasks.coloring.report import coloring_report, percent
+from tasks.coloring.report import coloring_report
 
 FIVE = Problem(("1",) * 5)
 
@@ -33,11 +34,15 @@ def test_a_finding_says_what_is_proved_beside_what_is_published(tmp_path):
         "5 colors: 11.11 % removed by 9 cells, proved by both checkers; the least published is "
         "3.714901 %"
     ]
-    row = cells(table(report, "Best of each problem"))
+    row = cells(table(report, "Best certified coloring"))
     assert row["problem"] == "5 colors" and row["both checkers"] == "valid"
     assert (row["removed, %"], row["published, %"]) == ("11.11", "3.714901")
     assert (row["formal, %"], row["network, %"]) == ("3.7356", "3.60")
-    assert (row["search, %"], row["points, %"], row["pairs, %"]) == ("3.2500", "12.50", "0.1250")
+    searches = table(report, "The 2 best of 2 searches, before any repair")
+    assert cells(searches) == {
+        "search": "5.l0.05.7", "grid": "24x24", "removed, %": "3.2500", "points, %": "12.50",
+        "pairs, %": "0.1250", "loss": "0.0125",
+    }  # fmt: skip
     assert any("142,342 of 1945 x 1970 cells" in note for note in report.notes)
     assert any(note.startswith("2 searches; points and pairs: shares") for note in report.notes)
 
@@ -63,10 +68,15 @@ def test_what_has_no_result_is_said_with_its_reason(tmp_path):
     assert report.findings == ["5 colors: no certified coloring yet"]
     assert "2 colorings without a result: no room is left" in report.notes
     assert "1 coloring without a result: the lattice is too thin" in report.notes
-    assert [each.title for each in report.tables] == [
-        "Best of each problem",
-        "Searches, the best first",
-    ]
+    assert [each.title for each in report.tables] == ["Search, before any repair"]
+
+
+def test_ten_searches_are_listed(tmp_path):
+    run = HandMade(tmp_path)
+    run.search("search", FIVE, [(k, 0.05, 3.0, (20 - k) / 100) for k in range(20)])
+    [searches] = coloring_report(run.stored).tables
+    assert searches.title == "The 10 best of 20 searches, before any repair"
+    assert [row[0] for row in searches.rows] == [f"5.l0.05.{k}" for k in range(19, 9, -1)]
 
 
 def test_other_norms_and_distances_have_nothing_published_beside_them(tmp_path):
@@ -75,7 +85,7 @@ def test_other_norms_and_distances_have_nothing_published_beside_them(tmp_path):
     run.add("cells.a", blocks())
     report = coloring_report(run.stored)
     assert report.findings[0].endswith("75.00 % removed by 36 cells, proved by both checkers")
-    assert "published, %" not in table(report, "Best of each problem").headings
+    assert "published, %" not in table(report, "Best certified coloring").headings
 
 
 def swept(folder, distances, intervals):
@@ -100,7 +110,9 @@ def test_many_problems_have_one_line_and_a_table(tmp_path):
     report = swept(tmp_path, distances[:7], distances[:7])
     first = "7 problems: both checkers prove colorings of 7; nothing is removed in 7"
     assert report.findings[0] == first and len(report.findings) == 2
-    assert len(table(report, "Best of each problem").rows) == 7
+    assert len(table(report, "Best certified coloring of each problem").rows) == 7
+    searches = table(report, "Best search of each problem, before any repair")
+    assert len({cells(searches, row)["search"] for row in range(7)}) == len(searches.rows) == 7
 
 
 @pytest.mark.parametrize(
