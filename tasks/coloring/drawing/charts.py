@@ -87,7 +87,7 @@ def draw_penalties(
 def draw_progress(
     rows: Sequence[Row], *, records: Mapping[str, float] | None = None, title: str = ""
 ) -> Figure:
-    """Draw the smallest certified removed fraction up to now against the seconds of all calls together.
+    """Draw the smallest certified removed fraction up to now over the seconds of all calls.
 
     Parameters
     ----------
