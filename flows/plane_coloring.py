@@ -23,7 +23,7 @@ TABLES = {
 SELECTING = (
     *("seeds", "first_seed", "rounds", "penalties", "finalists", "polygons", "refined"),
     *("cells", "refinements", "repair_steps", "exchanges", "windows", "finer_refinements"),
-    *("spacings", "finer_spacings"),
+    *("spacings", "finer_spacings", "borders", "shake"),
 )
 """Fields that do not change what a search finds; what is made of it names those that it needs."""
 

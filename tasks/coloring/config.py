@@ -117,6 +117,10 @@ class ColoringConfig(FrozenConfig):
     finer_spacings: tuple[float, ...] = Field(default=(), max_length=8)
     """Lengths of edges of the best polygons, from coarse to fine; none leaves them."""
 
+    borders: tuple[float, ...] = Field(default=(), max_length=8)
+    """Lengths of edges where the best polygons border removed regions, from coarse to fine, after
+    `finer_spacings`: small removed regions need much shorter edges than tiles."""
+
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where searches run; colorings are constructed and proved on the CPU."""
 
@@ -150,11 +154,11 @@ class ColoringConfig(FrozenConfig):
             raise ValueError("a penalty occurs twice, or agrees with another in six digits")
         return value
 
-    @field_validator("spacings", "finer_spacings")
+    @field_validator("spacings", "finer_spacings", "borders")
     @classmethod
     def _spacings(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(not 0.002 <= each <= 0.5 for each in value) or _is_disordered(value, -1):
-            raise ValueError("spacings fall, from at most 0.5 to at least 0.002")
+        if any(not 0.001 <= each <= 0.5 for each in value) or _is_disordered(value, -1):
+            raise ValueError("spacings fall, from at most 0.5 to at least 0.001")
         return value
 
     @field_validator("areas")
@@ -207,7 +211,15 @@ class PlaneColoringConfig(ColoringConfig):
 
     start: str = ""
     """A coloring to start from in place of a search (a certificate, .npz, .npy or .csv): it is
-    checked, repaired and improved."""
+    checked, repaired and improved. The name of a published coloring, pritikin6, is one, too."""
+
+    repeats: tuple[int, ...] = ()
+    """How many copies of the start lie along each of its period vectors, [1, 2]: copies may become
+    different, which can remove less."""
+
+    shake: float = Field(default=0.0, ge=0, le=0.1)
+    """By how much vertices of a start by polygons are displaced at random (standard deviation, in
+    units of the largest distance): what is symmetric would stay so. `first_seed` chooses how."""
 
     @model_validator(mode="after")
     def _problem(self) -> Self:
@@ -215,6 +227,12 @@ class PlaneColoringConfig(ColoringConfig):
         _ = self.problem
         if self.start and self.rounds > 1:
             raise ValueError("a start is looked at once: set rounds to 1")
+        if self.repeats and len(self.repeats) != self.dimension:
+            raise ValueError(f"repeats needs {self.dimension} numbers of copies")
+        if any(not 1 <= count <= 64 for count in self.repeats):
+            raise ValueError("repeats are from 1 to 64")
+        if (self.repeats or self.shake) and not self.start:
+            raise ValueError("repeats and shake are for a start: set start")
         return self
 
     @property

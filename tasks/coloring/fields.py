@@ -30,10 +30,13 @@ class Field:
         Logits of the colors, and of "removed" if C = k + 1; or the colors of a given grid.
     lattice : tuple of tuple of str
         Rows of the lattice, exact.
+    tiles : bytes
+        The certificate of a given coloring by polygons; empty if there is none.
     """
 
     values: NDArray[Any]
     lattice: tuple[tuple[str, ...], ...]
+    tiles: bytes = b""
 
     @property
     def is_grid(self) -> bool:
@@ -43,8 +46,11 @@ class Field:
     def pack(self) -> bytes:
         """The bytes of the file."""
         buffer = io.BytesIO()
+        arrays = {"values": self.values, "lattice": np.array(self.lattice)}
+        if self.tiles:
+            arrays["tiles"] = np.frombuffer(self.tiles, np.uint8)
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in (("values", self.values), ("lattice", np.array(self.lattice))):
+            for name, array in arrays.items():
                 part = io.BytesIO()
                 np.lib.format.write_array(part, np.ascontiguousarray(array), allow_pickle=False)
                 archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), part.getvalue())
@@ -62,6 +68,7 @@ class Field:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 values, lattice = archive["values"], archive["lattice"]
+                tiles = archive["tiles"].tobytes() if "tiles" in archive else b""
         except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
             raise InputError(f"the field of a search cannot be read: {error}") from error
-        return cls(values, tuple(tuple(map(str, row)) for row in lattice.tolist()))
+        return cls(values, tuple(tuple(map(str, row)) for row in lattice.tolist()), tiles)

@@ -21,9 +21,9 @@ START = "start"
 
 _OF_MAKING = (
     *("cells", "refinements", "repair_steps", "exchanges", "windows", "finer_refinements"),
-    *("polygons", "spacings", "finer_spacings", "finalists", "refined"),
+    *("polygons", "spacings", "finer_spacings", "borders", "finalists", "refined", "shake"),
 )
-_OF_SEARCHES = ("seeds", "first_seed", "rounds", "penalties", "start", "device")
+_OF_SEARCHES = ("seeds", "first_seed", "rounds", "penalties", "start", "repeats", "device")
 _OF_CELLS = ("cells", "refinements", "repair_steps", "exchanges", "windows")
 
 Form = Literal["cells", "polygons"]
@@ -113,11 +113,21 @@ class MakingWork:
         """Lengths of edges of polygons."""
         return self.hunt.spacings + self.is_finer * self.hunt.finer_spacings
 
+    @property
+    def borders(self) -> tuple[float, ...]:
+        """Lengths of edges at removed regions."""
+        return self.hunt.borders if self.is_finer else ()
+
     def origin(self) -> dict[str, Any]:
         """Settings that the result depends on."""
         search = self.hunt.model_dump(mode="json", exclude={*_OF_MAKING, *_OF_SEARCHES})
         if self.form == "polygons":
-            return {**search, "spacings": self.spacings}
+            own: dict[str, Any] = {"spacings": self.spacings}
+            if self.borders:
+                own["borders"] = self.borders
+            if self.hunt.shake:
+                own |= {"shake": self.hunt.shake, "first_seed": self.hunt.first_seed}
+            return {**search, **own}
         own = self.hunt.model_dump(mode="json", include=set(_OF_CELLS))
         return {**search, **own, "refinements": self.refinements}
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tasks.coloring.certificates.cells import CellColoring
 from tasks.coloring.certificates.distances import Forbidden
+from tasks.coloring.certificates.files import read_certificate
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.certificates.offsets import conflict_offsets
 from tasks.coloring.certificates.polygons import PolygonColoring
@@ -29,6 +30,12 @@ __all__ = ["Made", "allowed_texts", "made_coloring", "num_offsets", "removed_of"
 
 _OUTLINES = 512
 """Outlines of polygons are those of a grid of about so many cells a side."""
+
+_WELD_GIVEN = 1e-3
+"""Tolerance of welding given tiles, as a part of the spacing: gaps of theirs are meant."""
+
+_STEPS_OF_GIVEN, _ROUNDS_OF_GIVEN = 20, 2
+"""Steps and rounds at each length of edges of given tiles, which are near their best."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,8 @@ def _of_polygons(work: MakingWork, field: Field, lattice: Lattice) -> Made:
     )
     from tasks.coloring.construction.polygons.wide_intervals import SLIVERS, widest_coloring
 
+    if field.tiles:
+        return _of_given_tiles(work, field)
     problem = work.problem
     grid = _outlines(field, lattice, problem.num_colors)
     found: PolygonResult = polygons_from_grid(
@@ -118,7 +127,7 @@ def _of_polygons(work: MakingWork, field: Field, lattice: Lattice) -> Made:
         lattice,
         problem.num_colors,
         problem.forbidden,
-        settings=PolygonSettings(spacings=work.spacings),
+        settings=PolygonSettings(spacings=work.spacings, borders=work.borders),
     )
     methods = ("outlines", f"quadratic programs to a spacing of {work.spacings[-1]:g}")
     if not found.is_certified or found.removed is None:
@@ -135,6 +144,35 @@ def _of_polygons(work: MakingWork, field: Field, lattice: Lattice) -> Made:
     if isinstance(coloring, CellColoring):
         methods = (*methods, "cells of the polygons")
     return Made(coloring, methods)
+
+
+def _of_given_tiles(work: MakingWork, field: Field) -> Made:
+    """Given tiles, moved as they are: nothing is smoothed, and only what touches is welded."""
+    from tasks.coloring.construction.polygons.given_tiles import given_tiles
+    from tasks.coloring.construction.polygons.polygons_from_grid import (
+        PolygonSettings,
+        improve_tiles,
+    )
+
+    coloring = read_certificate(field.tiles)
+    assert isinstance(coloring, PolygonColoring), "a start by polygons"
+    settings = PolygonSettings(
+        spacings=work.spacings,
+        borders=work.borders,
+        first_tensions=(),
+        tension=0.0,
+        weld=_WELD_GIVEN,
+        iterations=_STEPS_OF_GIVEN,
+        rounds=_ROUNDS_OF_GIVEN,
+        shake=work.hunt.shake,
+        seed=work.hunt.first_seed,
+    )
+    found = improve_tiles(given_tiles(coloring), work.problem.forbidden, settings=settings)
+    finest = min((*work.spacings, *work.borders))
+    methods = ("given tiles", f"quadratic programs to a spacing of {finest:g}")
+    if not found.is_certified:
+        return Made(None, methods, found.reason)
+    return Made(found.coloring, methods)
 
 
 def _outlines(field: Field, lattice: Lattice, num_colors: int) -> NDArray[np.uint8]:

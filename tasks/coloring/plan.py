@@ -162,7 +162,8 @@ def finer_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
     found = []
     for hunt, works in _makings(plan, stored):
         for form in FORMS:
-            if not (hunt.finer_refinements if form == "cells" else hunt.finer_spacings):
+            of_polygons = hunt.finer_spacings or hunt.borders
+            if not (hunt.finer_refinements if form == "cells" else of_polygons):
                 continue
             made = best_constructions(rows, hunt.problem, (f"{form}.",))[: hunt.refined]
             best = {row["item"] for row in made if row["removed_percent"] > 0}

@@ -100,7 +100,7 @@ def _member_row(work: SearchWork, found: Found) -> dict[str, Any]:
 
 def _given_rows(work: SearchWork, start: GivenStart, place: Place) -> Rows:
     name = f"{FIELDS}/{START}.npz"
-    field = Field(start.grid, start.rows)
+    field = Field(start.grid, start.rows, _certificate_of(start))
     Volume.open(place.folder).write(name, field.pack())
     row = {
         "item": work.key,
@@ -113,6 +113,11 @@ def _given_rows(work: SearchWork, start: GivenStart, place: Place) -> Rows:
         "field": name,
     }
     return {"runs": [row], FILES: [name]}
+
+
+def _certificate_of(start: GivenStart) -> bytes:
+    """Of the tiles of a start by polygons; empty for others."""
+    return certificate_bytes(certificate_record(start.tiles)) if start.tiles else b""
 
 
 def _rates(grid: Any, lattice: Lattice, problem: Problem) -> dict[str, Any]:

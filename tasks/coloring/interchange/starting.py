@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.coloring.certificates.cells import CellColoring
+from tasks.coloring.certificates.constructions import CONSTRUCTIONS, construction
 from tasks.coloring.certificates.distances import Forbidden
 from tasks.coloring.certificates.files import read_certificate
 from tasks.coloring.certificates.headers import canonical_digest
@@ -24,6 +25,7 @@ from tasks.coloring.certificates.norms import Norm
 from tasks.coloring.certificates.polygons import PolygonColoring
 from tasks.coloring.certificates.scoring import check_cells
 from tasks.coloring.construction.polygons.cells_from_tiles import sampled_tiles
+from tasks.coloring.construction.polygons.given_tiles import repeated_tiles
 from tasks.coloring.interchange.grids import read_grid
 from tasks.coloring.problem import Problem, named_norm
 from tasks.records.errors import InputError, shortened
@@ -74,6 +76,16 @@ class GivenStart:
             return tuple(tuple(map(str, row)) for row in self.lattice.texts())
         return tuple(tuple(f"{x:.{_DIGITS}f}" for x in row) for row in self.lattice.floats)
 
+    def repeated(self, counts: tuple[int, ...]) -> GivenStart:
+        """The same coloring with so many copies along each period vector."""
+        if self.tiles is not None:
+            return _of_tiles(repeated_tiles(self.tiles, counts))
+        longer = tuple(
+            tuple(count * x for x in vector)
+            for count, vector in zip(counts, self.lattice.vectors, strict=True)
+        )
+        return GivenStart(np.tile(self.grid, counts), Lattice(longer), self.num_colors)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the content: files of several forms that hold the same have the same."""
@@ -96,7 +108,8 @@ def read_start(path: str, config: PlaneColoringConfig) -> GivenStart:
     Parameters
     ----------
     path : str
-        A grid, see `read_grid`; or a certificate by cells or by polygons.
+        A grid, see `read_grid`; a certificate by cells or by polygons; or the name of a published
+        coloring.
     config : PlaneColoringConfig
         Its lattice is that of a file without one.
 
@@ -110,8 +123,10 @@ def read_start(path: str, config: PlaneColoringConfig) -> GivenStart:
     problem = Problem.of(config.colors, config.distances, config.dimension, config.norm)
     norm = named_norm(problem.norm, problem.dimension)
     try:
-        if Path(path).suffix.lower() == ".json":
-            start = _of_certificate(path, problem, norm)
+        if path in CONSTRUCTIONS:
+            start = _of_certificate(construction(path), problem, norm)
+        elif Path(path).suffix.lower() == ".json":
+            start = _of_certificate(read_certificate(path), problem, norm)
         else:
             given = read_grid(path, num_colors=problem.num_colors)
             _check_dimension(given.grid.ndim, problem.dimension)
@@ -121,6 +136,8 @@ def read_start(path: str, config: PlaneColoringConfig) -> GivenStart:
             raise InputError(
                 f"it has the lattice {shortened(start.rows)} of its own: leave lattice out"
             )
+        if config.repeats:
+            start = start.repeated(config.repeats)
         if start.is_grid:
             check_cells(start.lattice, start.grid.shape, problem.forbidden, norm)
     except InputError as error:
@@ -129,8 +146,7 @@ def read_start(path: str, config: PlaneColoringConfig) -> GivenStart:
     return start
 
 
-def _of_certificate(path: str, problem: Problem, norm: Norm) -> GivenStart:
-    coloring = read_certificate(path)
+def _of_certificate(coloring: object, problem: Problem, norm: Norm) -> GivenStart:
     if not isinstance(coloring, CellColoring | PolygonColoring):
         raise InputError("a certificate by Voronoi cells starts nothing: give cells or polygons")
     _check_dimension(coloring.lattice.dimension, problem.dimension)
@@ -142,8 +158,12 @@ def _of_certificate(path: str, problem: Problem, norm: Norm) -> GivenStart:
         raise InputError(f"its norm is {shortened(coloring.norm.record())}, not {problem.norm}")
     if isinstance(coloring, CellColoring):
         return GivenStart(coloring.grid, coloring.lattice, given)
+    return _of_tiles(coloring)
+
+
+def _of_tiles(coloring: PolygonColoring) -> GivenStart:
     sample = sampled_tiles(coloring, (_SAMPLES, _SAMPLES))
-    return GivenStart(sample, coloring.lattice, given, coloring)
+    return GivenStart(sample, coloring.lattice, coloring.forbidden.num_colors, coloring)
 
 
 def _lattice_of(config: PlaneColoringConfig) -> Lattice:

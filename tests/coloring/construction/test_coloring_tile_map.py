@@ -8,7 +8,7 @@ import pytest
 from tasks.coloring.certificates.distances import parse_distances
 from tasks.coloring.certificates.polygons.partition import partition_fault
 from tasks.coloring.construction.polygons.distance_rows import rows_of
-from tasks.coloring.construction.polygons.division import divided
+from tasks.coloring.construction.polygons.division import divided, divided_at_borders
 from tasks.coloring.construction.polygons.exact_tiles import exact_coloring
 from tasks.coloring.construction.polygons.movement import Movement, retreating_corners
 from tasks.coloring.construction.polygons.overlaps import common_parts, without_overlaps
@@ -214,3 +214,15 @@ def test_tiles_retreat_where_their_distances_push_them(scale, retreats):
     )
     found = retreating_corners(tiles, WINDOWS, movement)
     assert found.tolist() == [retreats] * 8
+
+
+def test_edges_at_removed_regions_alone_are_divided():
+    pair = [square(x, 0, 1) * [1, 4] for x in (0, 1)]
+    tiles = welded(free_tiles(pair, [0, 1], np.diag([2.0, 4.5])), 1e-6)
+    finer = divided_at_borders(tiles, 0.3)
+    edges = finer.corners[finer.following] - finer.corners
+    horizontal, length = edges[:, 1] == 0, np.linalg.norm(edges, axis=1)
+    assert length[horizontal].max() <= 0.3 and length[~horizontal].max() == 1
+    assert (finer.corners[~horizontal & (length <= 0.3), 1] % 3.5 <= 0.5).all()
+    coloring = exact_coloring(finer, parse_distances("1", 2), digits=9)
+    assert partition_fault([tile.vertices for tile in coloring.tiles], coloring.lattice) is None

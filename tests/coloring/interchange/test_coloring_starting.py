@@ -15,8 +15,11 @@ from tasks.coloring.certificates.polygons import PolygonColoring
 from tasks.coloring.certificates.polygons.tiles import Tile
 from tasks.coloring.config import PlaneColoringConfig
 from tasks.coloring.construction.polygons.cells_from_tiles import sampled_tiles
+from tasks.coloring.fields import Field
 from tasks.coloring.interchange.grids import grid_csv, grid_npz
 from tasks.coloring.interchange.starting import read_start
+from tasks.coloring.items import MakingWork
+from tasks.coloring.making import made_coloring
 from tasks.records import InputError
 
 ROWS = (("1.5", "0.1"), ("-0.2", "1.4"))
@@ -83,6 +86,46 @@ def test_polygons_start_a_run_as_tiles_with_a_sample_of_their_colors(tmp_path):
     assert removed == pytest.approx(float(coloring.removed), abs=2e-4)
     areas = [np.mean(start.grid == color) for color in range(6)]
     assert sum(areas) + removed == 1 and min(areas) > 0.1
+
+
+def test_published_colorings_start_a_run_by_name():
+    start = read_start("pritikin6", PlaneColoringConfig(colors=6))
+    assert start.tiles == construction("pritikin6")
+    with pytest.raises(InputError, match="start pritikin6: it has 6 colors, not 5"):
+        read_start("pritikin6", PlaneColoringConfig(colors=5))
+
+
+def test_copies_of_a_start_are_the_same_coloring(files):
+    once = read_start(files["npz"], PlaneColoringConfig(**BLOCKS))
+    config = PlaneColoringConfig(**BLOCKS, start=files["npz"], repeats=[2, 3])
+    start = read_start(files["npz"], config)
+    m, n = once.grid.shape
+    assert start.lattice.determinant == 6 * once.lattice.determinant
+    assert all(
+        (start.grid[i * m :, j * n :][:m, :n] == once.grid).all() for i, j in np.ndindex(2, 3)
+    )
+    twice = PlaneColoringConfig(colors=6, start="pritikin6", repeats=[1, 2])
+    tiles = read_start("pritikin6", twice).tiles
+    assert len(tiles.tiles) == 2 * len(construction("pritikin6").tiles)
+
+
+def test_copies_and_shaking_are_of_a_start_in_its_dimension():
+    for wrong in ({"repeats": [2]}, {"repeats": [0, 1]}):
+        with pytest.raises(ValueError, match="repeats"):
+            PlaneColoringConfig(start="hex7", **wrong)
+    with pytest.raises(ValueError, match="set start"):
+        PlaneColoringConfig(shake=0.01)
+
+
+def test_given_tiles_are_moved_as_they_are():
+    """Not their sample: the tiles that come out are those that were given, and remove nothing."""
+    config = PlaneColoringConfig(colors=7, start="hex7", spacings=[0.5], cells=0)
+    start = read_start("hex7", config)
+    field = Field(start.grid, start.rows, certificate_bytes(certificate_record(start.tiles)))
+    assert Field.unpack(field.pack()).tiles == field.tiles
+    made = made_coloring(MakingWork(config, "start", "", "start", "polygons"), field)
+    assert made.coloring.removed == 0 and len(made.coloring.tiles) == 7
+    assert made.methods[0] == "given tiles"
 
 
 def test_samples_of_tiles_are_the_cells_that_they_are_made_of():

@@ -1,4 +1,7 @@
-"""Long edges get their midpoints as vertices; edges that two tiles share stay shared."""
+"""Long edges get their midpoints as vertices; edges that two tiles share stay shared.
+
+Along removed regions, edges can be divided further: small regions need short edges.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from numpy.typing import NDArray
 
 from tasks.coloring.construction.polygons.tile_map import Corner, TileMap
 
-__all__ = ["Edge", "directed_edge", "divided", "reversed_edge"]
+__all__ = ["Edge", "directed_edge", "divided", "divided_at_borders", "reversed_edge"]
 
 Edge = tuple[int, int, int, int]
 """A directed edge modulo the lattice: two vertices, and the shift of the second to the first."""
@@ -31,6 +34,37 @@ def divided(tiles: TileMap, longest: float) -> TileMap:
         if not is_long.any():
             return tiles
         tiles = _halved(tiles, is_long)
+
+
+def divided_at_borders(tiles: TileMap, longest: float) -> TileMap:
+    """The same tiles with edges of at most this length at removed regions.
+
+    These are the edges that border a removed region, and those that touch their ends.
+    """
+    while True:
+        edges = tiles.corners[tiles.following] - tiles.corners
+        at_border = np.zeros(len(tiles.points), np.bool_)
+        borders = _borders(tiles)
+        ends = tiles.vertex, tiles.vertex[tiles.following]
+        for end in ends:
+            at_border[end[borders]] = True
+        is_long = (np.linalg.norm(edges, axis=1) > longest) & (
+            at_border[ends[0]] | at_border[ends[1]]
+        )
+        if not is_long.any():
+            return tiles
+        tiles = _halved(tiles, is_long)
+
+
+def _borders(tiles: TileMap) -> NDArray[np.bool_]:
+    """(c,) whether no tile has the edge from a corner in the other direction."""
+    edges = [
+        directed_edge(a, b)
+        for loop in tiles.loops()
+        for a, b in zip(loop, [*loop[1:], loop[0]], strict=True)
+    ]
+    present = set(edges)
+    return np.array([reversed_edge(edge) not in present for edge in edges])
 
 
 def _halved(tiles: TileMap, is_long: NDArray[np.bool_]) -> TileMap:

@@ -13,8 +13,9 @@ from tasks.coloring.certificates.distances import Forbidden
 from tasks.coloring.certificates.lattices import Lattice
 from tasks.coloring.certificates.polygons import PolygonColoring, verify_polygons
 from tasks.coloring.certificates.verification import Verification
-from tasks.coloring.construction.polygons.division import divided
+from tasks.coloring.construction.polygons.division import divided, divided_at_borders
 from tasks.coloring.construction.polygons.exact_tiles import exact_coloring
+from tasks.coloring.construction.polygons.given_tiles import shaken
 from tasks.coloring.construction.polygons.movement import (
     Movement,
     merit,
@@ -54,6 +55,9 @@ class PolygonSettings:
     ----------
     spacings
         Lengths of edges, from coarse to fine.
+    borders
+        Lengths of edges at removed regions afterwards, from coarse to fine: the shape of small
+        regions is what counts in the end.
     rounds, iterations
         At every spacing so many times: weld, so many steps, detach, as many steps.
     smoothing, smallest
@@ -66,6 +70,8 @@ class PolygonSettings:
         By how much the final tiles keep off the forbidden distances, and off each other.
     digits
         Decimals of the coordinates.
+    shake, seed
+        Standard deviation of random displacements of vertices before the first welding, and which.
 
     Raises
     ------
@@ -74,6 +80,7 @@ class PolygonSettings:
     """
 
     spacings: tuple[float, ...] = (0.08, 0.04, 0.02)
+    borders: tuple[float, ...] = ()
     rounds: int = 6
     iterations: int = 8
     smoothing: float = 0.04
@@ -84,12 +91,14 @@ class PolygonSettings:
     slack: float = 1e-9
     gap: float = 1e-7
     digits: int = 12
+    shake: float = 0.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        lengths = (*self.spacings, self.smoothing, self.weld)
+        lengths = (*self.spacings, *self.borders, self.smoothing, self.weld)
         if not self.spacings or min(lengths) <= 0 or min(self.iterations, self.digits) < 1:
             raise InputError(
-                "polygons need spacings, smoothing, weld, iterations and digits above 0, not "
+                "polygons need spacings, borders, smoothing, weld, iterations, digits above 0, not "
                 f"{self}"
             )
 
@@ -249,11 +258,18 @@ class _Work:
         for tension in settings.first_tensions:
             self.move("smoothed", settings.spacings[0], tension)
             self.detach(settings.spacings[0])
+        if settings.shake:
+            coarse = divided(self.tiles, _LONGEST * settings.spacings[0] * self.unit)
+            self.tiles = shaken(coarse, settings.shake * self.unit, settings.seed)
         self.tiles = without_overlaps(self.tiles, _OVERLAP)
         for spacing in settings.spacings:
             self.tiles = divided(self.tiles, _LONGEST * spacing * self.unit)
             for _ in range(settings.rounds):
                 self.round(spacing)
+        for border in settings.borders:
+            self.tiles = divided_at_borders(self.tiles, _LONGEST * border * self.unit)
+            for _ in range(settings.rounds):
+                self.round(settings.spacings[-1])
         self.close()
 
     def round(self, spacing: float) -> None:
