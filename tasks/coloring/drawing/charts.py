@@ -87,7 +87,7 @@ def draw_penalties(
 def draw_progress(
     rows: Sequence[Row], *, records: Mapping[str, float] | None = None, title: str = ""
 ) -> Figure:
-    """Draw the smallest certified removed fraction up to now against CPU seconds.
+    """Draw the smallest certified removed fraction up to now over the seconds of all calls.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def _plot_penalties(axes: Axes, rows: Sequence[Row], records: Mapping[str, float
 def _plot_progress(axes: Axes, rows: Sequence[Row], records: Mapping[str, float]) -> None:
     """Draw the smallest removed fraction up to each time, as steps."""
     _check(rows, "series", "cpu_seconds", "removed", needed=True)
-    lighten(axes, "CPU seconds", "removed, %")
+    lighten(axes, "seconds of all calls together", "removed, %")
     floor = _floor(row["removed"] for row in rows)
     end = max(row["cpu_seconds"] for row in rows)
     for name, color, own in _series(rows, "cpu_seconds"):

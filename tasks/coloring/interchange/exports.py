@@ -41,6 +41,7 @@ Row = Mapping[str, Any]
 _COLUMNS = ("item", "problem", "num_colors", "distances", "dimension", "norm", "form", "size")
 _COLUMNS += ("lattice", "removed", "removed_percent", "offsets", "allowed", "run", "methods")
 _COLUMNS += ("verified", "certificate")
+_POLYGONS = ".polygons.json"
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -53,7 +54,7 @@ def export(stored: Stored, *, item: str = "", to: str = "") -> Iterator[str]:
     ``coloring-ID.json``          the certificate
     ``coloring-ID.npz``           of cells: the grid and its lattice
     ``coloring-ID.csv``           of cells of the plane: the grid as a table of colors
-    ``coloring-ID.polygons.json`` of the plane: regions, or tiles, with exact vertices
+    ``polygons-ID.json``          of the plane: regions, or tiles, with exact vertices
     ``coloring-ID.wkt``           the same as well-known text, rounded
     ``FLOW-RUN.csv``              a table of all certified colorings of the run
     ============================  ================================================================
@@ -102,7 +103,10 @@ def _exported(stored: Stored, rows: Sequence[Row], place: Volume) -> Iterator[st
             continue
         name = certificate_name(record)
         for suffix, content in _contents(coloring, data).items():
-            yield _put(place, f"{name.removesuffix('.json')}{suffix}", content)
+            own = f"{name.removesuffix('.json')}{suffix}"
+            if suffix == _POLYGONS:  # coloring-*.json are certificates alone
+                own = name.replace("coloring-", "polygons-", 1)
+            yield _put(place, own, content)
     table = f"{stored.run.identity.flow}-{stored.run.run_id}.csv"
     place.write(table, constructions_csv(stored).encode())
     yield place.location(table)
@@ -118,10 +122,10 @@ def _contents(coloring: Coloring, certificate: bytes) -> dict[str, bytes]:
         found[".npz"] = grid_npz(grid, lattice)
         if lattice.dimension == 2:
             found[".csv"] = grid_csv(grid).encode()
-            found[".polygons.json"] = polygons_json(grid, lattice).encode()
+            found[_POLYGONS] = polygons_json(grid, lattice).encode()
             found[".wkt"] = polygons_wkt(grid, lattice).encode()
     elif isinstance(coloring, PolygonColoring):
-        found[".polygons.json"] = tiles_json(coloring).encode()
+        found[_POLYGONS] = tiles_json(coloring).encode()
         found[".wkt"] = tiles_wkt(coloring).encode()
     return found
 

@@ -37,12 +37,12 @@ def test_every_certified_coloring_leaves_with_grids_polygons_and_a_table(made, t
     assert sorted(names(lines)) == sorted(path.name for path in tmp_path.iterdir())
     suffixes = [name.split(".", 1)[1] for name in names(lines)]
     assert suffixes == [
-        *("json", "npz", "csv", "polygons.json", "wkt"),  # cells of the plane
+        *("json", "npz", "csv", "json", "wkt"),  # cells of the plane
         *("json", "npz"),  # cells of space
-        *("json", "polygons.json", "wkt"),  # polygons
+        *("json", "json", "wkt"),  # polygons
         "csv",
     ]
-    certificates = [path for path in tmp_path.glob("coloring-*.json") if path.suffixes == [".json"]]
+    certificates = list(tmp_path.glob("coloring-*.json"))
     for path in certificates:
         coloring = read_certificate(path)
         assert verify_certificate(coloring).valid
@@ -66,7 +66,7 @@ def test_the_table_has_a_line_for_every_coloring(made, tmp_path):
 def test_polygons_leave_exactly_and_as_text_for_maps(made, tmp_path):
     list(export(made, item="polygons.b", to=str(tmp_path)))
     coloring = construction("pritikin6")
-    [path] = tmp_path.glob("*.polygons.json")
+    [path] = tmp_path.glob("polygons-*.json")
     record = json.loads(path.read_text())
     assert record["lattice"] == coloring.lattice.texts() and len(record["polygons"]) == 9
     tiles = [tile.record() for tile in coloring.tiles]
@@ -87,7 +87,8 @@ def test_polygons_leave_exactly_and_as_text_for_maps(made, tmp_path):
 def test_one_coloring_is_chosen_by_its_key_or_its_certificate(made, tmp_path):
     first = names(export(made, item="cells.a", to=str(tmp_path / "a")))
     stem = first[0].removesuffix(".json")
-    assert len(first) == 6 and {name.split(".")[0] for name in first[:-1]} == {stem}
+    ids = {name.split(".")[0].removeprefix("polygons-") for name in first[:-1]}
+    assert len(first) == 6 and ids == {stem, stem.removeprefix("coloring-")}
     for item in (stem, f"{stem}.json"):
         assert names(export(made, item=item, to=str(tmp_path / item))) == first
 
