@@ -18,7 +18,7 @@ from tasks.coloring.construction.polygons.tile_map import free_tiles
 from tasks.coloring.construction.polygons.tiles_from_grid import smoothed_grid, tiles_from_grid
 from tasks.records import InputError
 
-COARSE = PolygonSettings(spacings=(0.3,), rounds=1, smoothing=0.05)
+COARSE = PolygonSettings(spacings=(0.3,), rounds=1, iterations=4, smoothing=0.05)
 SEVEN = construction("hex7")
 
 

@@ -1,18 +1,20 @@
 """Polygons that remove nothing: as cells, and for the widest intervals that are found."""
 
 from fractions import Fraction
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from tasks.coloring import REMOVED, CellColoring, parse_distances, verify_certificate
 from tasks.coloring.certificates.constructions import construction
-from tasks.coloring.construction.polygons import wide_intervals
+from tasks.coloring.construction.polygons import cells_from_tiles, wide_intervals
 from tasks.coloring.construction.polygons.cells_from_tiles import (
     full_coloring,
     sampled_tiles,
     stretched,
 )
+from tasks.coloring.construction.polygons.polygons_from_grid import PolygonSettings
 from tasks.coloring.construction.polygons.wide_intervals import widest_coloring, without_removed
 from tasks.records import InputError
 
@@ -24,15 +26,24 @@ def grid():
     return sampled_tiles(SEVEN, (96, 96))
 
 
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch):
+    """Polygons that are moved a few times, for one width."""
+    coarse = partial(PolygonSettings, rounds=1, smoothing=0.05)
+    for module in (cells_from_tiles, wide_intervals):
+        monkeypatch.setattr(module, "PolygonSettings", coarse)
+    monkeypatch.setattr(cells_from_tiles, "_WIDTHS", (Fraction(1, 50),))
+
+
 def test_hexagons_become_cells_that_remove_nothing(grid):
-    found = full_coloring(grid, SEVEN.lattice, 7, parse_distances(None, 7), spacing=0.2)
+    found = full_coloring(grid, SEVEN.lattice, 7, parse_distances(None, 7), spacing=0.3)
     assert isinstance(found, CellColoring) and not (found.grid == REMOVED).any()
     assert verify_certificate(found).valid
 
 
 def test_the_interval_of_a_color_is_widened_while_nothing_is_removed(grid):
     forbidden = parse_distances(None, 7)
-    found = widest_coloring(grid, SEVEN.lattice, forbidden, [2], 0.2, [Fraction(1, 100)])
+    found = widest_coloring(grid, SEVEN.lattice, forbidden, [2], 0.3, [Fraction(1, 100)])
     assert found is not None and verify_certificate(found).valid and found.removed == 0
     (interval,) = found.forbidden[2]
     assert float(interval.low) <= 0.99 and float(interval.high) >= 1.01
