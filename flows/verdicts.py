@@ -57,7 +57,8 @@ def _judge(file: CertificateFile, on: set[str]) -> Verdict:
         if verdict is not None:
             return verdict
     kind = shortened((file.record or {}).get("kind"))
-    kinds = " and ".join(repr(verifier.kind) for verifier in verifiers)
+    *others, last = (repr(verifier.kind) for verifier in verifiers)
+    kinds = f"{', '.join(others)} and {last}"
     raise InputError(f"{file.name} is no certificate: its kind is {kind}; known are {kinds}")
 
 

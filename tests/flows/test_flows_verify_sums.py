@@ -96,7 +96,8 @@ def test_a_file_of_an_unknown_kind_is_one_line_and_exit_2(command, tmp_path):
     file.write_text('{"kind": "tiling"}')
     code, out, [line] = command("verify", file)
     assert (code, out) == (EXIT_BAD_INPUT, [])
-    assert line.endswith("its kind is 'tiling'; known are 'regular T-curve' and 'sos-certificate'")
+    known = "'regular T-curve', 'sos-certificate' and 'plane-coloring'"
+    assert line.endswith(f"its kind is 'tiling'; known are {known}")
 
 
 def test_forged_names_are_one_line_and_the_next_file_is_judged(sums, command):
