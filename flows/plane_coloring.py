@@ -23,7 +23,7 @@ TABLES = {
 SELECTING = (
     *("seeds", "first_seed", "rounds", "penalties", "finalists", "polygons", "refined"),
     *("cells", "refinements", "repair_steps", "exchanges", "windows", "finer_refinements"),
-    *("spacings", "finer_spacings", "borders", "shake"),
+    *("spacings", "finer_spacings", "borders"),
 )
 """Fields that do not change what a search finds; what is made of it names those that it needs."""
 
@@ -95,7 +95,7 @@ STUDY = Study(
     citations=("ColoredPlanes", "SixColorings"),
     config="tasks.coloring.config:PlaneColoringConfig",
     unnamed=("device",),
-    selecting=(*SELECTING, "start"),
+    selecting=(*SELECTING, "start", "shake"),
     inputs=f"{PLAN}:coloring_inputs",
     rounds=f"{PLAN}:rounds_of",
     check=f"{PLAN}:check_coloring",
