@@ -41,7 +41,7 @@ class Sizes:
     search : float
         Seconds of search.
     members : int
-        Of one batch of the search; of these the best `kept` go on to finer grids.
+        Of one batch of the search; of these the best `kept` continue on finer grids.
     rungs : tuple of Settings
         Trainings of a batch.
     repair : RepairSettings
@@ -110,7 +110,7 @@ def search(sizes: Sizes, device: str) -> tuple[list[Outcome], int]:
 
 
 def one_batch(number: int, sizes: Sizes, device: str) -> list[Outcome]:
-    """Members from random lattices; the best go on to finer grids."""
+    """Members from random lattices; the best continue on finer grids."""
     first = number * sizes.members
     members = [
         Member(seed, COLORS, PENALTIES[seed % len(PENALTIES)], start=Start(areas=(3.0, 14.0)))

@@ -7,6 +7,8 @@ that remove least so far; *verify* reads every certificate with two checkers tha
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flows.study import Argument, Command, Stage, Study, Verifier, exporting, recipes_of
 
 __all__ = ["COMMANDS", "PLAN", "STAGES", "STUDY", "TABLES", "VERIFIER"]
@@ -27,6 +29,15 @@ SELECTING = (
 )
 """Fields that do not change what a search finds; what is made of it names those that it needs."""
 
+_CONSTRUCT = Stage(
+    "construct",
+    f"{_RUN}:making_rows",
+    ("constructions",),
+    waves=f"{PLAN}:making_waves",
+    known=f"{PLAN}:known_of_making",
+    needs=("runs",),
+    placed=True,
+)
 STAGES = (
     Stage(
         "search",
@@ -37,24 +48,8 @@ STAGES = (
         placed=True,
         resources=f"{PLAN}:search_resources",
     ),
-    Stage(
-        "construct",
-        f"{_RUN}:making_rows",
-        ("constructions",),
-        waves=f"{PLAN}:making_waves",
-        known=f"{PLAN}:known_of_making",
-        needs=("runs",),
-        placed=True,
-    ),
-    Stage(
-        "refine",
-        f"{_RUN}:making_rows",
-        ("constructions",),
-        waves=f"{PLAN}:finer_waves",
-        known=f"{PLAN}:known_of_making",
-        needs=("runs",),
-        placed=True,
-    ),
+    _CONSTRUCT,
+    replace(_CONSTRUCT, name="refine", waves=f"{PLAN}:finer_waves"),
     Stage(
         "verify",
         "tasks.coloring.verify:verification_rows",

@@ -84,7 +84,7 @@ def exchange_often(colors, counts, graph, offsets, bounds, limit, times, seed):
 
 @njit(cache=True, nogil=True)
 def pick(colors, removed, random):
-    """A random cell of some that is still removed; -1 if there is none."""
+    """A random cell of some that is still removed; -1 if all have a color."""
     if len(removed) == 0:
         return -1
     start = next_random(random) % len(removed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
@@ -124,9 +125,9 @@ class ColoringConfig(FrozenConfig):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where searches run; colorings are constructed and proved on the CPU."""
 
+    @abstractmethod
     def hunts(self) -> Sequence[PlaneColoringConfig]:
         """Each problem with its settings."""
-        raise NotImplementedError
 
     @property
     def num_finalists(self) -> int:

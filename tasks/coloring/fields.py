@@ -31,7 +31,7 @@ class Field:
     lattice : tuple of tuple of str
         Rows of the lattice, exact.
     tiles : bytes
-        The certificate of a given coloring by polygons; empty if there is none.
+        The certificate of a given coloring by polygons; empty for all other fields.
     """
 
     values: NDArray[Any]

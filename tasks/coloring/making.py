@@ -40,7 +40,7 @@ _STEPS_OF_GIVEN, _ROUNDS_OF_GIVEN = 20, 2
 
 @dataclass(frozen=True)
 class Made:
-    """A coloring, or why there is none.
+    """A coloring, or why it could not be made.
 
     Attributes
     ----------

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["ImpossibleColoringError", "check_possible", "is_impossible", "verification_rows"]
 
 _MOST_IMPOSSIBLE = 6
-"""No coloring of the plane by tiles is known with so few colors and one distance. With five there
-is none (Townsend 2005: maps need six); with six there is none under mild conditions on the tiles
-(Thomassen, On the Nelson unit distance coloring problem, 1999: they need seven)."""
+"""No coloring of the plane by tiles is known with so few colors and one distance. Five do not
+suffice (Townsend 2005: maps need six), nor do six under mild conditions on the tiles (Thomassen, On
+the Nelson unit distance coloring problem, 1999: they need seven)."""
 
 
 class ImpossibleColoringError(LatticeworkError):

@@ -10,6 +10,7 @@ A parameter without a gradient stands still, and so do its moments.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ Setting = float | Sequence[float]
 """One for all members, or one for each."""
 
 
-class StackedOptimizer(torch.optim.Optimizer):
+class StackedOptimizer(torch.optim.Optimizer, ABC):
     """What the optimizers of stacks share; `_move` moves one parameter."""
 
     def __init__(
@@ -46,8 +47,8 @@ class StackedOptimizer(torch.optim.Optimizer):
                 if weight.grad is not None:
                     self._move(weight, weight.grad, group)
 
-    def _move(self, weight: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _move(self, weight: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> None: ...
 
 
 class StackedSGD(StackedOptimizer):

@@ -92,7 +92,7 @@ def draw_progress(
     Parameters
     ----------
     rows : sequence of rows
-        With `series` (text), `cpu_seconds`, and `removed`, a fraction.
+        With `series` (text), `seconds`, and `removed`, a fraction.
     records : mapping from names to fractions, optional
         Drawn as levels to compare with.
     title : str
@@ -104,7 +104,7 @@ def draw_progress(
     """
     figure = new_figure(WIDTH, 6.0)
     _plot_progress(figure.add_axes(_CHART), rows, records or {})
-    write_heading(figure, title or "smallest removed fraction by CPU time", "")
+    write_heading(figure, title or "smallest removed fraction by time", "")
     return figure
 
 
@@ -207,18 +207,18 @@ def _plot_penalties(axes: Axes, rows: Sequence[Row], records: Mapping[str, float
 
 def _plot_progress(axes: Axes, rows: Sequence[Row], records: Mapping[str, float]) -> None:
     """Draw the smallest removed fraction up to each time, as steps."""
-    _check(rows, "series", "cpu_seconds", "removed", needed=True)
+    _check(rows, "series", "seconds", "removed", needed=True)
     lighten(axes, "seconds of all calls together", "removed, %")
     floor = _floor(row["removed"] for row in rows)
-    end = max(row["cpu_seconds"] for row in rows)
-    for name, color, own in _series(rows, "cpu_seconds"):
+    end = max(row["seconds"] for row in rows)
+    for name, color, own in _series(rows, "seconds"):
         values = _on_floor([row["removed"] for row in own], floor)
-        x, least = [row["cpu_seconds"] for row in own], list(accumulate(values, min))
+        x, least = [row["seconds"] for row in own], list(accumulate(values, min))
         style = {"where": "post", "color": color, "lw": 1.8, "label": name}
         axes.step([*x, end], [*least, least[-1]], **style)
         axes.plot(x, values, "o", color=color, ms=4, alpha=0.5)
     _plot_records(axes, records)
-    _scale_across(axes, [row["cpu_seconds"] for row in rows])
+    _scale_across(axes, [row["seconds"] for row in rows])
     _scale(axes, floor)
     axes.legend(**_BESIDE)
 

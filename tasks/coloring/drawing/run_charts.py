@@ -86,7 +86,7 @@ def progress_rows(stored: Stored) -> list[dict[str, Any]]:
     found = [
         {
             "series": problem_of(row).words if several else row["form"],
-            "cpu_seconds": seconds[row["item"]],
+            "seconds": seconds[row["item"]],
             "removed": row["removed_percent"] / 100,
         }
         for row in rows
@@ -94,7 +94,7 @@ def progress_rows(stored: Stored) -> list[dict[str, Any]]:
     ]
     shown = list(dict.fromkeys(row["series"] for row in found))[:_MOST_SERIES]
     found = [row for row in found if row["series"] in shown]
-    times = [row["cpu_seconds"] for row in found]
+    times = [row["seconds"] for row in found]
     is_short = not found or max(times) < _LONG * min(times)
     return found if not is_short and any(row["removed"] for row in found) else []
 

@@ -62,7 +62,7 @@ class Scene:
 def scene_of(
     mosaic: Mosaic, forbidden: Forbidden, removed: float, *, aspect: float, height: float = 0.0
 ) -> Scene:
-    """Choose a window around the middle of the period, or around 0 if there is none.
+    """Choose a window around the middle of the period, or around 0 without one.
 
     Parameters
     ----------

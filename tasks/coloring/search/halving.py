@@ -25,13 +25,13 @@ Rank = Callable[[Outcome], float]
 
 @dataclass(frozen=True)
 class Rung:
-    """One training of all members that are left, after which the best go on.
+    """One training of all members that are left, after which the best continue.
 
     Attributes
     ----------
     settings : Settings
     keep : int
-        Members that go on, at least 1.
+        Members that continue, at least 1.
     """
 
     settings: Settings

@@ -16,7 +16,7 @@ from tasks.records import InputError
 
 @dataclass(frozen=True)
 class Schedule:
-    """Grids, steps, and how many members go on.
+    """Grids, steps, and how many members continue.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Schedule:
     finer : tuple of tuple of int
         Shapes of the grids of later rungs; none is coarser than the one before.
     kept : tuple of int
-        Members that go on after each rung, at least 1 and never more than before; the last number
+        Members that continue after each rung, at least 1 and never more than before; the last number
         stands for all further rungs.
     share : float
         Steps of each later rung, as a share of those of the first.

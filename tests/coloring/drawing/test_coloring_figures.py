@@ -183,13 +183,13 @@ def test_intervals_are_bars_below_the_curve_over_the_same_distances():
 
 def test_progress_never_rises_and_records_are_levels():
     rows = [
-        {"series": s, "cpu_seconds": t, "removed": r}
+        {"series": s, "seconds": t, "removed": r}
         for s, t, r in (("a", 9, 0.05), ("a", 1, 0.2), ("a", 4, 0.3), ("b", 2, 0.1))
     ]
     [axes] = draw_progress(rows, records={"published": 0.037}).axes
     steps = axes.lines[0]
     assert list(steps.get_xdata()) == [1, 4, 9, 9] and list(steps.get_ydata()) == [20, 20, 5, 5]
-    assert list(axes.lines[2].get_xdata()) == [2, 9]  # every line goes on to the end
+    assert list(axes.lines[2].get_xdata()) == [2, 9]  # every line reaches the end
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "5", "10"]
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["a", "b", "published, 3.7 %"]

@@ -76,7 +76,7 @@ def test_charts_of_refinement_and_progress_have_the_stored_figures(single):
         {"series": series, "num_cells": 36, "removed": pytest.approx(1 / 9)},
         {"series": series, "num_cells": 9, "removed": pytest.approx(1 / 3)},
     ]
-    found = {row["cpu_seconds"]: row["removed"] for row in progress_rows(single)}
+    found = {row["seconds"]: row["removed"] for row in progress_rows(single)}
     assert found == {30: pytest.approx(1 / 3), 60: pytest.approx(1 / 9)}
     assert {row["series"] for row in progress_rows(single)} == {"cells"}
     dots = search_rows(single.rows("runs"))
