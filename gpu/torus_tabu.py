@@ -113,7 +113,8 @@ def listed_moves(counts, removed):
 def oldest(moves, step):
     """The first move that is not tabu of those with the fewest conflicts, and their number.
 
-    The move is -1 if no cell can be inserted, or so few slots are left that its conflicts might not fit.
+    The move is -1 if no cell can be inserted, or so few slots are left that its conflicts might not
+    fit.
     """
     heads, _, after, _, until, _, _, _, num_free = moves
     for key in range(len(heads)):

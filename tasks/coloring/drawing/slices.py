@@ -114,7 +114,7 @@ def _coordinates_in(rows: Points, low: Points, high: Points) -> NDArray[np.int64
 
 
 def _cell_slice(walls: Points, level: float, radius: float) -> Points:
-    """The polygon z = level of the cell of the origin, counterclockwise; empty if they do not meet."""
+    """The polygon z = level of the cell of the origin, counterclockwise, if they meet."""
     polygon = radius * np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)])
     for wall in walls:
         bound = wall @ wall / 2 - wall[2] * level

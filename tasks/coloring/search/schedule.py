@@ -25,8 +25,8 @@ class Schedule:
     finer : tuple of tuple of int
         Shapes of the grids of later rungs; none is coarser than the one before.
     kept : tuple of int
-        Members that continue after each rung, at least 1 and never more than before; the last number
-        stands for all further rungs.
+        Members that continue after each rung, at least 1 and never more than before; the last
+        number stands for all further rungs.
     share : float
         Steps of each later rung, as a share of those of the first.
 
