@@ -1,9 +1,10 @@
-"""Convolutions of low rank as two smaller ones.
+"""Layers of low rank as two smaller ones.
 
-The weight of a convolution (c_out, c_in, kh, kw), as a matrix c_out x (c_in kh kw), is replaced by
-its best approximation of rank r, which is a convolution to r channels followed by one of 1 x 1:
-stride, padding, dilation and groups are those of the first.  Every group of channels is a matrix of
-its own.
+The weight of a linear layer (c_out, c_in), or of a convolution (c_out, c_in, kh, kw), as a matrix
+c_out x (c_in kh kw), is replaced by its best approximation of rank r: a linear layer to r outputs
+and one from there; or a convolution to r channels, with stride, padding, dilation and groups of the
+first, and one of size 1 behind it.  Every group of channels is a matrix of its own.  Both parts get
+the roots of the singular values, so that neither is small against the other.
 
 References
 ----------
@@ -12,19 +13,69 @@ Zimmer, Spiegel, Pokutta, arXiv:2205.11921, section 3.2; Eckart, Young 1936.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tasks.records import InputError
 
+Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+class TwoLayers(nn.Sequential):
+    """A layer of low rank as two.
+
+    Modules that read the weight of a layer in place of calling it, as `TransformerEncoderLayer`
+    does in evaluation, get the product.
+    """
+
+    @property
+    def weight(self) -> Tensor:
+        """Of the layer that the two stand for, (c_out, c_in, ...)."""
+        first, second = (cast(Layer, layer) for layer in self)
+        groups, rows = getattr(second, "groups", 1), second.weight.shape[0]
+        outer = second.weight.reshape(groups, rows // groups, -1)
+        inner = first.weight.reshape(groups, outer.shape[2], -1)
+        return (outer @ inner).reshape(rows, *first.weight.shape[1:])
+
+    @property
+    def bias(self) -> Tensor | None:
+        """Of the second layer."""
+        return cast(Layer, self[1]).bias
+
+
+def matrices(layer: Layer) -> Tensor:
+    """The weight as matrices (groups, c_out / groups, inputs), a view."""
+    return layer.weight.detach().reshape(getattr(layer, "groups", 1), -1, layer.weight[0].numel())
+
+
+def full_rank(layer: Layer) -> int:
+    """Of every group: min(c_out / groups, c_in kh kw / groups)."""
+    return min(matrices(layer).shape[1:])
+
 
 @torch.no_grad()
-def decomposed(layer: nn.Conv2d, rank: int) -> nn.Sequential:
-    """Two convolutions that compute what the layer does with a weight of rank at most `rank`.
+def truncated(layer: Layer, rank: int) -> Tensor:
+    """The nearest weight of rank at most `rank` in every group, of the shape of the layer's.
+
+    Raises
+    ------
+    InputError
+        If the rank is out of its range.
+    """
+    outer, inner = _factors(layer, rank)
+    return (outer @ inner).reshape(layer.weight.shape).to(layer.weight.dtype)
+
+
+@torch.no_grad()
+def decomposed(layer: Layer, rank: int) -> TwoLayers:
+    """Two layers that compute what the layer does with a weight of rank at most `rank`.
 
     Parameters
     ----------
-    layer : Conv2d
+    layer : Linear, Conv1d, Conv2d or Conv3d
         It is left as it is.
     rank : int
         Of every group, in 1..min(c_out / groups, c_in kh kw / groups).
@@ -34,37 +85,49 @@ def decomposed(layer: nn.Conv2d, rank: int) -> nn.Sequential:
     InputError
         If the rank is out of its range.
     """
-    weight, groups = layer.weight, layer.groups
-    matrices = weight.reshape(groups, weight.shape[0] // groups, -1)
-    full = min(matrices.shape[1:])
+    outer, inner = _factors(layer, rank)
+    first, second = _empty(layer, rank)
+    first.weight.copy_(inner.reshape(first.weight.shape))
+    second.weight.copy_(outer.reshape(second.weight.shape))
+    if layer.bias is not None:
+        cast(Tensor, second.bias).copy_(layer.bias)
+    for part, whole in ((first, layer), (second, layer)):
+        part.weight.requires_grad_(whole.weight.requires_grad)
+    return TwoLayers(first, second).train(layer.training)
+
+
+def _factors(layer: Layer, rank: int) -> tuple[Tensor, Tensor]:
+    """(groups, m, r) and (groups, r, n) in float64, whose product is nearest to the weight."""
+    full = full_rank(layer)
     if not 1 <= rank <= full:
-        raise InputError(f"the rank of a convolution with full rank {full} is in 1..{full}")
-    left, values, right = torch.linalg.svd(matrices.double(), full_matrices=False)
-    size, stride, padding = layer.kernel_size, layer.stride, layer.padding
-    options = {"dtype": weight.dtype, "device": weight.device}
-    first = nn.Conv2d(
+        kind = type(layer).__name__
+        raise InputError(f"the rank of a {kind} with full rank {full} is in 1..{full}, not {rank}")
+    left, values, right = torch.linalg.svd(matrices(layer).double(), full_matrices=False)
+    roots = values[:, :rank].sqrt()
+    return left[:, :, :rank] * roots[:, None, :], roots[:, :, None] * right[:, :rank]
+
+
+def _empty(layer: Layer, rank: int) -> tuple[Any, Any]:
+    """The two layers, before their weights are known."""
+    options: dict[str, Any] = {"dtype": layer.weight.dtype, "device": layer.weight.device}
+    has_bias = layer.bias is not None
+    if isinstance(layer, nn.Linear):
+        return (
+            nn.Linear(layer.in_features, rank, bias=False, **options),
+            nn.Linear(rank, layer.out_features, bias=has_bias, **options),
+        )
+    kind, groups = cast(Any, type(layer)), layer.groups
+    first = kind(
         layer.in_channels,
         groups * rank,
-        size,  # pyrefly: ignore[bad-argument-type] - pairs
-        stride,  # pyrefly: ignore[bad-argument-type]
-        padding,  # pyrefly: ignore[bad-argument-type]
-        layer.dilation,  # pyrefly: ignore[bad-argument-type]
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
         groups,
         bias=False,
         padding_mode=layer.padding_mode,
         **options,
     )
-    second = nn.Conv2d(
-        groups * rank,
-        layer.out_channels,
-        1,
-        groups=groups,
-        bias=layer.bias is not None,
-        **options,
-    )
-    first.weight.copy_(right[:, :rank].reshape(first.weight.shape))
-    outer = left[:, :, :rank] * values[:, None, :rank]
-    second.weight.copy_(outer.reshape(second.weight.shape))
-    if layer.bias is not None and second.bias is not None:
-        second.bias.copy_(layer.bias)
-    return nn.Sequential(first, second)
+    second = kind(groups * rank, layer.out_channels, 1, groups=groups, bias=has_bias, **options)
+    return first, second
