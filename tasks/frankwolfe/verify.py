@@ -6,10 +6,11 @@ it, by its gauge in float64; and accuracy and loss on the test data are those of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
+from torch import Tensor
 
 from gpu.backend import one_thread
 from tasks.frankwolfe.items import ModelCheck
@@ -47,16 +48,11 @@ def verified(bench: Bench, folder: str, row: Row, *, measured: bool = True) -> d
     weights = stored.below("model.")
     check_fit(weights, model.state_dict(), path)
     model.load_state_dict(weights)
-    gauges: dict[str, float] = {}
     reasons = []
     if not stored.digest.startswith(row["checkpoint"]):
         reasons.append("its content does not have the id that names it")
-    for name, data in stored.extra["regions"].items():
-        region, layout = region_by_name(**data["region"]), Layout(**data["layout"])
-        gauges[name] = float(region.gauge(layout.points(weights[name])).max())
-        slack = MATRIX_SLACK if region.event_dims == 2 else VECTOR_SLACK
-        if not gauges[name] <= 1 + slack:
-            reasons.append(f"{name} has gauge {gauges[name]:.8g}")
+    gauges, faults = gauges_of(weights, stored.extra["regions"])
+    reasons += faults
     test = bench.measure(model, corrupted=False).test if measured else None
     reasons += _differs(row, test) if test else ()
     return {
@@ -66,6 +62,21 @@ def verified(bench: Bench, folder: str, row: Row, *, measured: bool = True) -> d
         "gauge": max(gauges.values(), default=None),
         "accuracy": test.quality if test else None,
     }
+
+
+def gauges_of(
+    weights: Mapping[str, Tensor], regions: Mapping[str, Any]
+) -> tuple[dict[str, float], list[str]]:
+    """Gauges of stored weights in their regions, and which are outside."""
+    gauges: dict[str, float] = {}
+    faults = []
+    for name, data in regions.items():
+        region, layout = region_by_name(**data["region"]), Layout(**data["layout"])
+        gauges[name] = float(region.gauge(layout.points(weights[name])).max())
+        slack = MATRIX_SLACK if region.event_dims == 2 else VECTOR_SLACK
+        if not gauges[name] <= 1 + slack:
+            faults.append(f"{name} has gauge {gauges[name]:.8g}")
+    return gauges, faults
 
 
 def _differs(row: Row, found: Evaluation | Fitness) -> Iterator[str]:

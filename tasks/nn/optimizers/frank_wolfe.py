@@ -251,7 +251,7 @@ class FrankWolfe(Optimizer):
         """A weight with its state, which begins here."""
         entry, state = self._constrained[weight], self.state[weight]
         points = entry.layout.shape(weight.shape)
-        if not state:
+        if "step" not in state:
             state["step"] = 0
             if needs_start(entry.region, points, settings.oracle):
                 size = (*points[:-2], num_rows(entry.region, points), points[-1])

@@ -1,0 +1,1 @@
+"""The study `compression-aware`: networks trained once, then compressed without retraining."""

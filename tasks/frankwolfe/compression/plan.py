@@ -1,0 +1,162 @@
+"""Plans of the study `compression-aware`: trainings to choose by, repetitions, compressions.
+
+Importing this module needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tasks.frankwolfe.compression.config import CompressionConfig
+from tasks.frankwolfe.compression.items import (
+    CompressionCheck,
+    CompressionWork,
+    Trial,
+    compressions,
+    methods,
+    trials,
+)
+from tasks.records.errors import InputError
+from tasks.records.rows import Row
+from tasks.records.status import Status
+from tasks.records.work import Item, Plan, Wave
+
+if TYPE_CHECKING:
+    from tasks.records.stored import Stored
+
+__all__ = [
+    "best_trials",
+    "check_compression",
+    "compression_waves",
+    "item_keys",
+    "known_of_check",
+    "known_of_compression",
+    "known_of_trial",
+    "training_waves",
+    "verification_waves",
+]
+
+
+def item_keys(plan: Plan) -> list[str]:
+    """Keys of all items in planned order."""
+    config: CompressionConfig = plan.config
+    finals = [f"{method}-{r}" for method in methods(config) for r in range(config.seeds)]
+    chosen = [trial.key for trial in _choices(config)]
+    return [*chosen, *finals, *(work.key for work in compressions(config))]
+
+
+def training_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
+    """Trainings to choose by, then the chosen ones."""
+    config: CompressionConfig = plan.config
+    choices = _choices(config)
+    if choices:
+        yield Wave([_item(trial, plan.value) for trial in choices], "choose settings")
+    finals = [
+        replace(best, replicate=replicate)
+        for best in best_trials(config, stored.rows("models"))
+        for replicate in range(config.seeds)
+    ]
+    yield Wave([_item(trial, plan.value) for trial in finals], "train")
+
+
+def best_trials(config: CompressionConfig, rows: Iterable[Row]) -> Iterator[Trial]:
+    """Of every method the settings that are best on validation data, the first of equal ones."""
+    found = {row["item"]: row for row in rows if row["replicate"] < 0}
+    for method in methods(config):
+        given = trials(config, method)
+        good = {t.key for t in given if t.key in found and found[t.key]["status"] == Status.OK}
+        usable = [trial for trial in given if trial.key in good]
+        # Where every choice failed the first is tried again, so that nothing is missing.
+        if len(given) == 1 or (not usable and all(trial.key in found for trial in given)):
+            yield given[0]
+        elif usable:
+            yield max(usable, key=lambda trial: found[trial.key]["score"] or 0.0)
+
+
+def compression_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
+    """Every network at every ratio."""
+    files = _files(stored)
+    yield Wave([
+        Item(work.key, work, {"checkpoint": files[work.training]}, parts=(work.training,))
+        for work in compressions(plan.config)
+        if work.training in files
+    ])  # fmt: skip
+
+
+def verification_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
+    """Every compressed model, from the file of its network."""
+    files = _files(stored)
+    yield Wave([
+        Item(
+            work.key,
+            CompressionCheck(work),
+            {"checkpoint": files[work.training]},
+            parts=(work.key,),
+        )
+        for work in compressions(plan.config)
+        if work.training in files
+    ])  # fmt: skip
+
+
+def _files(stored: Stored) -> dict[str, str]:
+    """Ids of the files of networks by item."""
+    return {
+        row["item"]: row["checkpoint"]
+        for row in stored.rows("models")
+        if row["status"] == Status.OK and row["checkpoint"]
+    }
+
+
+def check_compression(config: CompressionConfig, address: str = "") -> None:
+    """Refuse what cannot be trained or compressed.
+
+    Raises
+    ------
+    InputError
+        If files of the data set are missing or damaged, if no weight of the network can have one of
+        the regions, or if the network has nothing to compress.
+    """
+    from tasks.frankwolfe.compression.rehearsal import rehearse
+    from tasks.nn.plan import check_training
+
+    check_training(config, address)
+    for method in methods(config):
+        try:
+            rehearse(trials(config, method)[0])
+        except InputError as error:
+            raise InputError(f"{method}: {error}") from error
+
+
+def known_of_trial(trial: Trial) -> list[Row]:
+    """What is known of a training that failed: a row of ``models``."""
+    place = {"item": trial.key, "method": trial.method, "replicate": trial.replicate}
+    settings = {
+        "width": trial.width or None,
+        "share": trial.share or None,
+        "penalty": trial.penalty or None,
+    }
+    return [{**place, **settings, "factor": trial.factor}]
+
+
+def known_of_compression(work: CompressionWork) -> list[Row]:
+    """What is known of a compression that failed: a row of ``compressed``."""
+    place = {"item": work.key, "method": work.method, "replicate": work.replicate}
+    return [{**place, "kind": work.kind, "ratio": work.ratio}]
+
+
+def known_of_check(work: CompressionCheck) -> list[Row]:
+    """What is known of a verification that could not be made."""
+    return [{"item": work.key}]
+
+
+def _choices(config: CompressionConfig) -> list[Trial]:
+    """Trials of all methods that leave a choice."""
+    each = [trials(config, method) for method in methods(config)]
+    return [trial for given in each if len(given) > 1 for trial in given]
+
+
+def _item(trial: Trial, images: str | None) -> Item:
+    settings = (trial.width, trial.share, trial.penalty, trial.factor)
+    return Item(trial.key, trial, {"images": images, "settings": list(settings)})
