@@ -140,9 +140,10 @@ def _check_same(stored: Stored, config: TrainingSettings) -> None:
             )
 
 
-def refuse_item(stored: Stored, item: str) -> InputError:
-    """Why nothing is there of an item."""
-    models, run_id = stored.rows("models"), stored.run.run_id
+def refuse_item(stored: Stored, item: str, *tables: str) -> InputError:
+    """Why nothing is there of an item, in ``models`` and other tables of models."""
+    run_id = stored.run.run_id
+    models = [row for table in ("models", *tables) for row in stored.rows(table)]
     rows = [row for row in models if row["item"] == item]
     if rows:
         reason = rows[0]["reason"] or "it has no file"

@@ -96,7 +96,7 @@ def _chosen(stored: Stored, item: str) -> Row:
         for row in with_files:
             if row["item"] == item:
                 return row
-        raise refuse_item(stored, item)
+        raise refuse_item(stored, item, "compressed")
     networks = [row for row in with_files if "kind" not in row]
     if not networks:
         raise InputError(f"run {stored.run.run_id} has no model with a file")
