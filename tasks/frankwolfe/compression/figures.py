@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from tasks.frankwolfe.compression.items import PLAIN
 from tasks.frankwolfe.compression.results import Results, Row
 from tasks.nn.statistics import interval, per_replicate
 from tasks.records.figures import entry, lighten, new_figure
-from tasks.records.palette import CYCLE, GRAY, INK, TEXT
+from tasks.records.palette import CYCLE, GRAY, INK
 
 __all__ = ["draw_layers", "draw_ratios"]
 
@@ -82,8 +82,8 @@ def draw_layers(found: Results) -> Figure:
         own = [row for row in rows if row["number"] == number]
         layer = own[0]["layer"] if own else ""
         for line, what, label in (
-            (0, "spectrum", "singular value"),
-            (1, "filter_norms", "norm of filter"),
+            (0, "spectrum", "singular value / largest"),
+            (1, "filter_norms", "norm of filter / largest"),
         ):
             axes = panels[line][column]
             lighten(
@@ -96,13 +96,11 @@ def draw_layers(found: Results) -> Figure:
             for name in names:
                 _falling(axes, found, name, [r[what] for r in own if r["method"] == name])
             axes.set_ylim(-0.03, 1.05)
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     handles = [entry(name, **_look(found, name)) for name in names]
     figure.legend(handles=handles, loc="lower center", ncols=5, frameon=False, fontsize=9.5)
     bottom = 0.11 + 0.04 * -(-len(names) // 5)
     figure.subplots_adjust(left=0.07, right=0.985, top=0.94, bottom=bottom, wspace=0.2, hspace=0.32)
-    figure.text(
-        0.07, 0.985, "over the largest, means of repetitions", fontsize=9.5, color=TEXT, va="top"
-    )
     return figure
 
 

@@ -90,7 +90,8 @@ def _claims(found: Results) -> Iterator[str]:
         known = found.names(kind) if name else []
         for rival in (*rivals, IMP):
             if rival in known:
-                yield f"published: {_compared(found, kind, name, rival)}"
+                whose = "published" if rival != IMP else "here, with retraining for every ratio"
+                yield f"{whose}: {_compared(found, kind, name, rival)}"
 
 
 def _compared(found: Results, kind: str, first: str, second: str) -> str:
@@ -109,10 +110,10 @@ def _compared(found: Results, kind: str, first: str, second: str) -> str:
 
 def _rescaling(found: Results) -> Iterator[str]:
     """Whether gradient rescaling decides."""
-    for kind in found.settings["kinds"]:
+    for kind, regions, _ in CLAIMS:
         known = found.names(kind)
-        for name in known:
-            if f"{name}{PLAIN}" in known:
+        for name in regions:
+            if name in known and f"{name}{PLAIN}" in known:
                 yield f"published, gradient rescaling: {_compared(found, kind, name, name + PLAIN)}"
 
 
