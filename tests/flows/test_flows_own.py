@@ -282,3 +282,41 @@ def test_a_soup_of_equal_networks_is_that_network(own, capsys):
     ]  # fmt: skip
     assert len({row["checkpoint"] for row in rows[:4]}) == 1
     assert len({row["accuracy"] for row in rows}) == 1
+
+
+COMPRESSION = [
+    "batch_size=32", "epochs=2", "seeds=1", "recalibration_images=100", "ratios=[0.4]",
+    "widths=[10]", "shares=[0.3]", "penalties=[0.001]", "rate_factors=[1]",
+]  # fmt: skip
+
+
+def test_networks_of_ones_own_are_compressed_and_leave_smaller(own, capsys):
+    regions = 'regions=["group_k_support","spectral_k_support"]'
+    given = ["data=digits.npz", "model=lwown_nets:Net", *COMPRESSION, regions, 'kinds=["both"]']
+    code, outcome, err = run(capsys, "compression-aware", *given, "ranking=energy")
+    assert code == 0, err
+    rows = {row["method"]: row for row in models(outcome)}
+    assert set(rows) == {
+        "sgd_decay", "group_penalty", "nuclear_penalty", "nuclear_prox", "imp",
+        "group_k_support", "spectral_k_support",
+    }  # fmt: skip
+    path = Path(outcome["path"])
+    found = Store.open(path.parents[1]).find_run(outcome["path"]).read("compressed").to_pylist()
+    assert all(row["parameters"] < rows[row["method"]]["parameters"] for row in found)
+    item = "group_k_support-0.both-0.4"
+    assert (
+        main(["export", outcome["run_id"], "--item", item, "--to", "out", "--out", "results"]) == 0
+    )
+    program = torch.export.load(Path("out") / item / "model.pt2").module()
+    assert program(torch.zeros(3, 1, 8, 8)).shape == (3, 10)
+
+
+def test_networks_of_numbers_are_compressed_too(own, capsys):
+    given = ["data=table.npz", "task=regression", "model=lwown_nets:table", "learning_rate=0.05"]
+    few = ['rivals=["sgd_decay","imp"]', 'regions=["k_support"]', "epochs=12"]
+    kinds = ['kinds=["filters","low_rank","weights"]', "by_layer=true"]
+    code, outcome, err = run(capsys, "compression-aware", *given, *COMPRESSION, *few, *kinds)
+    assert code == 0, err
+    assert all(row["accuracy"] is None and row["r2"] > 0.5 for row in models(outcome))
+    assert main(["results", outcome["run_id"], "--out", "results"]) == 0
+    assert "explains more than" in capsys.readouterr().out.replace("\n", " ")

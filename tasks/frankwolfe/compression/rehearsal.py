@@ -36,4 +36,6 @@ def _rehearse_compressions(config: CompressionConfig) -> None:
     bench = open_bench(config)
     model = bench.new_model(0)
     for kind in config.kinds:
-        plan_compression(model, compressing(config, kind, max(config.ratios)), example_shape(bench))
+        # Which single weights are small is known after the training only.
+        ratio = 1.0 if kind == "weights" else max(config.ratios)
+        plan_compression(model, compressing(config, kind, ratio), example_shape(bench))

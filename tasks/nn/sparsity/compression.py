@@ -224,7 +224,14 @@ def _weight_masks(model: nn.Module, how: Compressing) -> dict[str, Tensor]:
     if how.by_layer:
         counts = {n: max(round(how.ratio * w.numel()), 1) for n, w in weights.items()}
         return masks_by_count(scores, counts)
-    return global_masks(scores, max(round(how.ratio * sum(w.numel() for w in weights.values())), 1))
+    kept = max(round(how.ratio * sum(w.numel() for w in weights.values())), 1)
+    try:
+        return global_masks(scores, kept)
+    except InputError as error:
+        raise InputError(
+            f"ratio {how.ratio:g} of all weights leaves a layer without any: take a larger ratio, "
+            "or by_layer"
+        ) from error
 
 
 def _cut_masks(model: nn.Module, groups: tuple[ChannelGroup, ...], kept: Kept) -> dict[str, Tensor]:
