@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tasks.nn.optimizers import FrankWolfe
+from tasks.nn.regions import region_by_name
+from tasks.nn.regions.layouts import Layout
 from tasks.nn.sparsity import prunable_weights
 
 NEAR_ZERO = 1e-3
 """Entries below this share of the largest count as zeros."""
 NUM_VALUES = 32
 NUM_FILTERS = 64
+VECTOR_SLACK, MATRIX_SLACK = 1e-6, 1e-4
+"""How far float32 may leave a region of vectors, and one of matrices."""
 
 
 def layer_rows(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[dict[str, Any]]:
@@ -60,3 +64,18 @@ def effective_rank(values: Tensor) -> float:
     """exp(-sum p log p) with p the singular values over their sum (Roy, Vetterli 2007)."""
     shares = values / values.sum().clamp(min=1e-300)
     return float(torch.special.entr(shares).sum().exp())
+
+
+def gauges_of(
+    weights: Mapping[str, Tensor], regions: Mapping[str, Any]
+) -> tuple[dict[str, float], list[str]]:
+    """Gauges of stored weights in their regions, and which are outside."""
+    gauges: dict[str, float] = {}
+    faults = []
+    for name, data in regions.items():
+        region, layout = region_by_name(**data["region"]), Layout(**data["layout"])
+        gauges[name] = float(region.gauge(layout.points(weights[name])).max())
+        slack = MATRIX_SLACK if region.event_dims == 2 else VECTOR_SLACK
+        if not gauges[name] <= 1 + slack:
+            faults.append(f"{name} has gauge {gauges[name]:.8g}")
+    return gauges, faults

@@ -6,27 +6,22 @@ it, by its gauge in float64; and accuracy and loss on the test data are those of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-from torch import Tensor
 
 from gpu.backend import one_thread
 from tasks.frankwolfe.items import ModelCheck
+from tasks.frankwolfe.layers import gauges_of
 from tasks.frankwolfe.run import CHECKPOINTS
 from tasks.nn import Evaluation, check_fit, load_tensors
 from tasks.nn.bench import Bench
 from tasks.nn.benches import open_bench
 from tasks.nn.objectives import Fitness
-from tasks.nn.regions import region_by_name
-from tasks.nn.regions.layouts import Layout
 from tasks.records.rows import Row, Rows
 from tasks.records.status import Status
 from tasks.records.work import Place
-
-VECTOR_SLACK, MATRIX_SLACK = 1e-6, 1e-4
-"""How far float32 may leave a region of vectors, and one of matrices."""
 
 
 def verification_rows(work: ModelCheck, place: Place, models: pa.Table) -> Rows:
@@ -62,21 +57,6 @@ def verified(bench: Bench, folder: str, row: Row, *, measured: bool = True) -> d
         "gauge": max(gauges.values(), default=None),
         "accuracy": test.quality if test else None,
     }
-
-
-def gauges_of(
-    weights: Mapping[str, Tensor], regions: Mapping[str, Any]
-) -> tuple[dict[str, float], list[str]]:
-    """Gauges of stored weights in their regions, and which are outside."""
-    gauges: dict[str, float] = {}
-    faults = []
-    for name, data in regions.items():
-        region, layout = region_by_name(**data["region"]), Layout(**data["layout"])
-        gauges[name] = float(region.gauge(layout.points(weights[name])).max())
-        slack = MATRIX_SLACK if region.event_dims == 2 else VECTOR_SLACK
-        if not gauges[name] <= 1 + slack:
-            faults.append(f"{name} has gauge {gauges[name]:.8g}")
-    return gauges, faults
 
 
 def _differs(row: Row, found: Evaluation | Fitness) -> Iterator[str]:

@@ -196,7 +196,7 @@ def compressed_rows(work: CompressionWork, place: Place, models: pa.Table) -> Ro
         if work.method == IMP:
             trial = _retraining_trial(work, row)
             made = retrained(trial, bench, made, work.key, f"{place.folder}/{running}")
-        found = _compressed_row(work, bench, made, row)
+        found = dict(_compressed_row(work, bench, made, row))
         if work.method == IMP and found["status"] == Status.OK:
             header = {"method": work.method, "kind": work.kind, "ratio": work.ratio}
             folder = f"{place.folder}/{CHECKPOINTS}"

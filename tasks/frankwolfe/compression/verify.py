@@ -25,7 +25,7 @@ from tasks.frankwolfe.compression.run import (
     read_model,
     smaller_of,
 )
-from tasks.frankwolfe.verify import gauges_of
+from tasks.frankwolfe.layers import gauges_of
 from tasks.nn import load_tensors
 from tasks.nn.bench import Bench
 from tasks.nn.benches import open_bench

@@ -142,11 +142,15 @@ def decomposable(model: nn.Module, shape: Example) -> dict[str, Layer]:
     finally:
         for hook in hooks:
             hook.remove()
-    found = {own[id(m.weight)]: m for m in called if type(m) in KINDS and id(m.weight) in own}
+    found = {
+        own[id(m.weight)]: cast(Layer, m)
+        for m in called
+        if type(m) in KINDS and id(m.weight) in own
+    }
     names = list(found)
     if len(names) > 1 and called and found[names[-1]] is called[-1]:
         del found[names[-1]]
-    return {name: cast(Layer, m) for name, m in found.items() if matrices(m).shape[1] > 1}
+    return {name: layer for name, layer in found.items() if matrices(layer).shape[1] > 1}
 
 
 def spectra_of(
