@@ -12,7 +12,8 @@ from tasks.coloring.checker import check
 FOLDER = Path(__file__).parents[3] / "examples" / "colorings"
 FIVE = FOLDER / "coloring-a4e6205c4348f795.json"
 SIX = FOLDER / "coloring-d03fefdfeaa2c96b.json"
-OF_SIXTH = sorted(set(FOLDER.glob("coloring-*.json")) - {FIVE, SIX})
+BOX = FOLDER / "coloring-7605c48fe974f6f3.json"
+OF_SIXTH = sorted(set(FOLDER.glob("coloring-*.json")) - {FIVE, SIX, BOX})
 FIVE_PUBLISHED = Fraction(142342, 1945 * 1970)
 """The least removed fraction with five colors that is published: 3.714901 %."""
 SIX_PUBLISHED = 1 - Fraction("0.99985698")
@@ -30,7 +31,7 @@ def test_six_colors_remove_less_than_half_of_what_is_published():
     assert check(SIX.read_bytes(), SIX.name).state == "valid"
 
 
-def test_six_colors_leave_nothing_out_for_all_distances_of_the_sixth_from_0_322_to_0_676():
+def test_six_colors_leave_nothing_out_for_all_distances_of_the_sixth_from_0_3136_to_0_68():
     intervals = []
     for path in OF_SIXTH:
         coloring = read_certificate(path)
@@ -40,12 +41,22 @@ def test_six_colors_leave_nothing_out_for_all_distances_of_the_sixth_from_0_322_
         assert five == [(Interval.of(1),)] * 5
         intervals.append(own)
     intervals.sort(key=lambda own: own.low)
-    assert intervals[0].low <= Interval.of("0.322").low
+    assert intervals[0].low <= Interval.of("0.3136").low
     reached = intervals[0].high
     for own in intervals[1:]:
         assert own.low <= reached  # no gap
         reached = max(reached, own.high)
-    assert reached >= Interval.of("0.676").low
+    assert reached >= Interval.of("0.68").low
+
+
+def test_one_coloring_has_a_box_of_distances_for_two_of_its_six_colors():
+    coloring = read_certificate(BOX)
+    assert verify_certificate(coloring).valid and coloring.removed == 0
+    assert check(BOX.read_bytes(), BOX.name).state == "valid"
+    *four, (fifth,), (sixth,) = coloring.forbidden.intervals
+    assert four == [(Interval.of(1),)] * 4
+    for own, low, high in ((fifth, "0.484", "0.616"), (sixth, "0.8712", "1.1088")):
+        assert own.low <= Interval.of(low).low and own.high >= Interval.of(high).high
 
 
 @pytest.mark.slow
