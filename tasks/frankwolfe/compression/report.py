@@ -274,11 +274,14 @@ def _verified(stored: Stored) -> Iterator[str]:
 
 
 def _exportable(found: Results, kinds: Sequence[str]) -> Iterator[str]:
-    """How to take out a model."""
-    rows = [row for rows in found.compressed.values() for row in rows]
-    if rows and kinds:
-        run = found.stored.run.run_id
-        yield f"`latticework export {run} --item {rows[-1]['item']} --to FOLDER` writes a model"
+    """How to take out a model: of the best region of the first kind at the middle ratio."""
+    for kind in kinds[:1]:
+        ratios = found.ratios(kind)
+        name = found.favorite(kind, found.settings["regions"])
+        rows = found.rows(name, kind, ratios[len(ratios) // 2])
+        if rows:
+            run = found.stored.run.run_id
+            yield f"`latticework export {run} --item {rows[0]['item']} --to FOLDER` writes a model"
 
 
 def _failures(rows: Sequence[Row]) -> Iterator[str]:
