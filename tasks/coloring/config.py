@@ -30,6 +30,8 @@ Decimals = Annotated[str, BeforeValidator(_text)]
 """A number, kept as its text, so that it is exact."""
 
 
+_AREAS = (0.001, 1e6)
+"""Least and largest area of a period: forbidden distances are about 1, decimals of lattices ten."""
 _POLYGONS = 2
 _GRIDS_OF_SPACE = (16, 24)
 
@@ -65,7 +67,8 @@ class ColoringConfig(FrozenConfig):
     """Whether searches may change the lattice."""
 
     areas: tuple[float, float] = (2.5, 9.0)
-    """Least and largest area (in space: volume) of a period of starting lattices."""
+    """Least and largest area (in space: volume) of a period of starting lattices, in the range from
+    0.001 to 1,000,000."""
 
     grids: tuple[int, ...] = Field(default=(24, 48, 96), min_length=1, max_length=6)
     """Points along each side of the grids that are searched on: all searches use the first, the
@@ -165,8 +168,9 @@ class ColoringConfig(FrozenConfig):
     @field_validator("areas")
     @classmethod
     def _areas(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if not 0 < value[0] <= value[1]:
-            raise ValueError("areas are positive, the smaller one first")
+        least, largest = _AREAS
+        if not least <= value[0] <= value[1] <= largest:
+            raise ValueError(f"areas are from {least:g} to {largest:,.0f}, the smaller one first")
         return value
 
     @model_validator(mode="before")

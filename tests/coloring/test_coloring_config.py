@@ -21,6 +21,8 @@ from tasks.records.config import describe_validation_error
         ({"cells": 0, "polygons": 0}, "nothing would be constructed"),
         ({"dimension": 3, "polygons": 1, "grids": [8]}, "Euclidean plane"),
         ({"penalties": [-1]}, "at least 0"),
+        ({"areas": [1e-300, 1e300]}, "areas are from 0.001 to 1,000,000"),
+        ({"areas": [3, 2]}, "the smaller one first"),
     ],
 )
 def test_what_cannot_be_colored_is_refused_in_one_line(settings, words):
