@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from tasks.coloring.certificates.lattices import Lattice
+from tasks.coloring.certificates.lattices import Lattice, dot
 from tasks.coloring.checker.limits import MAX_CELLS
 from tasks.coloring.problem import Problem, named_norm
 from tasks.records.config import FrozenConfig, describe_validation_error
@@ -32,6 +33,9 @@ Decimals = Annotated[str, BeforeValidator(_text)]
 
 _AREAS = (0.001, 1e6)
 """Least and largest area of a period: forbidden distances are about 1, decimals of lattices ten."""
+_THINNEST = 100
+"""Longest vector of a reduced basis, by the shortest one: thinner tori need grids of millions of
+points to have room for a coloring."""
 _POLYGONS = 2
 _GRIDS_OF_SPACE = (16, 24)
 
@@ -133,6 +137,11 @@ class ColoringConfig(FrozenConfig):
         """Each problem with its settings."""
 
     @property
+    def is_searched(self) -> bool:
+        """Whether colorings are searched; none are where one is given."""
+        return True
+
+    @property
     def num_finalists(self) -> int:
         """Searches of a round whose colorings are kept."""
         return max(self.finalists, self.num_polygons)
@@ -200,7 +209,11 @@ class ColoringConfig(FrozenConfig):
                 f"cells {self.cells} become {finest} a side by refinements: "
                 f"more than {MAX_CELLS} of them are not checked"
             )
-        _check_lattice(self.lattice, self.dimension)
+        if self.lattice:
+            lattice = Lattice.parse([list(row) for row in self.lattice])
+            _check_lattice(lattice, self.dimension)
+            if self.is_searched:
+                _check_searched_lattice(lattice)
         return self
 
 
@@ -239,6 +252,11 @@ class PlaneColoringConfig(ColoringConfig):
         if (self.repeats or self.shake) and not self.start:
             raise ValueError("repeats and shake are for a start: set start")
         return self
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether colorings are searched: without a start."""
+        return not self.start
 
     @property
     def problem(self) -> Problem:
@@ -319,9 +337,32 @@ def _is_disordered(values: tuple[float, ...], sign: int) -> bool:
     return any(sign * b <= sign * a for a, b in pairwise(values))
 
 
-def _check_lattice(lattice: tuple[tuple[str, ...], ...], dimension: int) -> None:
-    if not lattice:
-        return
-    if len(lattice) != dimension:
+def _check_lattice(lattice: Lattice, dimension: int) -> None:
+    """Refuse a lattice of another dimension, and one that is too thin for any grid."""
+    if lattice.dimension != dimension:
         raise ValueError(f"a lattice in dimension {dimension} has {dimension} vectors")
-    Lattice.parse([list(row) for row in lattice])
+    if _is_thin(lattice.reduced()[0]):
+        raise ValueError(
+            "the lattice is too thin: of a reduced basis the longest vector must be at most "
+            f"{_THINNEST} times as long as the shortest"
+        )
+
+
+def _check_searched_lattice(lattice: Lattice) -> None:
+    """Refuse what no grid of a search fits: a long basis, and a period of an odd size."""
+    if _is_thin(lattice):
+        raise ValueError(
+            "a vector of the lattice is too long beside another one: give the reduced basis "
+            f"{json.dumps(lattice.reduced()[0].texts())}"
+        )
+    (least, largest), area = _AREAS, abs(float(lattice.determinant))
+    if not least <= area <= largest:
+        what = "area" if lattice.dimension == 2 else "volume"
+        raise ValueError(
+            f"the {what} of a period of the lattice must be from {least:g} to {largest:,.0f}"
+        )
+
+
+def _is_thin(lattice: Lattice) -> bool:
+    squares = [dot(vector, vector) for vector in lattice.vectors]
+    return max(squares) > _THINNEST**2 * min(squares)

@@ -17,6 +17,13 @@ from tasks.records.config import describe_validation_error
         ({"distances": {"5": "0.5"}}, "does not exist"),
         ({"lattice": [["1", "2"], ["2", "4"]]}, "parallel"),
         ({"lattice": [["1", "inf"], ["2", "4"]]}, "not a number"),
+        ({"lattice": [["1000000000", "0"], ["0", "1"]]}, "the lattice is too thin"),
+        ({"lattice": [["0", "1"], ["2000000000", "1"]]}, "the lattice is too thin"),
+        ({"lattice": [["90000", "0"], ["0", "90000"]]}, "area of a period of the lattice must be"),
+        (
+            {"lattice": [["1", "1"], ["400", "401"]]},
+            'the reduced basis [["0", "1"], ["1", "0"]]',
+        ),
         ({"norm": "round"}, "norm 'round' is not known"),
         ({"cells": 0, "polygons": 0}, "nothing would be constructed"),
         ({"dimension": 3, "polygons": 1, "grids": [8]}, "Euclidean plane"),
@@ -30,3 +37,9 @@ def test_what_cannot_be_colored_is_refused_in_one_line(settings, words):
         PlaneColoringConfig(**{"cells": 64, **settings})
     said = describe_validation_error(raised.value, model=PlaneColoringConfig)
     assert words in said and "\n" not in said
+
+
+def test_a_start_of_one_row_of_cells_may_have_a_long_basis():
+    row = [["1", "1"], ["400", "401"]]
+    config = PlaneColoringConfig(lattice=row, start="row.npz")
+    assert config.lattice == tuple(map(tuple, row))

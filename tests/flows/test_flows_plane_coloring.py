@@ -224,7 +224,7 @@ def test_what_cannot_exist_stops_the_run_and_stays_for_examination(ran, monkeypa
     ("settings", "words"),
     [
         (['distances={"4":"0.6-0.5"}'], "wrong way round"),
-        (['lattice=[["0.01","0"],["0","0.01"]]', "learn_lattice=false"], "holds a distance"),
+        (['lattice=[["0.05","0"],["0","0.05"]]', "learn_lattice=false"], "holds a distance"),
         (["start=missing.npz"], "missing.npz"),
     ],
 )
