@@ -11,10 +11,13 @@ from tasks.records.config import describe_validation_error
     ("settings", "words"),
     [
         ({"colors": 0}, "colors: 0"),
+        ({"colors": True}, "colors: True is not allowed: must not be true or false"),
+        ({"penalties": [True]}, "must not be true or false"),
         ({"distances": {"4": "0"}}, "positive"),
         ({"distances": {"4": "-0.5"}}, "not a distance"),
         ({"distances": {"4": "nan"}}, "not a distance"),
         ({"distances": {"5": "0.5"}}, "does not exist"),
+        ({"distances": {"4": "0.5", "04": "0.6"}}, "distances name color 4 twice"),
         ({"lattice": [["1", "2"], ["2", "4"]]}, "parallel"),
         ({"lattice": [["1", "inf"], ["2", "4"]]}, "not a number"),
         ({"lattice": [["1000000000", "0"], ["0", "1"]]}, "the lattice is too thin"),
