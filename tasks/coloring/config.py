@@ -37,7 +37,13 @@ _THINNEST = 100
 """Longest vector of a reduced basis, by the shortest one: thinner tori need grids of millions of
 points to have room for a coloring."""
 _POLYGONS = 2
-_GRIDS_OF_SPACE = (16, 24)
+_OF_SPACE = {"grids": (16, 24), "cells": 64}
+"""Defaults in space."""
+_OF_SEARCHES = (
+    *("seeds", "penalties", "learn_lattice", "areas", "grids", "steps", "kept", "margin"),
+    *("per_call", "finalists"),
+)
+"""Fields that have no effect on a start."""
 
 
 class ColoringConfig(FrozenConfig):
@@ -187,7 +193,7 @@ class ColoringConfig(FrozenConfig):
     def _grids_of_space(cls, given: Any) -> Any:
         """In space grids are coarser unless they are given."""
         if isinstance(given, dict) and given.get("dimension") == 3:
-            return {"grids": _GRIDS_OF_SPACE, "cells": 64, **given}
+            return {**_OF_SPACE, **given}
         return given
 
     @model_validator(mode="after")
@@ -199,7 +205,7 @@ class ColoringConfig(FrozenConfig):
             )
         if self.polygons and not self.has_polygons:
             raise ValueError("polygons are made in the Euclidean plane: set polygons to 0")
-        if self.cells and self.cells < self.grids[0]:
+        if self.is_searched and self.cells and self.cells < self.grids[0]:
             raise ValueError(f"cells {self.cells} must not be fewer than grids {self.grids[0]}")
         if not self.cells and not self.num_polygons:
             raise ValueError("nothing would be constructed: set cells or polygons")
@@ -229,7 +235,8 @@ class PlaneColoringConfig(ColoringConfig):
 
     start: str = ""
     """A coloring to start from in place of a search (a certificate, .npz, .npy or .csv): it is
-    checked, repaired and improved. The name of a published coloring, pritikin6, is one, too."""
+    checked, repaired and improved. The name of a published coloring, pritikin6, is one, too.
+    Settings of searches are refused beside it."""
 
     repeats: tuple[int, ...] = ()
     """How many copies of the start lie along each of its period vectors, [1, 2]: copies may become
@@ -243,8 +250,8 @@ class PlaneColoringConfig(ColoringConfig):
     def _problem(self) -> Self:
         named_norm(self.norm, self.dimension)
         _ = self.problem
-        if self.start and self.rounds > 1:
-            raise ValueError("a start is looked at once: set rounds to 1")
+        if self.start:
+            self._check_start()
         if self.repeats and len(self.repeats) != self.dimension:
             raise ValueError(f"repeats needs {self.dimension} numbers of copies")
         if any(not 1 <= count <= 64 for count in self.repeats):
@@ -252,6 +259,27 @@ class PlaneColoringConfig(ColoringConfig):
         if (self.repeats or self.shake) and not self.start:
             raise ValueError("repeats and shake are for a start: set start")
         return self
+
+    def _check_start(self) -> None:
+        """Refuse settings that a start leaves without effect."""
+        if self.rounds > 1:
+            raise ValueError("a start is looked at once: set rounds to 1")
+        fields = _OF_SEARCHES if self.shake else (*_OF_SEARCHES, "first_seed")
+        idle = [name for name in fields if getattr(self, name) != self._default(name)]
+        if idle:
+            raise ValueError(
+                f"a start takes the place of searches, so that {', '.join(idle)} would have no "
+                "effect: leave out what is set of these, or the recipe that sets it"
+            )
+        if self.cells not in (0, self._default("cells")):
+            raise ValueError(
+                f"cells {self.cells} would have no effect: a start keeps the cells of its own grid "
+                "(halved by refinements); leave cells out, or set it to 0 for polygons only"
+            )
+
+    def _default(self, name: str) -> Any:
+        of_space = _OF_SPACE if self.dimension == 3 else {}
+        return of_space.get(name, type(self).model_fields[name].default)
 
     @property
     def is_searched(self) -> bool:

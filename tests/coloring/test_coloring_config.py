@@ -46,3 +46,29 @@ def test_a_start_of_one_row_of_cells_may_have_a_long_basis():
     row = [["1", "1"], ["400", "401"]]
     config = PlaneColoringConfig(lattice=row, start="row.npz")
     assert config.lattice == tuple(map(tuple, row))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("seeds", 65), ("first_seed", 1), ("penalties", [0.1]), ("learn_lattice", False)),
+        *(("areas", [2.5, 4]), ("grids", [12]), ("steps", 9), ("kept", 1), ("margin", 0.1)),
+        *(("per_call", 2), ("finalists", 1), ("cells", 64), ("rounds", 2)),
+    ],
+)
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_settings_of_searches_are_refused_beside_a_start(name, value, dimension):
+    own = {"dimension": dimension, "start": "mine.npz"}
+    assert PlaneColoringConfig(**own).start == "mine.npz"
+    if (name, dimension) == ("cells", 3):
+        value = 32
+    with pytest.raises(ValidationError) as raised:
+        PlaneColoringConfig(**own, **{name: value})
+    said = describe_validation_error(raised.value, model=PlaneColoringConfig)
+    assert name in said and "set" in said and "\n" not in said
+
+
+def test_a_start_takes_what_repairs_and_moves_it():
+    settings = {"cells": 0, "repeats": [1, 2], "shake": 0.003, "first_seed": 7, "refined": 0}
+    config = PlaneColoringConfig(colors=6, start="pritikin6", seeds=64, **settings)
+    assert PlaneColoringConfig.model_validate(config.model_dump()) == config
