@@ -61,7 +61,7 @@ def made_coloring(work: MakingWork, field: Field) -> Made:
     maker: Callable[[MakingWork, Field, Lattice], Made]
     maker = _of_cells if work.form == "cells" else _of_polygons
     try:
-        made = maker(work, field, Lattice.parse([list(row) for row in field.lattice]))
+        made = maker(work, field, Lattice.from_words(field.lattice))
     except InputError as error:
         return Made(None, reason=str(error))
     if made.coloring is None:
