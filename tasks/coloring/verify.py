@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tasks.coloring.certificates.files import read_certificate, verify_certificate
+from tasks.coloring.certificates.files import (
+    certificate_bytes,
+    certificate_record,
+    read_certificate,
+    verify_certificate,
+)
 from tasks.coloring.checker import Verdict, check
 from tasks.coloring.items import CheckWork
 from tasks.coloring.problem import Problem, named_norm, problem_of
@@ -22,7 +27,8 @@ from tasks.records.work import Place
 if TYPE_CHECKING:
     from tasks.coloring.certificates.files import Coloring
 
-__all__ = ["ImpossibleColoringError", "check_possible", "is_impossible", "verification_rows"]
+__all__ = ["ImpossibleColoringError", "check_possible", "is_impossible", "refusal"]
+__all__ += ["verification_rows"]
 
 _MOST_IMPOSSIBLE = 6
 """No coloring of the plane by tiles is known with so few colors and one distance. Five do not
@@ -40,6 +46,16 @@ def verification_rows(work: CheckWork, place: Place, constructions: pa.Table) ->
     rows = [row for row in constructions.to_pylist() if row["certificate"]]
     checks = [_checked(work, row, bytes(volume.read(row["certificate"]))) for row in rows]
     return {"verification": checks, "records": list(_records(work.problem, rows, checks))}
+
+
+def refusal(coloring: Coloring, problem: Problem) -> str:
+    """Why a checker does not accept a coloring; empty if both do."""
+    data = certificate_bytes(certificate_record(coloring))
+    fast, _ = _fast(data, problem)
+    if fast:
+        return fast
+    standard = check(data)
+    return "" if standard.state == "valid" else f"the other checker: {_words(standard)}"
 
 
 def check_possible(row: Row, location: str) -> None:
