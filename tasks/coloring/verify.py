@@ -58,7 +58,7 @@ def refusal(coloring: Coloring, problem: Problem) -> str:
     return "" if standard.state == "valid" else f"the other checker: {_words(standard)}"
 
 
-def check_possible(row: Row, location: str) -> None:
+def check_possible(row: Row, location: str, run_id: str) -> None:
     """Stop where nothing is removed with fewer colors than tiles need; the file stays.
 
     Parameters
@@ -67,6 +67,8 @@ def check_possible(row: Row, location: str) -> None:
         Of ``constructions``, accepted by both checkers.
     location
         Where its certificate is.
+    run_id
+        Of its run, whose report shows the rest.
 
     Raises
     ------
@@ -75,7 +77,8 @@ def check_possible(row: Row, location: str) -> None:
     if is_impossible(problem_of(row), Fraction(row["removed"])):
         raise ImpossibleColoringError(
             f"{location} claims to remove nothing with {row['num_colors']} colors at distance 1, "
-            "but colorings by tiles need seven: please examine and report the file"
+            "but colorings by tiles need seven: please examine and report the file; "
+            f"`latticework results {run_id}` shows what else was found"
         )
 
 

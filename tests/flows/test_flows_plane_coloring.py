@@ -220,7 +220,10 @@ def test_what_cannot_exist_stops_the_run_and_stays_for_examination(ran, monkeypa
     assert code == 1 and "colorings by tiles need seven" in error
     assert outcome["status"] != "ok"
     (kept,) = tmp_path.rglob("certificates/*.json")
-    assert kept.name in error
+    assert kept.name in error and f"`latticework results {kept.parents[1].name}` shows" in error
+    with redirect_stdout(StringIO()) as printed:
+        assert main(["results", kept.parents[1].name, "--out", str(tmp_path)]) == 0
+    assert "5 colors: nothing removed by 16 cells" in printed.getvalue()
 
 
 @pytest.mark.parametrize(
