@@ -137,7 +137,7 @@ def _of_polygons(work: MakingWork, field: Field, lattice: Lattice) -> Made:
         problem.forbidden,
         settings=PolygonSettings(spacings=work.spacings, borders=work.borders),
     )
-    methods = ("outlines", f"quadratic programs to a spacing of {work.spacings[-1]:g}")
+    methods = ("outlines", _programs(found, work))
     if not found.is_certified or found.removed is None:
         return Made(None, methods, found.reason)
     coloring: Tiled | None = found.coloring
@@ -176,11 +176,17 @@ def _of_given_tiles(work: MakingWork, field: Field) -> Made:
         seed=work.hunt.first_seed,
     )
     found = improve_tiles(given_tiles(coloring), work.problem.forbidden, settings=settings)
-    finest = min((*work.spacings, *work.borders))
-    methods = ("given tiles", f"quadratic programs to a spacing of {finest:g}")
+    methods = ("given tiles", _programs(found, work))
     if not found.is_certified:
         return Made(None, methods, found.reason)
     return Made(found.coloring, methods)
+
+
+def _programs(found: PolygonResult, work: MakingWork) -> str:
+    """To which length of edges tiles were moved, and whether shorter ones failed."""
+    asked = min((*work.spacings, *work.borders))
+    failed = f" ({asked:g} failed)" if found.spacing != asked else ""
+    return f"quadratic programs to a spacing of {found.spacing:g}{failed}"
 
 
 def _outlines(field: Field, lattice: Lattice, num_colors: int) -> NDArray[np.uint8]:
