@@ -11,14 +11,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-import torch
-
-from benchmarks.calibration import calibrate
+from benchmarks.one_gpu import measured, options
 from tasks.coloring import CellColoring, Lattice, verify_cells, write_certificate
 from tasks.coloring.construction.grids.repair import RepairSettings, repair
 from tasks.coloring.search.halving import best, removal_estimate
@@ -191,26 +189,21 @@ def word(holds: bool) -> str:
 
 def main() -> int:
     """Exit 1 if a bar is missed on a GPU."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
-    parser.add_argument("--small", action="store_true", help="seconds of search, few members")
+    parser = options(__doc__, "seconds of search, few members")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the certificate")
     parser.add_argument("--only", choices=("search", "speed"))
     given = parser.parse_args()
-    if given.device == "cuda" and not torch.cuda.is_available():
-        print("not measured: PyTorch finds no GPU")
-        return 1
-    print(calibrate())
-    if given.device == "cuda":
-        print(f"device: {torch.cuda.get_device_name()}")
+    return measured(given.device, lambda: bars_met(given))
+
+
+def bars_met(given: argparse.Namespace) -> Iterator[bool]:
+    """Whether each bar is met."""
     sizes = SMALL if given.small else FULL
     given.out.mkdir(parents=True, exist_ok=True)
-    met = []
     if given.only != "search":
-        met.append(report_speed(sizes, given.device))
+        yield report_speed(sizes, given.device)
     if given.only != "speed":
-        met.append(report_search(sizes, given.device, given.out))
-    return 0 if all(met) or given.device == "cpu" else 1
+        yield report_search(sizes, given.device, given.out)
 
 
 if __name__ == "__main__":

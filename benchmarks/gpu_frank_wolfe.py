@@ -7,7 +7,6 @@ CPU, where no bar counts.  No figure has been taken yet.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.calibration import calibrate
+from benchmarks.one_gpu import measured, options
 from benchmarks.turns import fastest
 from gpu.polar import polar_factor
 from tasks.nn.optimizers import FrankWolfe
@@ -111,25 +110,18 @@ def report_copies(sizes: list[tuple[int, ...]], device: str, blocks: int) -> boo
 
 def main() -> int:
     """Exit 1 if a bar is missed on a GPU."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
-    parser.add_argument("--small", action="store_true", help="two small blocks")
-    given = parser.parse_args()
-    if given.device == "cuda" and not torch.cuda.is_available():
-        print("not measured: PyTorch finds no GPU")
-        return 1
-    print(calibrate())
-    if given.device == "cuda":
-        print(f"device: {torch.cuda.get_device_name()}")
-    width, blocks, tokens = (64, 2, 500) if given.small else (768, 12, 50_257)
+    given = options(__doc__, "two small blocks").parse_args()
+    return measured(given.device, lambda: bars_met(given.device, small=given.small))
+
+
+def bars_met(device: str, *, small: bool) -> Iterator[bool]:
+    """Whether each bar is met."""
+    width, blocks, tokens = (64, 2, 500) if small else (768, 12, 50_257)
     sizes = list(shapes(width, blocks, tokens))
     print(f"one step of {sum(torch.Size(size).numel() for size in sizes) / 1e6:.1f} M parameters")
-    met = [
-        report_steps(sizes, given.device, blocks),
-        report_stacks(width, 4 * blocks, given.device),
-        report_copies(sizes, given.device, blocks),
-    ]
-    return 0 if all(met) or given.device == "cpu" else 1
+    yield report_steps(sizes, device, blocks)
+    yield report_stacks(width, 4 * blocks, device)
+    yield report_copies(sizes, device, blocks)
 
 
 if __name__ == "__main__":

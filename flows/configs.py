@@ -6,6 +6,7 @@ Everything here is refused with `tasks.records.InputError`, one line, before Pre
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from flows import all_studies
 from flows.study import SMOKE_SUFFIX, Chain, Recipe, Study, load, read_recipes
 from tasks.records.config import describe_validation_error
-from tasks.records.errors import InputError, unknown_name
+from tasks.records.errors import InputError, shortened, unknown_name
 
 if TYPE_CHECKING:
     from tasks.records import FrozenConfig, Run
@@ -114,9 +115,18 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, Any]:
 def _value(text: str) -> Any:
     """JSON where it parses, else the string itself."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_with_each_key_once)
+    except InputError:
+        raise
     except (ValueError, RecursionError):  # ValueError: no JSON, or a number of too many digits
         return text
+
+
+def _with_each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for key, number in Counter(key for key, _ in pairs).items():
+        if number > 1:
+            raise InputError(f"--set: the key {shortened(key)} stands twice in one value")
+    return dict(pairs)
 
 
 def build_config(

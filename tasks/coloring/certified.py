@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tasks.records.stored import Stored
 
 __all__ = ["best_of_forms", "certified_rows", "chosen_rows", "coloring_of_row", "verdicts_of"]
-__all__ += ["wider_intervals"]
+__all__ += ["in_ranges", "wider_groups", "wider_intervals"]
 
 Row = Mapping[str, Any]
 
@@ -115,6 +115,38 @@ def wider_intervals(row: Row) -> list[tuple[int, str, str]]:
         if least < largest:
             found.append((color, _decimal(least), _decimal(largest)))
     return found
+
+
+def wider_groups(row: Row) -> list[tuple[tuple[int, ...], str, str]]:
+    """The same with all colors of one interval together.
+
+    >>> wider_groups({"distances": ["0.5", "0.5"], "allowed": ["0.4-0.6", "0.4-0.6"]})
+    [((0, 1), '0.4', '0.6')]
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for color, low, high in wider_intervals(row):
+        groups.setdefault((low, high), []).append(color)
+    return [(tuple(colors), low, high) for (low, high), colors in groups.items()]
+
+
+def in_ranges(colors: Sequence[int]) -> str:
+    """Rising numbers of colors in words.
+
+    >>> in_ranges([8]), in_ranges([0, 1]), in_ranges([0, 1, 2, 3, 5])
+    ('color 8', 'colors 0 and 1', 'colors 0 to 3 and 5')
+    """
+    runs: list[list[int]] = []
+    for color in colors:
+        if runs and color == runs[-1][-1] + 1:
+            runs[-1].append(color)
+        else:
+            runs.append([color])
+    texts = []
+    for run in runs:
+        texts += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run)
+    *first, last = texts
+    listed = f"{', '.join(first)} and {last}" if first else last
+    return f"color{'s' * (len(colors) > 1)} {listed}"
 
 
 def _scaled(distance: Distance) -> Fraction:

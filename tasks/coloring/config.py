@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from tasks.coloring.certificates.lattices import Lattice
+from tasks.coloring.certificates.lattices import Lattice, dot
 from tasks.coloring.checker.limits import MAX_CELLS
 from tasks.coloring.problem import Problem, named_norm
 from tasks.records.config import FrozenConfig, describe_validation_error
@@ -30,8 +31,19 @@ Decimals = Annotated[str, BeforeValidator(_text)]
 """A number, kept as its text, so that it is exact."""
 
 
+_AREAS = (0.001, 1e6)
+"""Least and largest area of a period: forbidden distances are about 1, decimals of lattices ten."""
+_THINNEST = 100
+"""Longest vector of a reduced basis, by the shortest one: thinner tori need grids of millions of
+points to have room for a coloring."""
 _POLYGONS = 2
-_GRIDS_OF_SPACE = (16, 24)
+_OF_SPACE = {"grids": (16, 24), "cells": 64}
+"""Defaults in space."""
+_OF_SEARCHES = (
+    *("seeds", "penalties", "learn_lattice", "areas", "grids", "steps", "kept", "margin"),
+    *("per_call", "finalists"),
+)
+"""Fields that have no effect on a start."""
 
 
 class ColoringConfig(FrozenConfig):
@@ -65,7 +77,8 @@ class ColoringConfig(FrozenConfig):
     """Whether searches may change the lattice."""
 
     areas: tuple[float, float] = (2.5, 9.0)
-    """Least and largest area (in space: volume) of a period of starting lattices."""
+    """Least and largest area (in space: volume) of a period of starting lattices, in the range from
+    0.001 to 1,000,000."""
 
     grids: tuple[int, ...] = Field(default=(24, 48, 96), min_length=1, max_length=6)
     """Points along each side of the grids that are searched on: all searches use the first, the
@@ -130,6 +143,11 @@ class ColoringConfig(FrozenConfig):
         """Each problem with its settings."""
 
     @property
+    def is_searched(self) -> bool:
+        """Whether colorings are searched; none are where one is given."""
+        return True
+
+    @property
     def num_finalists(self) -> int:
         """Searches of a round whose colorings are kept."""
         return max(self.finalists, self.num_polygons)
@@ -165,8 +183,9 @@ class ColoringConfig(FrozenConfig):
     @field_validator("areas")
     @classmethod
     def _areas(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if not 0 < value[0] <= value[1]:
-            raise ValueError("areas are positive, the smaller one first")
+        least, largest = _AREAS
+        if not least <= value[0] <= value[1] <= largest:
+            raise ValueError(f"areas are from {least:g} to {largest:,.0f}, the smaller one first")
         return value
 
     @model_validator(mode="before")
@@ -174,7 +193,7 @@ class ColoringConfig(FrozenConfig):
     def _grids_of_space(cls, given: Any) -> Any:
         """In space grids are coarser unless they are given."""
         if isinstance(given, dict) and given.get("dimension") == 3:
-            return {"grids": _GRIDS_OF_SPACE, "cells": 64, **given}
+            return {**_OF_SPACE, **given}
         return given
 
     @model_validator(mode="after")
@@ -186,7 +205,7 @@ class ColoringConfig(FrozenConfig):
             )
         if self.polygons and not self.has_polygons:
             raise ValueError("polygons are made in the Euclidean plane: set polygons to 0")
-        if self.cells and self.cells < self.grids[0]:
+        if self.is_searched and self.cells and self.cells < self.grids[0]:
             raise ValueError(f"cells {self.cells} must not be fewer than grids {self.grids[0]}")
         if not self.cells and not self.num_polygons:
             raise ValueError("nothing would be constructed: set cells or polygons")
@@ -196,7 +215,11 @@ class ColoringConfig(FrozenConfig):
                 f"cells {self.cells} become {finest} a side by refinements: "
                 f"more than {MAX_CELLS} of them are not checked"
             )
-        _check_lattice(self.lattice, self.dimension)
+        if self.lattice:
+            lattice = Lattice.parse([list(row) for row in self.lattice])
+            _check_lattice(lattice, self.dimension)
+            if self.is_searched:
+                _check_searched_lattice(lattice)
         return self
 
 
@@ -212,7 +235,8 @@ class PlaneColoringConfig(ColoringConfig):
 
     start: str = ""
     """A coloring to start from in place of a search (a certificate, .npz, .npy or .csv): it is
-    checked, repaired and improved. The name of a published coloring, pritikin6, is one, too."""
+    checked, repaired and improved. The name of a published coloring, pritikin6, is one, too.
+    Settings of searches are refused beside it."""
 
     repeats: tuple[int, ...] = ()
     """How many copies of the start lie along each of its period vectors, [1, 2]: copies may become
@@ -226,8 +250,8 @@ class PlaneColoringConfig(ColoringConfig):
     def _problem(self) -> Self:
         named_norm(self.norm, self.dimension)
         _ = self.problem
-        if self.start and self.rounds > 1:
-            raise ValueError("a start is looked at once: set rounds to 1")
+        if self.start:
+            self._check_start()
         if self.repeats and len(self.repeats) != self.dimension:
             raise ValueError(f"repeats needs {self.dimension} numbers of copies")
         if any(not 1 <= count <= 64 for count in self.repeats):
@@ -235,6 +259,32 @@ class PlaneColoringConfig(ColoringConfig):
         if (self.repeats or self.shake) and not self.start:
             raise ValueError("repeats and shake are for a start: set start")
         return self
+
+    def _check_start(self) -> None:
+        """Refuse settings that a start leaves without effect."""
+        if self.rounds > 1:
+            raise ValueError("a start is looked at once: set rounds to 1")
+        fields = _OF_SEARCHES if self.shake else (*_OF_SEARCHES, "first_seed")
+        idle = [name for name in fields if getattr(self, name) != self._default(name)]
+        if idle:
+            raise ValueError(
+                f"a start takes the place of searches, so that {', '.join(idle)} would have no "
+                "effect: leave out what is set of these, or the recipe that sets it"
+            )
+        if self.cells not in (0, self._default("cells")):
+            raise ValueError(
+                f"cells {self.cells} would have no effect: a start keeps the cells of its own grid "
+                "(halved by refinements); leave cells out, or set it to 0 for polygons only"
+            )
+
+    def _default(self, name: str) -> Any:
+        of_space = _OF_SPACE if self.dimension == 3 else {}
+        return of_space.get(name, type(self).model_fields[name].default)
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether colorings are searched: without a start."""
+        return not self.start
 
     @property
     def problem(self) -> Problem:
@@ -315,9 +365,32 @@ def _is_disordered(values: tuple[float, ...], sign: int) -> bool:
     return any(sign * b <= sign * a for a, b in pairwise(values))
 
 
-def _check_lattice(lattice: tuple[tuple[str, ...], ...], dimension: int) -> None:
-    if not lattice:
-        return
-    if len(lattice) != dimension:
+def _check_lattice(lattice: Lattice, dimension: int) -> None:
+    """Refuse a lattice of another dimension, and one that is too thin for any grid."""
+    if lattice.dimension != dimension:
         raise ValueError(f"a lattice in dimension {dimension} has {dimension} vectors")
-    Lattice.parse([list(row) for row in lattice])
+    if _is_thin(lattice.reduced()[0]):
+        raise ValueError(
+            "the lattice is too thin: of a reduced basis the longest vector must be at most "
+            f"{_THINNEST} times as long as the shortest"
+        )
+
+
+def _check_searched_lattice(lattice: Lattice) -> None:
+    """Refuse what no grid of a search fits: a long basis, and a period of an odd size."""
+    if _is_thin(lattice):
+        raise ValueError(
+            "a vector of the lattice is too long beside another one: give the reduced basis "
+            f"{json.dumps(lattice.reduced()[0].texts())}"
+        )
+    (least, largest), area = _AREAS, abs(float(lattice.determinant))
+    if not least <= area <= largest:
+        what = "area" if lattice.dimension == 2 else "volume"
+        raise ValueError(
+            f"the {what} of a period of the lattice must be from {least:g} to {largest:,.0f}"
+        )
+
+
+def _is_thin(lattice: Lattice) -> bool:
+    squares = [dot(vector, vector) for vector in lattice.vectors]
+    return max(squares) > _THINNEST**2 * min(squares)

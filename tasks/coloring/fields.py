@@ -29,7 +29,7 @@ class Field:
     values : float32 (C, s_1, ..., s_n), or uint8 (m_1, ..., m_n)
         Logits of the colors, and of "removed" if C = k + 1; or the colors of a given grid.
     lattice : tuple of tuple of str
-        Rows of the lattice, exact.
+        Rows of the lattice, exact, as of `Lattice.words`.
     tiles : bytes
         The certificate of a given coloring by polygons; empty for all other fields.
     """

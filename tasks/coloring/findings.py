@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from tasks.coloring.certificates.distances import Interval
-from tasks.coloring.certified import Row, certified_rows, wider_intervals
+from tasks.coloring.certified import Row, certified_rows, in_ranges, wider_groups
 from tasks.coloring.drawing.run_charts import sweeps_of
 from tasks.coloring.plan import search_rank
 from tasks.coloring.problem import Problem, problem_of
@@ -18,6 +19,8 @@ __all__ += ["ranked_searches"]
 
 MAX_FINDINGS = 6
 """Problems with a finding each; of more there is a summary."""
+_MOST_LISTED = 10
+"""Distances of colors that are listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,9 @@ def findings_of(stored: Stored, best: Sequence[Best]) -> Iterator[str]:
         for each in best:
             yield _finding(each)
             if each.coloring:
-                for color, low, high in wider_intervals(each.coloring):
-                    yield f"  color {color} avoids all distances from {low} to {high}"
+                for colors, low, high in wider_groups(each.coloring):
+                    avoid = "avoids" if len(colors) == 1 else "avoid"
+                    yield f"  {in_ranges(colors)} {avoid} all distances from {low} to {high}"
     else:
         proved = [each for each in best if each.check and each.check["valid"]]
         yield f"{len(best)} problems: {_proved(proved)}"
@@ -146,7 +150,19 @@ def _free(stored: Stored) -> Iterator[str]:
         if len(own) > 1:
             *others, _ = problem_of(own[0]).distances
             spans = ", ".join(_span(each) for each in free_intervals(own))
-            yield f"({', '.join(others)}, d): nothing removed for all d in {spans}"
+            yield f"({_listed(others)}, d): nothing removed for all d in {spans}"
+
+
+def _listed(distances: Sequence[str]) -> str:
+    """The distances of colors; of many colors equal ones together.
+
+    >>> _listed(["1", "1", "0.5"]), _listed(["1"] * 199)
+    ('1, 1, 0.5', '199 times 1')
+    """
+    if len(distances) <= _MOST_LISTED:
+        return ", ".join(distances)
+    groups = [(len(list(group)), text) for text, group in groupby(distances)]
+    return ", ".join(f"{number} times {text}" if number > 1 else text for number, text in groups)
 
 
 def free_intervals(rows: Sequence[Row]) -> list[Interval]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from tasks.coloring.construction.grids.upsampling import discretise, near_square
 from tasks.coloring.fields import Field
 from tasks.coloring.items import MakingWork
 from tasks.coloring.problem import Problem, named_norm
+from tasks.coloring.verify import refusal
 from tasks.records.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,6 +40,12 @@ _STEPS_OF_GIVEN, _ROUNDS_OF_GIVEN = 20, 2
 """Steps and rounds at each length of edges of given tiles, which are near their best."""
 
 
+_WITHOUT_INTERVAL = "distances as asked where a checker refused an interval around them"
+_log = logging.getLogger(__name__)
+
+Tiled: TypeAlias = CellColoring | PolygonColoring
+
+
 @dataclass(frozen=True)
 class Made:
     """A coloring, or why it could not be made.
@@ -51,7 +59,7 @@ class Made:
     reason : str
     """
 
-    coloring: CellColoring | PolygonColoring | None
+    coloring: Tiled | None
     methods: tuple[str, ...] = ()
     reason: str = ""
 
@@ -61,12 +69,12 @@ def made_coloring(work: MakingWork, field: Field) -> Made:
     maker: Callable[[MakingWork, Field, Lattice], Made]
     maker = _of_cells if work.form == "cells" else _of_polygons
     try:
-        made = maker(work, field, Lattice.parse([list(row) for row in field.lattice]))
+        made = maker(work, field, Lattice.from_words(field.lattice))
     except InputError as error:
         return Made(None, reason=str(error))
     if made.coloring is None:
         return made
-    return Made(_widened(made.coloring, work.problem), made.methods)
+    return _with_intervals(made, made.coloring, work.problem)
 
 
 def num_offsets(coloring: CellColoring) -> int:
@@ -129,10 +137,10 @@ def _of_polygons(work: MakingWork, field: Field, lattice: Lattice) -> Made:
         problem.forbidden,
         settings=PolygonSettings(spacings=work.spacings, borders=work.borders),
     )
-    methods = ("outlines", f"quadratic programs to a spacing of {work.spacings[-1]:g}")
+    methods = ("outlines", _programs(found, work))
     if not found.is_certified or found.removed is None:
         return Made(None, methods, found.reason)
-    coloring: CellColoring | PolygonColoring | None = found.coloring
+    coloring: Tiled | None = found.coloring
     spacing = work.spacings[-1]
     if 0 < found.removed < SLIVERS:
         full = full_coloring(grid, lattice, problem.num_colors, problem.forbidden, spacing)
@@ -168,11 +176,17 @@ def _of_given_tiles(work: MakingWork, field: Field) -> Made:
         seed=work.hunt.first_seed,
     )
     found = improve_tiles(given_tiles(coloring), work.problem.forbidden, settings=settings)
-    finest = min((*work.spacings, *work.borders))
-    methods = ("given tiles", f"quadratic programs to a spacing of {finest:g}")
+    methods = ("given tiles", _programs(found, work))
     if not found.is_certified:
         return Made(None, methods, found.reason)
     return Made(found.coloring, methods)
+
+
+def _programs(found: PolygonResult, work: MakingWork) -> str:
+    """To which length of edges tiles were moved, and whether shorter ones failed."""
+    asked = min((*work.spacings, *work.borders))
+    failed = f" ({asked:g} failed)" if found.spacing != asked else ""
+    return f"quadratic programs to a spacing of {found.spacing:g}{failed}"
 
 
 def _outlines(field: Field, lattice: Lattice, num_colors: int) -> NDArray[np.uint8]:
@@ -187,9 +201,23 @@ def _outlines(field: Field, lattice: Lattice, num_colors: int) -> NDArray[np.uin
 # --- intervals ----------------------------------------------------------------------------------
 
 
-def _widened(
-    coloring: CellColoring | PolygonColoring, problem: Problem
-) -> CellColoring | PolygonColoring:
+def _with_intervals(made: Made, coloring: Tiled, problem: Problem) -> Made:
+    """The coloring with the intervals around its own distances, if both checkers accept them.
+
+    Otherwise it forbids what was asked for: wide intervals can be more than a checker takes on.
+    """
+    try:
+        wider = _widened(coloring, problem)
+        reason = "" if wider.forbidden == problem.forbidden else refusal(wider, problem)
+    except InputError as error:
+        wider, reason = coloring, str(error)
+    if not reason:
+        return Made(wider, made.methods)
+    _log.warning("%s: no interval is stated, %s", problem.key, reason)
+    return Made(replace(coloring, forbidden=problem.forbidden), (*made.methods, _WITHOUT_INTERVAL))
+
+
+def _widened(coloring: Tiled, problem: Problem) -> Tiled:
     """The coloring with all distances around its own forbidden that its colors leave out.
 
     Only of colors that do not forbid 1, which are the ones whose distances are asked about.
@@ -214,7 +242,7 @@ def _own_colors(problem: Problem) -> list[int]:
     ]
 
 
-def _used(coloring: CellColoring | PolygonColoring) -> set[int]:
+def _used(coloring: Tiled) -> set[int]:
     if isinstance(coloring, CellColoring):
         return set(np.unique(coloring.grid).tolist())
     return {tile.color for tile in coloring.tiles if tile.color is not None}
@@ -225,7 +253,7 @@ def allowed_texts(forbidden: Forbidden) -> list[str]:
     return [",".join(map(str, intervals)) for intervals in forbidden.intervals]
 
 
-def removed_of(coloring: CellColoring | PolygonColoring) -> Fraction:
+def removed_of(coloring: Tiled) -> Fraction:
     """The removed fraction, exactly."""
     removed = coloring.removed
     if isinstance(removed, Fraction):

@@ -192,7 +192,7 @@ def check_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
 
     for row in claims:
         if any(check["valid"] for check in _part(stored, "verification", row["item"])):
-            check_possible(row, stored.location(row["certificate"]))
+            check_possible(row, stored.location(row["certificate"]), stored.run.run_id)
 
 
 def best_constructions(

@@ -100,14 +100,14 @@ def _member_row(work: SearchWork, found: Found) -> dict[str, Any]:
 
 def _given_rows(work: SearchWork, start: GivenStart, place: Place) -> Rows:
     name = f"{FIELDS}/{START}.npz"
-    field = Field(start.grid, start.rows, _certificate_of(start))
+    field = Field(start.grid, start.lattice.words(), _certificate_of(start))
     Volume.open(place.folder).write(name, field.pack())
     row = {
         "item": work.key,
         "run": START,
         **work.problem.place(),
         **_rates(start.grid, start.lattice, work.problem),
-        "lattice": [list(row) for row in start.rows],
+        "lattice": [list(row) for row in start.lattice.words()],
         "estimate": 0.0,
         "grid": list(start.grid.shape),
         "field": name,
@@ -158,7 +158,7 @@ def making_rows(work: MakingWork, place: Place, runs: pa.Table) -> Rows:
     volume.write(name, certificate_bytes(record))
     removed = removed_of(coloring)
     row |= {
-        "lattice": coloring.lattice.texts(),
+        "lattice": [list(row) for row in coloring.lattice.words()],
         "removed": str(removed),
         "removed_percent": 100 * float(removed),
         "allowed": allowed_texts(coloring.forbidden),

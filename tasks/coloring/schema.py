@@ -29,7 +29,7 @@ RUNS_SCHEMA = science_schema(
     column("start", pa.int64(), "number of the start"),
     column("penalty", pa.float64(), "cost of a removed point beside a conflict"),
     column("steps", pa.int32(), "steps that the search took before it was left or ended"),
-    column("lattice", _LATTICE, "period vectors at the end, decimals"),
+    column("lattice", _LATTICE, "period vectors at the end; of a given coloring exact"),
     column("loss", pa.float64(), "loss at the end"),
     column("conflict", pa.float64(), "probability of a conflict in the loss, all colors together"),
     column("removed_share", pa.float64(), "mean probability that a point is removed"),
@@ -49,7 +49,9 @@ CONSTRUCTIONS_SCHEMA = science_schema(
     column("form", pa.string(), "cells or polygons"),
     column("shape", pa.list_(pa.int32()), "cells along each period vector"),
     column("tiles", pa.int64(), "cells, or polygons"),
-    column("lattice", _LATTICE, "period vectors, exact"),
+    column(
+        "lattice", _LATTICE, "period vectors, exact: numbers as in certificates, or a+b*sqrt(n)"
+    ),
     column("removed", pa.string(), "removed fraction, exact"),
     column("removed_percent", pa.float64(), "the same, rounded", unit="%"),
     column("offsets", pa.int64(), "offsets of cells that can hold a forbidden distance"),

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tasks.coloring.certificates.files import read_certificate, verify_certificate
+from tasks.coloring.certificates.files import (
+    certificate_bytes,
+    certificate_record,
+    read_certificate,
+    verify_certificate,
+)
 from tasks.coloring.checker import Verdict, check
 from tasks.coloring.items import CheckWork
 from tasks.coloring.problem import Problem, named_norm, problem_of
@@ -22,7 +27,8 @@ from tasks.records.work import Place
 if TYPE_CHECKING:
     from tasks.coloring.certificates.files import Coloring
 
-__all__ = ["ImpossibleColoringError", "check_possible", "is_impossible", "verification_rows"]
+__all__ = ["ImpossibleColoringError", "check_possible", "is_impossible", "refusal"]
+__all__ += ["verification_rows"]
 
 _MOST_IMPOSSIBLE = 6
 """No coloring of the plane by tiles is known with so few colors and one distance. Five do not
@@ -42,7 +48,17 @@ def verification_rows(work: CheckWork, place: Place, constructions: pa.Table) ->
     return {"verification": checks, "records": list(_records(work.problem, rows, checks))}
 
 
-def check_possible(row: Row, location: str) -> None:
+def refusal(coloring: Coloring, problem: Problem) -> str:
+    """Why a checker does not accept a coloring; empty if both do."""
+    data = certificate_bytes(certificate_record(coloring))
+    fast, _ = _fast(data, problem)
+    if fast:
+        return fast
+    standard = check(data)
+    return "" if standard.state == "valid" else f"the other checker: {_words(standard)}"
+
+
+def check_possible(row: Row, location: str, run_id: str) -> None:
     """Stop where nothing is removed with fewer colors than tiles need; the file stays.
 
     Parameters
@@ -51,6 +67,8 @@ def check_possible(row: Row, location: str) -> None:
         Of ``constructions``, accepted by both checkers.
     location
         Where its certificate is.
+    run_id
+        Of its run, whose report shows the rest.
 
     Raises
     ------
@@ -59,7 +77,8 @@ def check_possible(row: Row, location: str) -> None:
     if is_impossible(problem_of(row), Fraction(row["removed"])):
         raise ImpossibleColoringError(
             f"{location} claims to remove nothing with {row['num_colors']} colors at distance 1, "
-            "but colorings by tiles need seven: please examine and report the file"
+            "but colorings by tiles need seven: please examine and report the file; "
+            f"`latticework results {run_id}` shows what else was found"
         )
 
 

@@ -2,9 +2,9 @@
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from tasks.records.canonical import canonical_json, fingerprint
 from tasks.records.errors import shortened
@@ -31,6 +31,14 @@ class FrozenConfig(BaseModel):
         allow_inf_nan=False,
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_no_truth_values(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false where a number is asked for: Python takes them for 1 and 0."""
+        if _has_truth_value(value) and not _takes_truth_values(_annotation(cls, info)):
+            raise ValueError("must not be true or false")
+        return value
+
     def own_code(self) -> Mapping[str, str]:
         """Fields that name functions of one's own (`tasks.records.own_code`); none by default."""
         return {}
@@ -42,6 +50,33 @@ class FrozenConfig(BaseModel):
     def fingerprint(self) -> str:
         """First 16 hex digits of the SHA-256 of the canonical form."""
         return fingerprint(self)
+
+
+def _annotation(model: type[BaseModel], info: ValidationInfo) -> Any:
+    return model.model_fields[info.field_name or ""].annotation
+
+
+def _has_truth_value(value: Any) -> bool:
+    """Whether a value, or a part of a list or a mapping, is true or false."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(_has_truth_value, value))
+    return isinstance(value, bool)
+
+
+def _takes_truth_values(annotation: Any) -> bool:
+    """Whether a field of this type, or a part of it, may be true or false.
+
+    Configs in it have a rule of their own.
+
+    >>> _takes_truth_values(tuple[int, ...]), _takes_truth_values(bool | None)
+    (False, True)
+    """
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return True
+    is_one = annotation in (bool, Any) or isinstance(annotation, bool)  # the latter in Literal
+    return is_one or any(map(_takes_truth_values, get_args(annotation)))
 
 
 def describe_validation_error(

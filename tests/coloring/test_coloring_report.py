@@ -4,6 +4,7 @@ import pytest
 from coloring_runs import HandMade, nine, problem_for
 from small_colorings import blocks
 
+from tasks.coloring.certificates.cells import CellColoring
 from tasks.coloring.certified import wider_intervals
 from tasks.coloring.findings import percent
 from tasks.coloring.problem import Problem
@@ -126,3 +127,15 @@ def test_intervals_are_rounded_inwards_and_dropped_where_they_vanish():
     row = {"distances": ["0.4", "0.5", "0.6", "1"]}
     row["allowed"] = ["0.399999999-0.400000001", "0.499981234-0.500019999", "0.6", "0.5-1,2"]
     assert wider_intervals(row) == [(1, "0.49999", "0.50001")]
+
+
+def test_two_hundred_colors_take_two_lines(tmp_path):
+    own = nine()
+    run = HandMade(tmp_path)
+    many = CellColoring.of(own.grid, own.lattice, 200, {str(c): "0.99-1.4" for c in range(199)})
+    problem = Problem((*("1.1",) * 199, "1"))
+    run.search("search", problem, [(0, 0.1, 5.0, 0.3)])
+    run.add("cells.a", many, asked=problem.distances)
+    lines = coloring_report(run.stored).findings
+    assert lines[1] == "  colors 0 to 198 avoid all distances from 0.99 to 1.4"
+    assert len(lines) == 2 and all(len(line) < 200 for line in lines)

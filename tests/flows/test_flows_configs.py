@@ -67,6 +67,11 @@ def test_an_assignment_without_key_is_refused(text):
         parse_assignments([text])
 
 
+def test_a_key_that_stands_twice_in_a_value_is_refused():
+    with pytest.raises(InputError, match=r"^--set: the key '5' stands twice in one value$"):
+        parse_assignments(['distances={"5": "0.4", "5": "0.5"}'])
+
+
 @given(st.text(st.characters(blacklist_characters="="), min_size=1), st.text())
 def test_any_text_is_an_assignment_or_an_input_error(key, value):
     try:

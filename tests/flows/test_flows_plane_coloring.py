@@ -26,6 +26,7 @@ SEARCH = (
     *("steps=80", "kept=1", "cells=32", "refinements=0", "repair_steps=50"),
     *("exchanges=20", "finalists=2", "polygons=0"),
 )
+REPAIR = ("refinements=0", "repair_steps=50", "exchanges=20", "polygons=0")
 SIX = ("plane-coloring", "colors=6", *SEARCH, "finer_refinements=1")
 SEVEN = ("plane-coloring", "colors=7", *SEARCH)
 
@@ -159,9 +160,11 @@ def test_a_given_grid_is_checked_repaired_and_improved(ran, shared, tmp_path):
     path = tmp_path / "mine.npz"
     np.savez(path, grid=grid)
     lattice = json.dumps(row["lattice"])
-    code, found, error = ran(*SEVEN, f"start={path}", "penalties=[0.2]")
+    code, found, error = ran("plane-coloring", "colors=7", *REPAIR, f"start={path}")
     assert code == 2 and "lattice" in error and found["status"] == "refused"
-    code, found, _ = ran(*SEVEN, f"start={path}", f"lattice={lattice}")
+    code, found, _ = ran(
+        "plane-coloring", "colors=7", *REPAIR, f"start={path}", f"lattice={lattice}"
+    )
     assert code == 0
     (start,) = stored(found["path"]).rows("runs")
     assert start["run"] == "start" and start["point_rate"] > 0
@@ -217,15 +220,19 @@ def test_what_cannot_exist_stops_the_run_and_stays_for_examination(ran, monkeypa
     assert code == 1 and "colorings by tiles need seven" in error
     assert outcome["status"] != "ok"
     (kept,) = tmp_path.rglob("certificates/*.json")
-    assert kept.name in error
+    assert kept.name in error and f"`latticework results {kept.parents[1].name}` shows" in error
+    with redirect_stdout(StringIO()) as printed:
+        assert main(["results", kept.parents[1].name, "--out", str(tmp_path)]) == 0
+    assert "5 colors: nothing removed by 16 cells" in printed.getvalue()
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         (['distances={"4":"0.6-0.5"}'], "wrong way round"),
-        (['lattice=[["0.01","0"],["0","0.01"]]', "learn_lattice=false"], "holds a distance"),
-        (["start=missing.npz"], "missing.npz"),
+        (['lattice=[["0.05","0"],["0","0.05"]]', "learn_lattice=false"], "holds a distance"),
+        (["start=missing.npz", "cells=0"], "missing.npz"),
+        (["start=missing.npz"], "cells 64 would have no effect"),
     ],
 )
 def test_what_cannot_be_colored_is_refused_before_anything_starts(ran, settings, words, tmp_path):

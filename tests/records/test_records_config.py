@@ -1,6 +1,6 @@
 import json
 import os
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from commands import run_python
@@ -138,3 +138,35 @@ def test_several_validation_errors_still_make_one_line():
     assert "\n" not in line
     assert line.count("; ") == 1
     assert "..." in line
+
+
+class Parts(FrozenConfig):
+    count: int = 1
+    limit: float | None = None
+    sizes: tuple[int, ...] = ()
+    shares: dict[str, float] = Field(default_factory=dict)
+    exact: bool | Literal["auto"] = "auto"
+    others: tuple[dict[str, Any], ...] = ()
+    shape: Shares = Shares()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"count": True},
+        {"limit": False},
+        {"sizes": [3, True]},
+        {"shares": {"a": True}},
+        {"shape": {"first": True}},
+    ],
+)
+def test_true_and_false_are_no_numbers(settings):
+    with pytest.raises(ValidationError) as raised:
+        Parts(**settings)
+    said = describe_validation_error(raised.value)
+    assert said.startswith(next(iter(settings))) and said.endswith("must not be true or false")
+
+
+def test_true_and_false_are_allowed_where_they_are_meant():
+    parts = Parts(exact=True, others=({"a": True},))
+    assert parts.exact is True and parts.others == ({"a": True},)

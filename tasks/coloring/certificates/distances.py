@@ -288,7 +288,8 @@ def parse_distances(given: object, num_colors: int) -> Forbidden:
     Raises
     ------
     InputError
-        If an entry is not a positive distance or interval, or a color does not exist.
+        If an entry is not a positive distance or interval, or a color does not exist or is named
+        twice.
 
     >>> str(parse_distances({"1": "0.354-0.553"}, 2)[1][0]), str(parse_distances(None, 2)[0][0])
     ('0.354-0.553', '1')
@@ -316,15 +317,27 @@ def _entries(given: object, num_colors: int) -> Sequence[object]:
 
 def _of_mapping(given: Mapping[object, object], num_colors: int) -> list[object]:
     entries: list[object] = [DEFAULT] * num_colors
+    named: dict[int, object] = {}
     for key, entry in given.items():
-        text = str(key)
-        if not (text.isascii() and text.isdigit() and int(text[:9]) < num_colors):
+        color = _color(key, num_colors)
+        if color in named:
             raise InputError(
-                f"distances for color {shortened(key)}, which does not exist: the colors are "
-                f"0 to {num_colors - 1}"
+                f"distances name color {color} twice, as {shortened(named[color])} and as "
+                f"{shortened(key)}: write several distances of a color with commas"
             )
-        entries[int(text)] = entry
+        named[color], entries[color] = key, entry
     return entries
+
+
+def _color(key: object, num_colors: int) -> int:
+    text = str(key)
+    digits = text.lstrip("0") or "0"
+    if not (text.isascii() and text.isdigit() and int(digits[:9]) < num_colors):
+        raise InputError(
+            f"distances for color {shortened(key)}, which does not exist: the colors are "
+            f"0 to {num_colors - 1}"
+        )
+    return int(digits)
 
 
 def _intervals(entry: object) -> tuple[Interval, ...]:

@@ -22,7 +22,9 @@ from tasks.coloring.certificates.numbers import (
     as_number,
     check_surd,
     format_number,
+    number_of_words,
     parse_number,
+    words_of_number,
 )
 from tasks.records import InputError
 from tasks.records.errors import shortened
@@ -90,6 +92,11 @@ class Lattice:
             raise InputError(f"a lattice is a list of lists of numbers, not {shortened(record)}")
         return cls(tuple(tuple(parse_number(value, surd) for value in row) for row in record))
 
+    @classmethod
+    def from_words(cls, rows: Sequence[Sequence[str]]) -> Lattice:
+        """The lattice of `words`."""
+        return cls(tuple(tuple(map(number_of_words, row)) for row in rows))
+
     @property
     def dimension(self) -> int:
         """n: 2 or 3."""
@@ -127,6 +134,14 @@ class Lattice:
     def texts(self) -> list[list[str | list[str]]]:
         """The rows as in files."""
         return [[format_number(entry) for entry in vector] for vector in self.vectors]
+
+    def words(self) -> tuple[tuple[str, ...], ...]:
+        """The rows, each entry one text, exactly.
+
+        >>> Lattice.parse([["1/2", ["0", "1/3"]], ["0.5", "1"]], 2).words()
+        (('0.5', '0+1/3*sqrt(2)'), ('0.5', '1'))
+        """
+        return tuple(tuple(map(words_of_number, vector)) for vector in self.vectors)
 
     def divided(self, shape: Sequence[int]) -> Lattice:
         """The lattice of the vectors v_a / m_a: those of the cells of a grid of this shape."""

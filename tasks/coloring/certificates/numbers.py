@@ -20,7 +20,7 @@ from tasks.records import InputError
 from tasks.records.errors import shortened
 
 __all__ = ["MAX_CHARACTERS", "MAX_SURD", "Number", "Surd", "as_number", "check_surd"]
-__all__ += ["format_number", "parse_number"]
+__all__ += ["format_number", "number_of_words", "parse_number", "words_of_number"]
 
 MAX_CHARACTERS = 1000
 """Longer texts of numbers are refused."""
@@ -29,6 +29,7 @@ MAX_SURD = 10**9
 _MAX_DECIMALS = 30
 
 _TEXT = re.compile(r"-?[0-9]+(?:\.[0-9]+|/[0-9]+)?", re.ASCII)
+_WORDS = re.compile(r"([^+]+)\+([^+*]+)\*sqrt\(([0-9]{1,10})\)", re.ASCII)
 _ROOT_BITS = 128
 
 
@@ -255,6 +256,28 @@ def _rational(text: object) -> Fraction:
         return Fraction(text)
     except ZeroDivisionError as error:
         raise InputError(f"{shortened(text)} is not a number: it divides by zero") from error
+
+
+def words_of_number(number: Surd) -> str:
+    """A number as one text without spaces: as in files if it is rational, else ``a+b*sqrt(n)``.
+
+    >>> words_of_number(Surd.of(Fraction(1, 2), Fraction(-2, 3), 5))
+    '0.5+-2/3*sqrt(5)'
+    """
+    text = _text(number.a)
+    return f"{text}+{_text(number.b)}*sqrt({number.n})" if number.b else text
+
+
+def number_of_words(words: str) -> Surd:
+    """The number of `words_of_number`; errors as those of `parse_number`.
+
+    >>> number_of_words("0.5+-2/3*sqrt(5)") == Surd.of(Fraction(1, 2), Fraction(-2, 3), 5)
+    True
+    """
+    found = _WORDS.fullmatch(words)
+    if not found:
+        return parse_number(words)
+    return Surd.of(_rational(found[1]), _rational(found[2]), check_surd(int(found[3])))
 
 
 def as_number(value: object) -> Surd:

@@ -96,8 +96,10 @@ def _avoided(kind: Sequence[Interval], colors: Sequence[int]) -> str:
 def _plot_swatches(
     axes: Axes, colors: Sequence[int], place: float, most_rows: int, x: float = 0.0
 ) -> float:
-    """Draw squares of the first colors in rows; return where the next line is."""
-    shown = colors[: most_rows * _PER_ROW]
+    """Draw squares of colors in rows, or of the first ones and how many more there are; return
+    where the next line is."""
+    is_cut = len(colors) > most_rows * _PER_ROW
+    shown = colors[: max(1, most_rows - is_cut) * _PER_ROW]
     for k, color in enumerate(shown):
         row, column = divmod(k, _PER_ROW)
         left, y = x + column * (_SWATCH + 5), place - row * _LINE
@@ -105,7 +107,11 @@ def _plot_swatches(
         if colors[-1] >= NUM_PLAIN:
             style = {"ha": "center", "va": "center", "fontsize": 7, "color": ink_of(fill_of(color))}
             axes.text(left + 7, y + 6.5, str(color), **style)
-    return place - _LINE * ((len(shown) - 1) // _PER_ROW + 1)
+    end = place - _LINE * ((len(shown) - 1) // _PER_ROW + 1)
+    if len(shown) < len(colors):
+        _write(axes, x, end, f"and {len(colors) - len(shown)} more")
+        end -= _LINE
+    return end
 
 
 def _plot_square(axes: Axes, x: float, y: float, fill: str) -> None:

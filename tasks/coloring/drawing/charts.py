@@ -89,18 +89,7 @@ def draw_progress(
 ) -> Figure:
     """Draw the smallest certified removed fraction up to now over the seconds of all calls.
 
-    Parameters
-    ----------
-    rows : sequence of rows
-        With `series` (text), `seconds`, and `removed`, a fraction.
-    records : mapping from names to fractions, optional
-        Drawn as levels to compare with.
-    title : str
-
-    Raises
-    ------
-    InputError
-        If there are no rows, or a column is missing.
+    As `draw_penalties`, of rows with `seconds` in place of `num_cells`.
     """
     figure = new_figure(WIDTH, 6.0)
     _plot_progress(figure.add_axes(_CHART), rows, records or {})

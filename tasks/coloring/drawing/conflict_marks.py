@@ -39,7 +39,7 @@ class MarkedGrid:
 
 def marked_grid(field: Field, problem: Problem) -> MarkedGrid:
     """The likeliest colors of a field, before any repair, and where they conflict."""
-    lattice = Lattice.parse([list(row) for row in field.lattice])
+    lattice = Lattice.from_words(field.lattice)
     grid = field.values
     if not field.is_grid:
         shape = near_square_shape(lattice, _CELLS**lattice.dimension)

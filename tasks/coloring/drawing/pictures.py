@@ -14,8 +14,9 @@ from tasks.coloring.certified import (
     certified_rows,
     chosen_rows,
     coloring_of_row,
+    in_ranges,
     verdicts_of,
-    wider_intervals,
+    wider_groups,
 )
 from tasks.coloring.drawing.run_charts import sweeps_of
 from tasks.coloring.drawing.run_figures import coloring_figures, picture_figures, stem_of
@@ -158,9 +159,9 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     >>> _facts({"distances": ["1", "0.45"], "allowed": ["1", "0.4-0.5"]})
     [('all d in', '[0.4, 0.5]')]
     """
-    wider = wider_intervals(row)
+    wider = wider_groups(row)
     several = len(wider) > 1
     return [
-        (f"color {color}: " * several + "all d in", f"[{low}, {high}]")
-        for color, low, high in wider
+        (f"{in_ranges(colors)}: " * several + "all d in", f"[{low}, {high}]")
+        for colors, low, high in wider
     ]

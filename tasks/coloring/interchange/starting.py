@@ -37,7 +37,6 @@ __all__ = ["GivenStart", "read_start"]
 
 _SAMPLES = 512
 """Cells along a side of the grid of a start by polygons."""
-_DIGITS = 15
 _EXAMPLE = {
     2: '[["-0.17","3.88"],["-3.48","1.84"]]',
     3: '[["2.1","0","0"],["0","2.1","0"],["0","0","2.1"]]',
@@ -68,13 +67,6 @@ class GivenStart:
     def is_grid(self) -> bool:
         """Whether the grid is what was given."""
         return self.tiles is None
-
-    @property
-    def rows(self) -> tuple[tuple[str, ...], ...]:
-        """The vectors of the lattice as texts: exact if rational, else rounded to 15 decimals."""
-        if not self.lattice.surd:
-            return tuple(tuple(map(str, row)) for row in self.lattice.texts())
-        return tuple(tuple(f"{x:.{_DIGITS}f}" for x in row) for row in self.lattice.floats)
 
     def repeated(self, counts: tuple[int, ...]) -> GivenStart:
         """The same coloring with so many copies along each period vector."""
@@ -133,9 +125,8 @@ def read_start(path: str, config: PlaneColoringConfig) -> GivenStart:
             lattice = given.lattice or _lattice_of(config)
             start = GivenStart(given.grid, lattice, problem.num_colors)
         if config.lattice and start.lattice != _lattice_of(config):
-            raise InputError(
-                f"it has the lattice {shortened(start.rows)} of its own: leave lattice out"
-            )
+            own = shortened(start.lattice.words())
+            raise InputError(f"it has the lattice {own} of its own: leave lattice out")
         if config.repeats:
             start = start.repeated(config.repeats)
         if start.is_grid:

@@ -161,6 +161,10 @@ def test_records_of_distances_are_read_back(pairs):
         ({"5": "0.45"}, 5, "color '5', which does not exist"),
         ({"-1": "0.45"}, 5, "which does not exist"),
         ({"x": "0.45"}, 5, "which does not exist"),
+        ({"": "0.45"}, 5, "which does not exist"),
+        ({"00000000009": "0.45"}, 5, "which does not exist"),
+        ({"4": "0.45", "04": "0.5"}, 5, "color 4 twice, as '4' and as '04'"),
+        ({4: "0.45", "4": "0.5"}, 5, "color 4 twice, as 4 and as '4'"),
     ],
 )
 def test_wrong_distances_are_refused(given, num_colors, words):

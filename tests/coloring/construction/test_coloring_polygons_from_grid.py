@@ -1,6 +1,8 @@
 """From grids and broken tilings to proved polygons."""
 
+from dataclasses import replace
 from fractions import Fraction
+from itertools import count
 
 import numpy as np
 import pytest
@@ -8,12 +10,14 @@ import pytest
 from tasks.coloring.certificates.constructions import construction
 from tasks.coloring.certificates.distances import parse_distances
 from tasks.coloring.certificates.lattices import Lattice
+from tasks.coloring.construction.polygons.exact_tiles import exact_coloring
 from tasks.coloring.construction.polygons.polygons_from_grid import (
     PolygonSettings,
     allowed_windows,
     improve_tiles,
     polygons_from_grid,
 )
+from tasks.coloring.construction.polygons.removed_faces import FaceError
 from tasks.coloring.construction.polygons.tile_map import free_tiles
 from tasks.coloring.construction.polygons.tiles_from_grid import smoothed_grid, tiles_from_grid
 from tasks.records import InputError
@@ -81,6 +85,25 @@ def test_what_fails_is_named_if_tiles_cannot_be_restored():
     tiles = free_tiles(overlapping, colors, SEVEN.lattice.floats)
     result = improve_tiles(tiles, SEVEN.forbidden, settings=settings)
     assert not result.is_certified and result.reason
+
+
+@pytest.mark.parametrize(("failing", "spacing"), [(0, 0.2), (1, 0.25), (2, 0.3), (3, 0.2)])
+def test_edges_that_are_too_short_do_not_lose_the_coloring(failing, spacing, monkeypatch):
+    """The tiles with the shortest edges that can be proved come out; else why the finest cannot."""
+    numbers = count()
+
+    def exact(*given, **how):
+        if (number := next(numbers)) < failing:
+            raise FaceError(f"try {number}")
+        return exact_coloring(*given, **how)
+
+    monkeypatch.setattr(f"{polygons_from_grid.__module__}.exact_coloring", exact)
+    settings = replace(COARSE, spacings=(0.3, 0.25), borders=(0.2,))
+    found = polygons_from_grid(
+        hexagon_grid(64), SEVEN.lattice, 7, SEVEN.forbidden, settings=settings
+    )
+    assert found.spacing == spacing and found.is_certified == (failing < 3)
+    assert found.reason == ("try 0" if failing == 3 else "")
 
 
 def test_windows_lie_between_the_forbidden_intervals():

@@ -89,6 +89,10 @@ def test_cells_are_nearly_square_and_about_as_many_as_asked_for(lengths, cells, 
     assert 1 / slack ** len(shape) < np.prod(shape) / cells < slack ** len(shape)
 
 
+def test_thin_lattices_have_no_more_cells_than_asked_for():
+    assert near_square_shape(Lattice.parse([["1000000000", "0"], ["0", "1"]]), 4096) == (4096, 1)
+
+
 @pytest.mark.parametrize("wrong", [{"num_cells": 0}, {"num_cells": 9, "multiple": 0}])
 def test_a_grid_without_cells_is_refused(wrong):
     with pytest.raises(InputError, match="must be at least 1, not 0"):

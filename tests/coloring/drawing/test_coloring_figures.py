@@ -10,6 +10,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 from small_colorings import blocks, cubes, four_squares, nine_squares
 
+from tasks.coloring.certificates.cells import CellColoring
 from tasks.coloring.certificates.constructions import construction
 from tasks.coloring.drawing._colors import NUM_PLAIN, fill_of, ink_of, mixed
 from tasks.coloring.drawing.animation import write_frames, write_gif
@@ -141,6 +142,17 @@ def test_many_colors_are_numbered_in_legible_ink():
     assert {ink_of(fill_of(color)) for color in range(21)} == {"#FFFFFF", "#22262B"}
     assert len({fill_of(color) for color in range(21)}) == 21 and NUM_PLAIN == 7
     assert mixed("#000000", "#FFFFFF", 0.5) == "#808080"
+
+
+@pytest.mark.parametrize("num_colors", [9, 128, 200])
+def test_the_key_shows_all_colors_or_says_how_many_more_there_are(num_colors):
+    nine = nine_squares()
+    many = CellColoring.of(nine.grid, nine.lattice, num_colors)
+    [key] = axes_named(draw_coloring(many), "key")
+    shown = sum(text.isdigit() for text in texts(key)) - 1  # the length of the bar
+    more = [text for text in texts(key) if text.endswith("more")]
+    assert more == ([f"and {num_colors - shown} more"] if shown < num_colors else [])
+    assert f"{num_colors} colors avoid distance 1" in texts(key)
 
 
 def test_space_is_drawn_in_slices_with_those_of_the_sphere():

@@ -1,7 +1,6 @@
 """Own colorings in: every form of file starts a run, and what does not fit says what to set."""
 
 import json
-from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -9,10 +8,16 @@ from small_colorings import blocks, cubes, four_squares, nine_squares
 
 from tasks.coloring import Lattice, PolygonalNorm, write_certificate
 from tasks.coloring.certificates.constructions import construction
-from tasks.coloring.certificates.files import certificate_bytes, certificate_record
+from tasks.coloring.certificates.files import (
+    certificate_bytes,
+    certificate_record,
+    read_certificate,
+    verify_certificate,
+)
 from tasks.coloring.certificates.numbers import Surd
 from tasks.coloring.certificates.polygons import PolygonColoring
 from tasks.coloring.certificates.polygons.tiles import Tile
+from tasks.coloring.checker import check
 from tasks.coloring.config import PlaneColoringConfig
 from tasks.coloring.construction.polygons.cells_from_tiles import sampled_tiles
 from tasks.coloring.fields import Field
@@ -54,7 +59,7 @@ def test_a_coloring_starts_the_same_run_from_every_form_of_file(files):
     ]
     for start in starts:
         assert (start.grid == blocks().grid).all() and start.lattice == blocks().lattice
-        assert (start.num_colors, start.rows, start.is_grid) == (3, ROWS, True)
+        assert (start.num_colors, start.lattice.words(), start.is_grid) == (3, ROWS, True)
     assert len({start.digest for start in starts}) == 1
 
 
@@ -121,7 +126,9 @@ def test_given_tiles_are_moved_as_they_are():
     """Not their sample: the tiles that come out are those that were given, and remove nothing."""
     config = PlaneColoringConfig(colors=7, start="hex7", spacings=[0.5], cells=0)
     start = read_start("hex7", config)
-    field = Field(start.grid, start.rows, certificate_bytes(certificate_record(start.tiles)))
+    field = Field(
+        start.grid, start.lattice.words(), certificate_bytes(certificate_record(start.tiles))
+    )
     assert Field.unpack(field.pack()).tiles == field.tiles
     made = made_coloring(MakingWork(config, "start", "", "start", "polygons"), field)
     assert made.coloring.removed == 0 and len(made.coloring.tiles) == 7
@@ -144,13 +151,17 @@ def test_samples_of_tiles_are_the_cells_that_they_are_made_of():
     assert (sample == 2 * (np.floor(x) % 2) + np.floor(y) % 2).all()
 
 
-def test_surds_are_rounded_where_texts_of_decimals_are_wanted(tmp_path):
+def test_a_lattice_with_a_surd_stays_exact(tmp_path):
+    """Of a tight coloring any other lattice would remove cells."""
     tight = nine_squares("tight")
-    start = read_start(str(write_certificate(tight, tmp_path)), PlaneColoringConfig(colors=9))
-    assert start.lattice == tight.lattice
-    (side, zero), _ = start.rows
-    assert abs(Decimal(side) - 3 * Decimal("0.5").sqrt()) < Decimal("1e-14")
-    assert zero == "0.000000000000000"
+    config = PlaneColoringConfig(colors=9, refinements=0)
+    start = read_start(str(write_certificate(tight, tmp_path)), config)
+    assert start.lattice == tight.lattice and start.lattice.surd == 2
+    field = Field.unpack(Field(start.grid, start.lattice.words()).pack())
+    made = made_coloring(MakingWork(config, "start", "", "start", "cells"), field)
+    assert made.coloring.lattice == tight.lattice and made.coloring.removed == 0
+    data = certificate_bytes(certificate_record(made.coloring))
+    assert verify_certificate(read_certificate(data)).valid and check(data).state == "valid"
 
 
 LATTICE = {"lattice": ROWS}

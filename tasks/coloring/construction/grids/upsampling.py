@@ -45,7 +45,9 @@ def near_square_shape(lattice: Lattice, num_cells: int, multiple: int = 1) -> tu
             raise InputError(f"the {name} of a grid must be at least 1, not {given}")
     lengths = np.linalg.norm(lattice.floats, axis=1)
     sizes = lengths * (num_cells / lengths.prod()) ** (1 / len(lengths))
-    return check_shape([multiple * max(1, round(m / multiple)) for m in sizes], len(sizes))
+    most = max(1, num_cells // multiple)  # of a thin lattice, whose cells are long
+    multiples = [min(max(1, round(m / multiple)), most) for m in sizes]
+    return check_shape([multiple * m for m in multiples], len(sizes))
 
 
 def upsample(values: Floats, shape: Sequence[int]) -> Floats:

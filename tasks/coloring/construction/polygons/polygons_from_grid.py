@@ -149,6 +149,8 @@ class PolygonResult:
         Why there is no certificate; empty if there is one.
     tiles
         The map of the last stage.
+    spacing
+        Length of the finest edges, longer than asked for if those could not be proved.
     """
 
     coloring: PolygonColoring | None
@@ -158,6 +160,7 @@ class PolygonResult:
     history: tuple[Stage, ...]
     reason: str
     tiles: TileMap
+    spacing: float
 
     @property
     def is_certified(self) -> bool:
@@ -218,6 +221,9 @@ def improve_tiles(
 ) -> PolygonResult:
     """Move given tiles so that they keep their distances and remove little, and prove the result.
 
+    What cannot be proved, since short edges have come to lie across each other, is given up for the
+    tiles with the next longer edges.
+
     Parameters
     ----------
     tiles
@@ -226,8 +232,11 @@ def improve_tiles(
         Passed on to the result.
     """
     work = _Work(tiles, allowed_windows(forbidden), settings or PolygonSettings())
-    work.run()
-    return work.result(forbidden, grid_removed)
+    results = (work.result(end, forbidden, grid_removed) for end in reversed(work.run()))
+    finest = next(results)
+    if finest.is_certified:
+        return finest
+    return next((coarser for coarser in results if coarser.is_certified), finest)
 
 
 def allowed_windows(forbidden: Forbidden) -> Windows:
@@ -241,6 +250,24 @@ def allowed_windows(forbidden: Forbidden) -> Windows:
     return tuple(windows)
 
 
+@dataclass(frozen=True)
+class _End:
+    """The tiles once their edges are short enough, before all distances hold.
+
+    Attributes
+    ----------
+    spacing
+        Typical length of an edge.
+    finest
+        Length of edges at removed regions, or of all.
+    tiles
+    """
+
+    spacing: float
+    finest: float
+    tiles: TileMap
+
+
 class _Work:
     """A map on its way, and its history."""
 
@@ -251,9 +278,9 @@ class _Work:
         self.unit = max(float(window[-1, 0]) for window in windows)
         self.history: list[Stage] = []
 
-    def run(self) -> None:
-        """All stages."""
-        settings = self.settings
+    def run(self) -> list[_End]:
+        """All stages but the last; the tiles at each length of edges."""
+        settings, ends = self.settings, list[_End]()
         self.note("outlines", settings.spacings[0], 0)
         for tension in settings.first_tensions:
             self.move("smoothed", settings.spacings[0], tension)
@@ -266,11 +293,13 @@ class _Work:
             self.tiles = divided(self.tiles, _LONGEST * spacing * self.unit)
             for _ in range(settings.rounds):
                 self.round(spacing)
+            ends.append(_End(spacing, spacing, self.tiles))
         for border in settings.borders:
             self.tiles = divided_at_borders(self.tiles, _LONGEST * border * self.unit)
             for _ in range(settings.rounds):
-                self.round(settings.spacings[-1])
-        self.close()
+                self.round(spacing)  # the last one
+            ends.append(_End(spacing, min(border, spacing), self.tiles))
+        return ends
 
     def round(self, spacing: float) -> None:
         """Move welded and detached tiles; if nothing is gained, unwelded ones."""
@@ -285,12 +314,12 @@ class _Work:
             self.tiles = before
             self.move("unwelded", spacing)
 
-    def close(self) -> None:
+    def close(self, end: _End) -> None:
         """Let all distances hold, use what room that leaves, and let them hold again."""
-        spacing = self.settings.spacings[-1]
-        self.restore()
-        self.move("polished", spacing, radius=_POLISHING * spacing * self.unit)
-        self.restore()
+        self.tiles = end.tiles
+        self.restore(end.spacing)
+        self.move("polished", end.spacing, radius=_POLISHING * end.spacing * self.unit)
+        self.restore(end.spacing)
 
     def note(self, name: str, spacing: float, num_steps: int) -> None:
         """Write down how the tiles are."""
@@ -315,7 +344,7 @@ class _Work:
         movement = self.movement(spacing, 0.0)
         self.tiles = self.tiles.detached(retreating_corners(self.tiles, self.windows, movement))
 
-    def restore(self) -> None:
+    def restore(self, spacing: float) -> None:
         """Let all distances hold."""
         moved = restored_tiles(
             self.tiles,
@@ -325,7 +354,7 @@ class _Work:
             radius=_RESTORING * self.unit,
         )
         self.tiles = moved.tiles
-        self.note("restored", self.settings.spacings[-1], moved.num_steps)
+        self.note("restored", spacing, moved.num_steps)
 
     def movement(
         self, spacing: float, tension: float | None = None, radius: float | None = None
@@ -344,8 +373,11 @@ class _Work:
             gap=self.settings.gap * self.unit,
         )
 
-    def result(self, forbidden: Forbidden, grid_removed: Fraction | None) -> PolygonResult:
-        """Exact tiles and their proof."""
+    def result(
+        self, end: _End, forbidden: Forbidden, grid_removed: Fraction | None
+    ) -> PolygonResult:
+        """Exact tiles and their proof, once all distances hold."""
+        self.close(end)
         coloring, verification, removed = None, None, None
         try:
             coloring = exact_coloring(self.tiles, forbidden, digits=self.settings.digits)
@@ -363,4 +395,5 @@ class _Work:
             tuple(self.history),
             reason,
             self.tiles,
+            end.finest,
         )
