@@ -11,6 +11,7 @@ from tasks.frankwolfe.run import CHECKPOINTS
 from tasks.frankwolfe.verify import verified
 from tasks.nn import load_tensors
 from tasks.nn.benches import open_bench
+from tasks.nn.config import TrainingSettings
 from tasks.nn.exports import ExportedModel, Request, config_again, refuse_item, write_models
 from tasks.nn.yardstick import yardstick_of
 from tasks.records import InputError, LatticeworkError, Status, Stored
@@ -19,7 +20,13 @@ __all__ = ["export_models"]
 
 
 def export_models(
-    stored: Stored, *, item: str = "", best: bool = False, onnx: bool = False, to: str = ""
+    stored: Stored,
+    *,
+    item: str = "",
+    best: bool = False,
+    onnx: bool = False,
+    to: str = "",
+    kind: type[TrainingSettings] = FrankWolfeConfig,
 ) -> Iterator[str]:
     """Write a model of a run, verified before; the places of its files (`tasks.nn.exports`).
 
@@ -34,6 +41,8 @@ def export_models(
         Whether ``model.onnx`` is written.
     to : str
         Local folder or URI.
+    kind : type
+        Of the config of the run.
 
     Raises
     ------
@@ -45,7 +54,7 @@ def export_models(
     """
     wanted = Request(item, best, onnx, to)
     row = _chosen(stored, item)
-    config = config_again(stored, FrankWolfeConfig)
+    config = config_again(stored, kind)
     with one_thread():
         bench = open_bench(config)
         # What is written is measured there.
