@@ -40,7 +40,7 @@ class AdaptiveNetworksConfig(ImageTrainingConfig):
     """Share of entries, filters or singular values of a vertex, for regions that have a k."""
 
     rate_factors: tuple[float, ...] = Field(
-        default=(0.1, 0.3, 1.0, 3.0, 10.0), min_length=1, max_length=20
+        default=(0.3, 1.0, 3.0, 10.0, 30.0), min_length=1, max_length=20
     )
     """Rates to choose from, as multiples: of learning_rate for SGD and Frank-Wolfe, of ten times it
     with momentum, which is a mean of gradients, of a tenth of it for adasfw, of a hundredth of it

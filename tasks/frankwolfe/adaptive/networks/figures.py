@@ -18,10 +18,15 @@ from tasks.records.palette import CYCLE, GRAY, INK
 __all__ = ["draw_curves", "draw_ends"]
 
 Row = Mapping[str, Any]
+TINY = 1e-12
+"""Least loss that is drawn."""
 
 
 def draw_curves(stored: Stored) -> Figure:
-    """Loss and quality along the way: means over the repetitions, bands their 95 % intervals."""
+    """Loss and quality along the way: means over the repetitions, bands their 95 % intervals.
+
+    Of losses these are means of logarithms.
+    """
     rows = [row for row in stored.rows("curve") if row["replicate"] >= 0]
     by = yardstick_of(stored.settings)
     figure = new_figure(14.0, 5.4)
@@ -36,7 +41,7 @@ def draw_curves(stored: Stored) -> Figure:
         lighten(axes, across, title=title, size=9)
         for name in stored.settings["methods"]:
             _band(axes, name, rows, column, scale)
-        _near_the_end(axes, is_loss=column != "validation_quality")
+        _near_the_end(axes, 1.003 * by.scale if column == "validation_quality" else None)
     handles, labels = panels[0].get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="lower center", ncols=8, frameon=False, fontsize=9)
@@ -81,12 +86,16 @@ def _band(axes: Axes, name: str, rows: Sequence[Row], column: str, scale: float)
     if not points:
         return
     places = sorted(points)
-    found = [interval(points[place]) for place in places]
+    is_loss = column != "validation_quality"
+    shown = np.log if is_loss else np.asarray
+    found = [interval(shown(np.maximum(points[place], TINY))) for place in places]
     means = np.array([each.mean for each in found])
     halves = np.array([each.half or 0.0 for each in found])
+    back = np.exp if is_loss else np.asarray
     look = _look(name)
-    axes.plot(places, means, label=name, lw=1.6, **look)
-    axes.fill_between(places, means - halves, means + halves, color=look["color"], alpha=0.15, lw=0)
+    axes.plot(places, back(means), label=name, lw=1.6, **look)
+    bounds = back(means - halves), back(means + halves)
+    axes.fill_between(places, *bounds, color=look["color"], alpha=0.15, lw=0)
 
 
 def _look(name: str) -> dict[str, Any]:
@@ -105,16 +114,16 @@ def _look(name: str) -> dict[str, Any]:
     return {"color": color, "ls": style}
 
 
-def _near_the_end(axes: Axes, *, is_loss: bool) -> None:
-    """Losses on a logarithmic axis; of qualities the upper part, where methods differ."""
+def _near_the_end(axes: Axes, most: float | None) -> None:
+    """Losses on a logarithmic axis; of qualities, at most so large, the part where methods end."""
     drawn = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
     if not drawn:
         return
     values = np.concatenate(drawn)
-    if is_loss and values.min() > 0:
+    if most is None:
         axes.set_yscale("log")
         axes.set_ylim(0.8 * values.min(), 1.2 * min(values.max(), 10 * np.median(values)))
-    elif not is_loss:
-        ends = [line[-1] for line in drawn]
-        top, bottom = max(values.max(), max(ends)), min(ends)
-        axes.set_ylim(max(bottom - 3 * (top - bottom) - 2, values.min() - 1), top + 1)
+        return
+    ends = [line[-1] for line in drawn]
+    low = min(ends) - 2 * (max(ends) - min(ends)) - 1
+    axes.set_ylim(max(low, values.min() - 1), min(values.max() + 0.5, most))
