@@ -20,13 +20,7 @@ __all__ = ["export_models"]
 
 
 def export_models(
-    stored: Stored,
-    *,
-    item: str = "",
-    best: bool = False,
-    onnx: bool = False,
-    to: str = "",
-    kind: type[TrainingSettings] = FrankWolfeConfig,
+    stored: Stored, *, item: str = "", best: bool = False, onnx: bool = False, to: str = ""
 ) -> Iterator[str]:
     """Write a model of a run, verified before; the places of its files (`tasks.nn.exports`).
 
@@ -41,8 +35,6 @@ def export_models(
         Whether ``model.onnx`` is written.
     to : str
         Local folder or URI.
-    kind : type
-        Of the config of the run.
 
     Raises
     ------
@@ -52,8 +44,12 @@ def export_models(
     LatticeworkError
         If a file is damaged, or its model is not what its row says.
     """
-    wanted = Request(item, best, onnx, to)
-    row = _chosen(stored, item)
+    yield from export_trained(stored, Request(item, best, onnx, to), FrankWolfeConfig)
+
+
+def export_trained(stored: Stored, wanted: Request, kind: type[TrainingSettings]) -> Iterator[str]:
+    """The same for a request, of a run with a config of some class."""
+    row = _chosen(stored, wanted.item)
     config = config_again(stored, kind)
     with one_thread():
         bench = open_bench(config)

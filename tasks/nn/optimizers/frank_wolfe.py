@@ -272,7 +272,8 @@ class FrankWolfe(Optimizer):
                     f"{entry.name}: a mask cannot be kept in the region {entry.region.name}"
                 )
             if weight in self.state:
-                check_types(self._names[weight], weight, self.state[weight])
+                name = self._names[weight]  # pyrefly: ignore[bad-index]
+                check_types(name, weight, self.state[weight])
         here = [weight for weight in given if weight.device.type == "cpu"]
         for weight in here:
             if not fused.is_finite(weight.grad):

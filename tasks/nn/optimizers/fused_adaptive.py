@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +65,7 @@ def step(member: Member, settings: StepSettings, rate: float | Tensor) -> None:
     state["step"] += 1
 
 
-def _length(sums: tuple[float, float], settings: StepSettings) -> np.float32:
-    slope, curve = sums
+def _length(sums: Sequence[Any], settings: StepSettings) -> np.float32:
+    slope, curve = map(float, sums)
     found = slope / curve if curve > 0 else 0.0
     return np.float32(min(max(found, 0.0), settings.max_step) if math.isfinite(found) else 0.0)

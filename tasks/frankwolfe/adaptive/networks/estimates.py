@@ -138,7 +138,10 @@ class ReducedState(TrainingState):
             raise InputError("a variance-reduced gradient needs training examples; there are none")
         for name, weight in self._weights():
             weight.grad = sums[name].div_(count)
-        means = {name: sum(each[name] for each in all_terms) / count for name in all_terms[0]}
+        means = {
+            name: torch.stack([each[name] for each in all_terms]).sum() / count
+            for name in all_terms[0]
+        }
         return torch.stack(values).sum() / count, means
 
     def _weights(self) -> Iterator[tuple[str, nn.Parameter]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ def optimizer_of(trial: NetworkTrial, model: nn.Module) -> torch.optim.Optimizer
     if trial.method == "adamw":
         return torch.optim.AdamW(model.parameters(), lr=rate)
     is_counted = issubclass(REGIONS[config.region], WithCount)
-    inner = {"inner_steps": config.inner_steps} if trial.method in ADAPTIVE else {}
+    inner: dict[str, Any] = {"inner_steps": config.inner_steps} if trial.method in ADAPTIVE else {}
     return FrankWolfe(
         model,
         region=config.region,
