@@ -5,7 +5,8 @@ with gradients of decaying spectrum; all contestants take turns, so that a busy 
 and the best turn counts.  CPU seconds; ratios are to SGD with momentum 0.9, foreach.
 
 Then polar factors beside Newton-Schulz, a warm leading singular vector of a 4096 x 4096 matrix
-beside its singular value decomposition, and the time to give ResNet-18 its regions.
+beside its singular value decomposition, and the time to give ResNet-18 its regions.  AdaSFW and
+AdamSFW take two inner steps.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ BARS = {
     "k_support": 6.0,
     "nuclear": 4.0,
     "spectral_k_support": 10.0,
+    "linf, AdaSFW": 8.0,
 }
 """Most time as a multiple of SGD's."""
 SHARE = 0.1
@@ -86,8 +88,10 @@ def steps() -> dict[str, Callable[[], Any]]:
         "AdamW inside": FrankWolfe(weights(), region=None).step,
         "Muon": torch.optim.Muon(weights()[: 4 * BLOCKS]).step,
     }
-    for region in (*BARS, "spectral"):
-        found[region] = FrankWolfe(groups(region), lr=0.01).step
+    for name in (*BARS, "spectral", "linf, AdamSFW"):
+        region, _, method = name.partition(", ")
+        preset = {"preset": method.lower()} if method else {}
+        found[name] = FrankWolfe(groups(region), lr=0.01, **preset).step
     return found
 
 

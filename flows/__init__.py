@@ -29,6 +29,7 @@ STUDIES: tuple[str, ...] = (
     "flows.perp:STUDY",
     "flows.frank_wolfe:STUDY",
     "flows.compression_aware:STUDY",
+    "flows.adaptive_networks:STUDY",
     "flows.plane_coloring:STUDY",
     "flows.coloring_sweep:STUDY",
 )

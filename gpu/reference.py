@@ -109,3 +109,27 @@ def sweep(
         signs[free_points] = [(k >> i) & 1 for i in range(len(free_points))]
         counts[scheme_code(edges, num_vertices, is_odd, signs)] += 1
     return dict(counts)
+
+
+def adaptive_step(
+    x: NDArray[np.floating],
+    direction: NDArray[np.floating],
+    moment: NDArray[np.floating],
+    *,
+    eta: float,
+    delta: float = 1e-8,
+    bounds: tuple[float, float] = (0.0, np.inf),
+    radius: float = 1.0,
+    num_inner: int = 2,
+    max_step: float = 1.0,
+) -> NDArray[np.floating]:
+    """Where the inner steps of `gpu.adaptive_steps` end, for second moments that are there."""
+    h = np.clip(delta + np.sqrt(moment), *bounds)
+    y = x.copy()
+    for _ in range(num_inner):
+        p = eta * direction + h * (y - x)
+        v = np.where(p < 0, radius, -radius)
+        curve = np.sum(h * (y - v) ** 2)
+        length = np.clip(np.sum(p * (y - v)) / curve, 0.0, max_step) if curve else 0.0
+        y = y + length * (v - y)
+    return y

@@ -11,6 +11,7 @@ from tasks.frankwolfe.run import CHECKPOINTS
 from tasks.frankwolfe.verify import verified
 from tasks.nn import load_tensors
 from tasks.nn.benches import open_bench
+from tasks.nn.config import TrainingSettings
 from tasks.nn.exports import ExportedModel, Request, config_again, refuse_item, write_models
 from tasks.nn.yardstick import yardstick_of
 from tasks.records import InputError, LatticeworkError, Status, Stored
@@ -43,9 +44,13 @@ def export_models(
     LatticeworkError
         If a file is damaged, or its model is not what its row says.
     """
-    wanted = Request(item, best, onnx, to)
-    row = _chosen(stored, item)
-    config = config_again(stored, FrankWolfeConfig)
+    yield from export_trained(stored, Request(item, best, onnx, to), FrankWolfeConfig)
+
+
+def export_trained(stored: Stored, wanted: Request, kind: type[TrainingSettings]) -> Iterator[str]:
+    """The same for a request, of a run with a config of some class."""
+    row = _chosen(stored, wanted.item)
+    config = config_again(stored, kind)
     with one_thread():
         bench = open_bench(config)
         # What is written is measured there.

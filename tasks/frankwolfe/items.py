@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tasks.frankwolfe.config import FrankWolfeConfig
+from tasks.nn.config import TrainingSettings
 
 __all__ = ["CHOICE", "ModelCheck", "Trial", "trials"]
 
@@ -51,7 +52,7 @@ class ModelCheck:
     """A model to be read again."""
 
     key: str
-    config: FrankWolfeConfig
+    config: TrainingSettings
 
 
 def trials(config: FrankWolfeConfig, method: str) -> list[Trial]:

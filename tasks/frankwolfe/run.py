@@ -104,7 +104,14 @@ def gap_and_gauge(
     """Gap on some training images, and the largest gauge; nothing without regions."""
     if not trial.is_region or not isinstance(optimizer, FrankWolfe):
         return {}
-    batch = bench.some_batch(trial.config.gap_images)
+    return measured_gap(bench, model, optimizer, trial.config.gap_images)
+
+
+def measured_gap(
+    bench: Bench, model: nn.Module, optimizer: FrankWolfe, count: int
+) -> dict[str, float]:
+    """Gap on so many training images, and the largest gauge."""
+    batch = bench.some_batch(count)
     with evaluating(model):
         gap = optimizer.gap(bench.objective.of_model, [batch]).total
     return {"gap": gap, "gauge": max(optimizer.feasibility().values())}
@@ -162,12 +169,15 @@ def _filters(trial: Trial, bench: Bench, model: nn.Module) -> Iterable[dict[str,
 
 
 def _stored(trial: Trial, trained: Trained, folder: str) -> str:
-    """Write the model with its regions; its id."""
     optimizer = trained.optimizer
     regions = optimizer.regions() if isinstance(optimizer, FrankWolfe) and trial.is_region else {}
-    header = {"method": trial.method, "regions": regions}
-    path = store_tensors(f"{folder}/{CHECKPOINTS}", model_tensors(trained.model), header)
-    return path.stem
+    return store_model(trained.model, trial.method, regions, folder)
+
+
+def store_model(model: nn.Module, method: str, regions: Mapping[str, Any], folder: str) -> str:
+    """Write a model with its regions; its id."""
+    header = {"method": method, "regions": dict(regions)}
+    return store_tensors(f"{folder}/{CHECKPOINTS}", model_tensors(model), header).stem
 
 
 def _lipschitz(trained: Trained, bench: Bench) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Checkpoints of trainings: everything that is needed to go on as if nothing had happened.
 
-    tensors   model.<name>, optimizer.<parameter number>.<moment>, generator
+    tensors   model.<name>, optimizer.<parameter number>.<moment>, generator, and memory.<name> of
+              states that remember more
     header    step, optimizer groups, moments that are not tensors, and what the caller adds
 
 The file's format, its digest and the way it is written are those of `tasks.nn.files`.
@@ -68,6 +69,7 @@ def load_checkpoint(
     _check_groups(checkpoint.extra["groups"], state, f"{path}")
     if check is not None:
         check(checkpoint.extra["extra"])
+    state.recall(checkpoint.below("memory."))
     state.model.load_state_dict(weights)
     moments = _moments(checkpoint)
     state.optimizer.load_state_dict({"state": moments, "param_groups": checkpoint.extra["groups"]})
@@ -90,6 +92,7 @@ def _state_content(
             else:
                 plain.setdefault(str(number), {})[name] = value
     tensors["generator"] = state.generator.get_state()
+    tensors |= {f"memory.{name}": value for name, value in state.memory().items()}
     header = {
         "step": state.step,
         "groups": [{n: _listed(v) for n, v in g.items()} for g in optimizer["param_groups"]],

@@ -127,6 +127,29 @@ class TrainingState:
             If loss or gradient are not finite; then weights and statistics are as they were.
         """
         buffers = [buffer.clone() for buffer in self.model.buffers()]
+        value, terms = self.differentiate(batches, loss, mixed_precision=mixed_precision)
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        norm = nn.utils.clip_grad_norm_(parameters, NO_LIMIT if clip is None else clip)
+        rate = self.schedule.at(self.step)
+        # One transfer for both: a sum is finite only if each is.
+        if not bool(torch.isfinite(value + norm)):
+            self.optimizer.zero_grad(set_to_none=True)
+            put_back(self.model, buffers)
+            raise TrainingDiverged(
+                f"step {self.step}: loss {value.item():.3g}, gradient norm {norm.item():.3g} "
+                f"at learning rate {rate:.3g}; lower the rate or clip more"
+            )
+        self.step_optimizer(rate)
+        return StepReport(self.step, value, rate, norm, terms)
+
+    def differentiate(
+        self, batches: Sequence[Any], loss: Loss, *, mixed_precision: bool
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean loss and terms of some batches; the parameters get its gradient.
+
+        A state of another kind may put another estimate of the gradient there; what it remembers
+        for that is its `memory`.
+        """
         parts = []
         for batch in batches:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed_precision):
@@ -135,20 +158,22 @@ class TrainingState:
                 self.optimizer.zero_grad(set_to_none=True)
             value.backward()
             parts.append((value.detach(), terms))
-        value, terms = total(parts)
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        norm = nn.utils.clip_grad_norm_(parameters, NO_LIMIT if clip is None else clip)
-        rate = self.schedule.at(self.step)
-        # One transfer for both: a sum is finite only if each is.
-        if not bool(torch.isfinite(value + norm)):
-            self.optimizer.zero_grad(set_to_none=True)
-            _put_back(self.model, buffers)
-            raise TrainingDiverged(
-                f"step {self.step}: loss {value.item():.3g}, gradient norm {norm.item():.3g} "
-                f"at learning rate {rate:.3g}; lower the rate or clip more"
-            )
-        self.step_optimizer(rate)
-        return StepReport(self.step, value, rate, norm, terms)
+        return total(parts)
+
+    def memory(self) -> Mapping[str, Tensor]:
+        """What steps remember beside weights and moments, by name; checkpoints hold it."""
+        return {}
+
+    def recall(self, memory: Mapping[str, Tensor]) -> None:
+        """Restore what `memory` gave.
+
+        Raises
+        ------
+        InputError
+            If steps of this kind remember other things; then nothing was changed.
+        """
+        if memory:
+            raise InputError("steps of another kind were saved: they remember gradients")
 
     def step_optimizer(self, rate: Any) -> None:
         """Move the weights along the gradients that they hold."""
@@ -247,7 +272,8 @@ def total(parts: Sequence[tuple[Tensor, Mapping[str, Tensor]]]) -> tuple[Tensor,
 
 
 @torch.no_grad()
-def _put_back(model: nn.Module, buffers: Iterable[Tensor]) -> None:
+def put_back(model: nn.Module, buffers: Iterable[Tensor]) -> None:
+    """Give buffers, such as statistics of normalization, earlier values."""
     for buffer, earlier in zip(model.buffers(), buffers, strict=True):
         buffer.copy_(earlier)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
+from tasks.nn.optimizers import adaptive
 from tasks.nn.optimizers.motion import (
     DenseMotion,
     Motion,
@@ -96,6 +97,8 @@ class Bucket:
     def step(self, rate: float | Tensor) -> None:
         """Move all weights, or leave that to the process that owns them."""
         directions = self._directions()
+        if self.settings.is_adaptive:
+            adaptive.see(self.members, self.settings)
         owner = self.members[0].owner
         if owner is None or owner == distributed.get_rank():
             self.move(directions, rate)
@@ -120,6 +123,9 @@ class Bucket:
         radii = torch.tensor(
             [member.entry.region.radius for member in self.members], dtype=x.dtype, device=x.device
         )
+        if settings.is_adaptive:
+            self._write(self._adapted(x, directions, radii, rate))
+            return
         is_asked = settings.rescaling in ("diameter", "fast_gradient")
         diameters = self._diameters(x) if is_asked else radii
         if self.is_compiled and region.event_dims == 1:
@@ -128,13 +134,28 @@ class Bucket:
             step = _compiled_step(region, settings, tuple(x.shape))
             self._write(step(*given, region, settings))
             return
-        vertex = self._vertices(directions, x, radii)
+        vertex = self._vertices(directions, x, radii, self.members[0].state["step"])
         if isinstance(vertex, RankOne):
             motion: Motion = RankOneMotion(x, vertex)
         else:
             motion = DenseMotion(x, vertex.sub_(x))
         motion.take(shares(motion, directions, settings, rate, diameters))
         self._write(x)
+
+    def _adapted(
+        self, x: Tensor, directions: Tensor, radii: Tensor, rate: float | Tensor
+    ) -> Tensor:
+        """Where the inner steps end."""
+        found = [adaptive.diagonal(m.state, self.settings) for m in self.members]
+        taken = self.members[0].state["step"] * self.settings.inner_steps
+
+        def vertex(towards: Tensor, inner: int) -> Tensor:
+            v = self._vertices(towards, x, radii, taken + inner, adaptive.ROUNDS)
+            return v.left @ v.right if isinstance(v, RankOne) else v
+
+        pull = directions * (rate * self.settings.rate_factor)
+        events = self.members[0].entry.region.event_dims
+        return adaptive.inner_steps(x, pull, self._stack(found), vertex, self.settings, events)
 
     def _write(self, x: Tensor) -> None:
         for member, points in zip(self.members, x, strict=True):
@@ -172,13 +193,15 @@ class Bucket:
         stacked = laid[0][None] if len(laid) == 1 else torch.stack(laid)
         return stacked if stacked.dtype == torch.bool else stacked.to(working_type(stacked))
 
-    def _vertices(self, directions: Tensor, x: Tensor, radii: Tensor) -> Tensor | RankOne:
-        """Extreme points with their radii; the memory is free for use."""
+    def _vertices(
+        self, directions: Tensor, x: Tensor, radii: Tensor, number: int, rounds: int = 1
+    ) -> Tensor | RankOne:
+        """Extreme points with their radii, the number-th ones; the memory is free for use."""
         region, settings = self.members[0].entry.region, self.settings
         starts = [member.state["start"] for member in self.members if "start" in member.state]
         given = torch.stack(starts) if starts else None
         asked = asked_for(directions, x, settings)
-        found = vertices(region, asked, given, settings.oracle, self.members[0].state["step"])
+        found = vertices(region, asked, given, settings.oracle, number, rounds)
         if found.starts is not None:
             for member, start in zip(self.members, found.starts, strict=True):
                 member.state["start"].copy_(start)

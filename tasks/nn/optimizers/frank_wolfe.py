@@ -21,14 +21,14 @@ Pokutta, Spiegel, Zimmer, arXiv:2010.07243, algorithms 1 and 2.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
-from tasks.nn.optimizers import fused, unconstrained
+from tasks.nn.optimizers import fused, fused_adaptive, unconstrained
 from tasks.nn.optimizers.bucket import Bucket, Member
 from tasks.nn.optimizers.gap import Gap, gap_of
 from tasks.nn.optimizers.options import (
@@ -42,11 +42,11 @@ from tasks.nn.optimizers.options import (
     settings_from,
     with_region,
 )
-from tasks.nn.optimizers.oracles import needs_start, num_rows
+from tasks.nn.optimizers.oracles import needs_start
 from tasks.nn.optimizers.routing import Constrained, check_weights, routed
 from tasks.nn.optimizers.settings import StepSettings
+from tasks.nn.optimizers.states import check_shapes, check_types, own_types, prepare
 from tasks.nn.regions import Region
-from tasks.nn.regions.region import working_type
 from tasks.nn.sparsity.masks import held_mask
 from tasks.records import InputError
 
@@ -55,8 +55,6 @@ MASKABLE = ("l1", "l2", "linf", "lp", "k_sparse", "k_norm", "k_support", "group_
 PYTORCHS = ("defaults", "state", "param_groups")
 OURS = ("_model", "_constrained", "_names", "_given", "_is_compiled")
 """Attributes that copies have; schedulers add others, which are of one object."""
-MOMENTS = ("momentum", "exp_avg", "momentum_buffer")
-"""Of the type of their weight."""
 Params = nn.Module | Iterable[Any]
 
 
@@ -72,7 +70,7 @@ class FrankWolfe(Optimizer):
         A name, whose size follows from initialization, or a region as it is meant; "auto" is linf
         for the preset lion, and else spectral.
     preset : str
-        sfw, momentum_sfw, muon, scion or lion.
+        sfw, momentum_sfw, muon, scion, lion, adasfw or adamsfw.
     lr : float
         Rate of the constrained weights.
     width : float
@@ -179,6 +177,8 @@ class FrankWolfe(Optimizer):
         else:
             ours = ours or [rule_from(options).applied(name, p, None) for name, p in named]
             settings = settings_from(options)
+            if settings.is_adaptive and self._is_compiled:
+                raise InputError("compiled is for steps without a metric; leave it out")
             for each in ours:
                 needs_start(each.region, each.layout.shape(each.weight.shape), settings.oracle)
             group |= {"kind": "frank_wolfe", **settings.as_data()}
@@ -238,6 +238,9 @@ class FrankWolfe(Optimizer):
             if not self._is_compiled and fused.takes(member, settings):
                 fused.step(member, settings, group["lr"])
                 continue
+            if fused_adaptive.takes(member, settings):
+                fused_adaptive.step(member, settings, group["lr"])
+                continue
             bucket = Bucket(settings, is_compiled=self._is_compiled)
             buckets.setdefault(member.key, bucket).add(member)
         for bucket in buckets.values():
@@ -251,17 +254,7 @@ class FrankWolfe(Optimizer):
         """A weight with its state, which begins here."""
         entry, state = self._constrained[weight], self.state[weight]
         points = entry.layout.shape(weight.shape)
-        if "step" not in state:
-            state["step"] = 0
-            if needs_start(entry.region, points, settings.oracle):
-                size = (*points[:-2], num_rows(entry.region, points), points[-1])
-                state["start"] = torch.zeros(size, dtype=working_type(weight), device=weight.device)
-        if weight.dtype in (torch.bfloat16, torch.float16) and "precise" not in state:
-            # Roundings of every step would add up, and small steps would be lost.
-            state["precise"] = weight.detach().float()
-        if "momentum" not in state and (settings.momentum or settings.direction == "lion"):
-            # A rule of a group may get a momentum later.
-            state["momentum"] = torch.zeros_like(weight)
+        prepare(entry, state, settings)
         # Processes with equal gradients share out the vertices of matrices.
         is_shared = distributed.is_initialized() and entry.region.event_dims == 2
         owner = number % distributed.get_world_size() if is_shared else None
@@ -278,13 +271,9 @@ class FrankWolfe(Optimizer):
                 raise InputError(
                     f"{entry.name}: a mask cannot be kept in the region {entry.region.name}"
                 )
-            for name in MOMENTS:
-                moment = self.state[weight].get(name) if weight in self.state else None
-                if moment is not None and moment.dtype != weight.dtype:
-                    raise InputError(
-                        f"{self._names[weight]} is {weight.dtype}, but was {moment.dtype} in the "
-                        "steps before: convert a model before its first step"
-                    )
+            if weight in self.state:
+                name = self._names[weight]  # pyrefly: ignore[bad-index]
+                check_types(name, weight, self.state[weight])
         here = [weight for weight in given if weight.device.type == "cpu"]
         for weight in here:
             if not fused.is_finite(weight.grad):
@@ -374,26 +363,12 @@ class FrankWolfe(Optimizer):
                 if "regions" in group and group["regions"][number] != saved["regions"][number]:
                     raise InputError(f"{name} has another region in the state")
                 kept = state_dict["state"].get(saved["params"][number], {})
-                self._check_state(weight, kept)
+                check_shapes(name, weight, self._constrained.get(weight), kept)
         super().load_state_dict(state_dict)
         # PyTorch casts states to the type of the weight; these have their own.
         for group, saved in zip(self.param_groups, groups, strict=True):
             for weight, key in zip(group["params"], saved["params"], strict=True):
                 kept = state_dict["state"].get(key, {})
-                for name, dtype in (("start", working_type(weight)), ("precise", torch.float32)):
+                for name, dtype in own_types(weight).items():
                     if name in kept:
                         self.state[weight][name] = kept[name].clone().to(weight.device, dtype)
-
-    def _check_state(self, weight: nn.Parameter, kept: Mapping[str, Any]) -> None:
-        """Refuse the state of a weight of another shape."""
-        wanted = dict.fromkeys(
-            ("momentum", "precise", "exp_avg", "exp_avg_sq", "momentum_buffer"), weight.shape
-        )
-        if weight in self._constrained and "start" in kept:
-            entry = self._constrained[weight]
-            points = entry.layout.shape(weight.shape)
-            rows = num_rows(entry.region, points)
-            wanted["start"] = torch.Size((*points[:-2], rows, points[-1]))
-        for name, shape in wanted.items():
-            if isinstance(kept.get(name), Tensor) and kept[name].shape != shape:
-                raise InputError(f"{self._names[weight]} has another shape in the state")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,23 +27,31 @@ Array = NDArray[np.float32]
 
 def takes(member: Member, settings: StepSettings) -> bool:
     """Whether a weight can be moved here."""
-    weight, gradient = member.entry.weight, member.gradient
     momentum = member.state.get("momentum")
+    return (
+        member.entry.region.name in FUSED
+        and not settings.is_adaptive
+        and settings.direction == "momentum"
+        and settings.rescaling != "short"
+        and not settings.nearest
+        and lies_alike(member, [momentum])
+    )
+
+
+def lies_alike(member: Member, moments: Sequence[Tensor | None]) -> bool:
+    """Whether a weight, its gradient and its moments are vectors of one order, without a mask."""
+    weight, gradient = member.entry.weight, member.gradient
     return (
         # What PyTorch compiles it has to see.
         not torch.compiler.is_compiling()
-        and member.entry.region.name in FUSED
         and member.entry.layout.kind == "whole"
         and weight.device.type == "cpu"
         and weight.dtype == torch.float32
         and gradient.dtype == torch.float32
-        and momentum is not None
         and member.mask is None
-        and settings.direction == "momentum"
-        and settings.rescaling != "short"
-        and not settings.nearest
         and _in_order(weight) is not None
-        and all(t.stride() == weight.stride() for t in (gradient, momentum))
+        and gradient.stride() == weight.stride()
+        and all(t is not None and t.stride() == weight.stride() for t in moments)
     )
 
 
@@ -59,7 +68,7 @@ def is_finite(tensor: Tensor) -> bool:
 def step(member: Member, settings: StepSettings, rate: float | Tensor) -> None:
     """Move a weight."""
     weight, momentum = member.entry.weight, member.state["momentum"]
-    x, m, g = (_array(t) for t in (weight, momentum, member.gradient))
+    x, m, g = (array(t) for t in (weight, momentum, member.gradient))
     gain = -settings.gain if settings.maximize else settings.gain
     vertex = _Vertex.after(member.entry.region, x, m, g, settings.momentum, gain)
     if vertex is None:
@@ -167,7 +176,8 @@ def _in_order(tensor: Tensor) -> Tensor | None:
     return turned.view(-1) if turned.is_contiguous() else None
 
 
-def _array(tensor: Tensor) -> Array:
+def array(tensor: Tensor) -> Array:
+    """All entries in the order of memory."""
     flat = _in_order(tensor)
     if flat is None:
         raise ValueError("the entries do not lie together in memory")

@@ -86,7 +86,12 @@ def num_rows(region: Region, points: tuple[int, ...]) -> int:
 
 
 def vertices(
-    region: Region, directions: Tensor, starts: Tensor | None, oracle: Oracle, step: int
+    region: Region,
+    directions: Tensor,
+    starts: Tensor | None,
+    oracle: Oracle,
+    step: int,
+    rounds: int = 1,
 ) -> Vertices:
     """Extreme points of the region of radius 1.
 
@@ -100,10 +105,12 @@ def vertices(
     oracle : str
     step : int
         Number of steps taken; seeds the random columns.
+    rounds : int
+        Of a power iteration, after the first step.
     """
     unit = replace(region, radius=1.0)
     if starts is not None:
-        return _by_power(unit, directions, starts, step)
+        return _by_power(unit, directions, starts, step, rounds if step else FIRST_ROUNDS)
     if region.name != "spectral":
         return Vertices(unit.extreme_point(directions))
     return Vertices(_where_zero(unit, directions, -_polar(_scaled(directions), oracle)))
@@ -131,14 +138,15 @@ def _newton_schulz(matrices: Tensor) -> Tensor:
     return (x.mT if matrices.shape[-2] > matrices.shape[-1] else x).to(matrices.dtype)
 
 
-def _by_power(region: Region, directions: Tensor, starts: Tensor, step: int) -> Vertices:
+def _by_power(
+    region: Region, directions: Tensor, starts: Tensor, step: int, rounds: int
+) -> Vertices:
     generator = torch.Generator(starts.device).manual_seed(step)
     # The same for all matrices of a stack: whether one is moved with others changes nothing.
     count, size = starts.shape[-2:]
     drawn = torch.randn(1 if step else count + 1, size, generator=generator, device=starts.device)
     drawn = drawn.to(starts.dtype).expand(*starts.shape[:-2], *drawn.shape)
     begin, extra = starts if step else drawn[..., 1:, :], drawn[..., :1, :]
-    rounds = 1 if step else FIRST_ROUNDS
     if starts.dim() == 3 and len(starts) == 1:
         one = leading(directions[0], begin[0], extra[0], rounds)
         found = Leading(one.left[None], one.rows[None])

@@ -1,0 +1,1 @@
+"""Adaptive Frank-Wolfe methods (arXiv:2009.14114)."""

@@ -1,0 +1,1 @@
+"""Estimates of gradients, and steps that adapt, on networks at equal numbers of gradients."""
