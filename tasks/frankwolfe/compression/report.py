@@ -35,7 +35,7 @@ NUCLEAR = ("nuclear_penalty", "nuclear_prox")
 def compression_report(stored: Stored) -> Report:
     """What holds of the published claims here, then one table per kind of compression."""
     found = Results(stored)
-    findings = [*_claims(found), *_rescaling(found), *_resources(found)]
+    findings = [*_claims(found), *_rescaling(found)]
     kinds = [kind for kind in stored.settings["kinds"] if found.names(kind)]
     tables = [
         *(_accuracies(found, kind) for kind in kinds),
@@ -55,6 +55,7 @@ def compression_report(stored: Stored) -> Report:
         "ratios are what stays; models are recalibrated, "
         f"and nothing is retrained but {IMP}, for every ratio anew, with as many steps in all",
         *_recalibration(found, kinds),
+        *_resources(found),
         *_rankings(found, kinds),
         *_verified(stored),
         *_exportable(found, kinds),
@@ -118,19 +119,19 @@ def _rescaling(found: Results) -> Iterator[str]:
 
 
 def _resources(found: Results) -> Iterator[str]:
-    """Seconds of trainings: low ranks by Frank-Wolfe beside nuclear norms."""
+    """Seconds of trainings: low ranks by Frank-Wolfe beside nuclear norms.
+
+    What else ran on the machine is in them, so that no claim is decided by these.
+    """
     seconds = found.seconds()
     rivals = [name for name in NUCLEAR if name in seconds]
-    if "spectral_k_support" not in seconds or not rivals:
-        return
-    own = seconds["spectral_k_support"]
-    texts = [f"{own / seconds[name]:.2f} of {name}" for name in rivals]
-    verdict = "holds" if all(own < 0.8 * seconds[name] for name in rivals) else "does not hold"
-    yield (
-        "published: low ranks by Frank-Wolfe take significantly less than nuclear norms -> "
-        f"{verdict}: a training of spectral_k_support takes {' and '.join(texts)} in this run "
-        "(less than 0.8 counts)"
-    )
+    if "spectral_k_support" in seconds and rivals:
+        own = seconds["spectral_k_support"]
+        texts = [f"{own / seconds[name]:.2f} of {name}" for name in rivals]
+        yield (
+            f"a training of spectral_k_support took {' and '.join(texts)} here, whatever else ran "
+            "beside; `python -m benchmarks.compression` compares single steps"
+        )
 
 
 # --- tables -------------------------------------------------------------------------------------
