@@ -62,9 +62,11 @@ class FlowPolytope(Region):
 
     def network(self, num_edges: int) -> Network:
         """The graph, with so many edges if they are parallel."""
-        return parsed(self.graph or "0>1 " * num_edges)
+        return parsed(self.graph) if self.graph else _parallel(num_edges)
 
     def _diameter(self, shape: Sequence[int]) -> float:
+        if not self.graph:
+            return math.sqrt(2) if shape[-1] > 1 else 0.0
         net = self.network(shape[-1])
         return math.sqrt(largest_difference(net.tails, net.heads, net.ranks, net.sink))
 
@@ -147,6 +149,12 @@ def parsed(graph: str) -> Network:
             )
     source, sink = (int(np.searchsorted(names, each[0])) for each in (sources, sinks))
     return Network(tails, heads, order.astype(np.int64), ranks, size, source, sink)
+
+
+def _parallel(num_edges: int) -> Network:
+    """Edges from node 0 to node 1."""
+    tails = np.zeros(num_edges, np.int64)
+    return Network(tails, tails + 1, np.arange(num_edges), np.arange(2), 2, 0, 1)
 
 
 def _path(net: Network, given: np.ndarray) -> np.ndarray:
