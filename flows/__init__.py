@@ -28,6 +28,7 @@ STUDIES: tuple[str, ...] = (
     "flows.imp:STUDY",
     "flows.perp:STUDY",
     "flows.frank_wolfe:STUDY",
+    "flows.adaptive_frank_wolfe:STUDY",
     "flows.plane_coloring:STUDY",
     "flows.coloring_sweep:STUDY",
 )

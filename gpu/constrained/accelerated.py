@@ -74,7 +74,7 @@ def optimum(
     """The best point within so many steps; its gap over its value is `relative_gap` if they do."""
     h = curvature(problem, start.size, is_scaled=domain.code != NUCLEAR)
     x = start.astype(float)
-    least = 1e-6 * objective(problem, x)
+    least = 1e-12 * objective(problem, x)
     steps, gap = run_accelerated(problem, domain, h, x, relative_gap, least, max_steps)
     return Optimum(x, objective(problem, x), gap, steps)
 

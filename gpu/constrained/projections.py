@@ -24,10 +24,10 @@ from gpu.constrained.oracles import BIRKHOFF, FLOW
 
 __all__ = ["project"]
 
-NEWTON_STEPS, HALVINGS, REPAIRS = 300, 20, 3
+NEWTON_STEPS, HALVINGS, PATIENCE, REPAIRS = 300, 20, 30, 3
 LEAST_SHIFT, MOST_SHIFT = 1e-9, 1e12
 """Of the Hessian's diagonal, for Newton's method."""
-NUCLEAR_STEPS, NUCLEAR_TOLERANCE = 300, 1e-9
+NUCLEAR_STEPS, NUCLEAR_TOLERANCE = 100, 1e-6
 """At most so many decompositions; relative change of a point at which they end."""
 
 
@@ -129,6 +129,7 @@ def onto_equations(domain, given, h, x):
     metric = h / scale
     tolerance = 1e-14 * size * max(1.0, np.abs(y).max())
     value, shift = _primal(domain, y, metric, sign, u, x), LEAST_SHIFT
+    least, num_stalled = np.inf, 0
     for _ in range(NEWTON_STEPS):
         slope = -wanted
         hessian = np.zeros((size, size))
@@ -143,7 +144,10 @@ def onto_equations(domain, given, h, x):
                 hessian[tail, head] += sign * inverse
                 hessian[head, tail] += sign * inverse
         error = np.abs(slope).max()
-        if error <= tolerance:
+        if error <= 0.5 * least:
+            least, num_stalled = error, 0
+        num_stalled += 1
+        if error <= tolerance or num_stalled > PATIENCE:
             break
         # Potentials are free by a constant, and nodes without flow have no curvature.
         for k in range(size):
