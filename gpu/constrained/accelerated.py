@@ -82,7 +82,10 @@ def optimum(
 @njit(cache=True, nogil=True)
 def run_accelerated(problem, domain, h, x, relative_gap, least, max_steps):
     """Steps from x on, which becomes the best point; their number and its gap."""
-    ahead, before, best = x.copy(), x.copy(), x.copy()
+    ahead, before, best = np.empty(x.size), np.empty(x.size), np.empty(x.size)
+    ahead[:] = x
+    before[:] = x
+    best[:] = x
     g, pulled, v = np.empty(x.size), np.empty(x.size), np.empty(x.size)
     z = np.empty(problem.targets.shape[1])
     weight, best_gap = 1.0, np.inf

@@ -111,14 +111,17 @@ def run_active(problem, domain, is_pairwise, state, gradient_limit, step_limit, 
         is_full = size[0] == state.weights.size
         goes_away = slope_away - slope_x > gap or is_full
         if is_pairwise and not is_full:
-            direction[:] = state.v - state.vertices[away]
+            for j in range(x.size):
+                direction[j] = state.v[j] - state.vertices[away, j]
             most = state.weights[away]
         elif goes_away and state.weights[away] < 1.0:
-            direction[:] = x - state.vertices[away]
+            for j in range(x.size):
+                direction[j] = x[j] - state.vertices[away, j]
             most = state.weights[away] / (1.0 - state.weights[away])
         else:
             goes_away = False
-            direction[:] = state.v - x
+            for j in range(x.size):
+                direction[j] = state.v[j] - x[j]
             most = 1.0
         gamma = _least_along(problem, state, most)
         if gamma <= 0.0:
@@ -131,7 +134,9 @@ def run_active(problem, domain, is_pairwise, state, gradient_limit, step_limit, 
                 _keep_last(state)
         for j in range(x.size):
             x[j] += gamma * direction[j]
-        state.outputs[:] += gamma * state.along
+        for i in range(state.outputs.shape[0]):
+            for k in range(state.outputs.shape[1]):
+                state.outputs[i, k] += gamma * state.along[i, k]
     return gap
 
 
@@ -147,9 +152,12 @@ def _inner(a, b):
 def _refresh(problem, state):
     """Points and outputs without the rounding of many steps."""
     size = state.size[0]
-    state.weights[:size] /= state.weights[:size].sum()
+    total = 0.0
+    for m in range(size):
+        total += state.weights[m]
     state.x[:] = 0.0
     for m in range(size):
+        state.weights[m] /= total
         for j in range(state.x.size):
             state.x[j] += state.weights[m] * state.vertices[m, j]
     write_all_outputs(problem, state.x, state.outputs)

@@ -68,11 +68,13 @@ def estimate(problem, method, state):
     """Write the estimate into state.g, and count what it took."""
     kind, num = method.estimator, problem.targets.shape[0]
     g, counts = state.g, state.counts
-    if kind == 0:
+    if (kind == 4 or kind == 5) and _snapshot(problem, method, state):
+        return
+    # Published batches that have grown to a whole pass are the full gradient.
+    is_whole = method.batch == 0 and (kind == 1 or kind == 4 or kind == 5)
+    if kind == 0 or (is_whole and _batch(problem, method, state) >= num):
         write_gradient(problem, state.x, state.z, g)
         counts[GRADIENTS] += num
-        return
-    if (kind == 4 or kind == 5) and _snapshot(problem, method, state):
         return
     indices = _drawn(problem, method, state)
     size = indices.size

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from gpu.constrained.assignment import cheapest_assignment
 from gpu.constrained.graphs import shortest_path
+from gpu.constrained.small_matrices import diagonalize, smaller_gram
+from gpu.constrained.vectors import largest
 
 __all__ = ["POLYTOPES", "SETS", "Domain", "minimize_linear"]
 
@@ -60,21 +62,39 @@ class Domain(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def top_pair(matrix):
-    """Leading singular vectors of (p, q), from the smaller Gram matrix; some if it is 0."""
+def _rank_one(matrix, radius, v):
+    """Write -radius u w' into v (p, q), with the leading singular vectors of `matrix` (p, q)."""
     p, q = matrix.shape
-    left, right = np.zeros(p), np.zeros(q)
-    size = np.abs(matrix).max()
+    size = 0.0
+    for i in range(p):
+        for j in range(q):
+            size = max(size, abs(matrix[i, j]))
+    v[:] = 0.0
     if size == 0.0:
-        left[0] = right[0] = 1.0
-        return left, right
-    scaled = matrix / size
+        v[0, 0] = -radius
+        return
+    scaled = np.empty((p, q))
+    for i in range(p):
+        for j in range(q):
+            scaled[i, j] = matrix[i, j] / size
+    gram = smaller_gram(scaled)
+    vectors = diagonalize(gram)
+    best = 0
+    for k in range(gram.shape[0]):
+        if gram[k, k] > gram[best, best]:
+            best = k
+    vector = vectors[best]
+    other = np.zeros(max(p, q))
     is_tall = p >= q
-    gram = scaled.T @ scaled if is_tall else scaled @ scaled.T
-    vector = np.ascontiguousarray(np.linalg.eigh(gram)[1][:, -1])
-    other = scaled @ vector if is_tall else scaled.T @ vector
-    other /= math.sqrt((other**2).sum())
-    return (other, vector) if is_tall else (vector, other)
+    total = 0.0
+    for i in range(other.size):
+        for j in range(vector.size):
+            other[i] += (scaled[i, j] if is_tall else scaled[j, i]) * vector[j]
+        total += other[i] ** 2
+    factor = -radius / math.sqrt(total)
+    for i in range(p):
+        for j in range(q):
+            v[i, j] = factor * (other[i] * vector[j] if is_tall else vector[i] * other[j])
 
 
 @njit(cache=True, nogil=True)
@@ -90,7 +110,7 @@ def minimize_linear(domain, g, v):
         v[:] = 0.0
         v[place] = -radius if code == 0 and g[place] >= 0 else radius
     elif code == 1:
-        size = np.abs(g).max()
+        size = largest(g)
         if size == 0.0:
             v[:] = 0.0
             v[0] = -radius
@@ -106,10 +126,8 @@ def minimize_linear(domain, g, v):
         for j in range(g.size):
             v[j] = radius if g[j] < 0 else -radius
     elif code == NUCLEAR:
-        left, right = top_pair(g.reshape(domain.rows, domain.columns))
-        for i in range(left.size):
-            for j in range(right.size):
-                v[i * right.size + j] = -radius * left[i] * right[j]
+        shape = (domain.rows, domain.columns)
+        _rank_one(g.reshape(shape), radius, v.reshape(shape))
     elif code == BIRKHOFF:
         found = cheapest_assignment(g.reshape(domain.rows, domain.columns))
         v[:] = 0.0

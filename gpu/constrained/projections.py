@@ -21,6 +21,13 @@ import numpy as np
 from numba import njit
 
 from gpu.constrained.oracles import BIRKHOFF, FLOW
+from gpu.constrained.small_matrices import diagonalize, smaller_gram, solve_positive
+from gpu.constrained.vectors import (
+    decreasing_order,
+    largest,
+    sum_of_magnitudes,
+    sum_of_squares,
+)
 
 __all__ = ["project"]
 
@@ -54,8 +61,10 @@ def project(domain, y, h, x):
 @njit(cache=True, nogil=True)
 def _onto_simplex(y, h, radius, x):
     """The entries of the largest h_j y_j stay positive."""
-    values = h * y
-    order = np.argsort(-values)
+    values = np.empty(y.size)
+    for j in range(y.size):
+        values[j] = h[j] * y[j]
+    order = decreasing_order(values)
     total, weight, level = 0.0, 0.0, 0.0
     for place in order:
         if weight > 0 and values[place] <= level:
@@ -69,10 +78,13 @@ def _onto_simplex(y, h, radius, x):
 
 @njit(cache=True, nogil=True)
 def _onto_l1(y, h, radius, x):
-    if np.abs(y).sum() <= radius:
+    if sum_of_magnitudes(y) <= radius:
         x[:] = y
         return
-    _onto_simplex(np.abs(y), h, radius, x)
+    sizes = np.empty(y.size)
+    for j in range(y.size):
+        sizes[j] = abs(y[j])
+    _onto_simplex(sizes, h, radius, x)
     for j in range(y.size):
         if y[j] < 0:
             x[j] = -x[j]
@@ -81,7 +93,7 @@ def _onto_l1(y, h, radius, x):
 @njit(cache=True, nogil=True)
 def _onto_l2(y, h, radius, x):
     """Newton's method for 1 / |x(t)| = 1 / r, which is nearly linear in t: it never overshoots."""
-    if (y**2).sum() <= radius**2:
+    if sum_of_squares(y) <= radius * radius:
         x[:] = y
         return
     level = 0.0
@@ -98,7 +110,7 @@ def _onto_l2(y, h, radius, x):
         if level + step == level:
             break
         level += step
-    factor = radius / math.sqrt((x**2).sum())
+    factor = radius / math.sqrt(sum_of_squares(x))
     for j in range(y.size):
         x[j] *= factor
 
@@ -120,18 +132,23 @@ def onto_equations(domain, given, h, x):
     is_flow = domain.code == FLOW
     sign = -1.0 if is_flow else 1.0
     size = domain.num_nodes
-    y = given / domain.radius
-    wanted = np.zeros(size) if is_flow else np.ones(size)
+    y, metric = np.empty(given.size), np.empty(given.size)
+    scale = largest(h)
+    for j in range(given.size):
+        y[j], metric[j] = given[j] / domain.radius, h[j] / scale
+    wanted = np.zeros(size)
+    if not is_flow:
+        wanted[:] = 1.0
     if is_flow:
         wanted[domain.source], wanted[domain.sink] = -1.0, 1.0
-    u = np.zeros(size)
-    scale = h.max()
-    metric = h / scale
-    tolerance = 1e-14 * size * max(1.0, np.abs(y).max())
+    u, moved = np.zeros(size), np.zeros(size)
+    tolerance = 1e-14 * size * max(1.0, largest(y))
     value, shift = _primal(domain, y, metric, sign, u, x), LEAST_SHIFT
     least, num_stalled = np.inf, 0
     for _ in range(NEWTON_STEPS):
-        slope = -wanted
+        slope = np.empty(size)
+        for k in range(size):
+            slope[k] = -wanted[k]
         hessian = np.zeros((size, size))
         for j in range(y.size):
             tail, head = domain.tails[j], domain.heads[j]
@@ -143,7 +160,7 @@ def onto_equations(domain, given, h, x):
                 hessian[head, head] += inverse
                 hessian[tail, head] += sign * inverse
                 hessian[head, tail] += sign * inverse
-        error = np.abs(slope).max()
+        error = largest(slope)
         if error <= 0.5 * least:
             least, num_stalled = error, 0
         num_stalled += 1
@@ -152,20 +169,29 @@ def onto_equations(domain, given, h, x):
         # Potentials are free by a constant, and nodes without flow have no curvature.
         for k in range(size):
             hessian[k, k] += 1e-13 * hessian[k, k] + shift * min(1.0, error)
-        step = -np.linalg.solve(hessian, slope)
-        fall = (slope * step).sum()
-        length, before = 1.0, value - (u * wanted).sum()
+        step = np.empty(size)
+        for k in range(size):
+            step[k] = -slope[k]
+        solve_positive(hessian, step)
+        fall, before, length = 0.0, value, 1.0
+        for k in range(size):
+            fall += slope[k] * step[k]
+            before -= u[k] * wanted[k]
         is_lower = False
         for _ in range(HALVINGS):
-            moved = u + length * step
+            for k in range(size):
+                moved[k] = u[k] + length * step[k]
             value = _primal(domain, y, metric, sign, moved, x)
-            now = value - (moved * wanted).sum()
+            now = value
+            for k in range(size):
+                now -= moved[k] * wanted[k]
             if now <= before + 1e-4 * length * fall + 1e-14 * (1 + abs(before)):
                 is_lower = True
                 break
             length /= 2
         if is_lower:
-            u, shift = moved, max(shift / 10, LEAST_SHIFT)
+            u[:] = moved
+            shift = max(shift / 10, LEAST_SHIFT)
             continue
         # The step was too long where nothing bends: a shorter one.
         value = _primal(domain, y, metric, sign, u, x)
@@ -182,7 +208,8 @@ def _meet_equations(domain, metric, sign, wanted, x):
     """Positive entries change by the little that is left, which potentials are too coarse for."""
     size = wanted.size
     for _ in range(REPAIRS):
-        left = wanted.copy()
+        left = np.zeros(size)
+        left[:] = wanted
         hessian = np.zeros((size, size))
         for j in range(x.size):
             tail, head = domain.tails[j], domain.heads[j]
@@ -194,11 +221,12 @@ def _meet_equations(domain, metric, sign, wanted, x):
                 hessian[head, head] += inverse
                 hessian[tail, head] += sign * inverse
                 hessian[head, tail] += sign * inverse
-        if np.abs(left).max() <= 4e-16:
+        if largest(left) <= 4e-16:
             break
         for k in range(size):
             hessian[k, k] += 1e-13 * hessian[k, k] + 1e-15
-        u = np.linalg.solve(hessian, left)
+        solve_positive(hessian, left)
+        u = left
         for j in range(x.size):
             if x[j] > 0:
                 tail, head = domain.tails[j], domain.heads[j]
@@ -206,26 +234,49 @@ def _meet_equations(domain, metric, sign, wanted, x):
 
 
 @njit(cache=True, nogil=True)
-def _onto_nuclear_ball(domain, y, x):
-    """Euclidean: singular values onto the l1 ball."""
-    rows, columns = domain.rows, domain.columns
-    left, values, right = np.linalg.svd(y.reshape(rows, columns), full_matrices=False)
-    inside = np.empty(values.size)
-    _onto_l1(values, np.ones(values.size), domain.radius, inside)
-    point = (left * inside) @ right
-    for i in range(rows):
-        for j in range(columns):
-            x[i * columns + j] = point[i, j]
+def _onto_nuclear_ball(domain, given, moved):
+    """Euclidean: singular values onto the l1 ball, by eigenvectors of the smaller Gram matrix.
+
+    Those that are nearly 0 are wrong by the root of the rounding, and become 0 or stay small.
+    """
+    shape = (domain.rows, domain.columns)
+    y, x = given.reshape(shape), moved.reshape(shape)
+    gram = smaller_gram(y)
+    size, is_tall = gram.shape[0], shape[0] >= shape[1]
+    vectors = diagonalize(gram)
+    values, inside = np.empty(size), np.empty(size)
+    for k in range(size):
+        values[k] = math.sqrt(max(gram[k, k], 0.0))
+    ones = np.empty(size)
+    ones[:] = 1.0
+    _onto_l1(values, ones, domain.radius, inside)
+    # V' diag(inside / values) V, from one side.
+    factor = np.zeros((size, size))
+    for k in range(size):
+        if inside[k] > 0:
+            share = inside[k] / values[k]
+            for i in range(size):
+                for j in range(size):
+                    factor[i, j] += share * vectors[k, i] * vectors[k, j]
+    x[:] = 0.0
+    for i in range(shape[0]):
+        for j in range(shape[1]):
+            for k in range(size):
+                x[i, j] += y[i, k] * factor[k, j] if is_tall else factor[i, k] * y[k, j]
 
 
 @njit(cache=True, nogil=True)
 def _onto_nuclear(domain, y, h, x):
     """Accelerated projected gradient steps of length 1 / max h, restarted where they turn."""
-    most = h.max()
+    most, least = largest(h), np.inf
+    for j in range(h.size):
+        least = min(least, h[j])
     _onto_nuclear_ball(domain, y, x)
-    if h.min() == most:
+    if least == most:
         return 1
-    ahead, before, pulled = x.copy(), x.copy(), np.empty(x.size)
+    ahead, before, pulled = np.empty(x.size), np.empty(x.size), np.empty(x.size)
+    ahead[:] = x
+    before[:] = x
     weight = 1.0
     for count in range(NUCLEAR_STEPS):
         for j in range(x.size):

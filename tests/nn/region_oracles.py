@@ -61,7 +61,7 @@ def permutahedron(x, r):
 
 
 GRAPH = "0>1 0>2 2>1 1>3 2>3 1>4 3>4"
-"""Seven edges: five nodes, six paths."""
+"""Seven edges: five nodes, five paths."""
 
 
 def flow(x, r):
