@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gpu.constrained.assignment import cheapest_assignment
 from gpu.constrained.graphs import shortest_path
-from gpu.constrained.small_matrices import diagonalize, smaller_gram
+from gpu.constrained.small_matrices import leading_vector, smaller_gram
 from gpu.constrained.vectors import largest
 
 __all__ = ["POLYTOPES", "SETS", "Domain", "minimize_linear"]
@@ -77,13 +77,7 @@ def _rank_one(matrix, radius, v):
     for i in range(p):
         for j in range(q):
             scaled[i, j] = matrix[i, j] / size
-    gram = smaller_gram(scaled)
-    vectors = diagonalize(gram)
-    best = 0
-    for k in range(gram.shape[0]):
-        if gram[k, k] > gram[best, best]:
-            best = k
-    vector = vectors[best]
+    vector = leading_vector(smaller_gram(scaled))
     other = np.zeros(max(p, q))
     is_tall = p >= q
     total = 0.0
