@@ -106,7 +106,7 @@ def contestants(problem: Problem, method: str, steps: int) -> dict[str, Callable
     kernel = kernel_method(config, method, 1.0)
 
     def compiled() -> None:
-        state = new_state(problem.start, *problem.terms.targets.shape, 1)
+        state = new_state(problem.start, problem.terms.targets.shape, 1)
         run_steps(problem.terms, problem.domain, kernel, state, 2**62, steps)
 
     arguments: tuple[Any, ...] = (problem.terms, vertex_of(problem), problem.start, steps)

@@ -82,11 +82,20 @@ def new_active_set(start: NDArray[np.float64], problem: FiniteSum, capacity: int
     capacity = min(capacity, CAPACITY)
     vertices, weights = np.zeros((capacity, x.size)), np.zeros(capacity)
     vertices[0], weights[0] = x, 1.0
-    vectors = [np.zeros(x.size) for _ in range(3)]
-    outputs = [np.zeros(problem.targets.shape) for _ in range(2)]
-    z = np.zeros(problem.targets.shape[1])
-    size, counts = np.ones(1, np.int64), np.zeros(6, np.int64)
-    return ActiveSet(x, *vectors, vertices, weights, size, *outputs, z, counts)
+    shape = problem.targets.shape
+    return ActiveSet(
+        x=x,
+        g=np.zeros(x.size),
+        v=np.zeros(x.size),
+        direction=np.zeros(x.size),
+        vertices=vertices,
+        weights=weights,
+        size=np.ones(1, np.int64),
+        along=np.zeros(shape),
+        outputs=np.zeros(shape),
+        z=np.zeros(shape[1]),
+        counts=np.zeros(6, np.int64),
+    )
 
 
 @njit(cache=True, nogil=True)

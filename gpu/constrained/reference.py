@@ -16,9 +16,10 @@ from gpu.constrained.sums import FiniteSum
 __all__ = ["PLAIN_METHODS", "gradient_of", "value_of"]
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.int64] | slice
 
 
-def outputs_of(problem: FiniteSum, x: Array, rows: Array | slice = slice(None)) -> Array:
+def outputs_of(problem: FiniteSum, x: Array, rows: Rows = slice(None)) -> Array:
     """z (b, q) of some terms."""
     if problem.places.size:
         return x[problem.places[rows]][:, None]
@@ -47,7 +48,7 @@ def value_of(problem: FiniteSum, x: Array) -> float:
     return float(losses.sum() / len(y))
 
 
-def gradient_of(problem: FiniteSum, x: Array, rows: Array | slice = slice(None)) -> Array:
+def gradient_of(problem: FiniteSum, x: Array, rows: Rows = slice(None)) -> Array:
     """Mean gradient (d,) of some terms."""
     slopes = slopes_of(problem.loss, outputs_of(problem, x, rows), problem.targets[rows])
     if problem.places.size:
@@ -94,6 +95,7 @@ def plain_svrf(
 ) -> Array:
     """Stochastic variance-reduced Frank-Wolfe."""
     num, epoch, k = len(problem.targets), 0, 0
+    anchor = whole = x
     for _ in range(steps):
         if epoch == 0 or k == 2 ** (epoch + 3) - 2:
             epoch, k, anchor = epoch + 1, 0, x

@@ -107,21 +107,32 @@ class State(NamedTuple):
     counts: NDArray[np.int64]
 
 
-def new_state(start: NDArray[np.float64], num_terms: int, num_outputs: int, seed: int) -> State:
-    """The state before the first step, from a start (d,)."""
-    at, before = start.astype(float), start.astype(float)
-    vectors = [np.zeros(start.size) for _ in range(10)]
-    outputs = [np.zeros(num_outputs) for _ in range(2)]
+def new_state(start: NDArray[np.float64], shape: tuple[int, ...], seed: int) -> State:
+    """The state before the first step, from a start (d,), for targets of shape (n, q)."""
+    num_terms, num_outputs = shape
+
+    def room() -> NDArray[np.float64]:
+        return np.zeros(start.size)
+
     return State(
-        at,
-        before,
-        *vectors[:3],
-        np.zeros((num_terms, num_outputs)),
-        *vectors[3:],
-        *outputs,
-        np.zeros(num_terms, np.int64),
-        np.array([seed], np.uint64),
-        np.zeros(6, np.int64),
+        x=start.astype(float),
+        previous=start.astype(float),
+        g=room(),
+        anchor=room(),
+        anchor_gradient=room(),
+        table=np.zeros(shape),
+        moment=room(),
+        squares=room(),
+        top=room(),
+        metric=room(),
+        y=room(),
+        q=room(),
+        v=room(),
+        z=np.zeros(num_outputs),
+        old=np.zeros(num_outputs),
+        indices=np.zeros(num_terms, np.int64),
+        random=np.array([seed], np.uint64),
+        counts=np.zeros(6, np.int64),
     )
 
 

@@ -54,7 +54,7 @@ def draw_errors(results: Results, measure: str) -> Figure:
     problems = results.problems
     columns = min(COLUMNS, len(problems))
     lines = math.ceil(len(problems) / columns)
-    figure = new_figure(max(2.9 * columns, 6.0), 2.5 * lines + 1.3)
+    figure = new_figure(max(2.9 * columns, 6.0), 2.7 * lines + 1.4)
     panels = figure.subplots(lines, columns, squeeze=False)
     for axes, problem in zip(panels.flat, problems, strict=False):
         _draw_panel(axes, results, problem, measure)
@@ -67,12 +67,12 @@ def draw_errors(results: Results, measure: str) -> Figure:
         below[-1].set_xlabel(LABELS[measure], fontsize=9, color=TEXT)
     handles = [entry(METHODS[m].label, **_look(m), lw=2) for m in results.methods]
     size = figure.get_size_inches()
-    add_legend(figure, handles, loc="lower center", ncols=min(8, 3 * columns), fontsize=9.5)
+    add_legend(figure, handles, loc="lower center", ncols=min(8, int(size[0] / 1.5)), fontsize=9.5)
     figure.subplots_adjust(
         left=0.7 / size[0],
         right=1 - 0.15 / size[0],
-        top=1 - 0.35 / size[1],
-        bottom=1.0 / size[1],
+        top=1 - 0.42 / size[1],
+        bottom=1.1 / size[1],
         wspace=0.28,
         hspace=0.38,
     )

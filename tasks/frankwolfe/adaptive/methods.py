@@ -216,8 +216,10 @@ def descend(
 def _point(
     counts: NDArray[np.int64], value: float, gap: float, seconds: float, x: NDArray[np.float64]
 ) -> Point:
-    places = (STEP, GRADIENTS, ORACLES, PROJECTIONS)
-    return Point(*(int(counts[k]) for k in places), value, gap, seconds, x.copy())
+    steps, gradients, oracles, projections = (
+        int(counts[k]) for k in (STEP, GRADIENTS, ORACLES, PROJECTIONS)
+    )
+    return Point(steps, gradients, oracles, projections, value, gap, seconds, x.copy())
 
 
 def _started(
@@ -234,7 +236,7 @@ def _started(
             return run_active(terms, domain, is_pairwise, active, limit, UNLIMITED, 0.0)
 
         return advance_active, active.x, active.counts
-    state = new_state(problem.start, *terms.targets.shape, seed)
+    state = new_state(problem.start, terms.targets.shape, seed)
     method = kernel_method(config, name, rate * domain.radius)
 
     def advance(limit: int) -> object:

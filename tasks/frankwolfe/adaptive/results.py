@@ -77,7 +77,9 @@ class Results:
     @classmethod
     def of(cls, stored: Stored) -> Results:
         """Of the good rows of a run; a failed descent counts with the start's error."""
-        optima = {r["problem"]: r for r in stored.rows("optima") if r["status"] == Status.OK}
+        optima: dict[str, Row] = {
+            r["problem"]: r for r in stored.rows("optima") if r["status"] == Status.OK
+        }
         seconds = _seconds(stored)
         curves: dict[tuple[str, str], dict[int, list[Row]]] = {}
         for row in stored.rows("curve"):

@@ -6,6 +6,8 @@ region's own linear minimization has to be as small as is promised.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -17,6 +19,9 @@ from tasks.frankwolfe.adaptive.run import GAP, GAPS
 from tasks.frankwolfe.adaptive.sources import grid_edges
 from tasks.records.rows import Row, Rows
 from tasks.records.status import Status
+
+if TYPE_CHECKING:
+    from tasks.nn.regions import Region
 
 __all__ = ["region_of", "verification_rows"]
 
@@ -60,11 +65,11 @@ def _verified(problem: Problem, row: Row) -> Row:
     }
 
 
-def region_of(problem: Problem):  # type: ignore[no-untyped-def]
+def region_of(problem: Problem) -> Region:
     """The region of a problem in `tasks.nn.regions`."""
     from tasks.nn.regions import region_by_name
 
-    more = {}
+    more: dict[str, Any] = {}
     if problem.region == "flow":
         more["graph"] = " ".join(f"{tail}>{head}" for tail, head in grid_edges())
     return region_by_name(problem.region, radius=problem.domain.radius, **more)

@@ -58,7 +58,7 @@ def state_of(problem, seed):
     """In the middle of a run: points, snapshot, table and estimate are not those of now."""
     random = np.random.default_rng(9)
     size = size_of(problem)
-    state = new_state(random.standard_normal(size), *problem.targets.shape, seed)
+    state = new_state(random.standard_normal(size), problem.targets.shape, seed)
     state.previous[:] = random.standard_normal(size)
     state.anchor[:] = random.standard_normal(size)
     state.anchor_gradient[:] = gradient_of(problem, state.anchor)
@@ -133,7 +133,7 @@ def test_a_table_moves_by_one_nth_towards_the_gradient(problem):
 
 @all_problems
 def test_a_table_is_the_gradient_once_all_terms_were_seen_at_a_point(problem):
-    state = new_state(np.zeros(size_of(problem)), *problem.targets.shape, 0)
+    state = new_state(np.zeros(size_of(problem)), problem.targets.shape, 0)
     state.x[:] = 0.5
     for _ in range(200):
         estimate(problem, method_of("table"), state)

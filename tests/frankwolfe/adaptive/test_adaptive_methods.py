@@ -45,7 +45,7 @@ def start_of(domain, problem):
 
 
 def run(problem, domain, method, steps, x=None, seed=3):
-    state = new_state(start_of(domain, problem) if x is None else x, *problem.targets.shape, seed)
+    state = new_state(start_of(domain, problem) if x is None else x, problem.targets.shape, seed)
     run_steps(problem, domain, method, state, FOREVER, steps)
     return state
 
@@ -191,7 +191,7 @@ def slope(errors, first):
 
 def errors_of(problem, domain, method, steps):
     best = optimum(problem, domain, start_of(domain, problem), relative_gap=1e-12, max_steps=10**5)
-    state = new_state(start_of(domain, problem), *problem.targets.shape, 3)
+    state = new_state(start_of(domain, problem), problem.targets.shape, 3)
     found = []
     for step in range(steps):
         run_steps(problem, domain, method, state, FOREVER, step + 1)
