@@ -2,8 +2,9 @@
 
 Work is gradients of single terms, calls of oracles (linear minimizations and projections), or CPU
 seconds.  All methods of a problem are compared at the least work that a stochastic method of it did
-in all; of a curve the last point within that work counts.  Errors are logarithms to base 10 of the
-relative error, which is known down to the gap of the optimum.
+in all, pairs at the work of the one that did less; of a curve the last point within that work
+counts.  Errors are logarithms to base 10 of the relative error, which is known down to the gap of
+the optimum.
 """
 
 from __future__ import annotations
@@ -118,20 +119,27 @@ class Results:
         whole = max(row["start_value"] - row["value"], 1e-300)
         return max(LEAST_FLOOR, row["gap"] / whole)
 
-    def budget(self, problem: str, measure: str) -> float:
-        """Least work that a stochastic method did on a problem in all; of any, without one."""
+    def budget(self, problem: str, measure: str, methods: Iterable[str] = ()) -> float:
+        """Least work that one of some methods did on a problem in all; by default of the
+        stochastic ones, or of all without one."""
         totals = {
             method: max(points[-1][measure] for points in own.values())
             for (name, method), own in self.curves.items()
             if name == problem
         }
-        stochastic = [v for name, v in totals.items() if METHODS[name].is_stochastic]
-        return min(stochastic or totals.values())
+        wanted = [*methods] or [name for name in totals if METHODS[name].is_stochastic]
+        return min([totals[name] for name in wanted if name in totals] or totals.values())
 
-    def errors(self, problem: str, method: str, measure: str = "gradients") -> Values:
-        """Repetition -> logarithm of the error at equal work; what is not stochastic has the same
-        for all."""
-        limit = self.budget(problem, measure) * (1 + 1e-9)
+    def errors(
+        self,
+        problem: str,
+        method: str,
+        measure: str = "gradients",
+        among: Iterable[str] = (),
+    ) -> Values:
+        """Repetition -> logarithm of the error at equal work, among some methods (see `budget`);
+        what is not stochastic has the same for all."""
+        limit = self.budget(problem, measure, among) * (1 + 1e-9)
         found = {
             replicate: self._log_error(problem, points, measure, limit)
             for replicate, points in self.curves.get((problem, method), {}).items()
@@ -157,8 +165,14 @@ class Results:
         return min(known, key=known.__getitem__) if known else ""
 
     def lead(self, problem: str, one: str, other: str, measure: str) -> Difference | None:
-        """By how many powers of ten the first method's error is smaller, paired by repetition."""
-        return difference(self.errors(problem, other, measure), self.errors(problem, one, measure))
+        """By how many powers of ten the first method's error is smaller, paired by repetition, at
+        the work of the one of the two that did less."""
+        first, second = self._both(problem, one, other, measure)
+        return difference(second, first)
+
+    def _both(self, problem: str, one: str, other: str, measure: str) -> tuple[Values, Values]:
+        first, second = (self.errors(problem, name, measure, (one, other)) for name in (one, other))
+        return first, second
 
     def mean_lead(
         self, problems: Sequence[str], one: str, other: str, measure: str
@@ -171,8 +185,7 @@ class Results:
         """Repetition -> that mean."""
         leads: dict[int, list[float]] = {}
         for problem in problems:
-            first = self.errors(problem, one, measure)
-            second = self.errors(problem, other, measure)
+            first, second = self._both(problem, one, other, measure)
             for replicate in first.keys() & second.keys():
                 leads.setdefault(replicate, []).append(second[replicate] - first[replicate])
         return {r: sum(values) / len(values) for r, values in sorted(leads.items())}
