@@ -138,7 +138,13 @@ def test_a_table_of_ones_own_is_minimized_over_every_region(ran, tmp_path):
     np.savetxt(tmp_path / "mine.csv", table, delimiter=",")
     code, outcome, _ = ran("--set", f"data={tmp_path / 'mine.csv'}", *small)
     assert code == 0
-    assert stored(outcome["path"]).rows("optima")[0]["problem"] == "own-logistic-l1"
+    found = stored(outcome["path"])
+    [first, _] = found.rows("optima")
+    assert first["problem"] == "own-logistic-l1"
+    # Its start is optimal: errors are relative to the value then, not to a fall of nothing.
+    assert first["start_value"] == pytest.approx(first["value"], rel=1e-9)
+    own = [row for row in found.rows("runs") if row["problem"] == first["problem"]]
+    assert own and max(abs(row["error"]) for row in own) < 10
 
 
 def test_what_cannot_be_minimized_is_refused_in_one_line_before_anything_starts(ran, tmp_path):

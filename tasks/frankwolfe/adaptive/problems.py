@@ -23,7 +23,7 @@ from tasks.frankwolfe.adaptive.names import OWN, parts_of
 from tasks.frankwolfe.adaptive.sources import Table, grid_edges, own_table, table_of
 from tasks.records.errors import InputError
 
-__all__ = ["BADLY_SCALED", "Problem", "problem_names", "problem_of"]
+__all__ = ["BADLY_SCALED", "Problem", "error_scale", "problem_names", "problem_of"]
 
 BADLY_SCALED = 50.0
 """Ratio of the largest column to the smallest from which a table counts as badly scaled."""
@@ -175,3 +175,9 @@ def _start(
     vertex = np.empty(size)
     minimize_linear(domain, gradient(terms, middle), vertex)
     return vertex
+
+
+def error_scale(start_value: float, value: float) -> float:
+    """What errors are relative to: the fall from the start; the optimum if the start is optimal."""
+    fall = start_value - value
+    return fall if fall > 1e-6 * value else max(value, 1e-300)

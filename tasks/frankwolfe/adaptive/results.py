@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from tasks.frankwolfe.adaptive.methods import METHODS
+from tasks.frankwolfe.adaptive.problems import error_scale
 from tasks.nn.statistics import Difference, Interval, difference, interval
 from tasks.records.status import Status
 from tasks.records.stored import Stored
@@ -116,8 +117,7 @@ class Results:
     def floor(self, problem: str) -> float:
         """Relative error down to which the optimum is known."""
         row = self.optima[problem]
-        whole = max(row["start_value"] - row["value"], 1e-300)
-        return max(LEAST_FLOOR, row["gap"] / whole)
+        return max(LEAST_FLOOR, row["gap"] / error_scale(row["start_value"], row["value"]))
 
     def budget(self, problem: str, measure: str, methods: Iterable[str] = ()) -> float:
         """Least work that one of some methods did on a problem in all; by default of the

@@ -19,7 +19,7 @@ from gpu.constrained.sums import objective
 from tasks.frankwolfe.adaptive.items import Descent, Target
 from tasks.frankwolfe.adaptive.methods import METHODS, Point, applies, descend
 from tasks.frankwolfe.adaptive.names import DEAR
-from tasks.frankwolfe.adaptive.problems import BADLY_SCALED, Problem, problem_of
+from tasks.frankwolfe.adaptive.problems import BADLY_SCALED, Problem, error_scale, problem_of
 from tasks.records.parts import EXECUTION_TABLE
 from tasks.records.rows import Row, Rows
 from tasks.records.seeds import derive_seed
@@ -170,8 +170,7 @@ def _columns(point: Point, best: Row) -> dict[str, Any]:
 
 def _error(point: Point, best: Row) -> float | None:
     """f(x) - min f over that of the start, as far as it is known; None if it is not finite."""
-    whole = max(best["start_value"] - best["value"], 1e-300)
-    error = (point.value - best["value"]) / whole
+    error = (point.value - best["value"]) / error_scale(best["start_value"], best["value"])
     return error if math.isfinite(error) else None
 
 
