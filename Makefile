@@ -53,6 +53,7 @@ bench: $(VENV)/.stamp
 	@$(BIN)/python -m benchmarks.language
 	@$(BIN)/python -m benchmarks.frank_wolfe
 	@$(BIN)/python -m benchmarks.compression
+	@$(BIN)/python -m benchmarks.adaptive_frank_wolfe
 	@$(BIN)/python -m benchmarks.coloring
 
 deployments: $(VENV)/.stamp

@@ -30,6 +30,7 @@ STUDIES: tuple[str, ...] = (
     "flows.frank_wolfe:STUDY",
     "flows.compression_aware:STUDY",
     "flows.adaptive_networks:STUDY",
+    "flows.adaptive_frank_wolfe:STUDY",
     "flows.plane_coloring:STUDY",
     "flows.coloring_sweep:STUDY",
 )

@@ -60,6 +60,21 @@ def permutahedron(x, r):
     return [*doubly_stochastic(p, r), x == p @ (np.arange(n, 0, -1) / n)]
 
 
+GRAPH = "0>1 0>2 2>1 1>3 2>3 1>4 3>4"
+"""Seven edges: five nodes, five paths."""
+
+
+def flow(x, r):
+    """Kirchhoff's law from the incidence matrix, edge by edge."""
+    leaving = np.zeros(5)
+    leaving[0], leaving[4] = 1, -1
+    incidence = np.zeros((5, 7))
+    for number, edge in enumerate(GRAPH.split()):
+        tail, head = map(int, edge.split(">"))
+        incidence[tail, number], incidence[head, number] = 1, -1
+    return [x >= 0, incidence @ x == leaving * r]
+
+
 def make(name, shape, model, **settings):
     return Case(region_by_name(name, **settings), shape, model)
 
@@ -95,6 +110,7 @@ CASES = (
     make("permutahedron", VECTOR, permutahedron),
     make("birkhoff", SQUARE, doubly_stochastic),
     make("box", VECTOR, lambda x, r: [x >= -r / 2, x <= 3 * r], lower=-0.5, upper=3.0),
+    make("flow", VECTOR, flow, graph=GRAPH),
     make("spectraplex", SQUARE, lambda x, r: [x == x.T, x >> 0, cp.trace(x) == r]),
 )
 SQUARED = ("k_support", "group_k_support", "spectral_k_support")

@@ -17,7 +17,7 @@ from tests.nn.region_oracles import CASES
 
 HALF = 2.0**-8
 """Largest relative error of one rounding to bfloat16."""
-WITHOUT_ZERO = ("simplex", "hypersimplex", "permutahedron", "birkhoff", "spectraplex")
+WITHOUT_ZERO = ("simplex", "hypersimplex", "permutahedron", "birkhoff", "spectraplex", "flow")
 TYPES = (torch.float64, torch.float32, torch.bfloat16)
 all_cases = pytest.mark.parametrize("case", CASES, ids=repr)
 all_types = pytest.mark.parametrize("dtype", TYPES, ids=["fp64", "fp32", "bf16"])
@@ -142,7 +142,7 @@ def test_however_far_a_point_is_its_projection_is_inside_and_the_nearest(case, s
         y = np.sign(y) * size ** rng.permutation(np.linspace(0, 1, y.size)).reshape(case.shape)
     else:
         y *= size
-    if case.region.name == "birkhoff" and size > 1e9:
+    if case.region.name in ("birkhoff", "flow") and size > 1e9:
         with pytest.raises(InputError, match="projects points up to 1e"):
             case.region.project(torch.tensor(y))
         return
@@ -326,3 +326,26 @@ def test_misuse_is_named():
         region_by_name("l1").extreme_point(torch.ones(2, 0))
     with pytest.raises(InputError, match="exponent"):
         region_by_name("lp", p=1.0)
+
+
+def test_a_flow_polytope_without_a_graph_is_a_simplex():
+    flow, simplex = region_by_name("flow", radius=1.3), region_by_name("simplex", radius=1.3)
+    for x in map(torch.tensor, [*directions((9,)), *points((9,))]):
+        for call in ("extreme_point", "support", "gauge", "project"):
+            torch.testing.assert_close(getattr(flow, call)(x), getattr(simplex, call)(x))
+    assert flow.diameter((9,)) == simplex.diameter((9,))
+
+
+def test_what_is_no_graph_of_a_flow_is_refused_in_one_line():
+    for graph, words in (
+        ("0-1", "list of edges"),
+        ("a>b", "list of edges"),
+        ("0>1 1>0", "has no cycle"),
+        ("0>1 1>1", "has no cycle"),
+        ("0>2 1>2", "one source; this one has 0, 1"),
+        ("0>1 0>2", "one sink; this one has 1, 2"),
+    ):
+        with pytest.raises(InputError, match=words):
+            region_by_name("flow", graph=graph)
+    with pytest.raises(InputError, match="2 edges; the shape is"):
+        region_by_name("flow", graph="0>1 1>2").extreme_point(torch.ones(3))

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from tasks.nn.regions.flows import FlowPolytope
 from tasks.nn.regions.norm_balls import Box, L1Ball, L2Ball, LinfBall, LpBall
 from tasks.nn.regions.polytopes import (
     BirkhoffPolytope,
@@ -63,6 +64,7 @@ REGIONS: Mapping[str, type[Region]] = {
         Box,
         Hypersimplex,
         Spectraplex,
+        FlowPolytope,
     )
 }
 """All regions by name."""
@@ -71,6 +73,7 @@ __all__ = [
     "REGIONS",
     "BirkhoffPolytope",
     "Box",
+    "FlowPolytope",
     "GroupKSupportNormBall",
     "Hypersimplex",
     "KNormBall",
