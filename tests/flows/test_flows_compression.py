@@ -84,6 +84,7 @@ def test_networks_are_trained_compressed_made_again_reported_and_drawn(ran):
     assert set(checks) == keys and all(row["status"] == "ok" for row in checks.values())
     assert max(row["difference"] for row in checks.values()) <= 1e-5
     text = markdown(report_of(find_study("compression-aware"), found), found.run)
+    assert "| filters cut out: group_k_support, points over |" in text
     assert "published: filters cut out: group_k_support is more accurate than sgd_decay" in text
     assert "published, gradient rescaling: filters cut out" in text
     assert "made again from files: 32 of 32 compressed models" in text
@@ -112,6 +113,17 @@ def test_a_run_that_was_killed_ends_in_the_same_bytes(ran, monkeypatch, tmp_path
         code, again, _ = ran(*few, "--out", str(other))
         assert code == 0 and science_bytes(again["path"]) == wanted
         assert not list(Path(again["path"]).rglob("running-*"))
+
+
+def test_what_is_tried_without_rescaling_alone_is_drawn_and_reported(ran):
+    few = ["--set", 'kinds=["weights"]', "--set", "ratios=[0.5]", "--set", "rivals=[]"]
+    only = ["--set", 'regions=["l2"]', "--set", 'plain=["k_support"]']
+    code, outcome, error = ran(*few, *only)
+    assert code == 0, error
+    found = stored(outcome["path"])
+    text = markdown(report_of(find_study("compression-aware"), found), found.run)
+    assert "k_support_plain" in text and "no published claim is about these methods" in text
+    assert (Path(outcome["path"]) / "figures" / "weights.png").exists()
 
 
 @pytest.mark.ray

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from tasks.nn.models import build_model, num_parameters
 from tasks.nn.sparsity.compression import (
@@ -167,6 +168,39 @@ def test_ranks_within_a_budget_are_those_of_the_largest_gains(shapes, data):
         ranks = {n: max(int((gain > threshold).sum()), 1) for n, gain in gains.items()}
         if sum(spectra[n].cost(r) for n, r in ranks.items()) <= share * whole:
             assert all(ranks[n] <= max(found[n], 1) or not spectra[n].pays(ranks[n]) for n in ranks)
+
+
+def test_a_rank_of_several_groups_costs_as_much_as_in_all_of_them():
+    values = [[2.0, 1.0, 0.5, 0.1]]
+    spectra = {
+        "alone": Spectrum(torch.tensor(values), 12, 12, 4),
+        "in groups": Spectrum(torch.tensor(4 * values), 12, 12, 1),
+    }
+    # With as many multiplications and the same values both have the same ranks.
+    for share in (0.2, 0.4, 0.6):
+        ranks = choose_ranks(spectra, share, "budget")
+        assert ranks["alone"] == ranks["in groups"]
+    spectra["in groups"] = Spectrum(torch.tensor(4 * values), 12, 12, 4)
+    assert choose_ranks(spectra, 0.25, "budget") == {"alone": 2, "in groups": 1}
+
+
+def test_blocks_of_attention_multiply_by_the_two_layers_in_evaluation():
+    torch.manual_seed(0)
+    block = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+    model = nn.Sequential(nn.TransformerEncoder(block, 2), nn.Linear(16, 4)).eval()
+    plan, masked, smaller = compressed(model, Compressing("low_rank", 0.2), (5, 16))
+    assert set(plan.ranks) == {f"0.layers.{i}.linear{j}" for i in (0, 1) for j in (1, 2)}
+    x = torch.randn(1, 5, 16)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        found = smaller(x)
+    torch.testing.assert_close(found, masked(x), rtol=1e-4, atol=1e-5)
+    # The attention itself is a kernel that is not counted.
+    wanted = 5 * (sum(rank * (16 + 32) for rank in plan.ranks.values()) + 16 * 4)
+    assert counter.get_total_flops() == 2 * wanted
+    gone = torch.tensor([[False, False, False, True, True]])
+    mask = {"src_key_padding_mask": gone}
+    found, expected = smaller[0](x, **mask), masked[0](x, **mask)
+    torch.testing.assert_close(found[:, :3], expected[:, :3], rtol=1e-4, atol=1e-5)
 
 
 def test_the_last_layer_depthwise_and_shared_ones_stay():

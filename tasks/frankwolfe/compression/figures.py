@@ -33,14 +33,15 @@ def draw_ratios(found: Results, kind: str) -> Figure:
     for name in names:
         for axes, column in ((before, "uncalibrated"), (after, by.column)):
             _curve(axes, found, kind, name, column)
-    whole = [by.scale * row[by.column] for rows in found.dense.values() for row in rows]
+    dense = [row[by.column] for rows in found.dense.values() for row in rows]
+    whole = [by.scale * value for value in dense if value is not None]
     for axes in (before, after):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(ratios))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticklabels([f"{ratio:g}" for ratio in ratios])
         axes.invert_xaxis()
-    if whole:
+    if whole and names:
         low = min(
             by.scale * _mean(found.rows(n, kind, r), by.column) for n in names for r in ratios
         )
@@ -113,7 +114,8 @@ def _falling(axes: Axes, found: Results, name: str, lists: Sequence[Sequence[flo
 def _look(found: Results, name: str) -> dict[str, Any]:
     """A method looks the same in all pictures; without gradient rescaling its line is dotted."""
     base = name.removesuffix(PLAIN)
-    others = [n for n in found.methods if n not in _RIVALS and not n.endswith(PLAIN)]
+    bases = dict.fromkeys(method.removesuffix(PLAIN) for method in found.methods)
+    others = [method for method in bases if method not in _RIVALS]
     color = _RIVALS.get(base) or CYCLE[others.index(base) % len(CYCLE)]
     style = ":" if name.endswith(PLAIN) else "--" if name in found.settings["rivals"] else "-"
     return {"color": color, "ls": style, "lw": 1.8}

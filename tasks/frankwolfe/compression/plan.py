@@ -16,8 +16,10 @@ from tasks.frankwolfe.compression.items import (
     Trial,
     compressions,
     methods,
+    own_kinds,
     trials,
 )
+from tasks.frankwolfe.items import CHOICE
 from tasks.records.errors import InputError
 from tasks.records.rows import Row
 from tasks.records.status import Status
@@ -159,4 +161,7 @@ def _choices(config: CompressionConfig) -> list[Trial]:
 
 def _item(trial: Trial, images: str | None) -> Item:
     settings = (trial.width, trial.share, trial.penalty, trial.factor)
-    return Item(trial.key, trial, {"images": images, "settings": list(settings)})
+    origin = {"images": images, "settings": list(settings)}
+    if trial.replicate == CHOICE:  # its score is of these compressions
+        origin["kinds"] = list(own_kinds(trial.method, trial.config))
+    return Item(trial.key, trial, origin)

@@ -62,7 +62,8 @@ def compression_report(stored: Stored) -> Report:
         *_failures(models),
         *_failures(stored.rows("compressed")),
     ]
-    return Report(findings or ["nothing is compressed yet"], tables, notes)
+    nothing = "no published claim is about these methods" if kinds else "nothing is compressed yet"
+    return Report(findings or [nothing], tables, notes)
 
 
 def compression_figures(stored: Stored) -> Iterator[Figure]:
@@ -158,7 +159,7 @@ def _paired(found: Results, kind: str) -> Iterator[Table]:
     best = found.favorite(kind, [n for n in names if n in found.settings["regions"]])
     if not best or len(names) < 2:
         return
-    first = f"{best}, {by.unit} over"
+    first = f"{KINDS[kind]}: {best}, {by.unit} over"
     rows = []
     for name in names:
         if name != best:

@@ -135,7 +135,8 @@ def _training_rows(trial: Trial, bench: Bench, trained: Trained, folder: str) ->
 def score(trial: Trial, bench: Bench, model: nn.Module) -> float:
     """Mean quality on validation data over the compressions that the method is for.
 
-    A compression that fails counts as none; pruning with retraining is judged by the dense network.
+    A compression that fails counts as none, as does one that explains less than the mean (R^2 below
+    0); pruning with retraining is judged by the dense network.
     """
     if trial.method == IMP:
         return bench.measure(model, corrupted=False).validation.quality
@@ -149,7 +150,7 @@ def score(trial: Trial, bench: Bench, model: nn.Module) -> float:
                 continue
             bench.recalibrate(made.smaller)
             quality = bench.measure(made.smaller, corrupted=False).validation.quality
-            found.append(quality if math.isfinite(quality) else 0.0)
+            found.append(max(quality, 0.0) if math.isfinite(quality) else 0.0)
     return sum(found) / len(found)
 
 
@@ -203,7 +204,8 @@ def compressed_rows(work: CompressionWork, place: Place, models: pa.Table) -> Ro
             found["checkpoint"] = store_tensors(folder, model_tensors(made.whole), header).stem
             files = [f"{CHECKPOINTS}/{found['checkpoint']}.safetensors"]
         _clean(place.folder, [f"{running}.safetensors"])
-    return {"compressed": [{**found, "uncalibrated": uncalibrated}], FILES: files}
+    known_before = uncalibrated if math.isfinite(uncalibrated) else None
+    return {"compressed": [{**found, "uncalibrated": known_before}], FILES: files}
 
 
 def known(work: CompressionWork) -> Row:
@@ -259,8 +261,11 @@ def retrained(
 def whole_weights(network: nn.Module, plan: Compression) -> dict[str, Tensor]:
     """State dict of the network before layers became two."""
     found = dict(network.state_dict())
-    for name in plan.ranks:
-        two = network.get_submodule(name) if name else network
+    ours = {id(network.get_submodule(name)) for name in plan.ranks}
+    # A layer that is used in several places has an entry for each of them.
+    for name, two in network.named_modules(remove_duplicate=False):
+        if id(two) not in ours:
+            continue
         assert isinstance(two, TwoLayers)
         prefix = f"{name}." if name else ""
         for part in ("0", "1"):
@@ -313,7 +318,9 @@ def _compressed_row(
     size = size_of(made.whole, plan, example_shape(bench))
     measured = _measured(bench, made.smaller)
     before, after = (_quality(each) for each in (parent, measured))
-    lost = (before - after) / before if before and after is not None else None
+    # Of a network that explains less than the mean there is nothing to lose.
+    is_known = before is not None and before > 0 and after is not None
+    lost = (before - after) / before if is_known else None
     return {
         **row,
         "instability": lost,

@@ -27,8 +27,7 @@ KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 class TwoLayers(nn.Sequential):
     """A layer of low rank as two.
 
-    Modules that read the weight of a layer in place of calling it, as `TransformerEncoderLayer`
-    does in evaluation, get the product.
+    Modules that read the weight of a layer in place of calling it get the product.
     """
 
     @property

@@ -8,7 +8,8 @@ Ranks are chosen by
     energy   the least r whose singular values have `share` of the sum of squares of all
     budget   the layers together take at most `share` of their multiplications: a singular value
              sigma of a layer W is kept if sigma^2 / |W|^2 per multiplication is above a threshold,
-             the same for all layers
+             the same for all layers; of several groups, whose singular values of one place in the
+             order are kept together, the sum of these
 
 With masks, rows and columns of a weight that are gone altogether do not count: neither in m and n
 nor among the singular values.  The last layer of a model stays as it is, as it does where filters
@@ -264,7 +265,7 @@ def _by_budget(spectra: Mapping[str, Spectrum], share: float) -> dict[str, int]:
     """The largest ranks of which the layers together cost at most the share of all that they do."""
     allowed = share * sum(each.cost(each.full) for each in spectra.values())
     gains = {
-        name: each.energies / (each.positions * (each.rows + each.columns))
+        name: each.energies / (each.positions * len(each.values) * (each.rows + each.columns))
         for name, each in spectra.items()
     }
 
@@ -331,5 +332,20 @@ def _replaced(model: nn.Module, name: str, layer: nn.Module) -> nn.Module:
     ]
     for place in places:
         parent, _, last = place.rpartition(".")
-        setattr(model.get_submodule(parent), last, layer)
+        owner = model.get_submodule(parent)
+        setattr(owner, last, layer)
+        if isinstance(owner, nn.TransformerEncoderLayer):
+            _call_layers_of(owner, model)
     return model
+
+
+def _call_layers_of(block: nn.TransformerEncoderLayer, model: nn.Module) -> None:
+    """Have a block call its layers in evaluation, too.
+
+    Its fused kernel reads the weights in place of calling the layers, and would multiply by the
+    product of the two; nested tensors work with that kernel only.
+    """
+    block.activation_relu_or_gelu = 0
+    for encoder in model.modules():
+        if isinstance(encoder, nn.TransformerEncoder) and block in list(encoder.layers):
+            encoder.use_nested_tensor = False

@@ -8,7 +8,13 @@ from torch import nn
 
 from gpu.backend import one_thread
 from tasks.frankwolfe.compression.config import CompressionConfig
-from tasks.frankwolfe.compression.items import Trial, methods, own_kinds, trials
+from tasks.frankwolfe.compression.items import (
+    CompressionWork,
+    Trial,
+    methods,
+    own_kinds,
+    trials,
+)
 from tasks.frankwolfe.compression.methods import (
     hidden_matrices,
     largest_rate,
@@ -21,7 +27,9 @@ from tasks.frankwolfe.compression.penalties import (
     nuclear_norms,
     shrink_singular_values,
 )
+from tasks.frankwolfe.compression.plan import training_waves
 from tasks.frankwolfe.compression.run import (
+    _compressed_row,
     _masks_of_two,
     compressed,
     compressing,
@@ -35,6 +43,7 @@ from tasks.nn.benches import open_bench
 from tasks.nn.sparsity.compression import Compressing, compress, plan_compression
 from tasks.nn.sparsity.low_rank import with_decomposed
 from tasks.records import InputError
+from tasks.records.work import Plan
 
 SMALL = {
     "dataset": "synthetic",
@@ -239,6 +248,58 @@ def test_two_layers_are_folded_into_one_again():
     for one, other in zip(model.parameters(), folded.parameters(), strict=True):
         torch.testing.assert_close(one, other)
     assert _masks_of_two(network, plan) == {}
+
+
+def test_a_layer_in_several_places_is_retrained():
+    class Repeated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.middle, self.head = (
+                nn.Conv2d(1, 16, 3),
+                nn.Linear(16, 16),
+                nn.Linear(16, 10),
+            )
+            self.again = self.middle
+
+        def forward(self, x):
+            x = self.first(x).relu().mean((2, 3))
+            return self.head(self.again(self.middle(x).relu()).relu())
+
+    given = trial("imp")
+    bench = open_bench(given.config)
+    torch.manual_seed(0)
+    with one_thread():
+        made = compressed(bench, Repeated(), Compressing("low_rank", 0.3))
+        found = retrained(given, bench, made, "imp-0.low_rank-0.3", "")
+    assert "middle" in made.compression.ranks and found.whole.again is found.whole.middle
+    assert not torch.equal(found.whole.middle.weight, made.whole.middle.weight)
+    inputs, _ = bench.some_batch(32)
+    outputs = found.smaller.eval()(inputs)
+    torch.testing.assert_close(outputs, found.whole.eval()(inputs), rtol=1e-4, atol=1e-5)
+
+
+def test_choices_are_made_again_when_they_are_judged_by_other_compressions():
+    def origins(*kinds):
+        given = config(kinds=kinds, widths=(1, 10), regions=("nuclear",))
+        plan = Plan(given, "images", 1)
+        choose = next(training_waves(plan, None))
+        return [item.origin for item in choose.items]
+
+    assert origins("filters") != origins("filters", "low_rank")
+    assert origins("filters", "low_rank") == origins("low_rank", "weights")
+
+
+@pytest.mark.parametrize(("before", "lost"), [(0.8, 0.5), (-0.5, None), (0.0, None), (None, None)])
+def test_instability_is_a_share_of_what_there_was(before, lost):
+    given = config(regions=("nuclear",))
+    bench = open_bench(given)
+    model = bench.new_model(0)
+    made = compressed(bench, model, compressing(given, "weights", 0.5))
+    work = CompressionWork(given, "nuclear", 0, "weights", 0.5)
+    parent = {"checkpoint": "0", "accuracy": before, "r2": None}
+    row = _compressed_row(work, bench, made, parent)
+    expected = None if lost is None else pytest.approx((before - row["accuracy"]) / before)
+    assert row["instability"] == expected
 
 
 def test_settings_are_chosen_by_the_compressions_that_a_method_is_for():
