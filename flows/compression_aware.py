@@ -27,6 +27,7 @@ STUDY = Study(
         "widths",
         "shares",
         "penalties",
+        "weight_decays",
         "rate_factors",
     ),
     inputs="tasks.nn.plan:data_inputs",

@@ -266,3 +266,18 @@ def test_what_cannot_be_compressed_is_named():
     with pytest.raises(InputError, match="leaves a layer without any"):
         plan_compression(cnn(), Compressing("weights", 1e-6), IMAGE)
     plan_compression(cnn(), Compressing("weights", 1e-6, by_layer=True), IMAGE)
+
+
+def test_groups_of_rank_one_are_cut_before_they_become_two_layers():
+    model = nn.Sequential(
+        nn.Conv2d(3, 24, 3, groups=3, stride=2, dilation=2, padding=2),
+        nn.ReLU(),
+        nn.Conv2d(24, 32, 3, groups=4, padding="same", padding_mode="circular"),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, 10),
+    )
+    x = torch.randn(2, 3, 12, 12)
+    _, masked, smaller = compressed(model, Compressing("both", 0.2, "energy"), (3, 12, 12))
+    assert error(smaller(x), masked(x)) <= 1e-5

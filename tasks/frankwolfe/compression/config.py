@@ -45,7 +45,7 @@ class CompressionConfig(ImageTrainingConfig):
     )
     """Methods without regions: SGD with weight decay; with a penalty on the norms of filters, or on
     nuclear norms; with the proximal step of the latter; and pruning with retraining (IMP, one
-    cycle), for every ratio anew, with as many steps in all."""
+    cycle), once for every ratio, with as many steps in all."""
 
     kinds: tuple[Kind, ...] = Field(default=("filters", "low_rank"), min_length=1)
     """Compressions: whole filters are cut out, layers become two of low rank, both, or single
@@ -72,6 +72,10 @@ class CompressionConfig(ImageTrainingConfig):
     penalties: tuple[float, ...] = Field(default=(1e-4, 1e-3, 1e-2), min_length=1, max_length=20)
     """Strengths of penalties to choose from."""
 
+    weight_decays: tuple[float, ...] = Field(default=(), max_length=20)
+    """Weight decays of sgd_decay and imp to choose from; none for weight_decay alone, which the
+    penalties have."""
+
     rate_factors: tuple[float, ...] = Field(default=(1.0, 3.0), min_length=1, max_length=20)
     """Rates to choose from, as multiples: of learning_rate for SGD, of ten times it for regions,
     whose momentum is a mean of gradients, of a tenth of it without gradient rescaling."""
@@ -85,7 +89,7 @@ class CompressionConfig(ImageTrainingConfig):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        for name in ("widths", "penalties", "rate_factors"):
+        for name in ("widths", "penalties", "weight_decays", "rate_factors"):
             values = getattr(self, name)
             if any(not 0 < value < math.inf for value in values):
                 raise ValueError(f"{name} {list(values)} must be positive and finite")
@@ -93,7 +97,7 @@ class CompressionConfig(ImageTrainingConfig):
             raise ValueError(f"shares {list(self.shares)} must lie between 0 and 1")
         if any(not 0 < ratio <= 1 for ratio in self.ratios):
             raise ValueError(f"ratios {list(self.ratios)} are what stays: in (0, 1]")
-        for name in ("widths", "shares", "penalties", "rate_factors", "ratios"):
+        for name in ("widths", "shares", "penalties", "weight_decays", "rate_factors", "ratios"):
             values = getattr(self, name)
             if len({f"{value:g}" for value in values}) < len(values):  # keys have six digits
                 raise ValueError(f"{name} {list(values)} has a value twice, to six digits")

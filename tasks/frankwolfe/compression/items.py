@@ -54,7 +54,7 @@ class Trial:
     width, share : float
         Of the region; 0 for rivals.
     penalty : float
-        Strength; 0 without.
+        Strength, or weight decay to choose; 0 for that of the config, or none.
     factor : float
         Of the rate.
     replicate : int
@@ -156,7 +156,8 @@ def trials(config: CompressionConfig, method: str) -> list[Trial]:
     region = region_of(method, config)
     widths = config.widths if region else (0.0,)
     shares = config.shares if region in _WITH_SHARE else (0.0,)
-    penalties = config.penalties if is_penalty(method) else (0.0,)
+    decays = config.weight_decays or (0.0,)
+    penalties = config.penalties if is_penalty(method) else (0.0,) if region else decays
     grid = product(widths, shares, penalties, config.rate_factors)
     return [Trial(config, method, *values) for values in grid]
 

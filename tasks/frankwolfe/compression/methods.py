@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tasks.frankwolfe.compression.items import Trial
+from tasks.frankwolfe.compression.items import Trial, is_penalty
 from tasks.frankwolfe.compression.penalties import (
     group_norms,
     nuclear_norms,
@@ -32,7 +32,14 @@ from tasks.nn.regions import L2Ball
 from tasks.nn.training import Loss
 from tasks.records import InputError
 
-__all__ = ["hidden_matrices", "largest_rate", "loss_of", "new_optimizer", "take_over"]
+__all__ = [
+    "hidden_matrices",
+    "largest_rate",
+    "loss_of",
+    "new_optimizer",
+    "take_over",
+    "weight_decay",
+]
 
 MEAN, SHARE = 10.0, 0.1
 """Rates over those of SGD: the momentum is a mean, a tenth of the sum that SGD's momentum 0.9 is;
@@ -54,6 +61,12 @@ def largest_rate(trial: Trial) -> float:
     return trial.factor * trial.config.learning_rate * scale
 
 
+def weight_decay(trial: Trial) -> float:
+    """Of SGD."""
+    is_chosen = trial.penalty and not is_penalty(trial.method)
+    return trial.penalty if is_chosen else trial.config.weight_decay
+
+
 def new_optimizer(
     trial: Trial, model: nn.Module, *, is_delayed: bool = False
 ) -> torch.optim.Optimizer:
@@ -66,7 +79,7 @@ def new_optimizer(
     """
     rate = largest_rate(trial)
     if not trial.region:
-        optimizer = sgd(model, rate=rate, weight_decay=trial.config.weight_decay)
+        optimizer = sgd(model, rate=rate, weight_decay=weight_decay(trial))
         if trial.method == "nuclear_prox":
             optimizer.register_step_post_hook(_proximal_step(trial, model))
         return optimizer

@@ -53,7 +53,7 @@ def compression_report(stored: Stored) -> Report:
     notes = [
         f"{seeds} with 95 % intervals; {how if chosen else 'nothing was chosen'}",
         "ratios are what stays; models are recalibrated, "
-        f"and nothing is retrained but {IMP}, for every ratio anew, with as many steps in all",
+        f"and nothing is retrained but {IMP}, once for every ratio, with as many steps in all",
         *_recalibration(found, kinds),
         *_resources(found),
         *_rankings(found, kinds),

@@ -336,7 +336,13 @@ def _quality(row: Mapping[str, Any]) -> float | None:
 
 
 def _retraining_trial(work: CompressionWork, row: Mapping[str, Any]) -> Trial:
-    return Trial(work.config, work.method, factor=row["factor"], replicate=work.replicate)
+    return Trial(
+        work.config,
+        work.method,
+        penalty=row["penalty"] or 0.0,
+        factor=row["factor"],
+        replicate=work.replicate,
+    )
 
 
 # --- both ---------------------------------------------------------------------------------------

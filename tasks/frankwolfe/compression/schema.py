@@ -38,7 +38,11 @@ MODELS_SCHEMA = science_schema(
     column("reason", pa.string(), "why the model is not good; empty if it is"),
     column("width", pa.float64(), "width factor of the regions; null without"),
     column("share", pa.float64(), "share that a vertex has of what k counts; null without"),
-    column("penalty", pa.float64(), "strength of the penalty; null without"),
+    column(
+        "penalty",
+        pa.float64(),
+        "strength of the penalty, or weight decay that was chosen; null without",
+    ),
     column("factor", pa.float64(), "rate over the usual one of the method"),
     column("rate", pa.float64(), "largest learning rate"),
     column("score", pa.float64(), "mean quality on validation data, compressed to all ratios"),

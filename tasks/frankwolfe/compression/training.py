@@ -18,6 +18,7 @@ from tasks.frankwolfe.compression.methods import (
     loss_of,
     new_optimizer,
     take_over,
+    weight_decay,
 )
 from tasks.frankwolfe.items import CHOICE
 from tasks.nn import Fit, FitStatus, TrainingState, fit, retraining_schedule, sgd
@@ -91,7 +92,7 @@ def retrain(trial: Trial, bench: Bench, model: nn.Module, name: str, checkpoint:
     rate = largest_rate(trial)
     schedule = retraining_schedule("llr", bench.dense_schedule(original, rate), original, steps)
     seed = derive_seed(trial.config.seed, "compression-aware", trial.replicate + 1, name)
-    optimizer = sgd(model, rate=rate, weight_decay=trial.config.weight_decay)
+    optimizer = sgd(model, rate=rate, weight_decay=weight_decay(trial))
     state = TrainingState(model, optimizer, schedule, generator=seeded_generator(seed))
     digest = tensors_digest(model.state_dict())[:_ID_DIGITS]
     file = f"{checkpoint}.safetensors" if checkpoint else None

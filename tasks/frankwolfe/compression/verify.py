@@ -39,7 +39,8 @@ __all__ = ["made_again", "verification_rows", "verified"]
 
 ROUNDING = 1e-5
 """Largest difference of outputs over the largest output, in float32."""
-MEASURES = 1e-3
+MEASURES = 5e-3
+"""Largest difference of accuracies: an image of a few hundred may change sides by rounding."""
 NUM_EXAMPLES = 64
 
 
@@ -92,8 +93,8 @@ def verified(bench: Bench, config: CompressionConfig, folder: str, row: Row) -> 
             reasons.append(f"it has {number} {name}, its row says {row[name]}")
     test = bench.measure(made.whole, corrupted=False).test
     known = row["r2"] if row["accuracy"] is None else row["accuracy"]
-    if abs(test.quality - known) > MEASURES:
-        reasons.append(f"its quality is {test.quality:.4f}, its row says {known:.4f}")
+    if known is None or abs(test.quality - known) > MEASURES:
+        reasons.append(f"its quality is {test.quality:.4f}, its row says {known}")
     return {
         "status": Status.FAILED if reasons else Status.OK,
         "checkpoint": row["checkpoint"] or row["parent"],

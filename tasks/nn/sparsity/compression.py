@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from tasks.nn.sparsity.channels import ChannelGroup, channel_groups
 from tasks.nn.sparsity.choosing import global_masks, largest, masks_by_count
+from tasks.nn.sparsity.cut_graphs import CutGraph
 from tasks.nn.sparsity.cutting import Kept
 from tasks.nn.sparsity.flops import count_multiplications
 from tasks.nn.sparsity.graphs import Example
@@ -187,13 +188,23 @@ def smaller_model(model: nn.Module, compression: Compression, shape: Example) ->
     InputError
         If it cannot be made, or does not compute the same.
     """
-    smaller = with_decomposed(model, compression.ranks, shape)
     if not compression.kept:
-        return smaller
+        return with_decomposed(model, compression.ranks, shape)
+    cut = without_channels(model, channel_groups(model, shape), compression.kept)
+    if not isinstance(cut, CutGraph):
+        return with_decomposed(cut, compression.ranks, shape)
+    # The layers of a graph are not modules: they become two before they are cut.
+    return _cut_afterwards(with_decomposed(model, compression.ranks, shape), compression, shape)
+
+
+def _cut_afterwards(smaller: nn.Module, compression: Compression, shape: Example) -> nn.Module:
+    """A model of low rank without channels, which are named as they were before it had low rank."""
     names = {f"{name}.1" if name else "1": name for name in compression.ranks}
     groups = channel_groups(smaller, shape)
-    found = {group.name: _name_before(group, names) for group in groups}
-    known = {new: compression.kept[old] for new, old in found.items() if old in compression.kept}
+    found = {_name_before(group, names): group.name for group in groups}
+    if lost := compression.kept.keys() - found.keys():
+        raise InputError(f"the channels of {min(lost)} are not found where layers became two")
+    known = {found[old]: stay for old, stay in compression.kept.items()}
     return without_channels(smaller, groups, known)
 
 

@@ -21,6 +21,7 @@ from tasks.frankwolfe.compression.methods import (
     loss_of,
     new_optimizer,
     take_over,
+    weight_decay,
 )
 from tasks.frankwolfe.compression.penalties import (
     group_norms,
@@ -359,3 +360,16 @@ def test_keys_tell_settings_and_repetitions_apart():
     assert Trial(config(), "nuclear", width=3, replicate=2).key == "nuclear-2"
     given = Trial(config(), "k_support", width=10, share=0.3, factor=0.5)
     assert given.key == "choose-k_support-w10-k0.3-x0.5"
+
+
+def test_weight_decays_are_chosen_for_sgd_and_for_retraining_alone():
+    many = config(weight_decays=(1e-3, 1e-2), penalties=(1e-3, 1.0))
+    decays = [weight_decay(each) for each in trials(many, "sgd_decay")]
+    assert decays == [weight_decay(each) for each in trials(many, "imp")] == [1e-3, 1e-2]
+    assert [weight_decay(each) for each in trials(many, "group_penalty")] == [5e-4] * 2
+    assert [each.key for each in trials(many, "imp")] == [
+        "choose-imp-l0.001-x1", "choose-imp-l0.01-x1"
+    ]  # fmt: skip
+    model = open_bench(many).new_model(0)
+    assert new_optimizer(trials(many, "imp")[1], model).param_groups[0]["weight_decay"] == 1e-2
+    assert weight_decay(trials(config(), "sgd_decay")[0]) == 5e-4
