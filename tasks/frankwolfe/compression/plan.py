@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.frankwolfe.compression.config import CompressionConfig
 from tasks.frankwolfe.compression.items import (
@@ -161,7 +161,7 @@ def _choices(config: CompressionConfig) -> list[Trial]:
 
 def _item(trial: Trial, images: str | None) -> Item:
     settings = (trial.width, trial.share, trial.penalty, trial.factor)
-    origin = {"images": images, "settings": list(settings)}
+    origin: dict[str, Any] = {"images": images, "settings": list(settings)}
     if trial.replicate == CHOICE:  # its score is of these compressions
         origin["kinds"] = list(own_kinds(trial.method, trial.config))
     return Item(trial.key, trial, origin)

@@ -3,8 +3,10 @@
 from fractions import Fraction
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from flows.study import recipes_of
 from tasks.coloring import read_certificate, verify_certificate
 from tasks.coloring.certificates.distances import Interval
 from tasks.coloring.checker import check
@@ -57,6 +59,22 @@ def test_one_coloring_has_a_box_of_distances_for_two_of_its_six_colors():
     assert four == [(Interval.of(1),)] * 4
     for own, low, high in ((fifth, "0.484", "0.616"), (sixth, "0.8712", "1.1088")):
         assert own.low <= Interval.of(low).low and own.high >= Interval.of(high).high
+
+
+def test_hunts_are_recorded_as_their_certificates_are_and_go_on_behind_them():
+    with pa.memory_map(str(FOLDER / "hunts.arrow")) as source:
+        rows = pa.ipc.open_file(source).read_all().to_pylist()
+    starts = {int(row["item"].rpartition(".")[2]) for row in rows}
+    [recipe] = [each for each in recipes_of("coloring-sweep") if each.name == "records"]
+    assert max(starts) < recipe.settings["first_seed"]
+    files = {path.stem: path for path in FOLDER.glob("coloring-*.json")}
+    found = [row for row in rows if row["certificate"] in files]
+    assert len(found) >= 3
+    for row in found:
+        coloring = read_certificate(files[row["certificate"]])
+        assert row["verified"] and row["removed_percent"] == float(100 * coloring.removed)
+        shown = tuple(tuple(map(Interval.parse, each.split(","))) for each in row["allowed"])
+        assert shown == tuple(map(tuple, coloring.forbidden.intervals))
 
 
 @pytest.mark.slow
