@@ -14,8 +14,11 @@ from tasks.coloring.checker import check
 FOLDER = Path(__file__).parents[3] / "examples" / "colorings"
 FIVE = FOLDER / "coloring-a4e6205c4348f795.json"
 SIX = FOLDER / "coloring-d03fefdfeaa2c96b.json"
-BOX = FOLDER / "coloring-7605c48fe974f6f3.json"
-OF_SIXTH = sorted(set(FOLDER.glob("coloring-*.json")) - {FIVE, SIX, BOX})
+BOXES = {
+    FOLDER / "coloring-7605c48fe974f6f3.json": (("0.484", "0.616"), ("0.8712", "1.1088")),
+    FOLDER / "coloring-f89c44fba8468d4f.json": (("0.414", "0.486"), ("0.828", "1.1217")),
+}
+OF_SIXTH = sorted(set(FOLDER.glob("coloring-*.json")) - {FIVE, SIX, *BOXES})
 FIVE_PUBLISHED = Fraction(142342, 1945 * 1970)
 """The least removed fraction with five colors that is published: 3.714901 %."""
 SIX_PUBLISHED = 1 - Fraction("0.99985698")
@@ -51,13 +54,14 @@ def test_six_colors_leave_nothing_out_for_all_distances_of_the_sixth_from_0_3136
     assert reached >= Interval.of("0.68").low
 
 
-def test_one_coloring_has_a_box_of_distances_for_two_of_its_six_colors():
-    coloring = read_certificate(BOX)
+@pytest.mark.parametrize("path", BOXES, ids=lambda path: path.stem)
+def test_one_coloring_has_a_box_of_distances_for_two_of_its_six_colors(path):
+    coloring = read_certificate(path)
     assert verify_certificate(coloring).valid and coloring.removed == 0
-    assert check(BOX.read_bytes(), BOX.name).state == "valid"
+    assert check(path.read_bytes(), path.name).state == "valid"
     *four, (fifth,), (sixth,) = coloring.forbidden.intervals
     assert four == [(Interval.of(1),)] * 4
-    for own, low, high in ((fifth, "0.484", "0.616"), (sixth, "0.8712", "1.1088")):
+    for own, (low, high) in zip((fifth, sixth), BOXES[path], strict=True):
         assert own.low <= Interval.of(low).low and own.high >= Interval.of(high).high
 
 
