@@ -5,8 +5,9 @@ With h the diagonal of a bound of the Hessian and L its largest eigenvalue relat
     x_(k+1) = the point of C nearest to u_k - H^-1 grad f(u_k) / L in the metric H,
     u_(k+1) = x_(k+1) + beta_k (x_(k+1) - x_k),
 
-begun anew whenever the step turns against the gradient (O'Donoghue, Candes, arXiv:1204.3982).  The
-gap max over v in C of <grad f(x), x - v> is at least f(x) - min f, whatever made x.
+which start over whenever the step turns against the gradient (O'Donoghue, Candes,
+arXiv:1204.3982).  The gap max over v in C of <grad f(x), x - v> is at least f(x) - min f, whatever
+made x.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ With a multiplier t >= 0 of the constraint,
                       column has two entries; u by Newton's method on the dual, as in
                       Li, Sun, Toh, arXiv:1810.13037
     nuclear    in the Euclidean metric by its singular values; else by accelerated projected
-               gradient steps, each with a decomposition: there is no closed form
+               gradient steps, each with a decomposition: no closed form is known
 """
 
 from __future__ import annotations

@@ -195,7 +195,7 @@ def descend(
         If the method is not for the region, or a batch is larger than the sum.
     """
     if not applies(name, problem.region):
-        raise InputError(f"{name} needs a polytope; {problem.region} is none")
+        raise InputError(f"{name} needs a polytope, which {problem.region} is not")
     check_batch(config, problem)
     passes = config.passes_of(problem.region)
     wanted = limits or gradient_limits(problem.num_terms, passes, config.points, config.batch)

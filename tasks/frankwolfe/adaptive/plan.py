@@ -35,7 +35,7 @@ def adaptive_inputs(config: AdaptiveConfig) -> Inputs:
     Raises
     ------
     InputError
-        If there is no such file.
+        If the file does not exist.
     """
     if not config.data:
         return Inputs()

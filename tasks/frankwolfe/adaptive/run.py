@@ -56,7 +56,7 @@ def optimum_rows(target: Target) -> Rows:
         start = objective(problem.terms, problem.start)
     gap = max(found.gap, 0.0)
     relative = gap / found.value if found.value > 0 else math.inf
-    # Where the optimum is 0, as of classes that can be told apart, there is no relative gap.
+    # Where the optimum is 0, as of classes that can be told apart, a relative gap cannot be told.
     is_proved = relative <= allowed or gap <= 1e-12 * start
     row = {
         **facts_of(problem),

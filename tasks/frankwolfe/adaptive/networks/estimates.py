@@ -148,7 +148,7 @@ class ReducedState(TrainingState):
         yield from ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
 
     def _gradients(self) -> dict[str, Tensor]:
-        """Gradients that the parameters hold; 0 where there is none."""
+        """Gradients that the parameters hold; 0 for those without one."""
         return {
             name: torch.zeros_like(weight) if weight.grad is None else weight.grad
             for name, weight in self._weights()
