@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from tasks.frankwolfe.choosing import best_of, choices_of, choosing_waves
 from tasks.frankwolfe.config import FrankWolfeConfig
 from tasks.frankwolfe.items import ModelCheck, Trial, trials
 from tasks.nn.yardstick import yardstick_of
 from tasks.records.errors import InputError
 from tasks.records.rows import Row
-from tasks.records.status import Status
 from tasks.records.work import Item, Plan, Wave
 
 if TYPE_CHECKING:
@@ -44,32 +44,15 @@ def item_keys(plan: Plan) -> list[str]:
 
 def training_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
     """Trainings to choose by, then the chosen ones."""
-    config: FrankWolfeConfig = plan.config
-    choices = _choices(config)
-    if choices:
-        yield Wave([_item(trial, plan.value) for trial in choices], "choose sizes and rates")
-    finals = [
-        replace(best, replicate=replicate)
-        for best in best_trials(config, stored.rows("models"))
-        for replicate in range(config.seeds)
-    ]
-    yield Wave([_item(trial, plan.value) for trial in finals], "train")
+    choices = _choices(plan.config)
+    yield from choosing_waves(plan, stored, choices, best_trials, _item, "choose sizes and rates")
 
 
 def best_trials(config: FrankWolfeConfig, rows: Iterable[Row]) -> Iterator[Trial]:
     """Of each method the trial with the best validation accuracy, of equal ones the least loss; on
     text that with the least validation loss."""
-    rows = list(rows)
-    found = {row["item"]: row for row in rows if row["status"] == Status.OK}
-    for method in _methods(config):
-        given = trials(config, method)
-        usable = [trial for trial in given if trial.key in found]
-        tried = {row["item"] for row in rows}
-        # Where every choice failed the first is tried again, so that nothing is missing.
-        if len(given) == 1 or (not usable and all(trial.key in tried for trial in given)):
-            yield given[0]
-        elif usable:
-            yield min(usable, key=lambda trial: _order(config, found[trial.key]))
+    given = [trials(config, method) for method in _methods(config)]
+    yield from best_of(given, rows, partial(_order, config))
 
 
 def verification_items(plan: Plan) -> list[Item]:
@@ -115,8 +98,7 @@ def _methods(config: FrankWolfeConfig) -> Sequence[str]:
 
 def _choices(config: FrankWolfeConfig) -> list[Trial]:
     """Trials of all methods that leave a choice."""
-    each = [trials(config, method) for method in _methods(config)]
-    return [trial for given in each if len(given) > 1 for trial in given]
+    return choices_of(trials(config, method) for method in _methods(config))
 
 
 def _order(config: FrankWolfeConfig, row: Row) -> tuple[float, float]:

@@ -6,9 +6,9 @@ Importing this module needs no PyTorch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tasks.frankwolfe.choosing import best_of, choices_of, choosing_waves
 from tasks.frankwolfe.compression.config import CompressionConfig
 from tasks.frankwolfe.compression.items import (
     CompressionCheck,
@@ -51,30 +51,14 @@ def item_keys(plan: Plan) -> list[str]:
 
 def training_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
     """Trainings to choose by, then the chosen ones."""
-    config: CompressionConfig = plan.config
-    choices = _choices(config)
-    if choices:
-        yield Wave([_item(trial, plan.value) for trial in choices], "choose settings")
-    finals = [
-        replace(best, replicate=replicate)
-        for best in best_trials(config, stored.rows("models"))
-        for replicate in range(config.seeds)
-    ]
-    yield Wave([_item(trial, plan.value) for trial in finals], "train")
+    choices = _choices(plan.config)
+    yield from choosing_waves(plan, stored, choices, best_trials, _item, "choose settings")
 
 
 def best_trials(config: CompressionConfig, rows: Iterable[Row]) -> Iterator[Trial]:
     """Of every method the settings that are best on validation data, the first of equal ones."""
-    found = {row["item"]: row for row in rows if row["replicate"] < 0}
-    for method in methods(config):
-        given = trials(config, method)
-        good = {t.key for t in given if t.key in found and found[t.key]["status"] == Status.OK}
-        usable = [trial for trial in given if trial.key in good]
-        # Where every choice failed the first is tried again, so that nothing is missing.
-        if len(given) == 1 or (not usable and all(trial.key in found for trial in given)):
-            yield given[0]
-        elif usable:
-            yield max(usable, key=lambda trial: found[trial.key]["score"] or 0.0)
+    given = [trials(config, method) for method in methods(config)]
+    yield from best_of(given, rows, lambda row: -(row["score"] or 0.0))
 
 
 def compression_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
@@ -155,8 +139,7 @@ def known_of_check(work: CompressionCheck) -> list[Row]:
 
 def _choices(config: CompressionConfig) -> list[Trial]:
     """Trials of all methods that leave a choice."""
-    each = [trials(config, method) for method in methods(config)]
-    return [trial for given in each if len(given) > 1 for trial in given]
+    return choices_of(trials(config, method) for method in methods(config))
 
 
 def _item(trial: Trial, images: str | None) -> Item:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tasks.frankwolfe.adaptive.networks.config import AdaptiveNetworksConfig
 from tasks.frankwolfe.adaptive.networks.items import NetworkTrial, trials
+from tasks.frankwolfe.choosing import best_of, choices_of, choosing_waves
 from tasks.frankwolfe.items import ModelCheck
 from tasks.nn.yardstick import yardstick_of
 from tasks.records.errors import InputError
 from tasks.records.rows import Row
-from tasks.records.status import Status
 from tasks.records.work import Item, Plan, Wave
 
 if TYPE_CHECKING:
@@ -41,16 +40,8 @@ def network_keys(plan: Plan) -> list[str]:
 
 def network_waves(plan: Plan, stored: Stored) -> Iterator[Wave]:
     """Trainings to choose by, then the chosen ones."""
-    config: AdaptiveNetworksConfig = plan.config
-    choices = _choices(config)
-    if choices:
-        yield Wave([_item(trial, plan.value) for trial in choices], "choose rates")
-    finals = [
-        replace(best, replicate=replicate)
-        for best in best_trials(config, stored.rows("models"))
-        for replicate in range(config.seeds)
-    ]
-    yield Wave([_item(trial, plan.value) for trial in finals], "train")
+    choices = _choices(plan.config)
+    yield from choosing_waves(plan, stored, choices, best_trials, _item, "choose rates")
 
 
 def network_items(plan: Plan) -> list[Item]:
@@ -60,24 +51,13 @@ def network_items(plan: Plan) -> list[Item]:
 
 def best_trials(config: AdaptiveNetworksConfig, rows: Iterable[Row]) -> Iterator[NetworkTrial]:
     """Of each method the rate that is best on validation data, of equal ones the least loss."""
-    rows = list(rows)
-    found = {row["item"]: row for row in rows if row["status"] == Status.OK}
-    tried = {row["item"] for row in rows}
     by = yardstick_of(config.model_dump())
 
-    def order(trial: NetworkTrial) -> tuple[float, float]:
-        row = found[trial.key]
+    def order(row: Row) -> tuple[float, float]:
         loss = row["validation_loss"]
         return -by.quality(row), math.inf if loss is None else loss
 
-    for method in config.methods:
-        given = trials(config, method)
-        usable = [trial for trial in given if trial.key in found]
-        # Where every choice failed the first is tried again, so that nothing is missing.
-        if len(given) == 1 or (not usable and all(trial.key in tried for trial in given)):
-            yield given[0]
-        elif usable:
-            yield min(usable, key=order)
+    yield from best_of([trials(config, method) for method in config.methods], rows, order)
 
 
 def check_networks(config: AdaptiveNetworksConfig, address: str = "") -> None:
@@ -106,8 +86,7 @@ def known_of_network(trial: NetworkTrial) -> list[Row]:
 
 def _choices(config: AdaptiveNetworksConfig) -> list[NetworkTrial]:
     """Trials of all methods, if they leave a choice."""
-    each = [trials(config, method) for method in config.methods]
-    return [trial for given in each if len(given) > 1 for trial in given]
+    return choices_of(trials(config, method) for method in config.methods)
 
 
 def _item(trial: NetworkTrial, images: str | None) -> Item:
