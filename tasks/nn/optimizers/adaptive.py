@@ -16,15 +16,13 @@ Combettes, Spiegel, Pokutta, arXiv:2009.14114: AdaSFW, AdamSFW and the template 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from tasks.nn.optimizers.members import Member
 from tasks.nn.optimizers.settings import StepSettings
-
-if TYPE_CHECKING:
-    from tasks.nn.optimizers.bucket import Member
 
 MOMENTS: Mapping[str, tuple[str, ...]] = {
     "none": (),

@@ -29,8 +29,9 @@ from torch import Tensor, distributed, nn
 from torch.optim import Optimizer
 
 from tasks.nn.optimizers import fused, fused_adaptive, unconstrained
-from tasks.nn.optimizers.bucket import Bucket, Member
+from tasks.nn.optimizers.bucket import Bucket
 from tasks.nn.optimizers.gap import Gap, gap_of
+from tasks.nn.optimizers.members import Member
 from tasks.nn.optimizers.options import (
     OPTIONS,
     check_group,

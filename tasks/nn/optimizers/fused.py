@@ -13,7 +13,8 @@ from scipy.linalg import get_blas_funcs
 from torch import Tensor
 
 from gpu import fused_steps as passes
-from tasks.nn.optimizers.bucket import Bucket, Member
+from tasks.nn.optimizers.bucket import Bucket
+from tasks.nn.optimizers.members import Member
 from tasks.nn.optimizers.motion import NEAR
 from tasks.nn.optimizers.settings import StepSettings
 from tasks.nn.regions import Region

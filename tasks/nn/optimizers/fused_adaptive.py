@@ -12,8 +12,9 @@ from torch import Tensor
 
 from gpu import adaptive_steps as passes
 from tasks.nn.optimizers.adaptive import MOMENTS, MOST
-from tasks.nn.optimizers.bucket import Bucket, Member
+from tasks.nn.optimizers.bucket import Bucket
 from tasks.nn.optimizers.fused import array, lies_alike
+from tasks.nn.optimizers.members import Member
 from tasks.nn.optimizers.settings import StepSettings
 
 
