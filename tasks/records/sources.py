@@ -49,7 +49,7 @@ def _read(source: str, count: int) -> bytes:
             return stream.read(count)
     if not Path(source).is_file():
         name = abridged(source)
-        raise InputError(f"{name} is not a file: give the path of a JSON, Arrow or text file")
+        raise InputError(f"{name} is not a file: give the path of one")
     with Path(source).open("rb") as file:
         return file.read(count)
 
