@@ -127,6 +127,14 @@ class Results:
             for (name, method), own in self.curves.items()
             if name == problem
         }
+        # A descent that failed ends early, which is no reason to compare the others there.
+        finite = {
+            method
+            for (name, method), own in self.curves.items()
+            if name == problem
+            and any(math.isfinite(points[-1]["error"]) for points in own.values())
+        }
+        totals = {m: work for m, work in totals.items() if m in finite} or totals
         wanted = [*methods] or [name for name in totals if METHODS[name].is_stochastic]
         return min([totals[name] for name in wanted if name in totals] or totals.values())
 
