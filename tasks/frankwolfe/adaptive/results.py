@@ -17,7 +17,7 @@ from typing import Any
 
 from tasks.frankwolfe.adaptive.methods import METHODS
 from tasks.frankwolfe.adaptive.problems import error_scale
-from tasks.nn.statistics import Difference, Interval, difference, interval
+from tasks.nn.statistics import Difference, difference, interval
 from tasks.records.status import Status
 from tasks.records.stored import Stored
 
@@ -201,10 +201,6 @@ class Results:
     def of_group(self, group: Group) -> list[str]:
         """Problems of a group."""
         return [name for name in self.problems if group.has(self.optima[name])]
-
-    def interval_of(self, problem: str, method: str, measure: str) -> Interval:
-        """Mean and 95 % interval of the logarithm of the error."""
-        return interval(self.errors(problem, method, measure).values())
 
 
 def _seconds(stored: Stored) -> dict[str, float]:
