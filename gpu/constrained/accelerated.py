@@ -23,7 +23,7 @@ from gpu.constrained.oracles import NUCLEAR, Domain, dual_gap
 from gpu.constrained.projections import project
 from gpu.constrained.sums import CURVATURE, FiniteSum, objective, write_gradient
 
-__all__ = ["Optimum", "curvature", "optimum"]
+__all__ = ["Optimum", "curvature", "least_value", "optimum"]
 
 BETWEEN = 25
 """Steps between two gaps."""
@@ -64,6 +64,12 @@ def curvature(problem: FiniteSum, num_entries: int, *, is_scaled: bool) -> NDArr
     return np.repeat(bound * most * (1 + 1e-9) * scale, q) + 1e-300
 
 
+def least_value(problem: FiniteSum, start: NDArray[np.float64]) -> float:
+    """What counts as 0: 1e-12 of the value at 0, or of that at the start where 0 is optimal."""
+    origin = objective(problem, np.zeros(start.size))
+    return 1e-12 * (origin if origin > 0 else objective(problem, start))
+
+
 def optimum(
     problem: FiniteSum,
     domain: Domain,
@@ -75,7 +81,7 @@ def optimum(
     """The best point within so many steps; its gap over its value is `relative_gap` if they do."""
     h = curvature(problem, start.size, is_scaled=domain.code != NUCLEAR)
     x = start.astype(float)
-    least = 1e-12 * objective(problem, x)
+    least = least_value(problem, x)
     steps, gap = run_accelerated(problem, domain, h, x, relative_gap, least, max_steps)
     return Optimum(x, objective(problem, x), gap, steps)
 

@@ -32,6 +32,8 @@ from gpu.constrained.vectors import (
 __all__ = ["project"]
 
 NEWTON_STEPS, HALVINGS, PATIENCE, REPAIRS = 300, 20, 30, 3
+MOST_LEFT = 1e-9
+"""How much may be left of the equations where Newton's method is given up soon."""
 LEAST_SHIFT, MOST_SHIFT = 1e-9, 1e12
 """Of the Hessian's diagonal, for Newton's method."""
 NUCLEAR_STEPS, NUCLEAR_TOLERANCE = 100, 1e-6
@@ -96,13 +98,16 @@ def _onto_l2(y, h, radius, x):
     if sum_of_squares(y) <= radius * radius:
         x[:] = y
         return
+    # In units of powers of 2, which are exact: squares over a large metric would become 0.
+    unit = math.ldexp(1.0, -math.frexp(largest(h))[1])
     level = 0.0
     for _ in range(NEWTON_STEPS):
         square, slope = 0.0, 0.0
         for j in range(y.size):
-            x[j] = h[j] * y[j] / (h[j] + level)
+            weight = unit * h[j]
+            x[j] = weight * y[j] / (weight + level)
             square += x[j] * x[j]
-            slope += x[j] * x[j] / (h[j] + level)
+            slope += x[j] * x[j] / (weight + level)
         norm = math.sqrt(square)
         if norm <= radius * (1 + 4e-16):
             break
@@ -145,7 +150,7 @@ def onto_equations(domain, given, h, x):
     tolerance = 1e-14 * size * max(1.0, largest(y))
     value, shift = _primal(domain, y, metric, sign, u, x), LEAST_SHIFT
     least, num_stalled = np.inf, 0
-    for _ in range(NEWTON_STEPS):
+    for _ in range(NEWTON_STEPS + 4 * size):
         slope = np.empty(size)
         for k in range(size):
             slope[k] = -wanted[k]
@@ -164,7 +169,9 @@ def onto_equations(domain, given, h, x):
         if error <= 0.5 * least:
             least, num_stalled = error, 0
         num_stalled += 1
-        if error <= tolerance or num_stalled > PATIENCE:
+        # Along a chain of edges without flow the potentials move on by one node a step.
+        patience = PATIENCE if error <= MOST_LEFT else PATIENCE + 4 * size
+        if error <= tolerance or num_stalled > patience:
             break
         # Potentials are free by a constant, and nodes without flow have no curvature.
         for k in range(size):

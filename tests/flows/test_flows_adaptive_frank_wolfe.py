@@ -13,8 +13,10 @@ from flows.planning import plan_run
 from flows.reports import report_of
 from tasks.frankwolfe.adaptive import methods, run
 from tasks.frankwolfe.adaptive.config import AdaptiveConfig
+from tasks.frankwolfe.adaptive.items import Target
 from tasks.frankwolfe.adaptive.names import KINDS, REGIONS_OF
 from tasks.frankwolfe.adaptive.problems import problem_of
+from tasks.frankwolfe.adaptive.results import Results
 from tasks.frankwolfe.adaptive.sources import SOURCES
 from tasks.records import InputError, Store, Stored
 from tasks.records.markdown import markdown
@@ -198,3 +200,37 @@ def test_every_table_has_a_kind_and_every_kind_a_region():
         assert (problem.scale_ratio >= 50) == (name.endswith(("_raw", "scaled"))), name
     with pytest.raises(InputError, match="needs a polytope"):
         next(methods.descend(problem_of(config, "diabetes-squares-l2"), config, "away"))
+
+
+def test_a_run_without_a_proved_optimum_ends_with_a_report_and_no_pictures(ran):
+    code, outcome, err = ran("--set", "optimum_steps=1")
+    assert code == 1 and "raise optimum_steps" in err
+    found = stored(outcome["path"])
+    assert all(row["status"] == "failed" for row in found.rows("optima"))
+
+
+def test_a_vertex_far_away_does_not_make_up_for_a_large_gap(tmp_path):
+    random = np.random.default_rng(0)
+    x = random.standard_normal((30, 4))
+    np.savez(tmp_path / "own.npz", x=x, y=x @ [1.0, -1, 0, 2] + random.standard_normal(30))
+    config = AdaptiveConfig(data=str(tmp_path / "own.npz"), radius=1e10, optimum_steps=100)
+    [row] = run.optimum_rows(Target(config, "own-squares-l1"))["optima"]
+    assert row["relative_gap"] > 1e-9 and row["status"] == "failed"
+
+
+def test_a_descent_that_fails_does_not_shorten_the_comparison_of_the_others():
+    def curve(errors):
+        return [
+            {"gradients": 10 * k, "error": error, "number": k} for k, error in enumerate(errors)
+        ]
+
+    row = {"gap": 0.0, "start_value": 1.0, "value": 0.0}
+    curves = {("p", "sfw"): {0: curve([1, 0.1, 0.01])}, ("p", "adasfw"): {0: curve([1, np.inf])}}
+    results = Results({"p": row}, curves, 1)
+    assert results.budget("p", "gradients") == 20
+    assert results.mean("p", "sfw") == pytest.approx(-2) and results.mean("p", "adasfw") == 0
+
+
+def test_a_table_of_ones_own_is_no_problem_without_its_file():
+    with pytest.raises(ValueError, match="a table of your own is data=FILE"):
+        AdaptiveConfig(problems=("own-squares-l1",))

@@ -155,6 +155,17 @@ def test_projections_in_a_metric_are_those_of_a_quadratic_program(name, spread):
         assert float(region_of(name, radius).gauge(as_event(name, x))) <= 1 + 1e-12
 
 
+@pytest.mark.parametrize("size", [1e-100, 1e200])
+def test_projections_onto_the_l2_ball_do_not_depend_on_the_unit_of_the_metric(size):
+    random, radius = np.random.default_rng(3), 1e-100
+    y, h = 3 * radius * random.standard_normal(9), np.geomspace(1, 1e3, 9)
+    expected, x = np.empty(9), np.empty(9)
+    domain = domain_of("l2", 9, 1, radius)
+    project(domain, y, h, expected)
+    project(domain, y, h * size, x)
+    np.testing.assert_allclose(x, expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", ["flow", "birkhoff"])
 @pytest.mark.parametrize("size", [1.0, 100.0])
 def test_projections_of_far_points_in_steep_metrics_meet_the_equations(name, size):

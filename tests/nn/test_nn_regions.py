@@ -336,6 +336,13 @@ def test_a_flow_polytope_without_a_graph_is_a_simplex():
     assert flow.diameter((9,)) == simplex.diameter((9,))
 
 
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e6])
+def test_points_are_projected_onto_the_only_flow_of_a_long_chain(size):
+    chain = region_by_name("flow", graph=" ".join(f"{k}>{k + 1}" for k in range(100)))
+    y = size * torch.randn(100, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(chain.project(y), torch.ones_like(y), rtol=0, atol=1e-9)
+
+
 def test_what_is_no_graph_of_a_flow_is_refused_in_one_line():
     for graph, words in (
         ("0-1", "list of edges"),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from tasks.frankwolfe.adaptive.names import DEAR, parts_of
+from tasks.frankwolfe.adaptive.names import DEAR, OWN, parts_of
 from tasks.records.config import FrozenConfig
 from tasks.records.errors import InputError
 from tasks.records.roots import absolute_place
@@ -133,7 +133,8 @@ class AdaptiveConfig(FrozenConfig):
             raise ValueError(f"clip_low {self.clip_low:g} is above clip_high {self.clip_high:g}")
         try:
             for name in self.problems:
-                parts_of(name)
+                if parts_of(name)[0] == OWN:
+                    raise InputError(f"{name}: a table of your own is data=FILE")
         except InputError as error:
             raise ValueError(str(error)) from error
         return self

@@ -38,6 +38,8 @@ def adaptive_report(stored: Stored) -> Report:
 
 def adaptive_figures(stored: Stored) -> Iterator[Figure]:
     """Errors against each kind of work, and who wins where."""
+    if not Results.of(stored).problems:
+        return
     for name in (*MEASURES, "winners"):
         draw = partial(_figure, stored, name)
         yield Figure(f"figures/{name}.png", draw, ("optima", "curve"))

@@ -17,7 +17,7 @@ from typing import Any
 
 from tasks.frankwolfe.adaptive.methods import METHODS
 from tasks.frankwolfe.adaptive.problems import error_scale
-from tasks.nn.statistics import Difference, Interval, difference, interval
+from tasks.nn.statistics import Difference, difference, interval
 from tasks.records.status import Status
 from tasks.records.stored import Stored
 
@@ -127,6 +127,14 @@ class Results:
             for (name, method), own in self.curves.items()
             if name == problem
         }
+        # A descent that failed ends early, which is no reason to compare the others there.
+        finite = {
+            method
+            for (name, method), own in self.curves.items()
+            if name == problem
+            and any(math.isfinite(points[-1]["error"]) for points in own.values())
+        }
+        totals = {m: work for m, work in totals.items() if m in finite} or totals
         wanted = [*methods] or [name for name in totals if METHODS[name].is_stochastic]
         return min([totals[name] for name in wanted if name in totals] or totals.values())
 
@@ -193,10 +201,6 @@ class Results:
     def of_group(self, group: Group) -> list[str]:
         """Problems of a group."""
         return [name for name in self.problems if group.has(self.optima[name])]
-
-    def interval_of(self, problem: str, method: str, measure: str) -> Interval:
-        """Mean and 95 % interval of the logarithm of the error."""
-        return interval(self.errors(problem, method, measure).values())
 
 
 def _seconds(stored: Stored) -> dict[str, float]:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from gpu.constrained.accelerated import optimum
+from gpu.constrained.accelerated import least_value, optimum
 from gpu.constrained.sums import objective
 from tasks.frankwolfe.adaptive.items import Descent, Target
 from tasks.frankwolfe.adaptive.methods import METHODS, Point, applies, descend
@@ -57,7 +57,8 @@ def optimum_rows(target: Target) -> Rows:
     gap = max(found.gap, 0.0)
     relative = gap / found.value if found.value > 0 else math.inf
     # Where the optimum is 0, as of classes that can be told apart, a relative gap cannot be told.
-    is_proved = relative <= allowed or gap <= 1e-12 * start
+    is_proved = relative <= allowed or gap <= least_value(problem.terms, problem.start)
+    is_told = relative <= allowed or (not is_proved and math.isfinite(relative))
     row = {
         **facts_of(problem),
         "item": target.key,
@@ -68,7 +69,7 @@ def optimum_rows(target: Target) -> Rows:
         "start_value": start,
         "value": found.value,
         "gap": gap,
-        "relative_gap": relative if math.isfinite(relative) else None,
+        "relative_gap": relative if is_told else None,
         "steps": found.steps,
         "point": found.x.tolist(),
     }

@@ -36,7 +36,7 @@ OPTIMA_SCHEMA = science_schema(
     column("start_value", pa.float64(), "objective at the start"),
     column("value", pa.float64(), "objective at the optimum"),
     column("gap", pa.float64(), "dual gap there, a bound of its error"),
-    column("relative_gap", pa.float64(), "that over the value; null if the value is 0"),
+    column("relative_gap", pa.float64(), "that over the value; null where that is nearly 0"),
     column("steps", pa.int64(), "accelerated steps"),
     column("point", pa.list_(pa.float64()), "the optimum"),
 )

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gpu.constrained.accelerated import least_value
 from gpu.constrained.reference import gradient_of, value_of
 from tasks.frankwolfe.adaptive.items import Target
 from tasks.frankwolfe.adaptive.problems import Problem, problem_of
@@ -51,7 +52,8 @@ def _verified(problem: Problem, row: Row) -> Row:
         reasons.append(f"its gauge is {gauge:.12g}")
     if abs(value - row["value"]) > 1e-10 * abs(row["start_value"]):
         reasons.append(f"its objective is {value:.12g}, the row says {row['value']:.12g}")
-    allowed = max(GAPS.get(problem.region, GAP) * value, 1e-12 * row["start_value"])
+    least = least_value(problem.terms, problem.start)
+    allowed = max(GAPS.get(problem.region, GAP) * value, least)
     if not gap <= allowed:
         reasons.append(f"its gap is {gap:.3g}, above {allowed:.3g}")
     return {
