@@ -21,7 +21,7 @@ def options(doc: str, small: str) -> argparse.ArgumentParser:
 
 
 def measured(device: str, met: Callable[[], Iterable[bool]]) -> int:
-    """Measure on a device, and say which; 1 if a bar is missed on a GPU, or there is none."""
+    """Measure on a device, and say which; 1 without a GPU or if it misses a bar."""
     if device == "cuda" and not torch.cuda.is_available():
         print("not measured: PyTorch finds no GPU")
         return 1

@@ -108,7 +108,8 @@ def finish_study(
         announce("report")
         run_step("report", publish, study, session.stored)
         problems = problems_of(session)
-    run.finish(status="partial" if problems else None, tables=_common_tables(study))
+    stages = [stage.tables for stage in study.stages]
+    run.finish(status="partial" if problems else None, stages=stages)
     total = _num_subjects(planned)
     what = study.subject if total == 1 else f"{study.subject}s"
     return run, _final_state(run, problems, f"{total:,} {what}" if total else "done", total=total)
@@ -206,13 +207,6 @@ def _num_subjects(planned: PlannedRun) -> int:
     if planned.study.keys or not first.items:
         return len(planned.keys)
     return sum(item.size for item in planned.items[first.name])
-
-
-def _common_tables(study: Study) -> list[str]:
-    """Tables that hold every planned item: those of all stages that write to the first table."""
-    first = study.stages[0].tables
-    making = [set(stage.tables) for stage in study.stages if first[0] in stage.tables]
-    return [table for table in first if all(table in tables for tables in making)]
 
 
 def _final_state(run: Run, problems: list[Problem], done: str, *, total: int) -> State[Any]:

@@ -31,7 +31,7 @@ class Metric(NamedTuple):
     Attributes
     ----------
     delta, low, high : float32
-        Infinity is no bound.
+        Infinity does not bound.
     most : float32
         Largest second moment.
     radius : float32

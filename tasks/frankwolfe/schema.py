@@ -12,6 +12,7 @@ __all__ = [
     "FILTERS_SCHEMA",
     "LAYERS_SCHEMA",
     "MODELS_SCHEMA",
+    "QUALITY",
     "VERIFICATION_SCHEMA",
 ]
 
@@ -21,13 +22,7 @@ _PLACE = (
     column("replicate", pa.int64(), "number of the repetition; -1 for trainings to choose by"),
 )
 
-MODELS_SCHEMA = science_schema(
-    *_PLACE,
-    column("reason", pa.string(), "why the model is not good; empty if it is"),
-    column("width", pa.float64(), "width factor of the regions; null without"),
-    column("rate", pa.float64(), "largest learning rate"),
-    column("checkpoint", pa.string(), "id of its file: 16 digits of the SHA-256 of the content"),
-    column("steps", pa.int64(), "steps of training"),
+QUALITY = (
     column(
         "validation_accuracy",
         pa.float64(),
@@ -48,6 +43,17 @@ MODELS_SCHEMA = science_schema(
     column("root_mean_square", pa.float64(), "of predicted numbers: error, in their unit"),
     column("validation_r2", pa.float64(), "the same share on validation data, for choices"),
     column("ood_accuracy", pa.float64(), "mean accuracy on corrupted test images"),
+)
+"""What is measured of every model."""
+
+MODELS_SCHEMA = science_schema(
+    *_PLACE,
+    column("reason", pa.string(), "why the model is not good; empty if it is"),
+    column("width", pa.float64(), "width factor of the regions; null without"),
+    column("rate", pa.float64(), "largest learning rate"),
+    column("checkpoint", pa.string(), "id of its file: 16 digits of the SHA-256 of the content"),
+    column("steps", pa.int64(), "steps of training"),
+    *QUALITY,
     column("gap", pa.float64(), "Frank-Wolfe gap at the end; null without regions"),
     column("gauge", pa.float64(), "largest gauge of a weight at the end; 1 is the boundary"),
     column("lipschitz", pa.float64(), "product of the spectral norms; null if no perceptron"),

@@ -59,6 +59,13 @@ class StoreCheck:
         stored = {(part.table, part.item) for part in self.parts}
         return [item for item in planned if not all((table, item) in stored for table in tables)]
 
+    def unfinished(self, planned: Sequence[str], stages: Sequence[Sequence[str]]) -> list[str]:
+        """Planned items, in order, that are pending in the tables of every stage, or damaged."""
+        damaged = {fault.item for fault in self.faults}
+        pending = [set(self.pending(planned, tables)) for tables in stages]
+        left = damaged | set.intersection(*pending)
+        return [item for item in planned if item in left]
+
 
 class PartReader:
     """Reads the parts of one run, each verified, and remembers the verdicts.

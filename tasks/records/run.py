@@ -241,6 +241,7 @@ class Run:
         status: RunStatus | None = None,
         *,
         tables: Sequence[str] | None = None,
+        stages: Sequence[Sequence[str]] = (),
     ) -> Manifest:
         """Verify all science parts, write the manifest, remove abandoned temporary files.
 
@@ -252,6 +253,9 @@ class Run:
             ``complete`` or ``partial``; default: what the store holds.
         tables
             Tables that must hold every planned item; default: all science tables.
+        stages
+            In their place: tables of the stages, of which one must hold every planned item, and no
+            part of an item may be damaged.
 
         Raises
         ------
@@ -260,7 +264,11 @@ class Run:
         """
         planned = self.planned if planned is None else planned
         check = self._check(self.science_tables, planned)
-        open_items = check.pending(planned, self._subset(tables))
+        open_items = (
+            check.unfinished(planned, stages)
+            if stages
+            else check.pending(planned, self._subset(tables))
+        )
         for fault in check.faults:
             self._journal.fault(fault, "it is left out of the manifest")
         manifest = Manifest.of(self.record, check.parts, _settle(status, open_items, self.run_id))

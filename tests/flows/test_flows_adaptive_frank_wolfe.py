@@ -50,6 +50,7 @@ def test_optima_rates_and_descents_are_stored_verified_reported_and_drawn(ran):
     code, outcome, _ = ran()
     assert (code, outcome["status"]) == (0, "ok")
     found = stored(outcome["path"])
+    assert found.run.manifest().status == "complete"
     optima = {row["problem"]: row for row in found.rows("optima")}
     assert optima.keys() == {"diabetes-squares-l1", "permuted-squares-birkhoff"}
     for row in optima.values():
@@ -157,6 +158,7 @@ def test_what_cannot_be_minimized_is_refused_in_one_line_before_anything_starts(
         "huge": (1e200 * ones * np.arange(20.0)[:, None], 1e200 * np.arange(20.0)),
         "short": (ones, np.arange(3.0)),
         "flat": (ones, np.ones(20)),
+        "five": (ones, np.arange(20.0) % 5),
         "text": (np.array([["a", "b"]] * 20), np.arange(20.0)),
     }
     for name, (x, y) in given.items():
@@ -171,9 +173,10 @@ def test_what_cannot_be_minimized_is_refused_in_one_line_before_anything_starts(
         (["data=huge.npz", "loss=squares"], "the objective is not finite at the start"),
         (["data=short.npz"], "x has 20 rows and y has 3"),
         (["data=flat.npz", "loss=logistic"], "two classes are wanted"),
+        (["data=five.npz", "loss=logistic"], "y has 5 different values"),
         (["data=text.npz"], "x has type"),
         (["data=other.npz"], "has no array x; it has a"),
-        (["data=words.csv"], "is no table of numbers"),
+        (["data=words.csv"], "is not a table of numbers"),
         (["data=junk.npz"], "is not an .npz file"),
         (["data=missing.npz"], "missing.npz"),
         (["batch=500"], "batch 500 is more than its 442 terms"),

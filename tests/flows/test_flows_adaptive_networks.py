@@ -48,6 +48,7 @@ def test_rates_are_chosen_networks_trained_verified_reported_drawn_and_exported(
     code, outcome, _ = ran("--set", "rate_factors=[1,3]", "--set", 'methods=["sgd","adasfw"]')
     assert (code, outcome["status"]) == (0, "ok")
     found = stored(outcome["path"])
+    assert found.run.manifest().status == "complete"
     models = {row["item"]: row for row in found.rows("models")}
     assert set(models) == {
         "choose-sgd-x1", "choose-sgd-x3", "choose-adasfw-x1", "choose-adasfw-x3",

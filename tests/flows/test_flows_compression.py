@@ -54,6 +54,7 @@ def test_networks_are_trained_compressed_made_again_reported_and_drawn(ran):
     code, outcome, _ = ran("--set", "widths=[10,20]", "--set", 'plain=["group_k_support"]')
     assert (code, outcome["status"]) == (0, "ok")
     found = stored(outcome["path"])
+    assert found.run.manifest().status == "complete"
     models = {row["item"]: row for row in found.rows("models")}
     methods = ("sgd_decay", "imp", "group_k_support", "group_k_support_plain")
     choices = {

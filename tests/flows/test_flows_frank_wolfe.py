@@ -51,6 +51,7 @@ def test_regions_are_chosen_trained_verified_reported_and_drawn(ran):
     code, outcome, _ = ran()
     assert (code, outcome["status"]) == (0, "ok")
     found = stored(outcome["path"])
+    assert found.run.manifest().status == "complete"
     models = {row["item"]: row for row in found.rows("models")}
     # Rivals and regions with one setting need no choice.
     assert set(models) == {

@@ -41,6 +41,7 @@ def test_a_hunt_stops_with_all_schemes_and_shows_what_it_found(hunt):
     code, outcome = hunt("--set", "stop_at=8")
     assert (code, outcome["status"]) == (0, "ok")
     run = stored(outcome)
+    assert run.manifest().status == "complete"
     archive = run.read("archive")
     assert len(set(archive["scheme"].to_pylist())) == 8
     assert set(archive["is_known"].to_pylist()) == {True}

@@ -53,6 +53,7 @@ def ran(prefect_api, tmp_path, capsys):
 def test_a_folder_is_pruned_retrained_and_exported_by_commands(ran, places, tmp_path, capsys):
     code, outcome, err = ran(*settings(places))
     assert (code, outcome["status"]) == (0, "ok")
+    assert json.loads((Path(outcome["path"]) / "manifest.json").read_text())["status"] == "complete"
     assert re.search(r"small: \d\d,\d{3} parameters; at most \d+ KiB to prune", err)
     pictures = (Path(outcome["path"]) / "figures").iterdir()
     assert {path.name for path in pictures} == {"recovery.png", "layers.png", "costs.png"}

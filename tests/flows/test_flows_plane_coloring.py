@@ -61,6 +61,10 @@ def shared(prefect_api, tmp_path_factory):
     def run(*words: str) -> dict:
         code, outcome, _ = run_study(tmp_path_factory.mktemp("shared"), *words)
         assert (code, outcome["status"]) == (0, "ok")
+        assert (
+            json.loads((Path(outcome["path"]) / "manifest.json").read_text())["status"]
+            == "complete"
+        )
         return outcome
 
     return run

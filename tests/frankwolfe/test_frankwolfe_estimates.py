@@ -186,7 +186,7 @@ def test_what_is_missing_is_said_in_one_line():
         state_of("saga", small_model())
     with pytest.raises(InputError, match="period is a whole number"):
         state_of("svrf", small_model(), period=0)
-    with pytest.raises(InputError, match="needs training examples; there are none"):
+    with pytest.raises(InputError, match="needs training examples, and the data have 0"):
         estimated(state_of("svrf", small_model(), whole=list), [0])
     state = state_of("svrf", small_model())
     state.step = 1

@@ -308,7 +308,7 @@ def test_wrong_settings_are_refused_in_one_line():
         ({"metric_low": 2.0, "metric_high": 1.0}, "metric_high must be at least metric_low"),
         ({"second_momentum": 1.0}, "second_momentum 1 never sees"),
         ({"metric": "newton"}, "metric must be one of none, adagrad, amsgrad"),
-        ({"rescaling": "gradient"}, "rescaling is none"),
+        ({"rescaling": "gradient"}, "set rescaling to none"),
         ({"nearest": 0.1}, "nearest is of steps without a metric"),
         ({"preset": "sfw", "inner_steps": 5}, "inner_steps belongs to the presets adasfw"),
         ({"compiled": True}, "compiled is for steps without a metric"),

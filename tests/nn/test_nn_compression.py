@@ -261,7 +261,7 @@ def test_what_cannot_be_compressed_is_named():
         Compressing("half", 0.5)
     with pytest.raises(InputError, match="ranks are chosen by share, energy, budget, not by 'all'"):
         choose_ranks({}, 0.5, "all")
-    with pytest.raises(InputError, match="0 is no linear layer"):
+    with pytest.raises(InputError, match="0 is not a linear layer"):
         truncate(empty, {"0": 1})
     with pytest.raises(InputError, match="leaves a layer without any"):
         plan_compression(cnn(), Compressing("weights", 1e-6), IMAGE)

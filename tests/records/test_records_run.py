@@ -314,6 +314,17 @@ def test_an_interrupted_run_is_finished_as_partial(run, rows):
     assert run.finish(["6_bat"]).status == "complete"
 
 
+def test_items_of_several_stages_are_each_stored_by_one_of_them(run, rows):
+    stages = [["histogram"], ["summary"]]
+    run.write_part("histogram", "6_bat", rows("a"))
+    assert run.finish(["6_bat", "7_fra"], stages=stages).status == "partial"
+    run.write_part("summary", "7_fra", rows("b"))
+    assert run.finish(["6_bat", "7_fra"], stages=stages).status == "complete"
+    assert run.finish(["6_bat", "7_fra"], stages=[["histogram", "summary"]]).status == "partial"
+    _damage(run, PART, lambda data: data[:-1])
+    assert run.finish(["6_bat", "7_fra"], stages=stages).status == "partial"
+
+
 def test_a_run_with_pending_items_cannot_be_called_complete(run, rows):
     run.write_part("histogram", "6_bat", rows("a"))
     with pytest.raises(InputError, match=r"is not complete: 3 items .* '6_moth'"):

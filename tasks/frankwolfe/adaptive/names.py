@@ -39,7 +39,7 @@ def parts_of(name: str) -> tuple[str, str, str]:
     Raises
     ------
     InputError
-        If it is no such name, or the weights of the table cannot have the region.
+        If it is not such a name, or the weights of the table cannot have the region.
     """
     parts = name.split("-")
     if len(parts) != 3:

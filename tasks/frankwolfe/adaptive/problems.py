@@ -103,8 +103,13 @@ def problem_of(config: AdaptiveConfig, name: str) -> Problem:
 
 
 def _classes(name: str, targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """-1 and 1: two different values, or signs around the mean."""
+    """-1 and 1: two different values; numbers of built-in tables lie on two sides of their mean."""
     values = np.unique(targets)
+    if name.startswith(f"{OWN}-") and len(values) > 2:
+        raise InputError(
+            f"{name}: y has {len(values)} different values, and this loss is for two classes; take "
+            "loss=squares, or two values"
+        )
     if len(values) == 1:
         raise InputError(f"{name}: all targets are {values[0]:g}; two classes are wanted")
     middle = values.mean() if len(values) == 2 else targets.mean()

@@ -49,7 +49,7 @@ class Table:
     ----------
     rows : (n, p) float64
     targets : (n, q) float64
-        For squares; their signs are those of the other losses.
+        For squares; for other losses classes are made of them.
     shape : tuple of int
         Of the weights.
     places : (n,) int64, optional
@@ -269,7 +269,7 @@ def _from_csv(what: str, content: bytes) -> tuple[np.ndarray, np.ndarray]:
         numbers = np.loadtxt(lines, delimiter=",", ndmin=2) if lines else np.empty((0, 2))
     except ValueError as error:
         reason = next(iter(str(error).splitlines()), "it is not text")
-        raise InputError(f"{what} is no table of numbers with commas: {reason}") from error
+        raise InputError(f"{what} is not a table of numbers with commas: {reason}") from error
     if numbers.shape[1] < 2:
         raise InputError(f"{what} has one column; wanted are features, then the target")
     return numbers[:, :-1], numbers[:, -1]

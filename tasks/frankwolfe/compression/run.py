@@ -22,7 +22,7 @@ from tasks.frankwolfe.compression.items import IMP, CompressionWork, Trial, own_
 from tasks.frankwolfe.compression.methods import largest_rate
 from tasks.frankwolfe.compression.training import Trained, dense_steps, retrain, train
 from tasks.frankwolfe.layers import layer_rows
-from tasks.frankwolfe.run import CHECKPOINTS, model_tensors
+from tasks.frankwolfe.run import CHECKPOINTS, model_tensors, store_model
 from tasks.nn import Fit, FitStatus, load_tensors
 from tasks.nn.bench import Bench
 from tasks.nn.benches import open_bench
@@ -111,7 +111,8 @@ def _training_rows(trial: Trial, bench: Bench, trained: Trained, folder: str) ->
     bench.recalibrate(model)
     is_final = trial.replicate >= 0
     size = size_of(model, Compression(), example_shape(bench))
-    checkpoint = _stored(trained, trial, folder) if is_final else None
+    regions = trained.optimizer.regions() if isinstance(trained.optimizer, FrankWolfe) else {}
+    checkpoint = store_model(model, trial.method, regions, folder) if is_final else None
     found = {
         **row,
         "status": Status.OK,
@@ -161,14 +162,6 @@ def _layers(trained: Trained) -> Iterable[dict[str, Any]]:
         largest = norms.max().clamp(min=1e-300)
         falling = (norms / largest).sort(descending=True).values[:NUM_NORMS]
         yield {**row, "filter_norms": falling.tolist()}
-
-
-def _stored(trained: Trained, trial: Trial, folder: str) -> str:
-    """Write the network with its regions; its id."""
-    optimizer = trained.optimizer
-    regions = optimizer.regions() if isinstance(optimizer, FrankWolfe) else {}
-    header = {"method": trial.method, "regions": regions}
-    return store_tensors(f"{folder}/{CHECKPOINTS}", model_tensors(trained.model), header).stem
 
 
 def _gauge(optimizer: torch.optim.Optimizer) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from tasks.frankwolfe.schema import CURVE_SCHEMA as _CURVE
+from tasks.frankwolfe.schema import CURVE_SCHEMA, QUALITY
 from tasks.records import column, science_schema
 
 __all__ = [
@@ -19,18 +19,6 @@ _PLACE = (
     column("item", pa.string(), "key of the item of work"),
     column("method", pa.string(), "region, with _plain without gradient rescaling, or rival"),
     column("replicate", pa.int64(), "number of the repetition; -1 for trainings to choose by"),
-)
-_QUALITY = (
-    column("validation_accuracy", pa.float64(), "share of validation images, for choices"),
-    column("validation_loss", pa.float64(), "mean cross entropy on these", unit="nat"),
-    column("accuracy", pa.float64(), "share of test images whose class is found"),
-    column("worst_class", pa.float64(), "smallest accuracy over the classes"),
-    column("calibration_error", pa.float64(), "expected calibration error, 15 bins"),
-    column("loss", pa.float64(), "mean cross entropy on the test images", unit="nat"),
-    column("r2", pa.float64(), "of predicted numbers: share of the variance that is explained"),
-    column("root_mean_square", pa.float64(), "of predicted numbers: error, in their unit"),
-    column("validation_r2", pa.float64(), "the same share on validation data, for choices"),
-    column("ood_accuracy", pa.float64(), "null: nothing is corrupted here"),
 )
 
 MODELS_SCHEMA = science_schema(
@@ -52,12 +40,9 @@ MODELS_SCHEMA = science_schema(
     column("parameters", pa.int64(), "number of parameters"),
     column("multiplications", pa.int64(), "of one forward pass of one example"),
     column("bytes", pa.int64(), "of parameters and statistics", unit="B"),
-    *_QUALITY,
+    *QUALITY,
 )
 """One row per training."""
-
-CURVE_SCHEMA = _CURVE
-"""Points of the curves of all trainings."""
 
 LAYERS_SCHEMA = science_schema(
     *_PLACE,
@@ -88,7 +73,7 @@ COMPRESSED_SCHEMA = science_schema(
     column("energy", pa.float64(), "share of squared singular values that ranks leave"),
     column("ranks", pa.list_(pa.int64()), "of the layers that became two, in their order"),
     column("steps", pa.int64(), "steps of retraining"),
-    *_QUALITY,
+    *QUALITY,
 )
 """One row per compressed model."""
 

@@ -1,6 +1,6 @@
 """One training of the study `compression-aware`, and what comes after a pruning.
 
-A training with `lmo_delay` has two parts, with an optimizer for each: the second one goes on with
+A training with `lmo_delay` has two parts, with an optimizer for each: the second one takes over
 momenta and schedule of the first, and the weights enter their smaller regions in between.  Each
 part has a checkpoint of its own, so that a training that was killed ends in the same weights.
 """

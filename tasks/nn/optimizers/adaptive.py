@@ -87,7 +87,7 @@ def inner_steps(
         slope = (towards * away).sum(events, keepdim=True)
         curve = (metric * away).mul_(away).sum(events, keepdim=True)
         length = slope / torch.where(curve > 0, curve, torch.ones_like(curve))
-        # Without a way there is no slope; what overflows in single precision does not move.
+        # y may be the vertex itself; what overflows in single precision does not move.
         length = torch.where(length.isfinite(), length, torch.zeros_like(length))
         y.addcmul_(away, length.clamp(0, settings.max_step), value=-1)
         moved = y - x

@@ -169,7 +169,7 @@ class StepSettings:
                     raise InputError(f"{name} belongs to the presets adasfw and adamsfw")
         elif self.rescaling != "none":
             raise InputError(
-                f"with a metric the inner steps find their length: rescaling is none, "
+                f"with a metric the inner steps find their length: set rescaling to none, "
                 f"not {self.rescaling}"
             )
         elif self.nearest:

@@ -127,7 +127,7 @@ def parsed(graph: str) -> Network:
     Raises
     ------
     InputError
-        If it is no list of edges, has a cycle, or more than one source or sink.
+        If it is not a list of edges, has a cycle, or more than one source or sink.
     """
     words = graph.split()
     if not words or not all(re.fullmatch(r"\d{1,9}>\d{1,9}", word) for word in words):

@@ -201,7 +201,7 @@ def truncate(model: nn.Module, ranks: Ranks) -> None:
     Raises
     ------
     InputError
-        For a name that is no layer, or a rank out of range.
+        For a name that is not a layer's, or a rank out of range.
     """
     new = {name: truncated(_layer(model, name), rank) for name, rank in ranks.items()}
     for name, weight in new.items():
@@ -216,8 +216,8 @@ def with_decomposed(model: nn.Module, ranks: Ranks, shape: Example) -> nn.Module
     Raises
     ------
     InputError
-        For a name that is no layer, a rank out of range, or if the model does not compute the same
-        then as with truncated weights, since it uses a weight without its layer.
+        For a name that is not a layer's, a rank out of range, or if the model does not compute the
+        same then as with truncated weights, since it uses a weight without its layer.
     """
     if ranks and not _computes_the_same(model, ranks, shape):
         raise InputError(
@@ -318,7 +318,7 @@ def _layer(model: nn.Module, name: str) -> Layer:
     except AttributeError:
         layer = None
     if type(layer) not in KINDS:
-        raise InputError(f"{name} is no linear layer or convolution of {type(model).__name__}")
+        raise InputError(f"{name} is not a linear layer or convolution of {type(model).__name__}")
     return cast(Layer, layer)
 
 

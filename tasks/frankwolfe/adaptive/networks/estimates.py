@@ -135,7 +135,9 @@ class ReducedState(TrainingState):
             all_terms.append({name: term * size for name, term in terms.items()})
             count += size
         if not count:
-            raise InputError("a variance-reduced gradient needs training examples; there are none")
+            raise InputError(
+                "a variance-reduced gradient needs training examples, and the data have 0"
+            )
         for name, weight in self._weights():
             weight.grad = sums[name].div_(count)
         means = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from tasks.frankwolfe.schema import QUALITY
 from tasks.records import column, science_schema
 
 __all__ = ["NETWORKS_SCHEMA", "NETWORK_CURVE_SCHEMA"]
@@ -23,16 +24,7 @@ NETWORKS_SCHEMA = science_schema(
     column("evaluations", pa.int64(), "gradients of single examples that these took"),
     column("snapshots", pa.int64(), "gradients of all examples among them"),
     column("train_loss", pa.float64(), "mean loss on all training examples at the end"),
-    column("validation_accuracy", pa.float64(), "share of validation images, for choices"),
-    column("validation_loss", pa.float64(), "mean loss on these"),
-    column("accuracy", pa.float64(), "share of test images whose class is found"),
-    column("worst_class", pa.float64(), "smallest accuracy over the classes"),
-    column("calibration_error", pa.float64(), "expected calibration error, 15 bins"),
-    column("loss", pa.float64(), "mean loss on the test images"),
-    column("r2", pa.float64(), "of predicted numbers: share of the variance that is explained"),
-    column("root_mean_square", pa.float64(), "of predicted numbers: error, in their unit"),
-    column("validation_r2", pa.float64(), "the same share on validation data, for choices"),
-    column("ood_accuracy", pa.float64(), "mean accuracy on corrupted test images"),
+    *QUALITY,
     column("gap", pa.float64(), "Frank-Wolfe gap at the end; null without a region"),
     column("gauge", pa.float64(), "largest gauge of a weight at the end; 1 is the boundary"),
 )
